@@ -1,0 +1,31 @@
+//! The chores of this workspace, run as `cargo xtask <chore>`.
+//!
+//! Here is only which chores there are; each has a module. They say what they do before they do it. Deliberately
+//! absent: dependencies, so that a fresh checkout can run them as soon as it has a compiler.
+
+mod servers;
+mod steps;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
+
+  test    gets a redis-server and a valkey-server if they are missing, then runs every test.
+          REDIS_SERVER and VALKEY_SERVER name binaries of your own.
+          With arguments, `cargo xtask test -p lock-tests store`, only those tests are run.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((chore, rest)) if chore == "test" => test::test(rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}

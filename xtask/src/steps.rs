@@ -1,0 +1,54 @@
+//! Running one command: it is printed first, and a failure is a sentence.
+//!
+//! Deliberately absent: anything that decides which commands to run.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Tells what comes next.
+pub(crate) fn say(what: &str) {
+    eprintln!("==> {what}");
+}
+
+/// Prints the command, runs it, and fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let shown = shown(command);
+    say(&shown);
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{shown}` failed: {status}")),
+        Err(error) => Err(format!("`{shown}` could not be started: {error}")),
+    }
+}
+
+/// Whether a command can be run and succeeds; what it prints is not shown.
+pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let status =
+        Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
+}
+
+/// The first program of this name on the PATH.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// The root of the workspace that cargo runs us for. Checkouts that share a target directory share this program, so
+/// what it was compiled in says little.
+pub(crate) fn root() -> PathBuf {
+    let compiled_in = || env!("CARGO_MANIFEST_DIR").into();
+    let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(compiled_in));
+    manifest.parent().map_or_else(|| manifest.clone(), PathBuf::from)
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    if word.contains(char::is_whitespace) { format!("'{word}'") } else { word.into_owned() }
+}

@@ -1,0 +1,71 @@
+//! `cargo xtask test`: every test there is, with the servers that they need.
+//!
+//! A server that is missing fails the tests that want it. Only Valkey may be left out, and that is said here and again
+//! by each test it concerns. Deliberately absent: formatting and lints, which `.ci/run` checks.
+
+use std::ffi::OsString;
+use std::process::Command;
+
+use crate::servers;
+use crate::steps::{root, run, say};
+
+/// Gets the servers, then runs all tests, or with arguments those that they select.
+pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
+    let servers = servers()?;
+    run(cargo(&["test"]).args(whole_workspace(arguments)).arg("--all-features").args(arguments).envs(servers))?;
+    if arguments.is_empty() {
+        say("the runtime once more without Redis: the memory store alone");
+        run(&mut cargo(&["test", "-p", "lock-runtime", "--no-default-features"]))?;
+    }
+    Ok(())
+}
+
+/// What tells the tests where the servers are.
+fn servers() -> Result<Vec<(&'static str, OsString)>, String> {
+    let redis = servers::redis()?;
+    say(&format!("Redis:  {}", redis.display()));
+    let valkey = if let Some(valkey) = servers::valkey()? {
+        say(&format!("Valkey: {}", valkey.display()));
+        ("VALKEY_SERVER", valkey.into_os_string())
+    } else {
+        say("Valkey: none, so its tests are LEFT OUT");
+        ("LOCK_TESTS_WITHOUT_VALKEY", "1".into())
+    };
+    Ok(vec![("REDIS_SERVER", redis.into_os_string()), valkey])
+}
+
+/// Cargo lets `--workspace` win over `-p`, so it is left out when the caller names a package.
+fn whole_workspace(arguments: &[String]) -> Option<&'static str> {
+    let for_cargo = arguments.iter().take_while(|argument| *argument != "--");
+    let names_a_package = for_cargo.into_iter().any(|argument| argument.starts_with("-p") || is_package(argument));
+    (!names_a_package).then_some("--workspace")
+}
+
+fn is_package(argument: &str) -> bool {
+    argument == "--package" || argument.starts_with("--package=")
+}
+
+/// The cargo that runs us, in the root of the workspace.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::whole_workspace;
+
+    fn whole(arguments: &[&str]) -> bool {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        whole_workspace(&arguments).is_some()
+    }
+
+    #[test]
+    fn a_named_package_is_tested_alone() {
+        assert!(
+            !whole(&["-p", "lock-tests", "store"]) && !whole(&["-plock-tests"]) && !whole(&["--package=lock-tests"])
+        );
+        assert!(whole(&[]) && whole(&["store"]) && whole(&["--profile", "release"]) && whole(&["--", "-p"]));
+    }
+}
