@@ -1,0 +1,6 @@
+//! The harness bites: each piece of the support library is shown to find, or to do, what tests rely on it for.
+
+mod ledger;
+mod proxy;
+mod server;
+mod worker;

@@ -1,0 +1,32 @@
+//! What tests with real servers and real processes are made of.
+//!
+//! In reading order: [`Server`] is a Redis or a Valkey of the test's own, [`on_every_server!`] and [`on_every_store!`]
+//! make one test body run on each kind, [`Worker`] is a second process, [`Proxy`] is a network that misbehaves on
+//! command, and [`Ledger`] finds two that were inside at once without trusting the lock.
+//!
+//! What must stay true: nothing started here outlives the test process, however it ends, and everything listens on
+//! the loopback address alone. A harness that is in trouble panics, since that is how a test fails.
+//! Deliberately absent: anything of the lock library, so that no bug of it can hide itself here.
+
+#![allow(clippy::missing_panics_doc, clippy::missing_errors_doc)]
+
+mod ask;
+mod kind;
+mod ledger;
+mod on_every;
+mod port;
+mod process;
+mod proxy;
+mod server;
+mod temporary;
+mod tls;
+mod worker;
+
+#[doc(hidden)]
+pub use on_every::{on_memory, on_server, on_store};
+
+pub use kind::Kind;
+pub use ledger::{Findings, Inside, Ledger, OutOfOrder, Overlap, Visitor};
+pub use proxy::{Counts, Proxy};
+pub use server::{Builder, Server};
+pub use worker::Worker;
