@@ -1,0 +1,145 @@
+//! What a [`Store`] promises, as tests that run against any of them: yours too.
+//!
+//! [`check`] tries every promise; [`promises`] lists them for those who want to see each run by its name. They take
+//! about two seconds, as their ttls are short but real, and a tokio runtime with time enabled. Their keys begin with
+//! `conformance:`, end at random, and are released or about to expire at the end.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! use lock_runtime::conformance;
+//! use lock_runtime::store::MemoryStore;
+//!
+//! conformance::check(MemoryStore::new()).await;
+//! # }
+//! ```
+//!
+//! Absent on purpose: what only one kind of store can do, such as losing its connection.
+
+mod promises;
+mod trial;
+
+use std::fmt::{self, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::store::Store;
+use trial::{Broken, Trial};
+
+/// Tries every promise, all at once.
+///
+/// # Panics
+/// If a promise is broken or the store fails; the message has each such promise's name and what happened instead.
+pub async fn check<S: Store>(store: S) {
+    let store: Arc<dyn Store> = Arc::new(store);
+    let mut trials = JoinSet::new();
+    for promise in promises() {
+        let store = Arc::clone(&store);
+        trials.spawn(promise.tried(store));
+    }
+    let mut broken = String::new();
+    while let Some(tried) = trials.join_next().await {
+        if let Err(what) = tried.unwrap_or_else(|panicked| Err(panicked.to_string())) {
+            let _ = writeln!(broken, "{what}");
+        }
+    }
+    assert!(broken.is_empty(), "{broken}");
+}
+
+/// Every promise, in the order of [`check`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use std::sync::Arc;
+/// use lock_runtime::conformance;
+/// use lock_runtime::store::{MemoryStore, Store};
+///
+/// let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+/// for promise in conformance::promises().iter().filter(|promise| promise.name().contains("stranger")) {
+///     println!("{}", promise.name());
+///     promise.check(Arc::clone(&store)).await;
+/// }
+/// # }
+/// ```
+pub fn promises() -> &'static [Promise] {
+    promises::ALL
+}
+
+/// One promise that every store keeps.
+///
+/// ```
+/// let first = &lock_runtime::conformance::promises()[0];
+/// assert_eq!(first.name(), "a_free_key_is_granted");
+/// ```
+pub struct Promise {
+    name: &'static str,
+    trial: fn(Trial) -> Tried,
+}
+
+type Tried = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>;
+
+impl Promise {
+    /// What is promised, as a name: `a_stranger_cannot_release`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Tries it.
+    ///
+    /// # Panics
+    /// If the promise is broken or the store fails; the message has its name and what happened instead.
+    pub async fn check(&self, store: Arc<dyn Store>) {
+        if let Err(what) = self.tried(store).await {
+            panic!("{what}");
+        }
+    }
+
+    async fn tried(&self, store: Arc<dyn Store>) -> Result<(), String> {
+        let tried = match Trial::new(store, self.name).await {
+            Ok(trial) => (self.trial)(trial).await,
+            Err(broken) => Err(broken),
+        };
+        tried.map_err(|Broken(what)| format!("the store breaks the promise `{}`: {what}", self.name))
+    }
+}
+
+impl fmt::Debug for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Promise").field(&self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{MemoryStore, Session, StoreError, StoreErrorKind, StoreFuture};
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
+    }
+
+    #[test]
+    fn memory_keeps_every_promise() {
+        run(check(MemoryStore::new()));
+    }
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Store for Broken {
+        fn identity(&self) -> &'static str {
+            "broken://"
+        }
+
+        fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
+            Box::pin(async { Err(StoreError::new(StoreErrorKind::Refused, "out of order")) })
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "`a_free_key_is_granted`: out of order")]
+    fn a_broken_promise_is_named() {
+        run(check(Broken));
+    }
+}

@@ -1,0 +1,331 @@
+//! The promises, one function each; its name is the promise.
+
+use std::time::{Duration, Instant};
+
+use super::trial::{Broken, LONG, SHORT, Trial, ensure, expect, fence, poll_once, token};
+use super::{Promise, Tried};
+use crate::key::LockKey;
+use crate::store::{Acquired, Ask, Release, Released, Renewal, Renewed};
+
+macro_rules! all {
+    ($($name:ident,)*) => {
+        /// Every promise.
+        pub(super) const ALL: &[Promise] = &[$({
+            fn trial(trial: Trial) -> Tried {
+                Box::pin($name(trial))
+            }
+            Promise { name: stringify!($name), trial }
+        },)*];
+    };
+}
+
+all! {
+    a_free_key_is_granted,
+    a_held_key_is_granted_to_nobody_else,
+    a_key_is_granted_to_one_of_many,
+    a_look_takes_a_free_key,
+    a_look_says_for_how_long_a_key_is_held_at_most,
+    a_look_never_shortens_a_lease,
+    a_look_by_the_holder_lengthens_its_lease,
+    asking_twice_with_one_token_is_granted_once,
+    a_lease_expires_by_itself_and_not_early,
+    a_renewal_lengthens_a_lease,
+    a_renewal_never_shortens_a_lease,
+    a_renewal_never_creates_a_key,
+    a_renewal_after_expiry_is_not_ours,
+    a_stranger_cannot_renew,
+    each_renewal_of_a_batch_is_answered_by_itself,
+    a_released_key_is_free,
+    a_release_twice_frees_once,
+    a_release_after_expiry_is_not_ours,
+    a_stranger_cannot_release,
+    a_release_keeps_the_key_for_what_is_left_of_min_hold,
+    a_release_can_keep_a_key_longer_than_its_ttl,
+    fences_grow,
+    sessions_see_the_same_locks,
+    keys_of_any_text_are_told_apart,
+    nothing_happens_before_the_first_poll,
+    operations_take_effect_in_the_order_of_their_first_polls,
+    an_abandoned_acquire_is_undone_by_a_release_behind_it,
+}
+
+async fn a_free_key_is_granted(trial: Trial) -> Result<(), Broken> {
+    let token = token();
+    trial.acquired(token, LONG).await?;
+    trial.release(token, None).await.map(drop)
+}
+
+async fn a_held_key_is_granted_to_nobody_else(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    let answer = trial.acquire(token(), LONG).await?;
+    ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire of a held key: {answer:?}"))?;
+    trial.is_held("while it was held").await?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn a_key_is_granted_to_one_of_many(trial: Trial) -> Result<(), Broken> {
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        let session = if n % 2 == 0 { &trial.session } else { &trial.other };
+        let ask = trial.ask(token(), LONG);
+        let (token, answer) = (ask.token, session.acquire(ask));
+        asking.spawn(async move { (token, answer.await) });
+    }
+    let mut granted = Vec::new();
+    while let Some(Ok((token, answer))) = asking.join_next().await {
+        if let Acquired::Granted { .. } = answer? {
+            granted.push(token);
+        }
+    }
+    expect(granted.len(), 1, "grants to 50 that ask at once")?;
+    trial.release(granted[0], None).await.map(drop)
+}
+
+async fn a_look_takes_a_free_key(trial: Trial) -> Result<(), Broken> {
+    let token = token();
+    fence(trial.look(token, LONG).await?, "a look at a free key")?;
+    trial.is_held("after a look had taken it").await?;
+    expect(trial.release(token, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn a_look_says_for_how_long_a_key_is_held_at_most(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    let answer = trial.look(token(), LONG).await?;
+    trial.release(holder, None).await?;
+    match answer {
+        Acquired::Held { for_at_most: Some(left) } => {
+            ensure(left <= LONG && left > LONG / 2, || format!("held for {left:?} more, of {LONG:?}"))
+        }
+        other => Err(Broken(format!("a look at a held key: {other:?}"))),
+    }
+}
+
+async fn a_look_never_shortens_a_lease(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    fence(trial.look(holder, SHORT).await?, "a look by the holder")?;
+    past(SHORT).await;
+    trial.is_held("after the look's shorter ttl").await?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn a_look_by_the_holder_lengthens_its_lease(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, SHORT).await?;
+    fence(trial.look(holder, LONG).await?, "a look by the holder")?;
+    past(SHORT).await;
+    trial.is_held("after the first ttl").await?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn asking_twice_with_one_token_is_granted_once(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    let first = trial.acquired(holder, LONG).await?;
+    let second = fence(trial.look(holder, LONG).await?, "a look by the holder")?;
+    ensure(second > first, || format!("fence {second} after {first}"))?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")?;
+    trial.is_free("after one release of a token that was granted twice").await
+}
+
+async fn a_lease_expires_by_itself_and_not_early(trial: Trial) -> Result<(), Broken> {
+    let asked = Instant::now();
+    trial.acquired(token(), SHORT).await?;
+    trial.expires(asked, SHORT).await
+}
+
+async fn a_renewal_lengthens_a_lease(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, SHORT).await?;
+    expect(trial.renew(holder, LONG).await?, Renewed::Renewed, "a renewal by the holder")?;
+    past(SHORT).await;
+    trial.is_held("after the first ttl").await?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn a_renewal_never_shortens_a_lease(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    expect(trial.renew(holder, SHORT).await?, Renewed::Renewed, "a renewal by the holder")?;
+    past(SHORT).await;
+    trial.is_held("after the renewal's shorter ttl").await?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn a_renewal_never_creates_a_key(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal of a key that never was")?;
+    trial.is_free("after that").await?;
+    trial.acquired(holder, LONG).await?;
+    trial.release(holder, None).await?;
+    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal after the release")?;
+    trial.is_free("after that").await
+}
+
+async fn a_renewal_after_expiry_is_not_ours(trial: Trial) -> Result<(), Broken> {
+    let (asked, holder) = (Instant::now(), token());
+    trial.acquired(holder, SHORT).await?;
+    trial.expires(asked, SHORT).await?;
+    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal after expiry")?;
+    trial.is_free("after that").await
+}
+
+async fn a_stranger_cannot_renew(trial: Trial) -> Result<(), Broken> {
+    let asked = Instant::now();
+    trial.acquired(token(), SHORT).await?;
+    expect(trial.renew(token(), LONG).await?, Renewed::NotOurs, "a renewal by a stranger")?;
+    trial.expires(asked, SHORT).await
+}
+
+async fn each_renewal_of_a_batch_is_answered_by_itself(trial: Trial) -> Result<(), Broken> {
+    let held = |n: usize| !n.is_multiple_of(3);
+    let batch: Vec<_> = (0..200).map(|n| (trial.key_with(&n.to_string()), token())).collect();
+    for (_, (key, token)) in batch.iter().enumerate().filter(|(n, _)| held(*n)) {
+        fence(trial.session.acquire(ask(key, *token)).await?, "an acquire of a free key")?;
+    }
+    let renewals = batch.iter().map(|(key, token)| Renewal { key: key.clone(), token: *token, ttl: LONG }).collect();
+    let answers = trial.session.renew(renewals).await;
+    expect(answers.len(), batch.len(), "answers to a batch")?;
+    for (n, answer) in answers.into_iter().enumerate() {
+        let promised = if held(n) { Renewed::Renewed } else { Renewed::NotOurs };
+        expect(answer?, promised, "one renewal of a batch")?;
+    }
+    for (n, (key, token)) in batch.into_iter().enumerate() {
+        let promised = if held(n) { Released::Freed } else { Released::NotOurs };
+        expect(trial.session.release(Release { key, token, keep: None }).await?, promised, "a release after it")?;
+    }
+    expect(trial.session.renew(Vec::new()).await.len(), 0, "answers to an empty batch")
+}
+
+async fn a_released_key_is_free(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")?;
+    trial.is_free("after its release").await
+}
+
+async fn a_release_twice_frees_once(trial: Trial) -> Result<(), Broken> {
+    let (first, second) = (token(), token());
+    trial.acquired(first, LONG).await?;
+    trial.release(first, None).await?;
+    trial.acquired(second, LONG).await?;
+    expect(trial.release(first, None).await?, Released::NotOurs, "a second release")?;
+    trial.is_held("after somebody else's second release").await?;
+    expect(trial.release(second, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn a_release_after_expiry_is_not_ours(trial: Trial) -> Result<(), Broken> {
+    let (asked, holder) = (Instant::now(), token());
+    trial.acquired(holder, SHORT).await?;
+    trial.expires(asked, SHORT).await?;
+    expect(trial.release(holder, Some(LONG)).await?, Released::NotOurs, "a release after expiry")?;
+    trial.is_free("after that").await
+}
+
+async fn a_stranger_cannot_release(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    expect(trial.release(token(), None).await?, Released::NotOurs, "a release by a stranger")?;
+    expect(trial.release(token(), Some(SHORT)).await?, Released::NotOurs, "a release by a stranger")?;
+    past(SHORT).await;
+    trial.is_held("after a stranger's release").await?;
+    expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn a_release_keeps_the_key_for_what_is_left_of_min_hold(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    let asked = Instant::now();
+    expect(trial.release(holder, Some(SHORT)).await?, Released::Freed, "a release by the holder")?;
+    trial.expires(asked, SHORT).await
+}
+
+async fn a_release_can_keep_a_key_longer_than_its_ttl(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, SHORT).await?;
+    let asked = Instant::now();
+    expect(trial.release(holder, Some(2 * SHORT)).await?, Released::Freed, "a release by the holder")?;
+    trial.expires(asked, 2 * SHORT).await
+}
+
+async fn fences_grow(trial: Trial) -> Result<(), Broken> {
+    let mut last = 0;
+    for n in 0..20 {
+        let holder = token();
+        // By turns the two ways in which a key is taken, so that neither repeats what the other gave.
+        let fence = match n % 2 {
+            0 => trial.acquired(holder, LONG).await?,
+            _ => fence(trial.look(holder, LONG).await?, "a look at a free key")?,
+        };
+        ensure(fence > last, || format!("fence {fence} after {last}"))?;
+        last = fence;
+        trial.release(holder, None).await?;
+    }
+    Ok(())
+}
+
+async fn sessions_see_the_same_locks(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    let third = trial.store.open().await?;
+    let answer = third.acquire(trial.ask(token(), LONG)).await?;
+    ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire through another session: {answer:?}"))?;
+    let release = Release { key: trial.key.clone(), token: holder, keep: None };
+    expect(trial.other.release(release).await?, Released::Freed, "a release through another session")?;
+    trial.is_free("after its release through another session").await
+}
+
+async fn keys_of_any_text_are_told_apart(trial: Trial) -> Result<(), Broken> {
+    let texts =
+        ["a", "A", "a ", " a", "{a}", "a}b", "{}", "*", "a*", "a:b", "a/b", "ä", "\u{1f512}", "%61", "\"", "\\"];
+    let mut keys: Vec<LockKey> = texts.iter().map(|text| trial.key_with(text)).collect();
+    keys.push(format!("{:x<1024}", trial.key.as_str()).into());
+    let holder = token();
+    for key in &keys {
+        fence(trial.session.acquire(ask(key, holder)).await?, &format!("key {key} beside the others"))?;
+    }
+    for key in keys {
+        let release = Release { key, token: holder, keep: None };
+        expect(trial.session.release(release).await?, Released::Freed, "a release by the holder")?;
+    }
+    Ok(())
+}
+
+async fn nothing_happens_before_the_first_poll(trial: Trial) -> Result<(), Broken> {
+    drop(trial.session.acquire(trial.ask(token(), LONG)));
+    trial.is_free("after an acquire that was never polled").await
+}
+
+async fn operations_take_effect_in_the_order_of_their_first_polls(trial: Trial) -> Result<(), Broken> {
+    let (first, second) = (token(), token());
+    trial.acquired(first, LONG).await?;
+    let mut release = trial.session.release(Release { key: trial.key.clone(), token: first, keep: None });
+    let done = poll_once(&mut release).await;
+    trial.acquired(second, LONG).await?;
+    if done.is_pending() {
+        expect(release.await?, Released::Freed, "a release by the holder")?;
+    }
+    expect(trial.release(second, None).await?, Released::Freed, "a release by the holder")
+}
+
+async fn an_abandoned_acquire_is_undone_by_a_release_behind_it(trial: Trial) -> Result<(), Broken> {
+    for _ in 0..10 {
+        let token = token();
+        let mut acquire = trial.session.acquire(trial.ask(token, LONG));
+        let _ = poll_once(&mut acquire).await;
+        drop(acquire);
+        trial.release(token, None).await?;
+        trial.is_free("after an abandoned acquire and its release").await?;
+    }
+    Ok(())
+}
+
+fn ask(key: &LockKey, token: crate::store::Token) -> Ask {
+    Ask { key: key.clone(), token, ttl: LONG }
+}
+
+/// Sleeps until a ttl that began before this call is over; nothing tells when a key expires.
+async fn past(ttl: Duration) {
+    tokio::time::sleep(ttl + ttl / 2).await;
+}

@@ -1,0 +1,174 @@
+//! A lease while it is held: its renewals, and how it is lost.
+//!
+//! Must stay true: an error is not a loss; a loss is final; a grant that no task has looked at is not kept alive.
+
+use std::time::Duration;
+
+use super::lease::ByHand;
+use super::waiting::no_answer;
+use super::{Action, Core, Job, Refusal, Stage, TicketId};
+use crate::clock::Moment;
+use crate::error::LossReason;
+use crate::store::{Renewal, Renewed, StoreError, StoreErrorKind};
+
+/// What the task that renews by hand does now.
+#[derive(Debug)]
+pub(crate) enum ByHandStep {
+    /// Stand by until woken.
+    Stand,
+    Renewed,
+    Failed(StoreError),
+    Lost(LossReason),
+}
+
+impl<S: Clone> Core<S> {
+    /// A renewal that was sent at `sent` was answered.
+    pub(crate) fn renewed(
+        &mut self,
+        now: Moment,
+        id: TicketId,
+        sent: Moment,
+        ttl: Duration,
+        answer: Result<Renewed, StoreError>,
+    ) {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Stage::Held(held) = &mut ticket.stage else { return };
+        if held.lost.is_some() {
+            return;
+        }
+        if let Some(reason) = held.over(now) {
+            // A late "yes" never revives.
+            return self.lose(now, id, reason);
+        }
+        match answer {
+            Ok(Renewed::Renewed) => {
+                held.renewed(sent, ttl);
+                held.schedule.succeeded(now, held.ttl, ticket.token);
+                self.actions.push(Action::Extend(ticket.seat.clone(), held.until()));
+                self.satisfy_by_hand(now, id, sent);
+            }
+            Ok(Renewed::NotOurs) => self.lose(now, id, LossReason::Stolen),
+            Err(error) => {
+                held.schedule.failed(now, sent, held.ttl, ticket.token);
+                if let Some(hand) = &mut held.by_hand {
+                    if error.kind() == StoreErrorKind::Refused {
+                        hand.outcome.get_or_insert(Err(error.clone()));
+                    }
+                    hand.trouble = Some(error);
+                    self.wake(id);
+                }
+            }
+        }
+        self.file(id);
+    }
+
+    /// A task asks for a renewal now, and for this ttl from now on.
+    pub(crate) fn renew_by_hand(&mut self, now: Moment, id: TicketId, ttl: Duration) {
+        let until = now + self.operation_timeout;
+        let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
+        held.ttl = ttl;
+        held.by_hand = Some(ByHand { since: now, until, trouble: None, outcome: None });
+        held.schedule.hurry(now);
+        self.file(id);
+    }
+
+    /// What has become of it.
+    pub(crate) fn by_hand_next(&mut self, id: TicketId) -> ByHandStep {
+        let Some(Stage::Held(held)) = self.stage_mut(id) else { return ByHandStep::Lost(LossReason::Expired) };
+        if let Some(reason) = held.lost {
+            return ByHandStep::Lost(reason);
+        }
+        let outcome = held.by_hand.take_if(|hand| hand.outcome.is_some()).and_then(|hand| hand.outcome);
+        match outcome {
+            None => ByHandStep::Stand,
+            Some(Ok(())) => ByHandStep::Renewed,
+            Some(Err(error)) => ByHandStep::Failed(error),
+        }
+    }
+
+    /// The lease's own task found its time over: answers until when it is not, or how the lease was lost.
+    pub(crate) fn lapsed(&mut self, now: Moment, id: TicketId) -> Result<Moment, LossReason> {
+        let Some(Stage::Held(held)) = self.stage(id) else { return Err(LossReason::Expired) };
+        match held.lost.or(held.over(now)) {
+            None => Ok(held.until()),
+            Some(reason) => {
+                if held.lost.is_none() {
+                    self.lose(now, id, reason);
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    /// Leaves a lease to its ttl, because the process ends in the middle of a step of its body.
+    pub(crate) fn forget(&mut self, now: Moment, id: TicketId) {
+        if let Some(Stage::Held(held)) = self.stage(id) {
+            self.held -= usize::from(held.lost.is_none());
+            self.vacate(id);
+            self.remove(id);
+            self.tick_closing(now);
+        }
+    }
+
+    pub(super) fn tick_held(&mut self, now: Moment, id: TicketId) -> Option<Job> {
+        let connected = self.keeper.is_some();
+        let ticket = self.tickets.get_mut(&id)?;
+        let Stage::Held(held) = &mut ticket.stage else { return None };
+        if let (None, Some(reason)) = (held.lost, held.over(now)) {
+            if held.claimed {
+                self.lose(now, id, reason);
+            } else {
+                self.refuse(now, id, Refusal::Unavailable(not_polled()));
+            }
+            return None;
+        }
+        if held.schedule.timed_out(now) {
+            held.schedule.give_up(now, held.ttl, ticket.token);
+        }
+        let mut job = None;
+        if held.claimed && held.schedule.wants(now, held.ttl) {
+            if connected {
+                held.schedule.sent(now, held.ttl);
+                job = Some(Job::Renew(id, Renewal { key: ticket.key.clone(), token: ticket.token, ttl: held.ttl }));
+            } else {
+                held.schedule.park();
+                self.parked.insert(id);
+            }
+        }
+        if let Some(hand) = held.by_hand.as_mut().filter(|hand| hand.until <= now && hand.outcome.is_none()) {
+            hand.outcome = Some(Err(hand.trouble.take().unwrap_or_else(no_answer)));
+            self.wake(id);
+        }
+        self.file(id);
+        job
+    }
+
+    /// The lease is lost, and stays so; it is released when its body is gone.
+    pub(super) fn lose(&mut self, now: Moment, id: TicketId, reason: LossReason) {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Stage::Held(held) = &mut ticket.stage else { return };
+        held.lost = Some(reason);
+        let key = ticket.key.clone();
+        self.held -= 1;
+        self.actions.push(Action::Lose(ticket.seat.clone(), reason));
+        self.vacate(id);
+        self.file(id);
+        self.pass_turn(now, &key);
+    }
+
+    fn satisfy_by_hand(&mut self, now: Moment, id: TicketId, sent: Moment) {
+        let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
+        let Some(hand) = &mut held.by_hand else { return };
+        if sent < hand.since {
+            // That one was under way before the task asked.
+            held.schedule.hurry(now);
+        } else if hand.outcome.is_none() {
+            hand.outcome = Some(Ok(()));
+            self.wake(id);
+        }
+    }
+}
+
+fn not_polled() -> StoreError {
+    StoreError::new(StoreErrorKind::Disconnected, "the lock was granted, but its task was not polled before it expired")
+}

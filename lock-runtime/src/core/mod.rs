@@ -1,0 +1,300 @@
+//! What decides: every lease, its renewals, the waiters of each key, and the releases that have yet to reach the store.
+//!
+//! A [`Core`] is a value. It is told what happened and when, and answers with what to do: a [`Step`] to the task that
+//! asked, [`Action`]s for whoever holds the core, [`Job`]s for the keeper. One [`Ticket`] stands for one acquire, from
+//! its arrival until the store has confirmed its release.
+//! Must stay true: at most one ticket of a key stands at the store (the line's *occupant*); a token is used for one
+//! grant; after every change a ticket is filed under the next moment at which the clock concerns it.
+//! Absent on purpose: clocks, sockets, tasks, randomness.
+
+mod closing;
+mod holding;
+pub(crate) mod lease;
+mod release;
+mod renewal;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::error::LossReason;
+use crate::key::LockKey;
+use crate::store::{Ask, Release, Renewal, StoreError, Token};
+
+pub(crate) use closing::Closed;
+pub(crate) use holding::ByHandStep;
+use lease::Held;
+pub(crate) use release::ReleaseStep;
+use release::Releasing;
+pub(crate) use waiting::no_answer;
+use waiting::{Line, Waiting};
+
+/// One acquire, from its arrival until its release is confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct TicketId(u64);
+
+/// One session with the store, as whoever feeds the core numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LineId(pub(crate) u64);
+
+/// What an acquire asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) ttl: Duration,
+    pub(crate) wait: Wait,
+    pub(crate) renew: bool,
+    pub(crate) max_hold: Option<Duration>,
+    pub(crate) min_hold: Option<Duration>,
+}
+
+/// How long to wait for a lock that somebody else holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    AtMost(Duration),
+    Forever,
+}
+
+/// Why an acquire ends without a grant.
+#[derive(Debug, Clone)]
+pub(crate) enum Refusal {
+    Busy,
+    Unavailable(StoreError),
+    ShuttingDown,
+}
+
+/// What the task of an acquire does next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Send this, then tell the answer.
+    Ask(Ask),
+    /// Go on with the ask that is under way.
+    Asking,
+    /// Stand by until woken.
+    Stand,
+    /// The lock is held, with this fence; no step of the body may start from `until` on, unless it is extended.
+    Granted { fence: u64, until: Moment },
+    Refused(Refusal),
+}
+
+/// What whoever holds the core does once it has let go of it. `S` stands for a task and its body.
+#[derive(Debug)]
+pub(crate) enum Action<S> {
+    /// Wake the task: its next step has changed.
+    Wake(S),
+    /// No step of the body may start from this moment on; never undoes a loss.
+    Extend(S, Moment),
+    /// No step of the body may start any more.
+    Lose(S, LossReason),
+    /// Something that was sent on this line has had no answer for too long.
+    TimedOut(LineId),
+}
+
+/// What the keeper sends.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// A first ask, by a token that was never sent.
+    Acquire(TicketId, Ask),
+    /// An ask by a token that may have been sent, or that waits.
+    Look(TicketId, Ask),
+    Renew(TicketId, Renewal),
+    /// On the line that carried the ask, if it is still there.
+    Release(TicketId, Release, Option<LineId>),
+}
+
+#[derive(Debug)]
+struct Ticket<S> {
+    key: LockKey,
+    token: Token,
+    terms: Terms,
+    seat: S,
+    stage: Stage,
+    /// Under which moment it is filed.
+    filed: Moment,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Waiting(Waiting),
+    Held(Held),
+    Releasing(Releasing),
+}
+
+impl<S> Ticket<S> {
+    fn due(&self) -> Moment {
+        match &self.stage {
+            Stage::Waiting(waiting) => waiting.due(),
+            Stage::Held(held) => held.due(),
+            Stage::Releasing(releasing) => releasing.due(),
+        }
+    }
+}
+
+/// See the module. `S` is cheap to clone, and dropping one runs no foreign code.
+#[derive(Debug)]
+pub(crate) struct Core<S> {
+    operation_timeout: Duration,
+    tickets: BTreeMap<TicketId, Ticket<S>>,
+    lines: HashMap<LockKey, Line>,
+    due: BTreeSet<(Moment, TicketId)>,
+    next_id: u64,
+    actions: Vec<Action<S>>,
+    /// How many leases are held, and how many tickets wait or have yet to hear that they were refused.
+    held: usize,
+    waiting: usize,
+    /// The keeper's line; while it has none, tickets that need it are parked.
+    keeper: Option<LineId>,
+    parked: BTreeSet<TicketId>,
+    closing: Option<closing::Closing<S>>,
+}
+
+impl<S: Clone> Core<S> {
+    pub(crate) fn new(operation_timeout: Duration) -> Self {
+        Self {
+            operation_timeout,
+            tickets: BTreeMap::new(),
+            lines: HashMap::new(),
+            due: BTreeSet::new(),
+            next_id: 0,
+            actions: Vec::new(),
+            held: 0,
+            waiting: 0,
+            keeper: None,
+            parked: BTreeSet::new(),
+            closing: None,
+        }
+    }
+
+    /// What came of the calls since the last time; empty, and then without cost, when nothing is contended.
+    pub(crate) fn take_actions(&mut self) -> Vec<Action<S>> {
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When the clock concerns this core next.
+    pub(crate) fn next_due(&self) -> Moment {
+        let tickets = self.due.first().map_or(Moment::MAX, |&(due, _)| due);
+        tickets.min(self.closing.as_ref().map_or(Moment::MAX, closing::Closing::due))
+    }
+
+    /// Everything that is due at `now`.
+    pub(crate) fn work(&mut self, now: Moment) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        let mut from = (Moment::MIN, TicketId(0));
+        // Each ticket once: one that stays due (a job that is sent at once) is looked at again in the next round.
+        while let Some(&(due, id)) = self.due.range(from..).next() {
+            from = (due, TicketId(id.0 + 1));
+            if due > now && !self.goes_along(now, due, id) {
+                break;
+            }
+            let job = match self.stage(id) {
+                Some(Stage::Waiting(_)) => self.tick_waiting(now, id),
+                Some(Stage::Held(_)) => self.tick_held(now, id),
+                Some(Stage::Releasing(_)) => self.tick_releasing(now, id),
+                None => None,
+            };
+            jobs.extend(job);
+        }
+        self.tick_closing(now);
+        jobs
+    }
+
+    /// A renewal that is nearly due goes out with those that are.
+    fn goes_along(&self, now: Moment, due: Moment, id: TicketId) -> bool {
+        match self.stage(id) {
+            Some(Stage::Held(held)) => {
+                held.lost.is_none() && held.schedule.due() == due && held.schedule.wants(now, held.ttl)
+            }
+            _ => false,
+        }
+    }
+
+    /// The keeper has a session again: what waited for one is due.
+    pub(crate) fn connected(&mut self, now: Moment, line: LineId) {
+        self.keeper = Some(line);
+        for id in std::mem::take(&mut self.parked) {
+            match self.stage_mut(id) {
+                Some(Stage::Waiting(waiting)) => waiting.hurry(now),
+                Some(Stage::Held(held)) => held.schedule.hurry(now),
+                Some(Stage::Releasing(releasing)) => releasing.hurry(now),
+                None => {}
+            }
+            self.file(id);
+        }
+    }
+
+    /// The keeper's session is gone.
+    pub(crate) fn disconnected(&mut self) {
+        self.keeper = None;
+    }
+
+    /// How many leases are held.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// How many acquires are under way.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.tickets.is_empty()
+    }
+
+    fn stage(&self, id: TicketId) -> Option<&Stage> {
+        self.tickets.get(&id).map(|ticket| &ticket.stage)
+    }
+
+    fn stage_mut(&mut self, id: TicketId) -> Option<&mut Stage> {
+        self.tickets.get_mut(&id).map(|ticket| &mut ticket.stage)
+    }
+
+    fn insert(&mut self, ticket: Ticket<S>) -> TicketId {
+        let id = TicketId(self.next_id);
+        self.next_id += 1;
+        self.tickets.insert(id, ticket);
+        self.file(id);
+        id
+    }
+
+    fn remove(&mut self, id: TicketId) -> Option<Ticket<S>> {
+        let ticket = self.tickets.remove(&id)?;
+        self.due.remove(&(ticket.filed, id));
+        self.parked.remove(&id);
+        Some(ticket)
+    }
+
+    /// Files the ticket under its next moment; to be called after every change of one.
+    fn file(&mut self, id: TicketId) {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let due = ticket.due();
+        if due == ticket.filed {
+            return;
+        }
+        self.due.remove(&(ticket.filed, id));
+        ticket.filed = due;
+        if due != Moment::MAX {
+            self.due.insert((due, id));
+        }
+    }
+
+    fn wake(&mut self, id: TicketId) {
+        if let Some(ticket) = self.tickets.get(&id) {
+            self.actions.push(Action::Wake(ticket.seat.clone()));
+        }
+    }
+}
+
+/// A part of `span` that differs from token to token and from step to step.
+fn jitter(token: Token, step: u32, span: Duration) -> Duration {
+    // SplitMix64's finalizer (Steele, Lea, Flood 2014): well spread, and the same for the same input.
+    let mut bits = (token.bits() as u64) ^ u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    #[allow(clippy::cast_precision_loss)] // a fraction needs no more than 53 bits
+    span.mul_f64((bits >> 11) as f64 / (1u64 << 53) as f64)
+}

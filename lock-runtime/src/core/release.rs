@@ -1,0 +1,297 @@
+//! How a token is given back: by the task that awaits it, or by the keeper, until it has taken effect or the ttl has
+//! made it pointless.
+//!
+//! Must stay true: a release goes behind whatever it undoes; an acquire of the same key goes behind the release.
+
+use std::time::Duration;
+
+use super::waiting::no_answer;
+use super::{Core, Job, LineId, Stage, TicketId, jitter};
+use crate::clock::Moment;
+use crate::store::{Release, Released, StoreError, StoreErrorKind, Token};
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What the task that awaits a release does now.
+#[derive(Debug)]
+pub(crate) enum ReleaseStep {
+    /// Send this, then tell the answer.
+    Send(Release),
+    /// Go on with the release that is under way.
+    Sending,
+    /// Stand by until woken.
+    Stand,
+    /// It is over, or goes on without the task.
+    Done(Result<Released, StoreError>),
+}
+
+/// A token that is being given back.
+#[derive(Debug)]
+pub(super) struct Releasing {
+    errand: Errand,
+    /// The line of an ask that had no answer: a release behind it is final.
+    carrier: Option<LineId>,
+    /// An ask may yet take effect after a release on another line; one more release follows later.
+    in_doubt: bool,
+    /// An earlier release had no answer, so that "not ours" may mean that it worked.
+    unanswered: bool,
+    /// When `min_hold` is over.
+    keep_until: Moment,
+    /// No key of this token can be left from then on.
+    pointless: Moment,
+    /// Whether acquires of the key wait for it.
+    holds_line: bool,
+    /// Until when a task awaits it.
+    awaited: Option<Moment>,
+    tries: u32,
+}
+
+#[derive(Debug)]
+enum Errand {
+    /// The awaiting task may send it by its own session.
+    Own,
+    /// The awaiting task has sent it.
+    SentByTask,
+    /// The keeper sends it then.
+    Due(Moment),
+    /// The keeper has sent it, and answers by then.
+    SentByKeeper(Moment),
+    /// It waits for the keeper to be connected.
+    Parked,
+    Over(Result<Released, StoreError>),
+}
+
+impl Releasing {
+    /// Gives back what nobody holds: an ask that may have taken effect, a grant that nobody saw.
+    pub(super) fn orphan(now: Moment, ttl: Duration, carrier: Option<LineId>, in_doubt: bool) -> Self {
+        Self {
+            errand: Errand::Due(now),
+            carrier,
+            in_doubt,
+            unanswered: false,
+            keep_until: Moment::MIN,
+            pointless: now + ttl,
+            holds_line: true,
+            awaited: None,
+            tries: 0,
+        }
+    }
+
+    pub(super) fn due(&self) -> Moment {
+        let awaited = self.awaited.unwrap_or(Moment::MAX);
+        match self.errand {
+            Errand::Own | Errand::SentByTask => awaited,
+            Errand::Due(at) => at.min(awaited),
+            Errand::SentByKeeper(fails_at) => fails_at.min(awaited),
+            Errand::Parked => self.pointless.min(awaited),
+            Errand::Over(_) => Moment::MAX,
+        }
+    }
+
+    /// The keeper is connected again.
+    pub(super) fn hurry(&mut self, now: Moment) {
+        if matches!(self.errand, Errand::Parked) {
+            self.errand = Errand::Due(now);
+        }
+    }
+
+    fn order(&self, now: Moment, key: &crate::key::LockKey, token: Token) -> Release {
+        let keep = self.keep_until.since(now);
+        // Whole milliseconds, rounded up: "at least this long".
+        let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
+        Release { key: key.clone(), token, keep: (!keep.is_zero()).then_some(keep) }
+    }
+}
+
+impl<S: Clone> Core<S> {
+    /// A lease ends: its body or guard is gone. A task awaits the release until `awaited`, or nobody does.
+    pub(crate) fn end(&mut self, now: Moment, id: TicketId, awaited: Option<Moment>) {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Stage::Held(held) = &ticket.stage else { return };
+        if held.lost.is_none() {
+            self.held -= 1;
+        }
+        // A renewal under way is on the keeper's line, and so its release goes behind it there.
+        let own = awaited.is_some() && !held.schedule.is_in_flight();
+        ticket.stage = Stage::Releasing(Releasing {
+            errand: if own { Errand::Own } else { Errand::Due(now) },
+            keep_until: if held.claimed { held.keep_until } else { Moment::MIN },
+            awaited,
+            ..Releasing::orphan(now, held.ttl, held.in_doubt, held.in_doubt.is_some())
+        });
+        let key = ticket.key.clone();
+        self.vacate(id);
+        self.lines.entry(key).or_default().releasing += 1;
+        self.file(id);
+        self.tick_closing(now);
+    }
+
+    /// What the task that awaits this release does now; `line` is its own session's, if it has one.
+    pub(crate) fn release_next(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> ReleaseStep {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return ReleaseStep::Done(Err(no_answer())) };
+        let Stage::Releasing(releasing) = &mut ticket.stage else { return ReleaseStep::Stand };
+        let step = match (&releasing.errand, line) {
+            (Errand::Over(outcome), _) => ReleaseStep::Done(outcome.clone()),
+            _ if releasing.awaited.is_none() => ReleaseStep::Done(Err(no_answer())),
+            (Errand::Own, Some(_)) => {
+                let order = releasing.order(now, &ticket.key, ticket.token);
+                releasing.errand = Errand::SentByTask;
+                ReleaseStep::Send(order)
+            }
+            (Errand::Own, None) => {
+                releasing.errand = Errand::Due(now);
+                ReleaseStep::Stand
+            }
+            (Errand::SentByTask, _) => ReleaseStep::Sending,
+            _ => ReleaseStep::Stand,
+        };
+        if let (ReleaseStep::Done(_), Errand::Over(_)) = (&step, &releasing.errand) {
+            self.remove(id);
+            self.tick_closing(now);
+        }
+        self.file(id);
+        step
+    }
+
+    /// The task that awaited this release is gone.
+    pub(crate) fn release_left(&mut self, now: Moment, id: TicketId) {
+        let Some(Stage::Releasing(releasing)) = self.stage_mut(id) else { return };
+        releasing.awaited = None;
+        match releasing.errand {
+            Errand::Own => releasing.errand = Errand::Due(now),
+            Errand::SentByTask => {
+                releasing.unanswered = true;
+                releasing.errand = Errand::Due(now);
+            }
+            Errand::Over(_) => {
+                self.remove(id);
+            }
+            _ => {}
+        }
+        self.file(id);
+        self.tick_closing(now);
+    }
+
+    /// A release was answered; `via` is the line that carried it.
+    pub(crate) fn released(
+        &mut self,
+        now: Moment,
+        id: TicketId,
+        via: Option<LineId>,
+        answer: Result<Released, StoreError>,
+    ) {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let token = ticket.token;
+        let Stage::Releasing(releasing) = &mut ticket.stage else { return };
+        if matches!(releasing.errand, Errand::Over(_)) {
+            return;
+        }
+        match answer {
+            Ok(answer) => {
+                let answer = if releasing.unanswered { Released::Freed } else { answer };
+                let behind_it = releasing.carrier.is_some() && releasing.carrier == via;
+                if releasing.in_doubt && !behind_it {
+                    self.release_once_more(now, id);
+                }
+                self.over(now, id, Ok(answer));
+            }
+            Err(error) => {
+                releasing.unanswered |= error.kind() == StoreErrorKind::Disconnected;
+                // Whatever carried the ask is in trouble, so that the ask may come later than the next release.
+                releasing.in_doubt |= releasing.carrier.take().is_some();
+                let pause = Duration::from_millis(25 << releasing.tries.min(6)).min(LONGEST_PAUSE / 2);
+                let at = if releasing.tries == 0 { now } else { now + pause + jitter(token, releasing.tries, pause) };
+                releasing.tries += 1;
+                releasing.errand = Errand::Due(at);
+                if releasing.pointless <= at {
+                    self.over(now, id, Err(error));
+                }
+            }
+        }
+        self.file(id);
+    }
+
+    pub(super) fn tick_releasing(&mut self, now: Moment, id: TicketId) -> Option<Job> {
+        let connected = self.keeper.is_some();
+        let ticket = self.tickets.get_mut(&id)?;
+        let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
+        if releasing.awaited.is_some_and(|until| until <= now) {
+            // The task goes on; the release does too, behind what the task may have sent.
+            releasing.awaited = None;
+            if matches!(releasing.errand, Errand::Own | Errand::SentByTask) {
+                releasing.unanswered |= matches!(releasing.errand, Errand::SentByTask);
+                releasing.errand = Errand::Due(now);
+            }
+            self.wake(id);
+            self.file(id);
+            return self.tick_releasing(now, id);
+        }
+        if releasing.pointless <= now && !matches!(releasing.errand, Errand::SentByKeeper(_)) {
+            self.over(now, id, Err(no_answer()));
+            return None;
+        }
+        let job = match releasing.errand {
+            Errand::Due(at) if at <= now && connected => {
+                // The keeper answers within the operation time-out; twice that is for a store that panics.
+                releasing.errand = Errand::SentByKeeper(now + self.operation_timeout * 2);
+                Some(Job::Release(id, releasing.order(now, &ticket.key, ticket.token), releasing.carrier))
+            }
+            Errand::Due(at) if at <= now => {
+                releasing.errand = Errand::Parked;
+                self.parked.insert(id);
+                None
+            }
+            Errand::SentByKeeper(fails_at) if fails_at <= now => {
+                self.released(now, id, None, Err(no_answer()));
+                return self.tick_releasing(now, id);
+            }
+            _ => None,
+        };
+        self.file(id);
+        job
+    }
+
+    /// Queues the same release again, for an ask that arrives late; nobody waits for this one.
+    fn release_once_more(&mut self, now: Moment, id: TicketId) {
+        let Some(ticket) = self.tickets.get(&id) else { return };
+        let Stage::Releasing(releasing) = &ticket.stage else { return };
+        let at = now + self.operation_timeout;
+        let again = Releasing {
+            errand: Errand::Due(at),
+            pointless: releasing.pointless.max(at + Duration::from_nanos(1)),
+            holds_line: false,
+            keep_until: releasing.keep_until,
+            ..Releasing::orphan(now, ticket.terms.ttl, None, false)
+        };
+        let again = super::Ticket {
+            key: ticket.key.clone(),
+            token: ticket.token,
+            terms: ticket.terms,
+            seat: ticket.seat.clone(),
+            stage: Stage::Releasing(again),
+            filed: Moment::MAX,
+        };
+        self.insert(again);
+    }
+
+    /// The release is over; a task that awaits it has yet to hear.
+    fn over(&mut self, now: Moment, id: TicketId, outcome: Result<Released, StoreError>) {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let key = ticket.key.clone();
+        let Stage::Releasing(releasing) = &mut ticket.stage else { return };
+        if std::mem::take(&mut releasing.holds_line) {
+            if let Some(line) = self.lines.get_mut(&key) {
+                line.releasing -= 1;
+            }
+        }
+        releasing.errand = Errand::Over(outcome);
+        if releasing.awaited.is_some() {
+            self.wake(id);
+        } else {
+            self.remove(id);
+        }
+        self.pass_turn(now, &key);
+        self.tick_closing(now);
+    }
+}

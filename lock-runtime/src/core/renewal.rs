@@ -1,0 +1,157 @@
+//! When a lease is renewed: about every third of its ttl, sooner after a failure, never twice at once.
+//!
+//! Must stay true: a failed or unanswered renewal is tried again until the deadline; it never ends the lease.
+
+use std::time::Duration;
+
+use super::jitter;
+use crate::clock::Moment;
+use crate::store::Token;
+
+/// The longest that one renewal may stay without an answer.
+const LONGEST_TRY: Duration = Duration::from_secs(1);
+/// The longest pause after a failed renewal.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// The furthest ahead of its time that a renewal goes along with others.
+const LONGEST_LEAD: Duration = Duration::from_millis(100);
+
+/// One lease's renewals.
+#[derive(Debug)]
+pub(crate) struct Schedule {
+    /// Whether a renewal is followed by the next.
+    automatic: bool,
+    next: Moment,
+    /// The one that is under way: when it was sent, and when it counts as failed.
+    in_flight: Option<(Moment, Moment)>,
+    count: u32,
+}
+
+impl Schedule {
+    /// For a lease that is renewed by hand alone.
+    pub(crate) fn never() -> Self {
+        Self { automatic: false, next: Moment::MAX, in_flight: None, count: 0 }
+    }
+
+    /// For a lease that was granted at `now`.
+    pub(crate) fn start(now: Moment, ttl: Duration, token: Token) -> Self {
+        let mut schedule = Self { automatic: true, ..Self::never() };
+        schedule.plan(now, ttl, token);
+        schedule
+    }
+
+    /// When it next needs attention: to be sent, or to be given up on.
+    pub(crate) fn due(&self) -> Moment {
+        self.in_flight.map_or(self.next, |(_, fails_at)| fails_at)
+    }
+
+    /// Whether one should be sent at `now`; a little before its time counts, so that renewals go out together.
+    pub(crate) fn wants(&self, now: Moment, ttl: Duration) -> bool {
+        self.in_flight.is_none() && self.next <= now + (ttl / 30).min(LONGEST_LEAD)
+    }
+
+    /// Whether one is under way.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// One was sent. It fails without an answer after a time that leaves room for others before the deadline.
+    pub(crate) fn sent(&mut self, now: Moment, ttl: Duration) {
+        self.in_flight = Some((now, now + (ttl / 6).min(LONGEST_TRY)));
+    }
+
+    /// One has had no answer for too long.
+    pub(crate) fn timed_out(&self, now: Moment) -> bool {
+        self.in_flight.is_some_and(|(_, fails_at)| fails_at <= now)
+    }
+
+    /// One was confirmed; the next comes a third of the ttl later.
+    pub(crate) fn succeeded(&mut self, now: Moment, ttl: Duration, token: Token) {
+        self.in_flight = None;
+        self.plan(now, ttl, token);
+    }
+
+    /// The one that was sent at `sent` failed; the next comes after a short pause. Older news is ignored.
+    pub(crate) fn failed(&mut self, now: Moment, sent: Moment, ttl: Duration, token: Token) {
+        if self.in_flight.is_some_and(|(current, _)| current == sent) {
+            self.in_flight = None;
+            self.next = now + jitter(token, self.step(), (ttl / 20).min(LONGEST_PAUSE));
+        }
+    }
+
+    /// The one under way had no answer in time.
+    pub(crate) fn give_up(&mut self, now: Moment, ttl: Duration, token: Token) {
+        if let Some((sent, _)) = self.in_flight {
+            self.failed(now, sent, ttl, token);
+        }
+    }
+
+    /// Asks for one at once, or as soon as the one under way is answered.
+    pub(crate) fn hurry(&mut self, now: Moment) {
+        self.next = now;
+    }
+
+    /// Waits to be hurried: there is no connection to send one on.
+    pub(crate) fn park(&mut self) {
+        self.next = Moment::MAX;
+    }
+
+    fn plan(&mut self, now: Moment, ttl: Duration, token: Token) {
+        if !self.automatic {
+            self.next = Moment::MAX;
+            return;
+        }
+        // A third of the ttl, 10 % sooner or later, so that locks taken together do not stay together.
+        let third = ttl / 3;
+        self.next = now + third * 9 / 10 + jitter(token, self.step(), third / 5);
+    }
+
+    fn step(&mut self) -> u32 {
+        self.count = self.count.wrapping_add(1);
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(30);
+    const TOKEN: Token = Token::from_bits(7);
+    const START: Moment = Moment::from_nanos(1_000_000_000_000);
+
+    #[test]
+    fn a_lease_is_renewed_about_every_third_of_its_ttl() {
+        for bits in 0..1000 {
+            let schedule = Schedule::start(START, TTL, Token::from_bits(bits));
+            let after = schedule.due().since(START);
+            assert!(after >= Duration::from_secs(9) && after <= Duration::from_secs(11), "{after:?}");
+        }
+    }
+
+    #[test]
+    fn locks_taken_together_are_renewed_apart() {
+        let dues: std::collections::BTreeSet<_> =
+            (0..100).map(|bits| Schedule::start(START, TTL, Token::from_bits(bits)).due()).collect();
+        assert!(dues.len() > 90);
+    }
+
+    #[test]
+    fn a_failure_is_tried_again_soon_and_an_old_one_is_ignored() {
+        let mut schedule = Schedule::start(START, TTL, TOKEN);
+        let sent = schedule.due();
+        schedule.sent(sent, TTL);
+        assert!(!schedule.wants(sent, TTL), "never two at once");
+        assert_eq!(schedule.due(), sent + Duration::from_secs(1));
+        schedule.failed(sent, START, TTL, TOKEN);
+        assert!(schedule.is_in_flight(), "that was not the one under way");
+        schedule.failed(sent, sent, TTL, TOKEN);
+        assert!(schedule.due().since(sent) <= LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn renewals_that_fall_due_together_go_out_together() {
+        let schedule = Schedule::start(START, TTL, TOKEN);
+        assert!(schedule.wants(schedule.due() - Duration::from_millis(99), TTL));
+        assert!(!schedule.wants(schedule.due() - Duration::from_millis(200), TTL));
+    }
+}

@@ -1,0 +1,199 @@
+//! Releases, and how a core comes to rest.
+
+use super::*;
+
+#[test]
+fn an_ask_that_is_dropped_is_followed_by_a_release_on_its_own_line() {
+    let mut story = Story::new();
+    let id = story.arrive("a", no_wait()).expect("it waits");
+    let Step::Ask(ask) = story.next(id) else { panic!("its turn") };
+    story.left(id);
+    let (orphan, release, via) = release_of(story.only_job());
+    assert_eq!((release.token, release.keep, via), (ask.token, None, Some(HERE)));
+    story.released(orphan, HERE, Ok(Released::NotOurs));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_release_that_could_not_follow_its_ask_is_sent_again_and_once_more() {
+    let mut story = Story::new();
+    let (id, _) = story.ask("a", no_wait());
+    story.left(id);
+    let (orphan, _, via) = release_of(story.only_job());
+    assert_eq!(via, Some(HERE));
+    story.pass(OPERATION);
+    story.released(orphan, HERE, Err(error(StoreErrorKind::Disconnected)));
+    let (orphan, _, via) = release_of(story.only_job());
+    assert_eq!(via, None, "on the keeper's own");
+    story.released(orphan, KEEPER, Ok(Released::NotOurs));
+    let before = story.now;
+    let (again, _, _) = release_of(story.next_work().remove(0));
+    assert_eq!(story.now.since(before), OPERATION, "the ask may have arrived after the release");
+    story.released(again, KEEPER, Ok(Released::NotOurs));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn an_acquire_that_never_asked_leaves_nothing_to_release() {
+    let mut story = Story::new();
+    let holder = story.hold("a", no_wait());
+    let waiter = story.arrive("a", patient()).expect("it waits");
+    story.left(waiter);
+    assert!(story.work().is_empty());
+    let told = story.ask("b", patient());
+    story.held_elsewhere(told.0, told.1, TTL);
+    story.left(told.0);
+    assert!(story.work().is_empty(), "an answered ask left nothing either");
+    story.left(holder);
+}
+
+#[test]
+fn a_grant_that_arrives_when_nobody_waits_is_given_back() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", no_wait());
+    story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
+    story.left(id);
+    let (orphan, release, _) = release_of(story.only_job());
+    assert_eq!(release.keep, None);
+    story.released(orphan, KEEPER, Ok(Released::Freed));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn min_hold_is_kept_by_what_a_body_saw_and_not_by_what_none_did() {
+    let mut story = Story::new();
+    let terms = Terms { min_hold: Some(ms(10_000)), ..no_wait() };
+    let seen = story.hold("a", terms);
+    let (unseen, sent) = story.ask("b", terms);
+    story.answer(unseen, sent, Ok(Acquired::Granted { fence: 1 }));
+    story.pass(ms(4000));
+    story.end(seen, None);
+    story.left(unseen);
+    let mut keeps: Vec<_> = story.work().into_iter().map(|job| release_of(job).1.keep).collect();
+    keeps.sort();
+    assert_eq!(keeps, [None, Some(ms(6000))]);
+}
+
+#[test]
+fn what_is_left_of_min_hold_is_computed_at_sending() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { min_hold: Some(ms(10_000)), ..no_wait() });
+    story.core.disconnected();
+    story.end(id, None);
+    assert!(story.work().is_empty());
+    story.pass(ms(7000));
+    story.core.connected(story.now, KEEPER);
+    assert_eq!(release_of(story.only_job()).1.keep, Some(ms(3000)));
+}
+
+#[test]
+fn a_release_is_tried_until_the_ttl_makes_it_pointless() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    let start = story.now;
+    story.end(id, None);
+    let mut tries = 0;
+    while !story.core.is_idle() {
+        for job in story.next_work() {
+            let (id, _, _) = release_of(job);
+            story.released(id, KEEPER, Err(error(StoreErrorKind::Disconnected)));
+            tries += 1;
+        }
+    }
+    assert!((30..120).contains(&tries), "{tries}");
+    assert!(story.now.since(start) <= TTL);
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn an_awaited_release_that_takes_too_long_goes_on_without_its_task() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.end(id, Some(ms(1000)));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    story.pass(ms(1000));
+    let (again, _, _) = release_of(story.only_job());
+    assert_eq!(story.woken(), [0]);
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Err(_))));
+    story.released(again, KEEPER, Ok(Released::Freed));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn not_ours_after_a_release_without_an_answer_reads_as_freed() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.end(id, Some(ms(5000)));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    story.released(id, HERE, Err(error(StoreErrorKind::Disconnected)));
+    let (id, _, _) = release_of(story.only_job());
+    story.released(id, KEEPER, Ok(Released::NotOurs));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_task_that_is_dropped_while_it_releases_leaves_the_release_to_the_keeper() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.end(id, Some(ms(1000)));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    story.core.release_left(story.now, id);
+    let (id, _, _) = release_of(story.only_job());
+    story.released(id, KEEPER, Ok(Released::Freed));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn closing_refuses_those_who_wait_and_those_who_come() {
+    let mut story = Story::new();
+    let holder = story.hold("a", no_wait());
+    let waiter = story.arrive("a", patient()).expect("it waits");
+    story.core.close(story.now, ms(1000), 99);
+    story.listen();
+    assert!(matches!(story.next(waiter), Step::Refused(Refusal::ShuttingDown)));
+    assert!(matches!(story.arrive("b", patient()), Err(Refusal::ShuttingDown)));
+    assert!(story.core.closed().is_none(), "a body may still end by itself");
+    story.end(holder, None);
+    let (id, _, _) = release_of(story.only_job());
+    story.woken();
+    story.released(id, KEEPER, Ok(Released::Freed));
+    assert_eq!(story.woken(), [99]);
+    assert!(story.core.closed().is_some_and(|closed| closed.left.is_empty() && closed.lost == 0));
+}
+
+#[test]
+fn closing_loses_what_is_held_after_the_grace_and_reports_what_is_left() {
+    let mut story = Story::new();
+    let ends = story.hold("a", no_wait());
+    story.hold("b", no_wait());
+    let start = story.now;
+    story.core.close(story.now, ms(1000), 99);
+    story.next_work();
+    assert_eq!(story.now.since(start), ms(1000));
+    assert_eq!(story.lost, [(0, LossReason::Shutdown), (1, LossReason::Shutdown)]);
+    story.end(ends, None);
+    let (id, _, _) = release_of(story.only_job());
+    story.released(id, KEEPER, Ok(Released::Freed));
+    assert!(story.core.closed().is_none());
+    story.next_work();
+    assert_eq!(story.now.since(start), ms(2000), "releases are given one second");
+    let closed = story.core.closed().expect("it is over");
+    assert_eq!((closed.lost, closed.left), (2, vec![LockKey::from("b")]));
+}
+
+#[test]
+fn at_exit_a_lease_in_the_middle_of_a_step_is_left_to_its_ttl() {
+    let mut story = Story::new();
+    let idle = story.hold("a", no_wait());
+    let in_step = story.hold("b", no_wait());
+    let leases = story.core.close_at_exit(story.now, 99);
+    assert_eq!(leases, [(idle, 0), (in_step, 1)]);
+    story.core.forget(story.now, in_step);
+    story.end(idle, None);
+    let (id, release, _) = release_of(story.only_job());
+    assert_eq!(release.key.as_str(), "a");
+    story.woken();
+    story.released(id, KEEPER, Ok(Released::Freed));
+    assert_eq!(story.woken(), [99]);
+}

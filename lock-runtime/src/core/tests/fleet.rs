@@ -1,0 +1,363 @@
+//! A whole fleet of cores on one store, from a seed: requests and replies that are late or lost, tasks that give up,
+//! keepers that lose their connection. Whatever happens, no two leases of a key overlap, and nothing is left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::store::memory::Model;
+
+const SEEDS: u64 = 100;
+const KEYS: u64 = 2;
+const CLIENTS: usize = 3;
+/// How long tasks keep coming; afterwards everything must come to rest.
+const BUSY: Duration = Duration::from_secs(20);
+
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (bits ^ (bits >> 31)) % bound
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Request {
+    Acquire(Ask),
+    Look(Ask),
+    Renew(Renewal),
+    Release(Release),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Reply {
+    Acquired(Acquired),
+    Renewed(Renewed),
+    Released(Released),
+}
+
+#[derive(Debug)]
+enum Event {
+    Comes(usize),
+    Polls(usize, TicketId),
+    GivesUp(usize, TicketId),
+    Ends(usize, TicketId),
+    Arrives(Mail),
+    Returns(Mail, Option<Reply>),
+    Works(usize),
+    Cuts(usize),
+    Heals(usize),
+}
+
+#[derive(Debug, Clone)]
+struct Mail {
+    number: u64,
+    client: usize,
+    id: TicketId,
+    line: LineId,
+    sent: Moment,
+    by_task: bool,
+    lose_reply: bool,
+    request: Request,
+}
+
+struct Client {
+    core: Core<TicketSeat>,
+    tokens: u128,
+    keeper: u64,
+    /// Leases whose body runs: the key, and until when its steps may start.
+    bodies: BTreeMap<TicketId, (LockKey, Moment)>,
+    works_at: Moment,
+}
+
+/// A seat learns its ticket only after the arrival.
+type TicketSeat = std::rc::Rc<std::cell::Cell<Option<TicketId>>>;
+
+struct Fleet {
+    random: Random,
+    now: Moment,
+    stop: Moment,
+    model: Model,
+    fences: BTreeMap<LockKey, u64>,
+    clients: Vec<Client>,
+    events: BTreeMap<(Moment, u64), Event>,
+    count: u64,
+    /// What keepers have sent and not yet told the answer of: each is told once, by a time-out if by nothing else.
+    untold: BTreeSet<u64>,
+    /// When the last message of a line arrives: lines keep their order.
+    arrivals: BTreeMap<(usize, u64), Moment>,
+    grants: u64,
+}
+
+impl Fleet {
+    fn new(seed: u64) -> Self {
+        let now = Moment::from_nanos(1_000_000_000_000);
+        let client = |n| Client {
+            core: Core::new(Duration::from_secs(1)),
+            tokens: u128::from(n as u64) << 100,
+            keeper: 10,
+            bodies: BTreeMap::new(),
+            works_at: Moment::MAX,
+        };
+        let mut fleet = Self {
+            random: Random(seed),
+            now,
+            stop: now + BUSY,
+            model: Model::default(),
+            fences: BTreeMap::new(),
+            clients: (0..CLIENTS).map(client).collect(),
+            events: BTreeMap::new(),
+            count: 0,
+            untold: BTreeSet::new(),
+            arrivals: BTreeMap::new(),
+            grants: 0,
+        };
+        for n in 0..CLIENTS {
+            fleet.after(Duration::ZERO, Event::Heals(n));
+            fleet.after(ms(5), Event::Comes(n));
+            fleet.after(ms(3000), Event::Cuts(n));
+        }
+        fleet
+    }
+
+    fn after(&mut self, time: Duration, event: Event) {
+        self.count += 1;
+        self.events.insert((self.now + time, self.count), event);
+    }
+
+    fn within(&mut self, bound: u64) -> Duration {
+        Duration::from_micros(self.random.below(bound * 1000))
+    }
+
+    fn run(mut self) -> u64 {
+        while let Some(((at, _), event)) = self.events.pop_first() {
+            self.now = at;
+            self.happens(event);
+            assert!(self.count < 1_000_000, "it never comes to rest");
+        }
+        for client in &self.clients {
+            assert!(client.core.is_idle(), "{:?}", client.core);
+            assert!(client.core.lines.is_empty() && client.bodies.is_empty(), "{:?}", client.core);
+            assert_eq!((client.core.held(), client.core.waiting()), (0, 0));
+        }
+        for key in 0..KEYS {
+            let ask = Ask { key: name(key), token: Token::from_bits(1), ttl: ms(1000) };
+            let answer = self.model.acquire(self.now, &ask);
+            assert!(matches!(answer, Acquired::Granted { .. }), "a lock stayed behind");
+        }
+        self.grants
+    }
+
+    fn happens(&mut self, event: Event) {
+        match event {
+            Event::Comes(n) => self.comes(n),
+            Event::Polls(n, id) => self.polls(n, id),
+            Event::GivesUp(n, id) => {
+                if !self.clients[n].bodies.contains_key(&id) {
+                    self.clients[n].core.left(self.now, id);
+                }
+                self.settle(n);
+            }
+            Event::Ends(n, id) => {
+                if self.clients[n].bodies.remove(&id).is_some() {
+                    self.clients[n].core.end(self.now, id, None);
+                }
+                self.settle(n);
+            }
+            Event::Arrives(mail) => self.arrives(mail),
+            Event::Returns(mail, reply) => self.returns(&mail, reply),
+            Event::Works(n) => self.works(n),
+            Event::Cuts(n) => {
+                self.clients[n].core.disconnected();
+                let pause = self.within(1500);
+                self.after(pause, Event::Heals(n));
+                self.settle(n);
+            }
+            Event::Heals(n) => {
+                self.clients[n].keeper += 1;
+                let line = LineId(self.clients[n].keeper);
+                self.clients[n].core.connected(self.now, line);
+                if self.now < self.stop {
+                    let pause = self.within(6000);
+                    self.after(pause, Event::Cuts(n));
+                }
+                self.settle(n);
+            }
+        }
+    }
+
+    fn comes(&mut self, n: usize) {
+        let waits = [Wait::AtMost(Duration::ZERO), Wait::AtMost(ms(300)), Wait::AtMost(ms(4000))];
+        let wait = waits[self.random.below(3) as usize];
+        let ttl = ms(300 + self.random.below(1500));
+        let terms = Terms { ttl, wait, renew: self.random.chance(80), max_hold: None, min_hold: None };
+        let key = name(self.random.below(KEYS));
+        let seat = TicketSeat::default();
+        let client = &mut self.clients[n];
+        client.tokens += 1 << 32;
+        let token = Token::from_bits(client.tokens);
+        if let Ok(id) = client.core.arrive(self.now, key, token, terms, seat.clone()) {
+            seat.set(Some(id));
+            self.after(Duration::ZERO, Event::Polls(n, id));
+            if self.random.chance(25) {
+                let patience = self.within(600);
+                self.after(patience, Event::GivesUp(n, id));
+            }
+        }
+        self.settle(n);
+        if self.now < self.stop {
+            let pause = self.within(250);
+            self.after(pause, Event::Comes(n));
+        }
+    }
+
+    fn polls(&mut self, n: usize, id: TicketId) {
+        // Most tasks run on a runtime that has a line of its own.
+        let line = self.random.chance(70).then_some(LineId(1));
+        match self.clients[n].core.next(self.now, id, line) {
+            Step::Ask(ask) => self.send(n, id, LineId(1), true, Request::Acquire(ask)),
+            Step::Granted { fence, until } => self.granted(n, id, fence, until),
+            _ => {}
+        }
+        self.settle(n);
+    }
+
+    fn granted(&mut self, n: usize, id: TicketId, fence: u64, until: Moment) {
+        if self.clients[n].bodies.contains_key(&id) {
+            return;
+        }
+        let key = self.clients[n].core.tickets[&id].key.clone();
+        let others = self.clients.iter().flat_map(|client| client.bodies.values());
+        let overlap = others.filter(|(other, _)| *other == key).find(|(_, until)| self.now < *until);
+        assert!(overlap.is_none(), "two bodies of {key} at once: {overlap:?} at {:?}", self.now);
+        let last = self.fences.insert(key.clone(), fence).unwrap_or(0);
+        assert!(fence > last, "fence {fence} after {last}");
+        self.clients[n].bodies.insert(id, (key, until));
+        self.grants += 1;
+        let longest = if self.random.chance(20) { 4000 } else { 60 };
+        let work = self.within(longest);
+        self.after(work, Event::Ends(n, id));
+    }
+
+    fn works(&mut self, n: usize) {
+        self.clients[n].works_at = Moment::MAX;
+        let line = LineId(self.clients[n].keeper);
+        for job in self.clients[n].core.work(self.now) {
+            match job {
+                Job::Acquire(id, ask) => self.send(n, id, line, false, Request::Acquire(ask)),
+                Job::Look(id, ask) => self.send(n, id, line, false, Request::Look(ask)),
+                Job::Renew(id, renewal) => self.send(n, id, line, false, Request::Renew(renewal)),
+                Job::Release(id, release, via) => {
+                    self.send(n, id, via.unwrap_or(line), false, Request::Release(release));
+                }
+            }
+        }
+        self.settle(n);
+    }
+
+    /// Carries out what a core decided, and has its keeper wake when something is due.
+    fn settle(&mut self, n: usize) {
+        for action in self.clients[n].core.take_actions() {
+            match action {
+                Action::Wake(seat) => {
+                    if let Some(id) = seat.get() {
+                        self.after(Duration::from_micros(1), Event::Polls(n, id));
+                    }
+                }
+                Action::Extend(seat, until) => {
+                    if let Some(body) = seat.get().and_then(|id| self.clients[n].bodies.get_mut(&id)) {
+                        body.1 = body.1.max(until);
+                    }
+                }
+                Action::Lose(seat, _) => {
+                    if let Some(id) = seat.get().filter(|id| self.clients[n].bodies.contains_key(id)) {
+                        self.clients[n].bodies.get_mut(&id).expect("just seen").1 = Moment::MIN;
+                        self.after(Duration::from_micros(1), Event::Ends(n, id));
+                    }
+                }
+                Action::TimedOut(_) => {}
+            }
+        }
+        let due = self.clients[n].core.next_due();
+        if due < self.clients[n].works_at && due != Moment::MAX {
+            self.clients[n].works_at = due;
+            let wait = due.since(self.now);
+            self.after(wait, Event::Works(n));
+        }
+    }
+
+    fn send(&mut self, client: usize, id: TicketId, line: LineId, by_task: bool, request: Request) {
+        let (lost, lose_reply) = if self.now < self.stop { (self.random.chance(3), self.random.chance(3)) } else { (false, false) };
+        let mail = Mail { number: self.count, client, id, line, sent: self.now, by_task, lose_reply, request };
+        let slow = self.now < self.stop && self.random.chance(5);
+        let delay = self.within(if slow { 1800 } else { 4 });
+        let arrival = self.arrivals.entry((client, line.0)).or_insert(Moment::MIN);
+        *arrival = (*arrival + Duration::from_nanos(1)).max(self.now + delay);
+        let delay = arrival.since(self.now);
+        // A task's own ask is the core's to time.
+        if !by_task {
+            self.untold.insert(mail.number);
+            self.after(Duration::from_secs(1), Event::Returns(mail.clone(), None));
+        }
+        if !lost {
+            self.after(delay, Event::Arrives(mail));
+        }
+    }
+
+    fn arrives(&mut self, mail: Mail) {
+        let reply = match &mail.request {
+            Request::Acquire(ask) => Reply::Acquired(self.model.acquire(self.now, ask)),
+            Request::Look(ask) => Reply::Acquired(self.model.look(self.now, ask)),
+            Request::Renew(renewal) => Reply::Renewed(self.model.renew(self.now, renewal)),
+            Request::Release(release) => Reply::Released(self.model.release(self.now, release)),
+        };
+        if !mail.lose_reply {
+            let delay = self.within(4);
+            self.after(delay, Event::Returns(mail, Some(reply)));
+        }
+    }
+
+    fn returns(&mut self, mail: &Mail, reply: Option<Reply>) {
+        let core = &mut self.clients[mail.client].core;
+        let (now, id, sent) = (self.now, mail.id, mail.sent);
+        if !mail.by_task && !self.untold.remove(&mail.number) {
+            return;
+        }
+        match (reply, &mail.request) {
+            (Some(Reply::Acquired(answer)), _) => core.answered(now, id, sent, Ok(answer)),
+            (Some(Reply::Renewed(answer)), Request::Renew(renewal)) => core.renewed(now, id, sent, renewal.ttl, Ok(answer)),
+            (Some(Reply::Released(answer)), _) => core.released(now, id, Some(mail.line), Ok(answer)),
+            (None, Request::Renew(renewal)) => core.renewed(now, id, sent, renewal.ttl, Err(no_answer())),
+            (None, Request::Release(_)) => {
+                core.released(now, id, Some(mail.line), Err(no_answer()));
+            }
+            (None, Request::Acquire(_) | Request::Look(_)) => core.answered(now, id, sent, Err(no_answer())),
+            _ => {}
+        }
+        if mail.by_task {
+            self.after(Duration::ZERO, Event::Polls(mail.client, id));
+        }
+        self.settle(mail.client);
+    }
+}
+
+fn name(key: u64) -> LockKey {
+    LockKey::from(format!("job:{key}"))
+}
+
+#[test]
+fn a_fleet_never_overlaps_and_always_comes_to_rest() {
+    let mut grants = 0;
+    for seed in 0..SEEDS {
+        let outcome = std::panic::catch_unwind(|| Fleet::new(seed).run());
+        grants += outcome.unwrap_or_else(|_| panic!("seed {seed}"));
+    }
+    assert!(grants > SEEDS * 20, "{grants} grants show too little");
+}

@@ -1,0 +1,206 @@
+//! Renewals, and how leases are lost.
+
+use super::super::holding::ByHandStep;
+use super::*;
+
+fn renewal_of(jobs: &[Job]) -> (TicketId, Duration) {
+    match jobs {
+        [Job::Renew(id, renewal)] => (*id, renewal.ttl),
+        other => panic!("not a renewal: {other:?}"),
+    }
+}
+
+#[test]
+fn a_lease_is_renewed_for_as_long_as_it_is_held() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    let start = story.now;
+    let mut renewals = 0;
+    while story.now.since(start) < TTL * 10 {
+        let sent = {
+            let jobs = story.next_work();
+            renewal_of(&jobs);
+            story.now
+        };
+        story.pass(ms(2));
+        story.renewed(id, sent, Ok(Renewed::Renewed));
+        renewals += 1;
+    }
+    assert!((25..=35).contains(&renewals), "{renewals}");
+    assert!(story.lost.is_empty());
+}
+
+#[test]
+fn a_failed_renewal_is_tried_again_until_the_deadline() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    let start = story.now;
+    loop {
+        let jobs = story.next_work();
+        if jobs.is_empty() {
+            break;
+        }
+        let sent = story.now;
+        story.renewed(id, sent, Err(error(StoreErrorKind::Disconnected)));
+    }
+    assert_eq!(story.lost, [(0, LossReason::Expired)]);
+    assert_eq!(story.now, lease::deadline(start, TTL) - ms(2));
+}
+
+#[test]
+fn one_good_renewal_after_many_bad_ones_saves_the_lease() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    let start = story.now;
+    while story.now.since(start) < ms(28_000) {
+        renewal_of(&story.next_work());
+        let sent = story.now;
+        story.renewed(id, sent, Err(error(StoreErrorKind::Refused)));
+    }
+    renewal_of(&story.next_work());
+    let sent = story.now;
+    story.renewed(id, sent, Ok(Renewed::Renewed));
+    assert!(story.lost.is_empty());
+    story.now = lease::deadline(sent, TTL) - ms(3);
+    assert!(story.core.lapsed(story.now, id).is_ok());
+}
+
+#[test]
+fn not_ours_is_a_loss_at_once() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.next_work();
+    let sent = story.now;
+    story.renewed(id, sent, Ok(Renewed::NotOurs));
+    assert_eq!(story.lost, [(0, LossReason::Stolen)]);
+}
+
+#[test]
+fn a_late_yes_never_revives() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    let start = story.now;
+    story.next_work();
+    let sent = story.now;
+    story.now = lease::deadline(start, TTL);
+    story.renewed(id, sent, Ok(Renewed::Renewed));
+    assert_eq!(story.lost, [(0, LossReason::Expired)]);
+    story.renewed(id, sent, Ok(Renewed::Renewed));
+    assert_eq!(story.core.lapsed(story.now, id), Err(LossReason::Expired));
+}
+
+#[test]
+fn the_deadline_counts_from_before_the_request_was_sent() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", no_wait());
+    story.pass(ms(4000));
+    story.answer(id, sent, Ok(Acquired::Granted { fence: 7 }));
+    let Step::Granted { until, .. } = story.next(id) else { panic!("granted") };
+    assert_eq!(until, lease::deadline(sent, TTL));
+}
+
+#[test]
+fn a_lease_that_is_not_renewed_ends_at_its_deadline() {
+    let mut story = Story::new();
+    let start = story.now;
+    story.hold("a", Terms { renew: false, ..no_wait() });
+    assert!(story.next_work().is_empty());
+    assert_eq!(story.now, lease::deadline(start, TTL) - ms(2));
+    assert_eq!(story.lost, [(0, LossReason::Expired)]);
+}
+
+#[test]
+fn max_hold_ends_a_lease_that_is_renewed() {
+    let mut story = Story::new();
+    let start = story.now;
+    let id = story.hold("a", Terms { max_hold: Some(ms(45_000)), ..no_wait() });
+    while story.lost.is_empty() {
+        if let [Job::Renew(..)] = story.next_work()[..] {
+            let sent = story.now;
+            story.renewed(id, sent, Ok(Renewed::Renewed));
+        }
+    }
+    assert_eq!(story.lost, [(0, LossReason::MaxHold)]);
+    assert_eq!(story.now.since(start), ms(45_000 - 2));
+}
+
+#[test]
+fn a_lost_lease_lets_neighbours_ask_and_is_released_when_its_body_is_gone() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { renew: false, ..no_wait() });
+    let next = story.arrive("a", patient()).expect("it waits");
+    story.next_work();
+    assert!(matches!(story.next(next), Step::Ask(_)), "a body that never ends must not block its neighbours");
+    assert!(story.work().is_empty(), "no release while the body may be in a step");
+    story.end(id, None);
+    release_of(story.only_job());
+}
+
+#[test]
+fn a_lost_lease_is_released_behind_a_renewal_in_flight() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    renewal_of(&story.next_work());
+    story.end(id, Some(ms(1000)));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand), "not on another line");
+    release_of(story.only_job());
+}
+
+#[test]
+fn without_a_connection_renewals_wait_and_go_out_when_it_is_back() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.core.disconnected();
+    assert!(story.next_work().is_empty());
+    let due = story.core.next_due();
+    assert_eq!(due, lease::deadline(story.now, TTL).min(due), "nothing but the deadline is left to wait for");
+    story.core.connected(story.now, KEEPER);
+    assert_eq!(renewal_of(&story.work()).0, id);
+}
+
+#[test]
+fn a_renewal_by_hand_goes_out_at_once_and_stays_the_ttl() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { renew: false, ..no_wait() });
+    let longer = TTL * 4;
+    story.core.renew_by_hand(story.now, id, longer);
+    assert_eq!(renewal_of(&story.work()), (id, longer));
+    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Stand));
+    let sent = story.now;
+    story.core.renewed(story.now, id, sent, longer, Ok(Renewed::Renewed));
+    story.listen();
+    assert_eq!(story.woken(), [0]);
+    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Renewed));
+    story.next_work();
+    assert_eq!(story.now, lease::deadline(sent, longer) - ms(2), "renewed by hand alone");
+}
+
+#[test]
+fn a_renewal_by_hand_is_not_satisfied_by_one_that_was_under_way() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    renewal_of(&story.next_work());
+    let sent = story.now;
+    story.pass(ms(1));
+    story.core.renew_by_hand(story.now, id, TTL);
+    story.renewed(id, sent, Ok(Renewed::Renewed));
+    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Stand));
+    renewal_of(&story.work());
+    let sent = story.now;
+    story.renewed(id, sent, Ok(Renewed::Renewed));
+    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Renewed));
+}
+
+#[test]
+fn a_renewal_by_hand_fails_when_nobody_answers() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    let start = story.now;
+    story.core.renew_by_hand(story.now, id, TTL);
+    while matches!(story.core.by_hand_next(id), ByHandStep::Stand) {
+        story.next_work();
+        assert!(story.now.since(start) <= OPERATION);
+    }
+    assert_eq!(story.now.since(start), OPERATION);
+    assert!(story.lost.is_empty());
+}

@@ -1,0 +1,250 @@
+//! Who asks, in which order, and what those who wait are told.
+
+use super::*;
+
+#[test]
+fn an_uncontended_lock_disturbs_nobody() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    assert!(story.work().is_empty());
+    story.end(id, Some(ms(1000)));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    story.released(id, HERE, Ok(Released::Freed));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn one_ticket_of_a_key_asks_and_the_others_stand_in_line() {
+    let mut story = Story::new();
+    let (first, sent) = story.ask("a", patient());
+    let second = story.arrive("a", patient()).expect("it waits");
+    let other_key = story.arrive("b", patient()).expect("it waits");
+    story.woken();
+    assert!(matches!(story.next(second), Step::Stand));
+    assert!(matches!(story.next(other_key), Step::Ask(_)));
+    story.grant(first, sent);
+    assert!(matches!(story.next(second), Step::Stand));
+}
+
+#[test]
+fn turns_are_given_in_the_order_of_arrival() {
+    let mut story = Story::new();
+    let mut holder = story.hold("a", patient());
+    let waiters: Vec<_> = (0..3).map(|_| story.arrive("a", patient()).expect("it waits")).collect();
+    story.woken();
+    for (seat, &waiter) in (1..).zip(&waiters) {
+        story.end(holder, None);
+        let (id, _, _) = release_of(story.only_job());
+        assert!(matches!(story.next(waiter), Step::Stand), "not before the release is answered");
+        story.released(id, KEEPER, Ok(Released::Freed));
+        assert_eq!(story.woken(), [seat]);
+        assert!(matches!(story.next(waiter), Step::Ask(_)));
+        let sent = story.now;
+        story.grant(waiter, sent);
+        holder = waiter;
+    }
+}
+
+#[test]
+fn a_waiter_that_gives_up_is_passed_over() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let gone = story.arrive("a", patient()).expect("it waits");
+    let next = story.arrive("a", patient()).expect("it waits");
+    story.left(gone);
+    story.end(holder, None);
+    let (id, _, _) = release_of(story.only_job());
+    story.released(id, KEEPER, Ok(Released::Freed));
+    assert!(matches!(story.next(next), Step::Ask(_)));
+}
+
+#[test]
+fn a_task_that_sleeps_through_its_turn_is_helped_by_the_keeper() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let sleeper = story.arrive("a", patient()).expect("it waits");
+    story.end(holder, None);
+    let (id, _, _) = release_of(story.only_job());
+    story.released(id, KEEPER, Ok(Released::Freed));
+    let jobs = story.next_work();
+    assert!(matches!(jobs[..], [Job::Acquire(id, _)] if id == sleeper), "{jobs:?}");
+}
+
+#[test]
+fn who_does_not_wait_is_told_at_once_that_a_neighbour_holds() {
+    let mut story = Story::new();
+    story.hold("a", no_wait());
+    assert!(matches!(story.arrive("a", no_wait()), Err(Refusal::Busy)));
+}
+
+#[test]
+fn who_does_not_wait_goes_behind_a_pending_release_and_is_woken_by_it() {
+    let mut story = Story::new();
+    let holder = story.hold("a", no_wait());
+    story.end(holder, None);
+    let next = story.arrive("a", no_wait()).expect("it waits for the release");
+    assert!(matches!(story.next(next), Step::Stand));
+    let (id, _, _) = release_of(story.only_job());
+    story.released(id, KEEPER, Ok(Released::Freed));
+    assert_eq!(story.woken(), [1]);
+    assert!(matches!(story.next(next), Step::Ask(_)));
+}
+
+#[test]
+fn one_busy_answer_serves_all_who_came_before_its_question() {
+    let mut story = Story::new();
+    let (first, sent) = story.ask("a", no_wait());
+    let before = story.arrive("a", no_wait()).expect("it waits for the answer");
+    story.pass(ms(1));
+    let after = story.arrive("a", no_wait()).expect("it waits for the answer");
+    story.answer(first, sent, Ok(Acquired::Held { for_at_most: None }));
+    assert!(matches!(story.next(first), Step::Refused(Refusal::Busy)));
+    // The one that came with the question is told by its answer; the later one asks for itself.
+    assert!(matches!(story.next(before), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(after), Step::Ask(_)));
+}
+
+#[test]
+fn a_grant_tells_all_who_do_not_wait() {
+    let mut story = Story::new();
+    let (first, sent) = story.ask("a", no_wait());
+    story.pass(ms(1));
+    let late = story.arrive("a", no_wait()).expect("it waits for the answer");
+    story.grant(first, sent);
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
+}
+
+#[test]
+fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", terms(Wait::AtMost(ms(1000))));
+    let arrived = story.now;
+    story.answer(id, sent, Ok(Acquired::Held { for_at_most: None }));
+    let mut looks = 0;
+    loop {
+        let jobs = story.next_work();
+        match jobs[..] {
+            [Job::Look(_, _)] => {}
+            _ => break,
+        }
+        looks += 1;
+        let sent = story.now;
+        story.held_elsewhere(id, sent, TTL);
+    }
+    assert!((6..=20).contains(&looks), "{looks} looks in a second");
+    assert_eq!(story.now.since(arrived), ms(1000));
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Busy)));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_waiter_looks_as_soon_as_the_holder_expires() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", patient());
+    story.held_elsewhere(id, sent, ms(20));
+    let before = story.now;
+    assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+    assert!(story.now.since(before) <= ms(25));
+}
+
+#[test]
+fn an_ask_without_an_answer_is_followed_by_a_look_with_the_same_token() {
+    let mut story = Story::new();
+    let id = story.arrive("a", patient()).expect("it waits");
+    let Step::Ask(ask) = story.next(id) else { panic!("its turn") };
+    let jobs = story.next_work();
+    assert_eq!(story.timed_out, [HERE]);
+    let [Job::Look(_, look)] = &jobs[..] else { panic!("{jobs:?}") };
+    assert_eq!(look.token, ask.token);
+    assert!(matches!(story.next(id), Step::Stand), "the task's own ask does not count any more");
+}
+
+#[test]
+fn trouble_is_retried_until_the_operation_time_out_and_told_as_unavailable() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", no_wait());
+    let arrived = story.now;
+    story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
+    let mut looks = 0;
+    while let [Job::Look(..)] = story.next_work()[..] {
+        looks += 1;
+        let sent = story.now;
+        story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
+    }
+    assert!((5..40).contains(&looks), "{looks} looks");
+    assert_eq!(story.now.since(arrived), OPERATION);
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
+}
+
+#[test]
+fn a_refusal_by_the_store_is_told_at_once() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", patient());
+    story.answer(id, sent, Err(error(StoreErrorKind::Refused)));
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
+    // Whatever it said, a part may have taken effect.
+    let (_, _, via) = release_of(story.only_job());
+    assert_eq!(via, Some(HERE));
+}
+
+#[test]
+fn a_store_that_is_not_ready_is_waited_for_no_longer_than_a_busy_lock() {
+    let mut story = Story::new();
+    let (hasty, sent) = story.ask("a", no_wait());
+    let (patient, sent_too) = story.ask("b", patient());
+    story.answer(hasty, sent, Err(error(StoreErrorKind::Unready)));
+    story.answer(patient, sent_too, Err(error(StoreErrorKind::Unready)));
+    assert!(matches!(story.next(hasty), Step::Refused(Refusal::Unavailable(_))));
+    assert!(matches!(story.next(patient), Step::Stand));
+}
+
+#[test]
+fn without_a_connection_asks_are_parked_and_woken_when_it_is_back() {
+    let mut story = Story::unconnected();
+    let id = story.arrive("a", patient()).expect("it waits");
+    assert!(matches!(story.core.next(story.now, id, None), Step::Stand));
+    assert!(story.work().is_empty());
+    story.core.connected(story.now, KEEPER);
+    assert!(matches!(story.work()[..], [Job::Acquire(..)]));
+}
+
+#[test]
+fn without_a_connection_an_acquire_fails_when_its_time_is_up() {
+    let mut story = Story::unconnected();
+    let id = story.arrive("a", no_wait()).expect("it waits for the connection");
+    let arrived = story.now;
+    assert!(matches!(story.core.next(story.now, id, None), Step::Stand));
+    assert!(story.work().is_empty());
+    assert!(story.next_work().is_empty());
+    assert_eq!(story.now.since(arrived), OPERATION);
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_grant_that_comes_too_late_is_given_back_and_asked_for_again_under_a_new_token() {
+    let mut story = Story::new();
+    let short = Terms { ttl: ms(100), ..patient() };
+    let id = story.arrive("a", short).expect("it waits");
+    let Step::Ask(ask) = story.next(id) else { panic!("its turn") };
+    let sent = story.now;
+    story.pass(ms(93));
+    story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
+    let (release_id, release, _) = release_of(story.only_job());
+    assert_eq!((release.token, release.keep), (ask.token, None));
+    assert!(matches!(story.next(id), Step::Stand));
+    story.released(release_id, KEEPER, Ok(Released::Freed));
+    let Step::Ask(again) = story.next(id) else { panic!("its turn") };
+    assert_ne!(again.token, ask.token);
+}
+
+#[test]
+fn a_grant_that_its_task_never_looks_at_is_given_back() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", no_wait());
+    story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
+    let (_, release, _) = release_of(story.next_work().remove(0));
+    assert_eq!((release.keep, story.now), (None, lease::deadline(sent, TTL) - ms(2)), "and not renewed before");
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
+}

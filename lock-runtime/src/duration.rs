@@ -1,0 +1,94 @@
+//! Which durations an option accepts; the one place where requests and clients are checked.
+
+use std::time::Duration;
+
+use crate::core::{Terms, Wait};
+use crate::error::OptionFault;
+
+/// Under this, network and drift would eat a lease up.
+pub(crate) const SHORTEST_TTL: Duration = Duration::from_millis(50);
+/// Over this, a number is a mistake.
+pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The ttl as a store gets it: whole milliseconds, within bounds.
+pub(crate) fn check_ttl(ttl: Duration) -> Result<Duration, OptionFault> {
+    match ttl {
+        ttl if ttl < SHORTEST_TTL => Err(OptionFault::TtlTooShort(ttl)),
+        ttl if ttl > LONGEST => Err(OptionFault::TtlTooLong(ttl)),
+        ttl => Ok(ttl - Duration::from_nanos(u64::from(ttl.subsec_nanos() % 1_000_000))),
+    }
+}
+
+/// The terms as the core gets them, or the first fault in them.
+pub(crate) fn check(terms: Terms) -> Result<Terms, OptionFault> {
+    let ttl = check_ttl(terms.ttl)?;
+    match terms.wait {
+        Wait::AtMost(wait) if wait > LONGEST => return Err(OptionFault::WaitTooLong(wait)),
+        _ => {}
+    }
+    if terms.min_hold.is_some_and(|min_hold| min_hold > ttl) {
+        return Err(OptionFault::MinHoldOverTtl);
+    }
+    if let Some(max_hold) = terms.max_hold {
+        if !terms.renew {
+            return Err(OptionFault::MaxHoldWithoutRenewal);
+        }
+        if max_hold < ttl {
+            return Err(OptionFault::MaxHoldUnderTtl);
+        }
+    }
+    Ok(Terms { ttl, ..terms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms = Terms {
+        ttl: Duration::from_secs(30),
+        wait: Wait::AtMost(Duration::ZERO),
+        renew: true,
+        max_hold: None,
+        min_hold: None,
+    };
+
+    fn fault(terms: Terms) -> Option<OptionFault> {
+        check(terms).err()
+    }
+
+    #[test]
+    fn a_ttl_is_50_ms_to_30_days() {
+        let ttl = |ttl| fault(Terms { ttl, ..TERMS });
+        let nano = Duration::from_nanos(1);
+        assert_eq!(ttl(SHORTEST_TTL), None);
+        assert_eq!(ttl(SHORTEST_TTL - nano), Some(OptionFault::TtlTooShort(SHORTEST_TTL - nano)));
+        assert_eq!(ttl(LONGEST), None);
+        assert_eq!(ttl(LONGEST + nano), Some(OptionFault::TtlTooLong(LONGEST + nano)));
+    }
+
+    #[test]
+    fn a_wait_is_up_to_30_days_or_for_ever() {
+        let wait = |wait| fault(Terms { wait, ..TERMS });
+        let over = LONGEST + Duration::from_nanos(1);
+        assert_eq!(wait(Wait::AtMost(LONGEST)), None);
+        assert_eq!(wait(Wait::AtMost(over)), Some(OptionFault::WaitTooLong(over)));
+        assert_eq!(wait(Wait::Forever), None);
+    }
+
+    #[test]
+    fn min_hold_is_at_most_the_ttl_and_max_hold_at_least() {
+        let more = TERMS.ttl + Duration::from_secs(1);
+        let less = TERMS.ttl - Duration::from_secs(1);
+        assert_eq!(fault(Terms { min_hold: Some(TERMS.ttl), max_hold: Some(TERMS.ttl), ..TERMS }), None);
+        assert_eq!(fault(Terms { min_hold: Some(more), ..TERMS }), Some(OptionFault::MinHoldOverTtl));
+        assert_eq!(fault(Terms { max_hold: Some(less), ..TERMS }), Some(OptionFault::MaxHoldUnderTtl));
+        let bounded = Terms { max_hold: Some(more), renew: false, ..TERMS };
+        assert_eq!(fault(bounded), Some(OptionFault::MaxHoldWithoutRenewal));
+    }
+
+    #[test]
+    fn a_ttl_reaches_the_store_in_whole_milliseconds() {
+        let ttl = Duration::from_micros(1_500_700);
+        assert_eq!(check_ttl(ttl), Ok(Duration::from_millis(1500)));
+    }
+}

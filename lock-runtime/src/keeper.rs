@@ -1,0 +1,241 @@
+//! The keeper: one thread per client that does all that nobody awaits.
+//!
+//! It renews, releases what was dropped, asks on behalf of those who cannot, and reconnects. It has a small runtime and
+//! a connection of its own, so that a blocked worker thread starves no renewal and a release needs no runtime of the
+//! caller's. What to send and when is the core's to say; here it is sent, and the answer is told.
+//! Must stay true: every job is answered, by the store, by an error or by the time-out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::clock::{self, Moment};
+use crate::core::{Job, LineId, TicketId, no_answer};
+use crate::lines::Line;
+use crate::shared::Shared;
+use crate::store::{Ask, Release, Renewal, StoreError, StoreErrorKind};
+
+/// How many renewals one call of the store carries.
+const BATCH: usize = 64;
+/// The longest pause between two tries to connect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How long a batch of renewals may stay without an answer, at least and at most, before the line is suspected.
+const SUSPICION: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+/// How long the keeper sleeps at most; with nothing due it has nothing to do, and this bounds what a fault could cost.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// What the first try to connect came to.
+pub(crate) type FirstTry = oneshot::Receiver<Result<(), StoreError>>;
+
+/// Starts the thread. It ends by itself when the client is abandoned and nothing is left to do.
+pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<FirstTry> {
+    let (told, first_try) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let shared = Arc::clone(shared);
+    thread::Builder::new().name("lock-keeper".to_owned()).spawn(move || {
+        let mut keeper = Keeper { shared, line: None, opening: None, again_at: Moment::MIN, failures: 0, told: Some(told) };
+        // A panic here is a fault of ours; every lease is bounded by its deadline meanwhile.
+        while catch_unwind(AssertUnwindSafe(|| runtime.block_on(keeper.keep()))).is_err() {
+            thread::sleep(Duration::from_millis(100)); // so that a fault that comes back does not eat a core
+        }
+        // Tasks that are left have nobody to tell; do not wait for a resolver's thread.
+        runtime.shutdown_background();
+    })?;
+    Ok(first_try)
+}
+
+struct Keeper {
+    shared: Arc<Shared>,
+    line: Option<Arc<Line>>,
+    opening: Option<JoinHandle<Result<Arc<Line>, StoreError>>>,
+    /// When to try again to connect.
+    again_at: Moment,
+    failures: u32,
+    /// Who waits for the first try.
+    told: Option<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Keeper {
+    async fn keep(&mut self) {
+        loop {
+            self.tend_line().await;
+            let turn = self.shared.keeper_turn();
+            if turn.idle && self.shared.is_abandoned() {
+                return;
+            }
+            self.dispatch(turn.now, turn.jobs);
+            let due = if self.line.is_some() || self.opening.is_some() { turn.due } else { turn.due.min(self.again_at) };
+            let sleep = due.since(clock::now()).min(LONGEST_SLEEP);
+            if !sleep.is_zero() {
+                // Woken or not, it looks.
+                let _ = timeout(sleep, self.shared.rouse.notified()).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Sees to it that there is a line, or that one is being opened, or that it is too early for that.
+    async fn tend_line(&mut self) {
+        if self.line.as_ref().is_some_and(|line| !line.is_usable()) {
+            self.line = None;
+            self.shared.with(|core, _| core.disconnected());
+        }
+        if let Some(opening) = self.opening.take_if(|opening| opening.is_finished()) {
+            let opened = opening.await.unwrap_or_else(|_| Err(opening_panicked()));
+            self.opened(opened);
+        }
+        if self.line.is_none() && self.opening.is_none() && self.again_at <= clock::now() {
+            let (opening, shared) = (self.shared.lines.open(), Arc::clone(&self.shared));
+            self.opening = Some(tokio::spawn(async move {
+                let _rouse = Rouse(Arc::clone(&shared));
+                timeout(shared.operation_timeout, opening).await.unwrap_or_else(|_| Err(no_answer()))
+            }));
+        }
+    }
+
+    fn opened(&mut self, opened: Result<Arc<Line>, StoreError>) {
+        let first = self.told.take();
+        match opened {
+            Ok(line) => {
+                if first.is_none() {
+                    self.shared.observed.reconnected(&self.shared.place);
+                }
+                self.shared.with(|core, now| core.connected(now, line.id));
+                self.line = Some(line);
+                self.failures = 0;
+                first.map(|first| first.send(Ok(())));
+            }
+            Err(error) => {
+                self.shared.observed.connection_failed(&self.shared.place, &error);
+                self.again_at = clock::now() + pause(self.failures);
+                self.failures += 1;
+                first.map(|first| first.send(Err(error)));
+            }
+        }
+    }
+
+    fn dispatch(&self, now: Moment, jobs: Vec<Job>) {
+        let Some(line) = &self.line else { return };
+        let mut renewals = Vec::new();
+        for job in jobs {
+            let errand = Errand { shared: Arc::clone(&self.shared), line: Arc::clone(line), sent: now };
+            match job {
+                Job::Renew(id, renewal) => renewals.push((id, renewal)),
+                Job::Acquire(id, ask) => drop(tokio::spawn(errand.ask(id, ask, true))),
+                Job::Look(id, ask) => drop(tokio::spawn(errand.ask(id, ask, false))),
+                Job::Release(id, release, via) => drop(tokio::spawn(errand.release(id, release, via))),
+            }
+        }
+        while !renewals.is_empty() {
+            let rest = renewals.split_off(renewals.len().min(BATCH));
+            let batch = std::mem::replace(&mut renewals, rest);
+            let errand = Errand { shared: Arc::clone(&self.shared), line: Arc::clone(line), sent: now };
+            tokio::spawn(errand.renew(batch));
+        }
+    }
+}
+
+/// The pause after so many failures to connect: 50 ms, 100 ms, .. up to a second, of which a random half is left out.
+fn pause(failures: u32) -> Duration {
+    let whole = (Duration::from_millis(50) * (1 << failures.min(5))).min(LONGEST_PAUSE);
+    // The clock's last digits differ enough between processes that lost their server together.
+    #[allow(clippy::cast_precision_loss)]
+    let random = (clock::now().nanos() / 64 % 1024) as f64 / 1024.0;
+    whole.mul_f64(0.5 + random / 2.0)
+}
+
+fn opening_panicked() -> StoreError {
+    StoreError::new(StoreErrorKind::Disconnected, "the store panicked while a session was opened")
+}
+
+/// Wakes the keeper when dropped, by a panic too.
+struct Rouse(Arc<Shared>);
+
+impl Drop for Rouse {
+    fn drop(&mut self) {
+        self.0.rouse.notify_one();
+    }
+}
+
+/// One job on its way.
+struct Errand {
+    shared: Arc<Shared>,
+    line: Arc<Line>,
+    sent: Moment,
+}
+
+impl Errand {
+    async fn ask(self, id: TicketId, ask: Ask, first: bool) {
+        let session = &self.line.session;
+        let operation = if first { session.acquire(ask) } else { session.look(ask) };
+        let answer = self.carry(self.shared.operation_timeout, &self.line, operation).await.and_then(|answer| answer);
+        self.shared.with(|core, now| core.answered(now, id, self.sent, answer));
+        self.finish();
+    }
+
+    async fn release(self, id: TicketId, release: Release, via: Option<LineId>) {
+        let key = release.key.clone();
+        let line = via.and_then(|via| self.shared.lines.find(via)).unwrap_or_else(|| Arc::clone(&self.line));
+        let operation = line.session.release(release);
+        let answer = self.carry(self.shared.operation_timeout, &line, operation).await.and_then(|answer| answer);
+        if let Err(error) = &answer {
+            self.shared.observed.release_failed(&key, error);
+        }
+        self.shared.with(|core, now| core.released(now, id, Some(line.id), answer));
+        self.finish();
+    }
+
+    async fn renew(self, batch: Vec<(TicketId, Renewal)>) {
+        let shortest = batch.iter().map(|(_, renewal)| renewal.ttl).min().unwrap_or_default();
+        let limit = (shortest / 6).clamp(SUSPICION.0, SUSPICION.1).min(self.shared.operation_timeout);
+        let renewals = batch.iter().map(|(_, renewal)| renewal.clone()).collect();
+        let answers = self.carry(limit, &self.line, self.line.session.renew(renewals)).await;
+        let answers = match answers {
+            Ok(answers) if answers.len() == batch.len() => answers,
+            Ok(_) => batch.iter().map(|_| Err(wrong_count())).collect(),
+            Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
+        };
+        for ((_, renewal), answer) in batch.iter().zip(&answers) {
+            if let Err(error) = answer {
+                self.shared.observed.renew_failed(&renewal.key, error);
+            }
+        }
+        self.shared.with(|core, now| {
+            for ((id, renewal), answer) in batch.into_iter().zip(answers) {
+                core.renewed(now, id, self.sent, renewal.ttl, answer);
+            }
+        });
+        self.finish();
+    }
+
+    /// Awaits an operation for so long at most, and keeps count of those without an answer.
+    async fn carry<T>(&self, limit: Duration, line: &Line, operation: impl Future<Output = T>) -> Result<T, StoreError> {
+        match timeout(limit, operation).await {
+            Ok(answer) => {
+                line.answered();
+                Ok(answer)
+            }
+            Err(_) => {
+                line.timed_out();
+                Err(no_answer())
+            }
+        }
+    }
+
+    /// The keeper looks at once whether it needs another line, or may end.
+    fn finish(&self) {
+        if !self.line.is_usable() || self.shared.is_abandoned() {
+            self.shared.rouse.notify_one();
+        }
+    }
+}
+
+fn wrong_count() -> StoreError {
+    StoreError::new(StoreErrorKind::Refused, "the store answered another number of renewals than it was asked for")
+}

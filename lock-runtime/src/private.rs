@@ -1,0 +1,215 @@
+//! The one door for generated code: what the attribute's expansion calls, in the order in which it calls it.
+//! Nothing here is for people, and nothing here is stable.
+
+use std::borrow::Borrow;
+use std::fmt::{self, Display, Write};
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::core::Wait;
+use crate::error::LockError;
+pub use crate::guarded::Guarded as Run;
+use crate::key::{KeyFault, LONGEST_KEY, LockKey};
+use crate::outcome::{FromLockError, Skipped};
+use crate::request;
+
+/// One annotated call, described option by option in the order in which they were written.
+#[derive(Debug)]
+pub struct Call(request::Call);
+
+impl Call {
+    pub fn new(template: &'static str) -> Self {
+        Self(request::Call::new(template, LockKey::from("")))
+    }
+
+    pub fn key(&mut self, key: Key) {
+        self.0.key = key.text;
+        self.0.key_fault = key.fault;
+    }
+
+    pub fn ttl(&mut self, ttl: Duration) {
+        self.0.ttl = Some(ttl);
+    }
+
+    pub fn wait(&mut self, wait: Duration) {
+        self.0.wait = Wait::AtMost(wait);
+    }
+
+    pub fn wait_forever(&mut self) {
+        self.0.wait = Wait::Forever;
+    }
+
+    pub fn renew(&mut self, renew: bool) {
+        self.0.renew = renew;
+    }
+
+    pub fn max_hold(&mut self, max_hold: Duration) {
+        self.0.max_hold = Some(max_hold);
+    }
+
+    pub fn min_hold(&mut self, min_hold: Duration) {
+        self.0.min_hold = Some(min_hold);
+    }
+
+    pub fn continue_when_lost(&mut self) {
+        self.0.continues = true;
+    }
+
+    pub fn client<C: Borrow<Client> + ?Sized>(&mut self, client: &C) {
+        self.0.client = Some(client.borrow().clone());
+    }
+}
+
+/// A rendered key, or why it could not be rendered.
+#[derive(Debug)]
+pub struct Key {
+    text: LockKey,
+    fault: Option<KeyFault>,
+}
+
+/// `key = expression`
+pub fn key<K: AsRef<str> + ?Sized>(key: &K) -> Key {
+    Key { text: LockKey::from(key.as_ref()), fault: None }
+}
+
+/// `key = "job:{id}"`
+pub fn formatted(text: fmt::Arguments<'_>) -> Key {
+    render(|out| out.write_fmt(text))
+}
+
+/// `key = "job:<id>"`
+pub fn rendered(parts: &[Part<'_>]) -> Key {
+    render(|out| {
+        parts.iter().try_for_each(|part| match part.0 {
+            Piece::Text(text) => out.write_str(text),
+            Piece::Value(value) => write!(Encoded(out), "{value}"),
+        })
+    })
+}
+
+/// A part of a key between or in `<..>`.
+#[derive(Clone, Copy)]
+pub struct Part<'a>(Piece<'a>);
+
+#[derive(Clone, Copy)]
+enum Piece<'a> {
+    Text(&'static str),
+    Value(&'a dyn Display),
+}
+
+impl fmt::Debug for Part<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Part(..)")
+    }
+}
+
+pub fn text(text: &'static str) -> Part<'static> {
+    Part(Piece::Text(text))
+}
+
+pub fn value<T: KeyValue>(value: &T) -> Part<'_> {
+    Part(Piece::Value(value))
+}
+
+/// What may stand in `<..>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in a lock key: it does not implement `Display`",
+    label = "named in the key, but not `Display`",
+    note = "implement `Display`, name a field that has it (`<job.id>`), or write `key = expression`"
+)]
+pub trait KeyValue: Display {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Display> KeyValue for T {}
+
+/// Most keys fit here, and then cost one allocation.
+const USUAL: usize = 128;
+
+/// Text on the stack; once it does not fit there, all of it in `long`.
+struct Text {
+    short: [u8; USUAL],
+    len: usize,
+    long: String,
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        if self.long.is_empty() {
+            // Only whole `str`s were copied in.
+            std::str::from_utf8(&self.short[..self.len]).unwrap_or_default()
+        } else {
+            &self.long
+        }
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        if self.long.is_empty() && end <= USUAL {
+            self.short[self.len..end].copy_from_slice(text.as_bytes());
+            self.len = end;
+            return Ok(());
+        }
+        if self.long.is_empty() {
+            self.long = self.as_str().to_owned();
+        }
+        // A key that is too long already is refused; the rest of it need not be kept.
+        if self.long.len() <= LONGEST_KEY {
+            self.long.push_str(text);
+        }
+        Ok(())
+    }
+}
+
+fn render(write: impl FnOnce(&mut Text) -> fmt::Result) -> Key {
+    let mut text = Text { short: [0; USUAL], len: 0, long: String::new() };
+    let fault = write(&mut text).is_err().then_some(KeyFault::Undisplayable);
+    Key { text: LockKey::from(text.as_str()), fault }
+}
+
+/// Percent-encodes everything but `A–Z a–z 0–9 - . _ ~` (RFC 3986's unreserved characters), so that a value can forge
+/// neither a separator nor a hash tag.
+struct Encoded<'a>(&'a mut Text);
+
+impl Write for Encoded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut plain = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                continue;
+            }
+            // Encoded bytes stand at character boundaries or inside a character of which all bytes are encoded.
+            self.0.write_str(text.get(plain..at).unwrap_or_default())?;
+            write!(self.0, "%{byte:02X}")?;
+            plain = at + 1;
+        }
+        self.0.write_str(text.get(plain..).unwrap_or_default())
+    }
+}
+
+pub fn run<F: Future>(call: Call, body: F) -> Run<F> {
+    Run::new(call.0, body)
+}
+
+pub fn settle<R: FromLockError>(outcome: Result<R, LockError>) -> R {
+    outcome.unwrap_or_else(R::from_lock_error)
+}
+
+pub fn settle_or_skip<R: FromLockError + Skipped>(outcome: Result<R, LockError>) -> R {
+    settle_or_skip_or_else(outcome, R::from_lock_error)
+}
+
+pub fn settle_or_else<R>(outcome: Result<R, LockError>, or_else: impl FnOnce(LockError) -> R) -> R {
+    outcome.unwrap_or_else(or_else)
+}
+
+pub fn settle_or_skip_or_else<R: Skipped>(
+    outcome: Result<R, LockError>,
+    or_else: impl FnOnce(LockError) -> R,
+) -> R {
+    outcome.unwrap_or_else(|error| match error {
+        LockError::Busy { .. } => R::skipped(),
+        error => or_else(error),
+    })
+}

@@ -1,0 +1,126 @@
+//! The core behind its mutex, and who carries out what it decides.
+//!
+//! Must stay true: under the mutex no foreign code runs; the keeper is woken only when something is due before what it
+//! sleeps to.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock::{self, Moment};
+use crate::core::{Action, Core, Job};
+use crate::lines::Lines;
+use crate::observe::Observed;
+use crate::seat::Seat;
+use crate::store::Store;
+
+/// What all handles of a client, its guards, its bodies and its keeper share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    desk: Mutex<Desk>,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) observed: Observed,
+    /// The store's identity.
+    pub(crate) place: Arc<str>,
+    pub(crate) default_ttl: Duration,
+    pub(crate) operation_timeout: Duration,
+    /// Wakes the keeper.
+    pub(crate) rouse: Notify,
+    /// No handle, guard or body is left.
+    abandoned: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Desk {
+    core: Core<Arc<Seat>>,
+    /// When the keeper wakes by itself.
+    keeper_wakes: Moment,
+}
+
+/// What the keeper does in one turn.
+pub(crate) struct Turn {
+    pub(crate) now: Moment,
+    pub(crate) jobs: Vec<Job>,
+    /// Until when it may sleep.
+    pub(crate) due: Moment,
+    pub(crate) idle: bool,
+}
+
+impl Shared {
+    pub(crate) fn new(store: Arc<dyn Store>, default_ttl: Duration, operation_timeout: Duration) -> Arc<Self> {
+        let place = Arc::from(store.identity());
+        Arc::new(Self {
+            desk: Mutex::new(Desk { core: Core::new(operation_timeout), keeper_wakes: Moment::MIN }),
+            lines: Lines::new(store),
+            observed: Observed::default(),
+            place,
+            default_ttl,
+            operation_timeout,
+            rouse: Notify::new(),
+            abandoned: AtomicBool::new(false),
+        })
+    }
+
+    /// Tells the core what happened, at the time that it is told, and does what it answers.
+    pub(crate) fn with<R>(&self, tell: impl FnOnce(&mut Core<Arc<Seat>>, Moment) -> R) -> R {
+        let mut desk = self.enter();
+        let answer = tell(&mut desk.core, clock::now());
+        let actions = desk.core.take_actions();
+        let rouse = desk.core.next_due() < desk.keeper_wakes;
+        if rouse {
+            // Once is enough.
+            desk.keeper_wakes = Moment::MIN;
+        }
+        drop(desk);
+        if rouse {
+            self.rouse.notify_one();
+        }
+        self.carry_out(actions);
+        answer
+    }
+
+    /// The keeper's turn: everything that is due.
+    pub(crate) fn keeper_turn(&self) -> Turn {
+        let mut desk = self.enter();
+        let now = clock::now();
+        let jobs = desk.core.work(now);
+        let actions = desk.core.take_actions();
+        let due = desk.core.next_due();
+        desk.keeper_wakes = due;
+        let idle = desk.core.is_idle();
+        drop(desk);
+        self.carry_out(actions);
+        Turn { now, jobs, due, idle }
+    }
+
+    /// No handle, guard or body is left: the keeper ends when it has nothing more to do.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::SeqCst);
+        self.rouse.notify_one();
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::SeqCst)
+    }
+
+    fn carry_out(&self, actions: Vec<Action<Arc<Seat>>>) {
+        for action in actions {
+            match action {
+                Action::Wake(seat) => seat.wake(),
+                Action::Extend(seat, until) => seat.extend(until),
+                Action::Lose(seat, reason) => {
+                    seat.lose(reason);
+                    self.observed.lost(&seat.key, seat.fence(), reason);
+                }
+                Action::TimedOut(line) => self.lines.timed_out(line),
+            }
+        }
+    }
+
+    /// A panic under the mutex is a fault of the core, and leaves every lease to its deadline: go on.
+    fn enter(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

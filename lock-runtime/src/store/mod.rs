@@ -1,0 +1,216 @@
+//! What a store does: one round trip at a time, atomic, and harmless to repeat.
+//!
+//! A [`Store`] opens [`Session`]s; a session carries operations in order. An operation never sleeps, never
+//! tries again and never renews: those exist once, above. Every operation names a [`Token`], so that asking
+//! twice after a lost reply does no harm.
+//! Absent on purpose: deadlines, waiting and anything that knows of tasks.
+
+pub(crate) mod memory;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::key::LockKey;
+
+pub use memory::MemoryStore;
+
+/// The future that a store's operation returns. Nothing is sent before its first poll.
+pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// A place that keeps locks, such as a server.
+///
+/// # Contract
+/// The conformance suite ([`crate::conformance`]) states it as tests. In words:
+/// a key has at most one token, and it expires by itself; an operation compares the token and acts in one atomic
+/// step; fences grow with every grant of a key.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Names the place and the namespace in it. Two stores of one identity keep the same locks. Holds no secret.
+    fn identity(&self) -> &str;
+
+    /// A session that needs no opening and no runtime, if the store has no connections.
+    fn session(&self) -> Option<Arc<dyn Session>> {
+        None
+    }
+
+    /// Opens a session, on the runtime that polls the future.
+    ///
+    /// It may stay pending for as long as it takes; the caller gives up by dropping it.
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Refused`] when trying again is pointless (wrong credentials, a server that is too old),
+    /// [`StoreErrorKind::Disconnected`] else.
+    fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>>;
+}
+
+/// One ordered line to a store: of two operations, the one whose future was polled first takes effect first.
+///
+/// Dropping an operation's future leaves open whether it takes effect. A session may be used from any thread and
+/// any runtime, for as long as the runtime that opened it lives.
+pub trait Session: fmt::Debug + Send + Sync + 'static {
+    /// Takes the key if it is free, for a token that was never sent before.
+    fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
+
+    /// Takes the key if it is free, or held by this very token already; says else for how long it is held.
+    /// A lease that the token has already is never made shorter.
+    fn look(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
+
+    /// Makes each lease whose token still holds its key last `ttl` from now, or as long as it did if that is longer.
+    /// Never creates a key. Answers for each renewal by itself, in order.
+    fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>>;
+
+    /// Frees the key if the token holds it, or sets what is left of its ttl to `keep`, if there is one.
+    fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
+
+    /// False once operations through this session can only fail.
+    fn is_open(&self) -> bool;
+}
+
+/// Asks for a key.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// What to take.
+    pub key: LockKey,
+    /// For whom.
+    pub token: Token,
+    /// For how long, unless renewed; whole milliseconds.
+    pub ttl: Duration,
+}
+
+/// Asks for more time.
+#[derive(Debug, Clone)]
+pub struct Renewal {
+    /// Which key.
+    pub key: LockKey,
+    /// Who must hold it.
+    pub token: Token,
+    /// How long it shall last from now; whole milliseconds.
+    pub ttl: Duration,
+}
+
+/// Gives a key back.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// Which key.
+    pub key: LockKey,
+    /// Who must hold it.
+    pub token: Token,
+    /// Keep the key for this long instead of freeing it at once; whole milliseconds.
+    pub keep: Option<Duration>,
+}
+
+/// What an ask was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acquired {
+    /// The token holds the key, and the grant carries this fence.
+    Granted {
+        /// Greater than the fence of every earlier grant of the key.
+        fence: u64,
+    },
+    /// Another token holds the key.
+    Held {
+        /// When it expires unless renewed, as far as the store said.
+        for_at_most: Option<Duration>,
+    },
+}
+
+/// What a renewal was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// The lease lasts for the ttl that was asked for, at least.
+    Renewed,
+    /// The token does not hold the key: the lease is lost.
+    NotOurs,
+}
+
+/// What a release was answered.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use lock_runtime::{Client, Released};
+///
+/// let client = Client::connect("memory://").await?;
+/// let guard = client.lock("job:42").acquire().await?;
+/// assert_eq!(guard.release().await?, Released::Freed);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// The token held the key, and no longer does (or does for what was left of `min_hold`).
+    Freed,
+    /// The token did not hold the key: it had expired, or somebody had taken it.
+    NotOurs,
+}
+
+/// Says who holds a key: 128 random bits, new for every acquisition, and a secret (who knows it can release).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(u128);
+
+impl Token {
+    /// A token from 128 bits that nobody else has.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits, for a store to write down (as 32 hexadecimal digits, for instance).
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
+    /// Another token, which nobody else has either: random bits are far apart.
+    pub(crate) const fn successor(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+}
+
+/// Shows no bit of the token.
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// A store could not do what it was asked, or nobody knows whether it did.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: Cow<'static, str>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+/// What to do about a [`StoreError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// Use another session. The operation may have taken effect.
+    Disconnected,
+    /// Try again later through the same session: the store is full, busy or starting.
+    Unready,
+    /// Do not try again: a right is missing, the credentials are wrong, the key is something else.
+    Refused,
+}
+
+impl StoreError {
+    /// An error with a text that says what could not be done, lower case and without a full stop.
+    pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    /// The same, with the error that caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
+    /// What to do about it.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}

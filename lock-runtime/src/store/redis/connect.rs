@@ -1,0 +1,227 @@
+//! From a URL to an open session.
+//!
+//! What must stay true: no session is handed out before the counter of fences was raised to the server's clock (or
+//! the session knows that it was not), and no password gets into an error, a name or a `Debug` output. Absent on
+//! purpose: connecting again, which is decided above.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::io::tcp::{TcpSettings, socket2};
+use ::redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
+
+use super::fault::{self, About};
+use super::reply;
+use super::script::{self, Arguments};
+use super::session::RedisSession;
+use super::{Place, RedisSettings};
+use crate::error::ConnectError;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// After this long without an answer from the other end's kernel a connection is given up.
+const DEAD_AFTER: Duration = Duration::from_secs(5);
+
+/// How many operations may be on their way to the connection's task before senders wait.
+const QUEUED_OPERATIONS: usize = 1024;
+
+const SCHEMES: [&str; 7] = ["redis", "rediss", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
+
+/// A client of the redis crate for a URL.
+pub(super) fn client(url: &str, root_certificates: Option<&[u8]>) -> Result<Client, ConnectError> {
+    let invalid = |text: String| ConnectError::InvalidUrl(text);
+    let expected = "write redis://host:port, rediss://host:port, redis+unix:///path or memory://";
+    let Some((scheme, _)) = url.split_once("://") else {
+        return Err(invalid(format!("it has no scheme; {expected}")));
+    };
+    if !SCHEMES.contains(&scheme) {
+        return Err(invalid(format!("its scheme is unknown; {expected}")));
+    }
+    let is_tls = matches!(scheme, "rediss" | "valkeys");
+    if is_tls && cfg!(not(feature = "tls")) {
+        return Err(invalid(format!("{scheme}:// needs the feature `tls` of lock-runtime")));
+    }
+    let client = Client::open(url).map_err(|error| invalid(reason(&error)))?;
+    match root_certificates {
+        None => Ok(client),
+        Some(_) if !is_tls => Err(options("root_certificates need a rediss:// URL")),
+        Some(pem) => trusting(&client, pem),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn trusting(client: &Client, pem: &[u8]) -> Result<Client, ConnectError> {
+    // None at all would be read as a list to trust, and fail at every handshake.
+    if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") {
+        return Err(options("root_certificates hold no certificate in PEM form"));
+    }
+    let certificates = ::redis::TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) };
+    Client::build_with_tls(client.get_connection_info().clone(), certificates)
+        .map_err(|_| options("root_certificates hold something that is no certificate"))
+}
+
+#[cfg(not(feature = "tls"))]
+fn trusting(_: &Client, _: &[u8]) -> Result<Client, ConnectError> {
+    Err(options("root_certificates need the feature `tls` of lock-runtime"))
+}
+
+fn options(text: &str) -> ConnectError {
+    ConnectError::InvalidOptions(text.to_owned())
+}
+
+/// The constant part of why a URL was refused; the rest may repeat parts of the URL.
+fn reason(error: &RedisError) -> String {
+    let text = error.to_string();
+    let constant = text.split(" - ").next().unwrap_or_default();
+    constant.trim_end_matches('.').to_lowercase()
+}
+
+/// Names the server and the namespace on it, without credentials.
+pub(super) fn identity(info: &ConnectionInfo, fragment: &str) -> String {
+    let db = info.redis_settings().db();
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) => format!("redis://{}:{port}/{db}#{fragment}", bracketed(host)),
+        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{}:{port}/{db}#{fragment}", bracketed(host)),
+        ConnectionAddr::Unix(path) => format!("redis+unix://{}?db={db}#{fragment}", path.display()),
+        _ => format!("redis://?/{db}#{fragment}"),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_lowercase() }
+}
+
+/// The client with what a lock's connection needs, where it says nothing itself.
+pub(super) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, ConnectError> {
+    let info = client.get_connection_info().clone();
+    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        install_crypto();
+    }
+    let tcp = tcp_settings(info.tcp_settings().clone(), settings.nodelay);
+    let mut redis = info.redis_settings().clone();
+    if redis.lib_name().is_none() && !redis.skip_set_lib_name() {
+        redis = redis.set_lib_name("lock-runtime", env!("CARGO_PKG_VERSION"));
+    }
+    Client::open(info.set_tcp_settings(tcp).set_redis_settings(redis))
+        .map_err(|error| ConnectError::InvalidOptions(reason(&error)))
+}
+
+fn tcp_settings(mut tcp: TcpSettings, nodelay: bool) -> TcpSettings {
+    if nodelay {
+        tcp = tcp.set_nodelay(true);
+    }
+    if tcp.keepalive().is_none() {
+        tcp = tcp.set_keepalive(socket2::TcpKeepalive::new().with_time(DEAD_AFTER));
+    }
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    if tcp.user_timeout().is_none() {
+        tcp = tcp.set_user_timeout(DEAD_AFTER);
+    }
+    tcp
+}
+
+/// Lets `rediss://` work in programs that chose no implementation of cryptography; those that did keep theirs.
+#[cfg(feature = "tls")]
+fn install_crypto() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that somebody else was faster, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn install_crypto() {}
+
+/// How connections are made. Operations have no time-out here, as those above time each of them.
+pub(super) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(settings.operation_timeout))
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(QUEUED_OPERATIONS)
+}
+
+/// Connects, asks the server's version and raises the counter.
+pub(super) async fn open(place: Arc<Place>) -> Result<RedisSession, StoreError> {
+    let connecting = place.client.get_multiplexed_async_connection_with_config(&place.config);
+    let mut connection = connecting.await.map_err(|error| opening_error(error, &place))?;
+    let raised = greet(&mut connection, &place).await?;
+    Ok(RedisSession::new(connection, place, raised))
+}
+
+/// Asks for the version and raises the counter, in one write. False if the server was too full to raise it.
+async fn greet(connection: &mut MultiplexedConnection, place: &Place) -> Result<bool, StoreError> {
+    let fault = |error| opening_error(error, place);
+    let mut commands = Pipeline::with_capacity(2);
+    commands.cmd("HELLO").add_command(script::by_text(script::RAISE, &Raise(place.names.counter())));
+    let replies = connection.send_packed_commands(&commands, 0, 2).await.map_err(fault)?;
+    let Ok([hello, raised]) = <[Value; 2]>::try_from(replies) else {
+        return Err(fault(fault::strange("HELLO and EVAL")));
+    };
+    let version = match reply::version_in_hello(&hello) {
+        Some(version) => Some(version),
+        None => version_by_info(connection).await.map_err(fault)?,
+    };
+    if let Some(version) = version.filter(|version| reply::is_too_old(version)) {
+        let text = format!("the server is version {version}; locks need 6.2 or newer");
+        return Err(StoreError::new(StoreErrorKind::Refused, text));
+    }
+    match raised.extract_error() {
+        Ok(_) => Ok(true),
+        Err(error) if fault::code(&error) == Some("OOM") => Ok(false),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+/// Asks again, for servers and users to whom HELLO is unknown; nobody knows if this is refused too.
+async fn version_by_info(connection: &mut MultiplexedConnection) -> Result<Option<String>, RedisError> {
+    let mut info = Cmd::new();
+    info.arg("INFO").arg("server");
+    let reply = connection.send_packed_command(&info).await?;
+    Ok(reply::version_in_info(&reply))
+}
+
+/// What went wrong while opening. There is no session to try again through, so that the rest is "disconnected".
+fn opening_error(error: RedisError, place: &Place) -> StoreError {
+    if is_handshake_failure(&error) {
+        let text = "no secure connection can be made; is it a TLS port, and is its certificate trusted?";
+        return StoreError::new(StoreErrorKind::Refused, text).with_source(error);
+    }
+    let about = About { counter: place.names.counter(), lock: None };
+    let refusal = fault::store_error(error.clone(), about);
+    let kind = match refusal.kind() {
+        StoreErrorKind::Refused => StoreErrorKind::Refused,
+        _ => StoreErrorKind::Disconnected,
+    };
+    let told = StoreError::new(kind, refusal.to_string());
+    // Some servers repeat the command that they refuse, and with it the password.
+    let password = place.client.get_connection_info().redis_settings().password().unwrap_or_default();
+    let is_secret = !password.is_empty() && error.to_string().contains(password);
+    if is_secret { told } else { told.with_source(error) }
+}
+
+/// Whether TLS failed for good, rather than the connection under it.
+fn is_handshake_failure(error: &RedisError) -> bool {
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    shared
+        .and_then(|shared| shared.downcast_ref::<io::Error>())
+        .is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
+}
+
+/// For `raise.lua`.
+struct Raise<'a>(&'a str);
+
+impl Arguments for Raise<'_> {
+    fn keys(&self) -> usize {
+        1
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        command.arg(self.0);
+    }
+}

@@ -1,0 +1,211 @@
+//! What a failure of the redis crate means to those above: use another session, try later, or give up.
+//!
+//! Decided by the error's code, never by its text, but for the general code `ERR`, of which it has to be known what it stands for. The error itself
+//! travels on as an opaque source. Absent on purpose: what to do about it.
+
+use std::borrow::Cow;
+
+use ::redis::{ErrorKind, RedisError};
+
+use super::names::Name;
+use crate::store::{StoreError, StoreErrorKind};
+
+use StoreErrorKind::{Disconnected, Refused, Unready};
+
+/// What an error was about, for its message.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    /// The name of the counter of fences.
+    pub(super) counter: &'a str,
+    /// The lock, unless a session was being opened.
+    pub(super) lock: Option<Name<'a>>,
+}
+
+/// Turns an error of the redis crate into one of ours.
+pub(super) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
+    let (kind, message) = meaning(&error, about);
+    StoreError::new(kind, message).with_source(error)
+}
+
+/// What to do about an error, whatever it was about.
+pub(super) fn kind(error: &RedisError) -> StoreErrorKind {
+    meaning(error, About { counter: "", lock: None }).0
+}
+
+/// A reply that no version of the protocol or of our scripts gives.
+pub(super) fn strange(reply_to: &'static str) -> RedisError {
+    (ErrorKind::UnexpectedReturnType, reply_to).into()
+}
+
+/// An error out of the text that a script reports for one of its keys: `CODE detail`.
+pub(super) fn from_text(text: &str) -> RedisError {
+    let text = text.trim_start_matches('-');
+    let (code, detail) = text.split_once(' ').unwrap_or((text, ""));
+    ::redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
+}
+
+fn meaning(error: &RedisError, about: About<'_>) -> (StoreErrorKind, Cow<'static, str>) {
+    match error.kind() {
+        ErrorKind::Io => (Disconnected, "the server cannot be reached, or the connection to it is lost".into()),
+        ErrorKind::Parse => (Disconnected, "what came over the connection is not Redis's protocol".into()),
+        ErrorKind::UnexpectedReturnType => {
+            (Refused, "a reply has a strange shape; is something between us and the server?".into())
+        }
+        ErrorKind::AuthenticationFailed => (Refused, "the server refuses the user name or the password".into()),
+        _ => match code(error) {
+            Some(code) => meaning_of_code(code, error.detail().unwrap_or_default(), about),
+            None => (Refused, "the connection's settings do not work".into()),
+        },
+    }
+}
+
+fn meaning_of_code(code: &str, detail: &str, about: About<'_>) -> (StoreErrorKind, Cow<'static, str>) {
+    let (kind, message) = match code {
+        "READONLY" => (Disconnected, "the server is a replica, which takes no writes"),
+        "LOADING" => (Disconnected, "the server is still loading its data"),
+        "MASTERDOWN" => (Disconnected, "the server is a replica that has lost its primary"),
+        "CLUSTERDOWN" => (Disconnected, "the cluster is down"),
+        "MOVED" | "ASK" => (Disconnected, "the key is on another node of the cluster"),
+        "BUSY" => (Unready, "the server is busy with somebody's script"),
+        "OOM" => (Unready, "the server's memory is full"),
+        "NOREPLICAS" => (Unready, "the server has too few replicas to take writes"),
+        "TRYAGAIN" => (Unready, "the cluster is moving the key just now"),
+        "MISCONF" => (Unready, "the server takes no writes while it cannot save to disk"),
+        "NOPERM" => (Refused, "the user lacks the right to a command or key that locks need"),
+        "NOAUTH" => (Refused, "the server asks for a password, and the URL has none"),
+        "WRONGPASS" => (Refused, "the server refuses the user name or the password"),
+        "WRONGTYPE" | "FENCEBAD" => return (Refused, bad_key(code, about).into()),
+        "ERR" => return meaning_of_err(detail),
+        _ => (Refused, "the server answers with an error that locks do not know"),
+    };
+    (kind, message.into())
+}
+
+fn bad_key(code: &str, about: About<'_>) -> String {
+    match about {
+        About { lock: Some(name), .. } if code == "WRONGTYPE" => {
+            format!("key `{name}` is not a lock, it holds another type; delete it or use another namespace")
+        }
+        About { counter, .. } => format!(
+            "key `{counter}` counts fences and holds no number below 2^53; \
+             delete it (counting goes on from the server's clock) or use another namespace"
+        ),
+    }
+}
+
+/// The general code, whose text has to be read.
+fn meaning_of_err(detail: &str) -> (StoreErrorKind, Cow<'static, str>) {
+    if let Some(command) = unknown_command(detail) {
+        return (Refused, format!("the server lacks a command that locks need: {command}").into());
+    }
+    if detail.starts_with("max number of clients") {
+        return (Disconnected, "the server has too many clients".into());
+    }
+    (Refused, "the server answers with an error".into())
+}
+
+/// The name out of "unknown command 'EVAL', with args beginning with: ..".
+fn unknown_command(detail: &str) -> Option<&str> {
+    let lacks = ["unknown command", "unknown Redis command", "Unknown Redis command"];
+    let rest = lacks.iter().find_map(|lack| detail.strip_prefix(lack))?;
+    let quoted = rest.trim_start().trim_start_matches(['\'', '`']);
+    // No further than the name: what follows are its arguments, and one may be a password.
+    Some(quoted.split(['\'', '`', ',', ' ']).next().unwrap_or(quoted))
+}
+
+/// The code of a server's error, also of one that a script's command raised: not every server hands that on as it
+/// was. Servers before 7 put `Error running script` or `@user_script` before it, and some have no code for a
+/// right that is missing in a script.
+pub(super) fn code(error: &RedisError) -> Option<&str> {
+    let (code, detail) = (error.code()?, error.detail().unwrap_or_default());
+    let is_bare = code.starts_with("@user_script");
+    if !is_bare && code != "ERR" {
+        return Some(code);
+    }
+    if NO_RIGHT_IN_SCRIPT.iter().any(|text| detail.contains(text)) {
+        return Some("NOPERM");
+    }
+    if is_bare || detail.starts_with("Error running script") {
+        let mut words = detail.split([' ', ':']).map(|word| word.trim_start_matches('-'));
+        return words.find(|word| RAISED.contains(word)).or(Some("ERR"));
+    }
+    Some(code)
+}
+
+/// The codes that are looked for in what an older server says of a script.
+const RAISED: [&str; 7] = ["READONLY", "MASTERDOWN", "OOM", "NOREPLICAS", "NOPERM", "WRONGTYPE", "MISCONF"];
+
+/// How servers say `NOPERM` of a command in a script.
+const NO_RIGHT_IN_SCRIPT: [&str; 2] = ["The user executing the script can't run this command", "ACL failure in script"];
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::super::names::Names;
+    use super::*;
+
+    fn kind_and_text(text: &str) -> (StoreErrorKind, String) {
+        let names = Names::new("lock", None).expect("valid names");
+        let key = "a".into();
+        let error = store_error(from_text(text), About { counter: names.counter(), lock: Some(names.lock(&key)) });
+        (error.kind(), error.to_string())
+    }
+
+    #[test]
+    fn codes_decide() {
+        for text in ["READONLY You can't write", "LOADING Redis is", "MASTERDOWN Link", "CLUSTERDOWN The"] {
+            assert_eq!(kind_and_text(text).0, Disconnected, "{text}");
+        }
+        for text in ["BUSY Redis is", "OOM command not", "NOREPLICAS Not", "TRYAGAIN Multiple", "-OOM command"] {
+            assert_eq!(kind_and_text(text).0, Unready, "{text}");
+        }
+        for text in ["NOPERM this", "NOAUTH A", "WRONGPASS x", "WRONGTYPE x", "ERR x", "NEW thing", "", "FENCEBAD"] {
+            assert_eq!(kind_and_text(text).0, Refused, "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_that_old_servers_wrap_are_unwrapped() {
+        let wrapped = "ERR Error running script (call to f_1): @user_script:9: @user_script: 9: ";
+        assert_eq!(kind_and_text(&format!("{wrapped}-READONLY You can't write")).0, Disconnected);
+        assert_eq!(kind_and_text(&format!("{wrapped}-OOM command not allowed")).0, Unready);
+        assert_eq!(kind_and_text(&format!("{wrapped}some Lua mistake")).0, Refused);
+        assert_eq!(kind_and_text("@user_script: 27: -NOREPLICAS Not enough good replicas to write.").0, Unready);
+    }
+
+    #[test]
+    fn a_missing_command_is_named() {
+        let text = "ERR unknown command 'EVALSHA', with args beginning with: 'ab'";
+        assert!(kind_and_text(text).1.ends_with(": EVALSHA"));
+        assert!(kind_and_text("ERR unknown command `EVAL`, with").1.ends_with(": EVAL"));
+        assert!(kind_and_text("ERR unknown command AUTH secret").1.ends_with(": AUTH"));
+    }
+
+    #[test]
+    fn a_missing_right_is_told_whatever_the_server_calls_it() {
+        let said = [
+            "NOPERM this user has no permissions to run the 'set' command",
+            "ERR The user executing the script can't run this command or subcommand script: 1b, on @user_script:52.",
+            "@user_script: 17: The user executing the script can't run this command or subcommand",
+            "ERR ACL failure in script: User app has no permissions to run the 'set' command",
+        ];
+        for text in said {
+            assert!(kind_and_text(text).1.contains("lacks the right"), "{text}");
+        }
+    }
+
+    #[test]
+    fn io_errors_lose_the_connection() {
+        let about = About { counter: "fence", lock: None };
+        for kind in [io::ErrorKind::TimedOut, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionRefused] {
+            assert_eq!(store_error(io::Error::from(kind).into(), about).kind(), Disconnected);
+        }
+    }
+
+    #[test]
+    fn bad_keys_are_named() {
+        assert!(kind_and_text("WRONGTYPE Operation").1.contains("`lock:{a}` is not a lock"));
+        assert!(kind_and_text("FENCEBAD the counter").1.contains("`lock:fence`"));
+    }
+}

@@ -1,0 +1,169 @@
+//! Locks on a Redis or Valkey server: one round trip an operation.
+//!
+//! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
+//! reads what comes back, `fault` says what an error means, `names` what things are called. What must stay true is
+//! listed at the head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and
+//! every other decision; and types of the redis crate in what those above see.
+
+mod calls;
+mod connect;
+mod fault;
+mod names;
+mod reply;
+mod script;
+mod session;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ::redis::{AsyncConnectionConfig, Client};
+
+use super::{Session, Store, StoreError, StoreFuture};
+use crate::error::ConnectError;
+use names::Names;
+
+/// Locks on one Redis or Valkey server.
+///
+/// Clones are the same store, and share what they know of the server's fences.
+///
+/// ```
+/// use lock_runtime::redis::{RedisSettings, RedisStore};
+/// use lock_runtime::store::Store;
+///
+/// let store = RedisStore::from_url("redis://:secret@db.internal/3", RedisSettings::default())?;
+/// assert_eq!(store.identity(), "redis://db.internal:6379/3#lock");
+/// # Ok::<(), lock_runtime::ConnectError>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisStore(Arc<Place>);
+
+/// How a [`RedisStore`] names its keys and connects.
+///
+/// ```
+/// use lock_runtime::redis::RedisSettings;
+///
+/// let mut settings = RedisSettings::default();
+/// settings.namespace = "billing".into(); // keys are billing:{job:42} and billing:fence
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct RedisSettings {
+    /// Stands before every key; clients of different namespaces never meet. `lock` unless set.
+    pub namespace: String,
+    /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces let all
+    /// keys of one lock live on one node of a cluster. Set it to share locks with programs that use
+    /// `SET key token NX PX` under names of their own.
+    pub name_format: Option<String>,
+    /// How long making a connection may take. A second unless set.
+    pub operation_timeout: Duration,
+    /// Sends every command at once instead of gathering (`TCP_NODELAY`). On loopback it costs throughput, over a
+    /// network with delay it may save a round trip. Off unless set.
+    pub nodelay: bool,
+    /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list.
+    pub root_certificates: Option<Vec<u8>>,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self {
+            namespace: "lock".to_owned(),
+            name_format: None,
+            operation_timeout: Duration::from_secs(1),
+            nodelay: false,
+            root_certificates: None,
+        }
+    }
+}
+
+/// Shows everything but certificates, which are long.
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("namespace", &self.namespace)
+            .field("name_format", &self.name_format)
+            .field("operation_timeout", &self.operation_timeout)
+            .field("nodelay", &self.nodelay)
+            .field("root_certificates", &self.root_certificates.as_ref().map(Vec::len))
+            .finish()
+    }
+}
+
+/// A server, and what all sessions to it share.
+struct Place {
+    client: Client,
+    config: AsyncConnectionConfig,
+    names: Names,
+    identity: String,
+    /// Of the one counter there is.
+    greatest_fence: AtomicU64,
+}
+
+impl Place {
+    fn greatest_fence(&self) -> u64 {
+        self.greatest_fence.load(Ordering::Relaxed)
+    }
+
+    fn saw_fence(&self, fence: u64) {
+        self.greatest_fence.fetch_max(fence, Ordering::Relaxed);
+    }
+}
+
+impl RedisStore {
+    /// A store at a URL: `redis://`, `rediss://` (feature `tls`) or `redis+unix://`, with user, password and
+    /// database number. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ConnectError::InvalidUrl`] and [`ConnectError::InvalidOptions`], whose texts hold no password.
+    #[allow(clippy::needless_pass_by_value)] // Settings are made for one store.
+    pub fn from_url(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
+        let client = connect::client(url, settings.root_certificates.as_deref())?;
+        Self::at(&client, &settings)
+    }
+
+    /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
+    /// keepalive, a time-out for unacknowledged data and a library name where the client has none.
+    ///
+    /// # Errors
+    /// [`ConnectError::InvalidOptions`].
+    #[allow(clippy::needless_pass_by_value)] // A client and settings are made for one store.
+    pub fn from_client(client: Client, settings: RedisSettings) -> Result<Self, ConnectError> {
+        if settings.root_certificates.is_some() {
+            let text = "root_certificates are for URLs; give them to redis::Client::build_with_tls instead";
+            return Err(ConnectError::InvalidOptions(text.to_owned()));
+        }
+        Self::at(&client, &settings)
+    }
+
+    fn at(client: &Client, settings: &RedisSettings) -> Result<Self, ConnectError> {
+        let names =
+            Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(ConnectError::InvalidOptions)?;
+        let fragment = if settings.name_format.is_some() { names.format() } else { settings.namespace.clone() };
+        let identity = connect::identity(client.get_connection_info(), &fragment);
+        let client = connect::prepared(client, settings)?;
+        let config = connect::config(settings);
+        Ok(Self(Arc::new(Place { client, config, names, identity, greatest_fence: AtomicU64::new(0) })))
+    }
+}
+
+/// Shows where it leads to, without credentials.
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedisStore").field(&self.0.identity).finish()
+    }
+}
+
+impl Store for RedisStore {
+    fn identity(&self) -> &str {
+        &self.0.identity
+    }
+
+    fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
+        let place = Arc::clone(&self.0);
+        Box::pin(async move {
+            let session = connect::open(place).await?;
+            Ok(Arc::new(session) as Arc<dyn Session>)
+        })
+    }
+}

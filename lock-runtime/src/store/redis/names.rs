@@ -1,0 +1,166 @@
+//! What things are called in Redis, and how names, tokens and durations are written into a command.
+//!
+//! All names of one lock share its hash tag. A name is written piece by piece straight into the command, so that
+//! asking for a lock builds no string. Absent on purpose: what the names are used for.
+
+use std::fmt;
+use std::io::Write;
+use std::time::Duration;
+
+use ::redis::{RedisWrite, ToRedisArgs};
+
+use crate::key::LockKey;
+use crate::store::Token;
+
+/// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
+const LONGEST_MS: u128 = 100 * 365 * 24 * 3600 * 1000;
+
+/// No lock key holds a control character, so that no lock's name ends like this.
+const NEVER: &str = "\u{1}";
+
+/// How keys are named in one namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Names {
+    before: String,
+    after: String,
+    counter: String,
+}
+
+impl Names {
+    /// The names of a namespace, by a format with one `<key>` in it, or by the default format.
+    pub(super) fn new(namespace: &str, format: Option<&str>) -> Result<Self, String> {
+        let prefix = if namespace.is_empty() { String::new() } else { format!("{namespace}:") };
+        let counter = format!("{prefix}fence");
+        let format = format.map_or_else(|| format!("{prefix}{{<key>}}"), |f| f.replace("<namespace>", namespace));
+        if format.contains(char::is_control) || namespace.contains(char::is_control) {
+            return Err("the namespace and the name format cannot hold control characters".to_owned());
+        }
+        match format.split_once("<key>") {
+            Some((before, after)) if !after.contains("<key>") => {
+                Ok(Self { before: before.to_owned(), after: after.to_owned(), counter })
+            }
+            _ => Err(format!("the name format `{format}` must hold `<key>` exactly once")),
+        }
+    }
+
+    /// The format that the names follow, with the namespace in it.
+    pub(super) fn format(&self) -> String {
+        format!("{}<key>{}", self.before, self.after)
+    }
+
+    /// The name of the counter of fences.
+    pub(super) fn counter(&self) -> &str {
+        &self.counter
+    }
+
+    /// The name of a lock.
+    pub(super) fn lock<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
+        Name { names: self, key, suffix: "" }
+    }
+
+    /// A name under the lock's hash tag that no key ever has.
+    pub(super) fn never<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
+        Name { names: self, key, suffix: NEVER }
+    }
+}
+
+/// The name of one key in Redis.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'a> {
+    names: &'a Names,
+    key: &'a LockKey,
+    suffix: &'static str,
+}
+
+impl Name<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.names.before.len() + self.key.as_str().len() + self.names.after.len() + self.suffix.len()
+    }
+}
+
+impl ToRedisArgs for Name<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let mut writer = out.writer_for_next_arg();
+        for part in [&self.names.before, self.key.as_str(), &self.names.after, self.suffix] {
+            // A command is memory, and writing to memory never fails.
+            let _ = writer.write_all(part.as_bytes());
+        }
+    }
+}
+
+/// The name as far as it is fit for a message.
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.names.before, self.key, self.names.after)
+    }
+}
+
+/// A token as 32 lower-case hexadecimal digits.
+pub(super) struct TokenText(pub(super) Token);
+
+impl TokenText {
+    pub(super) const LEN: usize = 32;
+}
+
+impl ToRedisArgs for TokenText {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        // A command is memory, and writing to memory never fails.
+        let _ = write!(out.writer_for_next_arg(), "{:032x}", self.0.bits());
+    }
+}
+
+/// A ttl in whole milliseconds, rounded up; at least one, as Redis refuses zero.
+pub(super) fn ttl_ms(ttl: Duration) -> u64 {
+    keep_ms(ttl).max(1)
+}
+
+/// What is left to keep, in whole milliseconds, rounded up; zero frees the key.
+pub(super) fn keep_ms(keep: Duration) -> u64 {
+    let ms = keep.as_nanos().div_ceil(1_000_000).min(LONGEST_MS);
+    u64::try_from(ms).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(arg: impl ToRedisArgs) -> String {
+        String::from_utf8(arg.to_redis_args().remove(0)).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_default_names_share_a_hash_tag() {
+        let key = LockKey::from("job:42");
+        let names = Names::new("lock", None).expect("valid names");
+        assert_eq!(text(names.lock(&key)), "lock:{job:42}");
+        assert_eq!(text(names.never(&key)), "lock:{job:42}\u{1}");
+        assert_eq!(names.never(&key).len(), text(names.never(&key)).len());
+        assert_eq!(names.counter(), "lock:fence");
+        let bare = Names::new("", None).expect("valid names");
+        assert_eq!((text(bare.lock(&key)).as_str(), bare.counter()), ("{job:42}", "fence"));
+    }
+
+    #[test]
+    fn a_format_holds_the_key_once() {
+        let names = Names::new("app", Some("<namespace>/locks/<key>.lock")).expect("valid names");
+        assert_eq!(text(names.lock(&"a".into())), "app/locks/a.lock");
+        assert_eq!((names.format().as_str(), names.counter()), ("app/locks/<key>.lock", "app:fence"));
+        for format in ["", "lock", "<key><key>", "a\u{1}<key>"] {
+            assert!(Names::new("app", Some(format)).is_err(), "{format:?}");
+        }
+        assert!(Names::new("a\nb", None).is_err());
+    }
+
+    #[test]
+    fn tokens_have_32_digits() {
+        assert_eq!(text(TokenText(Token::from_bits(0xab))), format!("{:0>32}", "ab"));
+        assert_eq!(text(TokenText(Token::from_bits(u128::MAX))).len(), TokenText::LEN);
+    }
+
+    #[test]
+    fn durations_are_rounded_up_and_never_overflow() {
+        assert_eq!(ttl_ms(Duration::from_micros(1001)), 2);
+        assert_eq!((ttl_ms(Duration::ZERO), keep_ms(Duration::ZERO)), (1, 0));
+        assert_eq!(ttl_ms(Duration::MAX), 3_153_600_000_000);
+    }
+}

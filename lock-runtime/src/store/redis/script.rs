@@ -1,0 +1,144 @@
+//! The scripts, and how they are called: by hash, or by text where the server may not know them.
+//!
+//! A session sends a script's text the first time, which keeps its operations in order on a fresh server; later
+//! only the hash, and the text again when the server says that it forgot (`NOSCRIPT`). Absent on purpose: what the
+//! scripts are for (their own first lines say it) and what their replies mean.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
+use once_cell::sync::OnceCell;
+
+/// How many scripts there are that are called by hash.
+const SCRIPTS: usize = 4;
+
+/// A script that never changes, and its place in [`Known`].
+pub(super) struct Script {
+    text: &'static str,
+    place: usize,
+    hash: OnceCell<String>,
+}
+
+/// Raises the counter. Always sent by text.
+pub(super) const RAISE: &str = concat!(include_str!("lua/fence.lua"), include_str!("lua/raise.lua"));
+
+/// Mints the fence of a grant that got none.
+pub(super) static REPAIR: Script =
+    Script::new(0, concat!(include_str!("lua/fence.lua"), include_str!("lua/repair.lua")));
+
+/// Takes a lock that is free, or says who holds it.
+pub(super) static LOOK: Script = Script::new(1, concat!(include_str!("lua/fence.lua"), include_str!("lua/look.lua")));
+
+/// Renews a batch of leases.
+pub(super) static RENEW: Script = Script::new(2, include_str!("lua/renew.lua"));
+
+/// Releases a lock.
+pub(super) static RELEASE: Script = Script::new(3, include_str!("lua/release.lua"));
+
+impl Script {
+    const fn new(place: usize, text: &'static str) -> Self {
+        Self { text, place, hash: OnceCell::new() }
+    }
+
+    /// The hash by which a server knows the script; worked out once.
+    fn hash(&self) -> &str {
+        self.hash.get_or_init(|| sha1_smol::Sha1::from(self.text).digest().to_string())
+    }
+}
+
+/// Which scripts a server was given over one connection.
+#[derive(Default)]
+pub(super) struct Known([AtomicBool; SCRIPTS]);
+
+/// What a call says besides the script: the number of keys, then keys and arguments.
+pub(super) trait Arguments {
+    /// How many arguments are keys.
+    fn keys(&self) -> usize;
+    /// How many bytes keys and arguments have, about.
+    fn bytes(&self) -> usize;
+    /// Writes keys, then arguments.
+    fn write(&self, command: &mut Cmd);
+}
+
+/// Calls a script once.
+pub(super) async fn call(
+    connection: &mut MultiplexedConnection,
+    known: &Known,
+    script: &Script,
+    arguments: &impl Arguments,
+) -> Result<Value, RedisError> {
+    if known.0[script.place].load(Ordering::Relaxed) {
+        let reply = connection.send_packed_command(&by_hash(script, arguments)).await?;
+        if !is_forgotten(&reply) {
+            return Ok(reply);
+        }
+    }
+    let reply = connection.send_packed_command(&by_text(script.text, arguments)).await?;
+    known.0[script.place].store(true, Ordering::Relaxed);
+    Ok(reply)
+}
+
+/// Calls a script for each of several arguments, in one write.
+///
+/// A reply that says "forgotten" stands alone: the calls behind it were carried out.
+pub(super) async fn call_each<A: Arguments>(
+    connection: &mut MultiplexedConnection,
+    known: &Known,
+    script: &Script,
+    calls: &[A],
+) -> Result<Vec<Value>, RedisError> {
+    let mut replies = vec![Value::Nil; calls.len()];
+    let mut unanswered: Vec<usize> = (0..calls.len()).collect();
+    if known.0[script.place].load(Ordering::Relaxed) {
+        send_each(connection, &mut replies, &unanswered, |n| by_hash(script, &calls[n])).await?;
+        unanswered.retain(|&n| is_forgotten(&replies[n]));
+    }
+    if !unanswered.is_empty() {
+        send_each(connection, &mut replies, &unanswered, |n| by_text(script.text, &calls[n])).await?;
+        known.0[script.place].store(true, Ordering::Relaxed);
+    }
+    Ok(replies)
+}
+
+/// Sends a command for each of some numbers and puts the replies at those numbers.
+async fn send_each(
+    connection: &mut MultiplexedConnection,
+    replies: &mut [Value],
+    numbers: &[usize],
+    command: impl Fn(usize) -> Cmd,
+) -> Result<(), RedisError> {
+    let mut pipeline = Pipeline::with_capacity(numbers.len());
+    for &n in numbers {
+        pipeline.add_command(command(n));
+    }
+    let answers = connection.send_packed_commands(&pipeline, 0, numbers.len()).await?;
+    for (&n, answer) in numbers.iter().zip(answers) {
+        replies[n] = answer;
+    }
+    Ok(())
+}
+
+/// A call by text.
+pub(super) fn by_text(text: &str, arguments: &impl Arguments) -> Cmd {
+    written("EVAL", text, arguments)
+}
+
+fn by_hash(script: &Script, arguments: &impl Arguments) -> Cmd {
+    written("EVALSHA", script.hash(), arguments)
+}
+
+fn written(name: &str, script: &str, arguments: &impl Arguments) -> Cmd {
+    // Room for the number of keys beside them, so that nothing is moved while the command is written.
+    let mut command = Cmd::with_capacity(3 * arguments.keys() + 6, name.len() + script.len() + 8 + arguments.bytes());
+    command.arg(name).arg(script).arg(arguments.keys());
+    arguments.write(&mut command);
+    command
+}
+
+fn is_forgotten(reply: &Value) -> bool {
+    match reply {
+        Value::ServerError(error) => error.kind() == Some(ServerErrorKind::NoScript),
+        _ => false,
+    }
+}

@@ -1,0 +1,204 @@
+//! One connection's operations: a command or a script is written, its reply is read, and that is all.
+//!
+//! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
+//! which only a new connection helps marks the session as not open. Absent on purpose: time-outs, second tries,
+//! and the meaning of replies (`reply`) and errors (`fault`).
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{Cmd, Pipeline, RedisError, Value};
+
+use super::Place;
+use super::calls::{Freeing, Look, Renewing, Repair};
+use super::fault::{self, About};
+use super::names::{Names, TokenText, ttl_ms};
+use super::reply::{self, Minted, Taken};
+use super::script::{self, Known};
+use crate::key::LockKey;
+use crate::store::{
+    Acquired, Ask, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture,
+};
+
+/// How many keys one call of the renewal script carries: enough to spread the cost of a call, and few enough
+/// that other clients of the server do not wait for it.
+const RENEWALS_PER_CALL: usize = 64;
+
+/// A session that a client holds.
+pub(super) struct RedisSession(Arc<Line>);
+
+/// A connection and what is known of it; operations in flight keep it alive.
+pub(super) struct Line {
+    connection: MultiplexedConnection,
+    place: Arc<Place>,
+    /// False if the counter could not be raised when the connection was made, as the server was full.
+    raised: bool,
+    known: Known,
+    open: AtomicBool,
+}
+
+impl RedisSession {
+    pub(super) fn new(connection: MultiplexedConnection, place: Arc<Place>, raised: bool) -> Self {
+        let open = AtomicBool::new(true);
+        Self(Arc::new(Line { connection, place, raised, known: Known::default(), open }))
+    }
+}
+
+impl Session for RedisSession {
+    fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
+        let line = Arc::clone(&self.0);
+        Box::pin(async move { line.acquire(&ask).await })
+    }
+
+    fn look(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
+        let line = Arc::clone(&self.0);
+        Box::pin(async move { line.look(&ask).await })
+    }
+
+    fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
+        let line = Arc::clone(&self.0);
+        Box::pin(async move { line.renew(&batch).await })
+    }
+
+    fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>> {
+        let line = Arc::clone(&self.0);
+        Box::pin(async move { line.release(&release).await })
+    }
+
+    fn is_open(&self) -> bool {
+        self.0.open.load(Ordering::Relaxed)
+    }
+}
+
+/// Shows where it leads to, and neither credentials nor tokens.
+impl fmt::Debug for RedisSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSession").field("to", &self.0.place.identity).field("open", &self.is_open()).finish()
+    }
+}
+
+impl Line {
+    async fn acquire(&self, ask: &Ask) -> Result<Acquired, StoreError> {
+        if !self.raised {
+            // Nobody knows how far the counter lags behind; the look mints by the clock.
+            return self.look(ask).await;
+        }
+        // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
+        let floor = self.place.greatest_fence();
+        let commands = self.set_and_count(ask);
+        let replies = self.connection.clone().send_packed_commands(&commands, 0, 2).await;
+        match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
+            Taken::Fenced(fence) => Ok(self.granted(fence)),
+            Taken::Unfenced => self.repair(ask).await,
+            Taken::Held => Ok(Acquired::Held { for_at_most: None }),
+        }
+    }
+
+    /// `SET` comes first: a grant's fence is counted after the grant.
+    fn set_and_count(&self, ask: &Ask) -> Pipeline {
+        let (name, counter) = (self.names().lock(&ask.key), self.names().counter());
+        let mut set = Cmd::with_capacity(6, 32 + name.len() + TokenText::LEN);
+        set.arg("SET").arg(name).arg(TokenText(ask.token)).arg("NX").arg("PX").arg(ttl_ms(ask.ttl));
+        let mut count = Cmd::with_capacity(2, 4 + counter.len());
+        count.arg("INCR").arg(counter);
+        let mut commands = Pipeline::with_capacity(2);
+        commands.add_command(set).add_command(count);
+        commands
+    }
+
+    async fn repair(&self, ask: &Ask) -> Result<Acquired, StoreError> {
+        let call = Repair { names: self.names(), ask, seen: self.place.greatest_fence() };
+        let reply = script::call(&mut self.connection.clone(), &self.known, &script::REPAIR, &call).await;
+        match reply.and_then(reply::minted).map_err(|e| self.fault(e, &ask.key))? {
+            Minted::Fence(fence) => Ok(self.granted(fence)),
+            Minted::Held(_) | Minted::HeldForEver => Ok(Acquired::Held { for_at_most: None }),
+        }
+    }
+
+    async fn look(&self, ask: &Ask) -> Result<Acquired, StoreError> {
+        let call = Look(Repair { names: self.names(), ask, seen: self.place.greatest_fence() });
+        let reply = script::call(&mut self.connection.clone(), &self.known, &script::LOOK, &call).await;
+        match reply.and_then(reply::minted).map_err(|e| self.fault(e, &ask.key))? {
+            Minted::Fence(fence) => Ok(self.granted(fence)),
+            Minted::Held(for_at_most) => Ok(Acquired::Held { for_at_most }),
+            Minted::HeldForEver => Err(self.held_for_ever(&ask.key)),
+        }
+    }
+
+    async fn release(&self, release: &Release) -> Result<Released, StoreError> {
+        let call = Freeing { names: self.names(), release };
+        let reply = script::call(&mut self.connection.clone(), &self.known, &script::RELEASE, &call).await;
+        reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
+    }
+
+    async fn renew(&self, batch: &[Renewal]) -> Vec<Result<Renewed, StoreError>> {
+        let mut answers = Vec::with_capacity(batch.len());
+        for (part, reply) in self.renewals(batch, RENEWALS_PER_CALL).await {
+            match reply {
+                Ok(each) => answers.extend(self.by_key(part, each)),
+                Err(error) if part.len() > 1 && fault::kind(&error) == StoreErrorKind::Refused => {
+                    // One key can spoil the batch, by a missing right for instance; the others must not suffer.
+                    for (one, reply) in self.renewals(part, 1).await {
+                        answers.extend(self.by_key(one, reply.unwrap_or_else(|error| vec![Err(error)])));
+                    }
+                }
+                Err(error) => answers.extend(self.by_key(part, vec![Err(error); part.len()])),
+            }
+        }
+        answers
+    }
+
+    /// Renews in parts of a size, all in one write; each part is answered by itself.
+    async fn renewals<'a>(
+        &self,
+        batch: &'a [Renewal],
+        size: usize,
+    ) -> Vec<(&'a [Renewal], Result<Vec<Result<Renewed, RedisError>>, RedisError>)> {
+        let calls: Vec<_> = batch.chunks(size).map(|batch| Renewing { names: self.names(), batch }).collect();
+        let replies = script::call_each(&mut self.connection.clone(), &self.known, &script::RENEW, &calls).await;
+        let replies: Vec<Result<Value, _>> = match replies {
+            Ok(replies) => replies.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); calls.len()],
+        };
+        let read = |part: &[Renewal], reply: Result<_, _>| reply.and_then(|reply| reply::renewed(reply, part.len()));
+        batch.chunks(size).zip(replies).map(|(part, reply)| (part, read(part, reply))).collect()
+    }
+
+    fn by_key(
+        &self,
+        part: &[Renewal],
+        each: Vec<Result<Renewed, RedisError>>,
+    ) -> impl Iterator<Item = Result<Renewed, StoreError>> {
+        part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
+    }
+
+    fn granted(&self, fence: u64) -> Acquired {
+        self.place.saw_fence(fence);
+        Acquired::Granted { fence }
+    }
+
+    /// What an error means, also for this session.
+    fn fault(&self, error: RedisError, key: &LockKey) -> StoreError {
+        let about = About { counter: self.names().counter(), lock: Some(self.names().lock(key)) };
+        let error = fault::store_error(error, about);
+        if error.kind() == StoreErrorKind::Disconnected {
+            self.open.store(false, Ordering::Relaxed);
+        }
+        error
+    }
+
+    fn held_for_ever(&self, key: &LockKey) -> StoreError {
+        let name = self.names().lock(key);
+        let text = format!(
+            "key `{name}` exists without a ttl: another program's key, or somebody's PERSIST; \
+             delete it or use another namespace"
+        );
+        StoreError::new(StoreErrorKind::Refused, text)
+    }
+
+    fn names(&self) -> &Names {
+        &self.place.names
+    }
+}

@@ -1,0 +1,296 @@
+//! One ticket's way through the core, as its task walks it: [`Acquiring`], [`Holding`], [`Releasing`].
+//!
+//! Each of the three owns the ticket; dropped half-way it tells the core, which cleans up after it. None of them
+//! blocks, panics or needs a runtime when it is dropped.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::clock::{self, Moment};
+use crate::core::{ReleaseStep, Refusal, Step, TicketId};
+use crate::enclosing;
+use crate::error::{LockError, LossReason};
+use crate::lines::Line;
+use crate::seat::Seat;
+use crate::store::{Acquired, Released, StoreError, StoreFuture, Token};
+
+/// An operation that this task sent by its runtime's own line.
+struct Sent<T> {
+    at: Moment,
+    line: Arc<Line>,
+    operation: StoreFuture<Result<T, StoreError>>,
+}
+
+impl<T> Sent<T> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, StoreError>> {
+        let answer = self.operation.as_mut().poll(cx);
+        if answer.is_ready() {
+            self.line.answered();
+        }
+        answer
+    }
+}
+
+/// An acquire on its way to a grant.
+pub(crate) struct Acquiring {
+    client: Client,
+    seat: Arc<Seat>,
+    /// None before the first poll.
+    id: Option<TicketId>,
+    arrived: Moment,
+    sent: Option<Sent<Acquired>>,
+}
+
+impl Acquiring {
+    pub(crate) fn new(client: Client, seat: Arc<Seat>) -> Self {
+        Self { client, seat, id: None, arrived: Moment::MIN, sent: None }
+    }
+
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
+    /// Takes the ticket's next steps, until it has to wait or is over.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
+        self.seat.register(cx.waker());
+        loop {
+            if let Some(sent) = &mut self.sent {
+                if let Poll::Ready(answer) = sent.poll(cx) {
+                    let at = sent.at;
+                    self.sent = None;
+                    if let Some(id) = self.id {
+                        self.client.shared().with(|core, now| core.answered(now, id, at, answer));
+                    }
+                }
+            }
+            let line = self.client.shared().lines.here();
+            let (now, step) = match self.step(line.as_deref()) {
+                Ok(step) => step,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            match (step, line) {
+                (Step::Ask(ask), Some(line)) => {
+                    let operation = line.session.acquire(ask);
+                    self.sent = Some(Sent { at: now, line, operation });
+                }
+                (Step::Granted { fence, until }, _) => return Poll::Ready(Ok(self.hold(now, fence, until))),
+                (Step::Refused(refusal), _) => {
+                    self.id = None;
+                    return Poll::Ready(Err(self.refused(now, refusal)));
+                }
+                (Step::Asking, _) => return Poll::Pending,
+                _ => {
+                    // Whatever this task sent is the core's business no more.
+                    self.sent = None;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Asks the core; the ticket arrives with the first question.
+    fn step(&mut self, line: Option<&Line>) -> Result<(Moment, Step), LockError> {
+        let line = line.map(|line| line.id);
+        if let Some(id) = self.id {
+            return Ok(self.client.shared().with(|core, now| (now, core.next(now, id, line))));
+        }
+        let key = &self.seat.key;
+        if enclosing::holds(&self.seat.place, key) {
+            return Err(LockError::AlreadyHeld { key: key.clone() });
+        }
+        let token = new_token().map_err(|source| LockError::Unavailable { key: key.clone(), source: source.into() })?;
+        let (seat, terms) = (Arc::clone(&self.seat), self.seat.terms);
+        let (now, arrival) = self.client.shared().with(|core, now| {
+            let arrival = core.arrive(now, seat.key.clone(), token, terms, seat);
+            (now, arrival.map(|id| (id, core.next(now, id, line))))
+        });
+        self.arrived = now;
+        match arrival {
+            Ok((id, step)) => {
+                self.id = Some(id);
+                Ok((now, step))
+            }
+            Err(refusal) => Ok((now, Step::Refused(refusal))),
+        }
+    }
+
+    fn hold(&mut self, now: Moment, fence: u64, until: Moment) -> Holding {
+        self.seat.granted(fence, until);
+        Holding {
+            client: self.client.clone(),
+            seat: Arc::clone(&self.seat),
+            id: self.id.take(),
+            granted: now,
+            waited: now.since(self.arrived),
+        }
+    }
+
+    fn refused(&self, now: Moment, refusal: Refusal) -> LockError {
+        let key = self.seat.key.clone();
+        let observed = &self.client.shared().observed;
+        match refusal {
+            Refusal::Busy => {
+                observed.busy(&key);
+                LockError::Busy { key, waited: now.since(self.arrived) }
+            }
+            Refusal::Unavailable(error) => {
+                observed.unavailable(&key, &error);
+                LockError::Unavailable { key, source: error.into() }
+            }
+            Refusal::ShuttingDown => LockError::ShuttingDown { key },
+        }
+    }
+}
+
+impl Drop for Acquiring {
+    fn drop(&mut self) {
+        // What was sent goes first, so that the release is behind it.
+        self.sent = None;
+        if let Some(id) = self.id {
+            self.client.shared().with(|core, now| core.left(now, id));
+        }
+    }
+}
+
+/// Whether a step of the body may start.
+pub(crate) enum Start {
+    Now,
+    /// The process is about to end.
+    NeverAgain,
+    Lost(LossReason),
+}
+
+/// A lease, held. Dropped, it is released by the keeper.
+pub(crate) struct Holding {
+    client: Client,
+    seat: Arc<Seat>,
+    id: Option<TicketId>,
+    pub(crate) granted: Moment,
+    pub(crate) waited: Duration,
+}
+
+impl Holding {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        &self.seat
+    }
+
+    pub(crate) fn id(&self) -> Option<TicketId> {
+        self.id
+    }
+
+    /// Asks for a step of the body; if it may start, the seat is in a step from here on.
+    pub(crate) fn start_step(&self) -> Start {
+        if self.seat.start_step(clock::now()) {
+            return Start::Now;
+        }
+        let Some(id) = self.id else { return Start::NeverAgain };
+        match self.client.shared().with(|core, now| core.lapsed(now, id)) {
+            Err(reason) => Start::Lost(reason),
+            // The core knows of a renewal that the seat has not heard of.
+            Ok(until) => {
+                self.seat.extend(until);
+                if self.seat.start_step(clock::now()) { Start::Now } else { Start::NeverAgain }
+            }
+        }
+    }
+
+    /// Gives the lease back, awaited until then.
+    pub(crate) fn release(mut self, awaited: impl FnOnce(Moment) -> Moment) -> Releasing {
+        self.seat.end();
+        let id = self.id.take();
+        if let Some(id) = id {
+            self.client.shared().with(|core, now| core.end(now, id, Some(awaited(now))));
+        }
+        Releasing { client: self.client.clone(), seat: Arc::clone(&self.seat), id, sent: None }
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.seat.end();
+            self.client.shared().with(|core, now| core.end(now, id, None));
+        }
+    }
+}
+
+/// A release that a task awaits. Dropped, it goes on without the task.
+pub(crate) struct Releasing {
+    client: Client,
+    seat: Arc<Seat>,
+    id: Option<TicketId>,
+    sent: Option<Sent<Released>>,
+}
+
+impl Releasing {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
+        let Some(id) = self.id else { return Poll::Ready(Ok(Released::NotOurs)) };
+        self.seat.register(cx.waker());
+        let shared = self.client.shared();
+        loop {
+            if let Some(sent) = &mut self.sent {
+                if let Poll::Ready(answer) = sent.poll(cx) {
+                    let via = sent.line.id;
+                    self.sent = None;
+                    shared.with(|core, now| core.released(now, id, Some(via), answer));
+                }
+            }
+            let line = shared.lines.here();
+            let line_id = line.as_deref().map(|line| line.id);
+            match (shared.with(|core, now| (now, core.release_next(now, id, line_id))), line) {
+                ((at, ReleaseStep::Send(release)), Some(line)) => {
+                    let operation = line.session.release(release);
+                    self.sent = Some(Sent { at, line, operation });
+                }
+                ((_, ReleaseStep::Done(outcome)), _) => {
+                    self.id = None;
+                    self.sent = None;
+                    self.observe(&outcome);
+                    return Poll::Ready(outcome);
+                }
+                ((_, ReleaseStep::Sending), _) => return Poll::Pending,
+                _ => {
+                    self.sent = None;
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    fn observe(&self, outcome: &Result<Released, StoreError>) {
+        let observed = &self.client.shared().observed;
+        match outcome {
+            Ok(Released::Freed) => {}
+            Ok(Released::NotOurs) => observed.released_too_late(&self.seat.key),
+            Err(error) => observed.release_failed(&self.seat.key, error),
+        }
+    }
+}
+
+impl Drop for Releasing {
+    fn drop(&mut self) {
+        self.sent = None;
+        if let Some(id) = self.id {
+            self.client.shared().with(|core, now| core.release_left(now, id));
+        }
+    }
+}
+
+/// 128 random bits from the operating system.
+fn new_token() -> Result<Token, StoreError> {
+    let mut bytes = [0; 16];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => Ok(Token::from_bits(u128::from_ne_bytes(bytes))),
+        Err(error) => Err(StoreError::new(
+            crate::store::StoreErrorKind::Unready,
+            format!("the operating system has no random bits for a token: {error}"),
+        )),
+    }
+}
