@@ -1,0 +1,280 @@
+//! The attribute's arguments, as one complete value in which each thing keeps its place.
+//!
+//! What can be known without the function is checked here, and all faults are gathered; an option that is faulty is
+//! left out, so the value is only good for expanding when no fault was found.
+
+use std::time::Duration;
+
+use proc_macro2::{Span, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
+use syn::{Expr, Ident, LitStr, Path, Token};
+
+use crate::diagnostics::{Faults, did_you_mean, listed};
+use crate::key::{self, Template};
+use crate::value::{bare_path, choice, duration, not_text, string, switch};
+
+/// Every option, in the order in which the documentation shows them.
+pub(crate) const OPTIONS: [&str; 11] =
+    ["key", "ttl", "wait", "renew", "max_hold", "min_hold", "on_busy", "on_lost", "or_else", "client", "crate"];
+
+const SHORTEST_TTL: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What was written in the parentheses.
+#[derive(Default)]
+pub(crate) struct Args {
+    /// The options that are told to the call, in the order written.
+    pub(crate) steps: Vec<Step>,
+    /// `on_busy = "skip"`
+    pub(crate) skip: bool,
+    pub(crate) or_else: Option<Expr>,
+    /// Also when its value was at fault.
+    pub(crate) or_else_given: bool,
+    pub(crate) runtime: Option<Path>,
+}
+
+/// One option that is told to the call.
+pub(crate) enum Step {
+    Key(Key),
+    Ttl(Time),
+    Wait(Time),
+    WaitForever,
+    Renew(bool),
+    MaxHold(Time),
+    MinHold(Time),
+    ContinueWhenLost,
+    Client(Expr),
+}
+
+/// What is locked.
+pub(crate) enum Key {
+    Literal { literal: LitStr, template: Template },
+    Computed(Expr),
+}
+
+/// A duration, known now or computed at run time.
+pub(crate) enum Time {
+    Known(Duration, Span),
+    Computed(Expr),
+}
+
+/// Reads the arguments; whatever is wrong with them is in `faults` afterwards.
+pub(crate) fn parse(tokens: TokenStream, faults: &mut Faults) -> Args {
+    let mut reader = Reader { args: Args::default(), seen: Vec::new(), faults };
+    let read_all = |input: ParseStream<'_>| {
+        while !input.is_empty() {
+            if let Err(error) = reader.option(input) {
+                reader.faults.add(error);
+                skip_to_comma(input);
+            }
+        }
+        Ok(())
+    };
+    if let Err(error) = read_all.parse2(tokens) {
+        reader.faults.add(error);
+    }
+    if !reader.seen.iter().any(|name| name == "key") {
+        let missing = "`#[distributed_lock]` needs a `key` that names what is locked; write `key = \"job:<id>\"`";
+        reader.faults.at(Span::call_site(), missing);
+    }
+    reader.args.or_else_given = reader.seen.iter().any(|name| name == "or_else");
+    let args = reader.args;
+    check_together(&args, faults);
+    args
+}
+
+struct Reader<'a> {
+    args: Args,
+    seen: Vec<Ident>,
+    faults: &'a mut Faults,
+}
+
+impl Reader<'_> {
+    /// Reads `name = value` and the comma behind it.
+    fn option(&mut self, input: ParseStream<'_>) -> syn::Result<()> {
+        let name = self.option_name(input)?;
+        if !OPTIONS.iter().any(|known| name == known) {
+            return Err(unknown(&name));
+        }
+        if self.seen.contains(&name) {
+            self.faults.at(name.span(), format!("`{name}` is given twice; keep one"));
+        }
+        self.seen.push(name.clone());
+        let value = option_value(&name, input)?;
+        if let Err(error) = self.set(&name, value) {
+            self.faults.add(error);
+        }
+        if input.is_empty() || input.parse::<Option<Token![,]>>()?.is_some() {
+            return Ok(());
+        }
+        let missing = input.error(format!("a comma is missing before this, after the value of `{name}`"));
+        if !(input.peek(Ident::peek_any) && input.peek2(Token![=])) {
+            return Err(missing);
+        }
+        self.faults.add(missing);
+        Ok(())
+    }
+
+    /// The name before `=`. A literal in its place was meant to be the key.
+    fn option_name(&mut self, input: ParseStream<'_>) -> syn::Result<Ident> {
+        if input.peek(syn::Lit) {
+            let literal: syn::Lit = input.parse()?;
+            let written = literal.to_token_stream();
+            self.seen.push(Ident::new("key", literal.span()));
+            return Err(syn::Error::new(
+                literal.span(),
+                format!("a value needs the name of its option; write `key = {written}`"),
+            ));
+        }
+        input.call(Ident::parse_any).map_err(|error| {
+            syn::Error::new(error.span(), format!("an option is expected here, one of {}", listed(OPTIONS)))
+        })
+    }
+
+    fn set(&mut self, name: &Ident, value: Expr) -> syn::Result<()> {
+        let step = match name.to_string().as_str() {
+            "key" => Step::Key(read_key(value, self.faults)?),
+            "ttl" => Step::Ttl(within(duration(name, value)?, Some(SHORTEST_TTL), TTL_BOUNDS)?),
+            "wait" => match string(&value) {
+                Some(text) if text.value() == "forever" => Step::WaitForever,
+                _ => Step::Wait(within(duration(name, value)?, None, WAIT_BOUND)?),
+            },
+            "renew" => Step::Renew(switch(name, &value)?),
+            "max_hold" => Step::MaxHold(duration(name, value)?),
+            "min_hold" => Step::MinHold(duration(name, value)?),
+            "client" => Step::Client(not_text(value, "a client", "client = self.locks")?),
+            "on_lost" if choice(name, &value, ["cancel", "continue"])? == "continue" => Step::ContinueWhenLost,
+            "on_lost" => return Ok(()),
+            "on_busy" => {
+                return choice(name, &value, ["error", "skip"]).map(|chosen| self.args.skip = chosen == "skip");
+            }
+            "or_else" => {
+                return not_text(value, "a function", EXAMPLE_OR_ELSE).map(|value| self.args.or_else = Some(value));
+            }
+            _ => return bare_path(value).map(|path| self.args.runtime = Some(path)),
+        };
+        self.args.steps.push(step);
+        Ok(())
+    }
+}
+
+const EXAMPLE_OR_ELSE: &str = "or_else = lock_runtime::log_and_skip";
+const TTL_BOUNDS: &str = "a `ttl` is at least \"50ms\" and at most \"30d\"; a held lock is renewed, so that \"30s\" fits most bodies, however long";
+const WAIT_BOUND: &str = "a `wait` is at most \"30d\"; write `wait = \"forever\"` for no bound";
+
+fn unknown(name: &Ident) -> syn::Error {
+    let near = did_you_mean(&name.to_string(), OPTIONS);
+    let options = listed(OPTIONS);
+    syn::Error::new(name.span(), format!("there is no option `{name}`; the options are {options}{near}"))
+}
+
+fn option_value(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
+    let given = input.peek(Token![=]) && !input.peek(Token![==]) && input.parse::<Token![=]>().is_ok();
+    if !given || input.is_empty() || input.peek(Token![,]) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` needs a value; write {}", example(name))));
+    }
+    input.parse()
+}
+
+fn example(name: &Ident) -> String {
+    let value = match name.to_string().as_str() {
+        "key" => "\"job:<id>\"",
+        "ttl" => "\"30s\"",
+        "wait" | "min_hold" => "\"5s\"",
+        "renew" => "false",
+        "max_hold" => "\"10m\"",
+        "on_busy" => "\"skip\"",
+        "on_lost" => "\"continue\"",
+        "or_else" => "lock_runtime::log_and_skip",
+        "client" => "self.locks",
+        _ => "lock_runtime",
+    };
+    format!("`{name} = {value}`")
+}
+
+fn skip_to_comma(input: ParseStream<'_>) {
+    while !input.is_empty() {
+        let comma = input.peek(Token![,]);
+        if input.parse::<proc_macro2::TokenTree>().is_err() || comma {
+            return;
+        }
+    }
+}
+
+fn read_key(value: Expr, faults: &mut Faults) -> syn::Result<Key> {
+    let Some(literal) = string(&value) else { return not_a_number(value).map(Key::Computed) };
+    match key::parse(&literal.value()) {
+        Ok(template) => Ok(Key::Literal { literal, template }),
+        Err(mut messages) => {
+            let last = messages.pop().unwrap_or_default();
+            for message in messages {
+                faults.at(literal.span(), message);
+            }
+            Err(syn::Error::new(literal.span(), last))
+        }
+    }
+}
+
+fn not_a_number(value: Expr) -> syn::Result<Expr> {
+    match crate::value::literal(&value) {
+        Some(literal) => {
+            Err(syn::Error::new(literal.span(), "a key is text; write it in quotes, like `key = \"job:<id>\"`"))
+        }
+        None => Ok(value),
+    }
+}
+
+fn within(time: Time, shortest: Option<Duration>, bounds: &str) -> syn::Result<Time> {
+    match time {
+        Time::Known(duration, span) if duration > LONGEST || shortest.is_some_and(|shortest| duration < shortest) => {
+            let written = crate::duration::written(duration);
+            Err(syn::Error::new(span, format!("\"{written}\" is out of bounds: {bounds}")))
+        }
+        time => Ok(time),
+    }
+}
+
+/// What two options say to each other, as far as both are known.
+fn check_together(args: &Args, faults: &mut Faults) {
+    let mut ttl = None;
+    let mut renewed = true;
+    for step in &args.steps {
+        match step {
+            Step::Ttl(Time::Known(duration, _)) => ttl = Some(*duration),
+            Step::Renew(renew) => renewed = *renew,
+            _ => {}
+        }
+    }
+    for step in &args.steps {
+        match step {
+            Step::MinHold(Time::Known(hold, span)) if ttl.is_some_and(|ttl| *hold > ttl) => {
+                faults.at(*span, "`min_hold` is longer than `ttl`; raise `ttl` or lower `min_hold`");
+            }
+            Step::MaxHold(Time::Known(hold, span)) if *hold < ttl.unwrap_or(SHORTEST_TTL) => {
+                faults.at(*span, "`max_hold` is shorter than `ttl`; raise `max_hold` or lower `ttl`");
+            }
+            _ => {}
+        }
+        if let (Step::MaxHold(time), false) = (step, renewed) {
+            faults.at(
+                time.span(),
+                "`max_hold` bounds the renewal, and `renew = false` leaves none; take one of them out",
+            );
+        }
+    }
+}
+
+impl Time {
+    fn span(&self) -> Span {
+        match self {
+            Self::Known(_, span) => *span,
+            Self::Computed(value) => value.span(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

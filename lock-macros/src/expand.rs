@@ -1,0 +1,326 @@
+//! From a checked attribute and a function to the function that locks: the only file that writes code.
+//!
+//! One call in and one out, inside the function; nothing stands beside it. Every token of ours has a span of the macro's
+//! own, so that no name of the body can be captured and no lint of the user looks at it. Where an error of the compiler
+//! is foreseen, the token that it will point at takes its place from the user's code.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::{Expr, Index, LitStr, Member, Stmt, Type};
+
+use crate::args::{self, Args, Key, Step, Time};
+use crate::boxed::Boxed;
+use crate::diagnostics::Faults;
+use crate::key::{Brackets, Part, Placeholder, Template};
+use crate::output::without_impl_trait;
+use crate::patterns::Binding;
+use crate::signature::{Body, Function, output_span};
+
+/// Expands one use of the attribute. On any fault the item stays as it was, with a compile error for each.
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut faults = Faults::default();
+    let args = args::parse(args, &mut faults);
+    let function = Function::parse(item.clone(), &mut faults);
+    if let Some(function) = function {
+        check_against(&args, &function, &mut faults);
+        if faults.is_empty() {
+            return Expansion { args: &args, function: &function }.write();
+        }
+    }
+    item.into_iter().chain(faults.into_compile_errors()).collect()
+}
+
+/// What neither the attribute nor the function shows alone.
+fn check_against(args: &Args, function: &Function, faults: &mut Faults) {
+    for step in &args.steps {
+        if let Step::Key(Key::Literal { literal, template }) = step {
+            function.check_placeholders(template, literal.span(), faults);
+        }
+    }
+    if function.returns_nothing() && !args.or_else_given {
+        let also = if args.skip { "; `on_busy = \"skip\"` covers a busy lock alone" } else { "" };
+        let message = format!(
+            "`{}` returns nothing, so it cannot say that the lock was not had{also}; add `or_else = \
+             lock_runtime::log_and_skip`, or return a `Result`",
+            function.signature.ident
+        );
+        match function.output() {
+            Some(output) => faults.over(output, message),
+            None => faults.at(output_span(function), message),
+        }
+    }
+}
+
+struct Expansion<'a> {
+    args: &'a Args,
+    function: &'a Function,
+}
+
+impl Expansion<'_> {
+    fn write(&self) -> TokenStream {
+        let Function { attributes, before, signature, body, .. } = self.function;
+        let body = match body {
+            Body::Plain(body) => braces(site(), self.guarded(&[], &braces(body.span(), body.stream()).into())),
+            Body::Boxed(boxed) => {
+                let Boxed { before, pin, asyncness, .. } = &**boxed;
+                let block = braces(site(), self.guarded(&boxed.arguments, &boxed.guarded));
+                braces(site(), quote_spanned!(site()=> #(#before)* #pin(#asyncness move #block)))
+            }
+        };
+        quote!(#(#attributes)* #before #signature #body)
+    }
+
+    /// The arguments' own statements, the call, and what becomes of its answer.
+    fn guarded(&self, arguments: &[Stmt], body: &TokenStream) -> TokenStream {
+        let run = self.door("run");
+        let call = self.call();
+        let captures = captures(&self.function.bindings);
+        let edge = self.function.output().map(return_edge);
+        let outcome = quote_spanned!(site()=> #run(#call, async move { #captures #edge #body }).await);
+        let settled = self.settled(&outcome);
+        quote_spanned!(site()=> #(#arguments)* #settled)
+    }
+
+    /// The options, told to the call one by one, in the order in which they were written.
+    fn call(&self) -> TokenStream {
+        let call = Ident::new("__call", site());
+        let new = self.door("Call::new");
+        let template = self.args.steps.iter().find_map(template);
+        let steps = self.args.steps.iter().map(|step| self.step(step));
+        quote_spanned! {site()=> {
+            let mut #call = #new(#template);
+            #(#call.#steps;)*
+            #call
+        }}
+    }
+
+    fn step(&self, step: &Step) -> TokenStream {
+        match step {
+            Step::Key(key) => {
+                let key = self.key(key);
+                quote_spanned!(site()=> key(#key))
+            }
+            Step::Ttl(time) => told("ttl", time),
+            Step::Wait(time) => told("wait", time),
+            Step::WaitForever => quote_spanned!(site()=> wait_forever()),
+            Step::Renew(renew) => quote_spanned!(site()=> renew(#renew)),
+            Step::MaxHold(time) => told("max_hold", time),
+            Step::MinHold(time) => told("min_hold", time),
+            Step::ContinueWhenLost => quote_spanned!(site()=> continue_when_lost()),
+            Step::Client(client) => {
+                let client = borrowed(client);
+                quote_spanned!(site()=> client(#client))
+            }
+        }
+    }
+
+    fn key(&self, key: &Key) -> TokenStream {
+        match key {
+            Key::Computed(value) => {
+                let key = self.door("key");
+                let value = borrowed(value);
+                quote_spanned!(site()=> #key(#value))
+            }
+            Key::Literal { literal, template } if template.brackets == Brackets::Brace => {
+                self.formatted(literal, template)
+            }
+            Key::Literal { literal, template } => {
+                let rendered = self.door("rendered");
+                let parts = template.parts.iter().map(|part| self.part(part, literal.span()));
+                quote_spanned!(site()=> #rendered(&[#(#parts),*]))
+            }
+        }
+    }
+
+    /// `format_args!` of the user's own literal, so that the compiler's errors point into it.
+    ///
+    /// The arguments are handed over by name, because a literal that comes through a `macro_rules` could not see them.
+    /// `<<` is for us to undo, which takes another literal in the place of the user's.
+    fn formatted(&self, literal: &LitStr, template: &Template) -> TokenStream {
+        let formatted = self.door("formatted");
+        let bound = |name| Some((name, self.function.binding(name)?));
+        let arguments = template.formatted_names().into_iter().filter_map(bound).map(|(name, binding)| {
+            let name = Ident::new(name.trim_start_matches("r#"), site());
+            let value = placed(&binding.name, literal.span());
+            quote_spanned!(site()=> #name = #value)
+        });
+        let literal = if template.doubled_angles {
+            LitStr::new(&template.for_format(), site().located_at(literal.span()))
+        } else {
+            literal.clone()
+        };
+        quote_spanned!(site()=> #formatted(::core::format_args!(#literal #(, #arguments)*)))
+    }
+
+    fn part(&self, part: &Part, span: Span) -> TokenStream {
+        match part {
+            Part::Text(text) => {
+                let door = self.door("text");
+                quote_spanned!(site()=> #door(#text))
+            }
+            Part::Value(placeholder) => self.value(placeholder, span),
+            Part::Formatted(_) => TokenStream::new(),
+        }
+    }
+
+    /// A value. One that cannot stand in a key is reported at the argument's type, which is written once more for that,
+    /// or else at the literal. A field's name is not the user's own token, so that no correction can be applied to it.
+    fn value(&self, placeholder: &Placeholder, span: Span) -> TokenStream {
+        let Some(binding) = self.function.binding(&placeholder.name) else { return TokenStream::new() };
+        let door = self.door("value");
+        let ty = binding.ty.as_ref().filter(|_| placeholder.fields.is_empty()).map(turbofish);
+        let name = placed(&binding.name, span);
+        let fields = placeholder.fields.iter().map(|field| member(field, site().located_at(span)));
+        let borrow = quote_spanned!(span.resolved_at(name.span())=> &);
+        quote_spanned!(site()=> #door #ty(#borrow #name #(.#fields)*))
+    }
+
+    /// What a failure becomes. An answer that cannot carry it is reported at the return type, written once more for that.
+    fn settled(&self, outcome: &TokenStream) -> TokenStream {
+        let (name, output) = match (self.args.skip, &self.args.or_else) {
+            (false, None) => ("settle", self.function.output()),
+            (true, None) => ("settle_or_skip", self.function.output()),
+            (false, Some(_)) => ("settle_or_else", None),
+            (true, Some(_)) => ("settle_or_skip_or_else", None),
+        };
+        let door = self.door(name);
+        let output = output.map(turbofish);
+        let or_else = self.args.or_else.iter();
+        quote_spanned!(site()=> #door #output(#outcome #(, #or_else)*))
+    }
+
+    /// A path into the one door.
+    fn door(&self, name: &str) -> TokenStream {
+        let given = self.args.runtime.as_ref().map(ToTokens::to_token_stream);
+        let runtime = given.unwrap_or_else(|| quote_spanned!(site()=> ::lock_runtime));
+        let names = name.split("::").map(|name| Ident::new(name, site()));
+        quote_spanned!(site()=> #runtime::private #(::#names)*)
+    }
+}
+
+/// The span of what we write: names in it meet no name of the user's.
+fn site() -> Span {
+    Span::mixed_site()
+}
+
+/// The argument's name, seen where it was declared and placed elsewhere.
+fn placed(name: &Ident, at: Span) -> Ident {
+    let mut name = name.clone();
+    name.set_span(at.resolved_at(name.span()));
+    name
+}
+
+fn member(field: &str, span: Span) -> Member {
+    match field.parse() {
+        Ok(index) => Member::Unnamed(Index { index, span }),
+        Err(_) => Member::Named(field_name(field, span)),
+    }
+}
+
+/// Keywords that can be names are, whether or not they were written with `r#`.
+fn field_name(field: &str, span: Span) -> Ident {
+    let bare = field.trim_start_matches("r#");
+    match syn::parse_str::<Ident>(bare) {
+        Ok(_) => Ident::new(bare, span),
+        Err(_) => Ident::new_raw(bare, span),
+    }
+}
+
+/// A reference to a value, placed at the value, where an error about its type belongs; one that is written stays alone.
+fn borrowed(value: &Expr) -> TokenStream {
+    let first = value.to_token_stream().into_iter().next().map_or_else(site, |token| token.span());
+    let at = site().located_at(first);
+    match value {
+        Expr::Reference(_) => value.to_token_stream(),
+        Expr::Path(_) | Expr::Field(_) | Expr::Call(_) | Expr::MethodCall(_) | Expr::Macro(_) => {
+            quote_spanned!(at=> & #value)
+        }
+        _ => quote_spanned!(at=> &(#value)),
+    }
+}
+
+fn template(step: &Step) -> Option<TokenStream> {
+    match step {
+        Step::Key(Key::Literal { literal, .. }) => {
+            let text = LitStr::new(&literal.value(), site());
+            Some(text.to_token_stream())
+        }
+        Step::Key(Key::Computed(value)) => Some(quote_spanned!(site()=> ::core::stringify!(#value))),
+        _ => None,
+    }
+}
+
+fn told(option: &str, time: &Time) -> TokenStream {
+    let option = Ident::new(option, site());
+    match time {
+        Time::Computed(value) => quote_spanned!(site()=> #option(#value)),
+        Time::Known(duration, _) => {
+            let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+            quote_spanned!(site()=> #option(::core::time::Duration::new(#seconds, #nanos)))
+        }
+    }
+}
+
+/// Moves the arguments into the block, whether the body names them or not, to be dropped in the order of a plain function.
+///
+/// A mention is enough, the last one first. A second binding would take up more of the future, so there is one only
+/// where a name is `mut`: an assignment to a captured name is a warning, unless it is read later.
+fn captures(bindings: &[Binding]) -> TokenStream {
+    if bindings.iter().any(|binding| binding.mutability.is_some()) {
+        bindings
+            .iter()
+            .map(|binding| [rebound(binding), mentioned(binding)].into_iter().collect::<TokenStream>())
+            .collect()
+    } else {
+        bindings.iter().rev().map(mentioned).collect()
+    }
+}
+
+fn rebound(binding: &Binding) -> TokenStream {
+    let Binding { name, conditions, mutability, .. } = binding;
+    if name == "self" {
+        return TokenStream::new();
+    }
+    let quiet = quiet(name);
+    quote_spanned!(site()=> #(#conditions)* #quiet let #mutability #name = #name;)
+}
+
+fn mentioned(binding: &Binding) -> TokenStream {
+    let Binding { name, conditions, .. } = binding;
+    let quiet = quiet(name);
+    quote_spanned!(site()=> #(#conditions)* #quiet let _ = &#name;)
+}
+
+/// For a statement of ours that uses a name which says that it is not used.
+fn quiet(name: &Ident) -> Option<TokenStream> {
+    name.to_string().starts_with('_').then(|| quote_spanned!(site()=> #[allow(clippy::used_underscore_binding)]))
+}
+
+/// Tells the compiler the block's type before it sees the body, so that a wrong one is reported at the user's expression.
+fn return_edge(output: &Type) -> TokenStream {
+    let returned = Ident::new("__returned", site());
+    let output = without_impl_trait(output);
+    if matches!(output, Type::Never(_)) {
+        return TokenStream::new();
+    }
+    quote_spanned! {site()=>
+        #[allow(unreachable_code)]
+        if let ::core::option::Option::Some(#returned) = ::core::option::Option::None::<#output> {
+            return #returned;
+        }
+    }
+}
+
+fn braces(span: Span, content: TokenStream) -> TokenTree {
+    let mut group = Group::new(proc_macro2::Delimiter::Brace, content);
+    group.set_span(site().located_at(span));
+    group.into()
+}
+
+fn turbofish(ty: &Type) -> TokenStream {
+    let ty = without_impl_trait(ty);
+    quote_spanned!(site()=> ::<#ty>)
+}
+
+#[cfg(test)]
+mod tests;

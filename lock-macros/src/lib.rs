@@ -1,0 +1,151 @@
+//! The attribute of `lock-runtime`, which re-exports it; name that crate in `Cargo.toml` and not this one.
+//!
+//! The pipeline: `args` reads the attribute, `key` a literal key, `signature` the function; `expand` writes the code.
+//! Faults are gathered on the way, in `diagnostics`, so that one compile shows them all.
+
+mod args;
+mod boxed;
+mod diagnostics;
+mod duration;
+mod expand;
+mod key;
+mod output;
+mod patterns;
+mod signature;
+mod value;
+
+/// Runs an `async fn` in one place at a time, across all processes that use the same store.
+///
+/// The lock is acquired before the body's first step and released when the body ends, however it ends. If the lock is
+/// lost meanwhile, the body is dropped where it awaits.
+///
+/// ```
+/// use lock_runtime::{Client, LockError, distributed_lock};
+///
+/// #[distributed_lock(key = "job:<id>", ttl = "30s")]
+/// async fn run_job(id: u64) -> Result<u64, LockError> {
+///     // one process in the fleet is in here for a given id
+///     Ok(id * 2)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::connect("memory://").await?; // a server: "redis://127.0.0.1:6379"
+/// client.install()?; // once, at start-up
+/// assert_eq!(run_job(21).await?, 42);
+/// # Ok(()) }
+/// ```
+///
+/// # Options
+///
+/// | option | values | default |
+/// |---|---|---|
+/// | `key` | what is locked, see below; required | |
+/// | `ttl` | how long the lock outlives its holder: `"30s"`, `"1m30s"`, `"250ms"`, or an expression of type `Duration`; at least `"50ms"`, at most `"30d"` | the client's (30 s) |
+/// | `wait` | how long to wait for a busy lock: `"5s"`, at most `"30d"`, or `"forever"`, or an expression of type `Duration` | `"0s"`: do not wait |
+/// | `renew` | `true` or `false`: whether a held lock is renewed, about every third of its `ttl` | `true` |
+/// | `max_hold` | the longest the lock is renewed for, counted from the grant; then it is lost | none |
+/// | `min_hold` | keep the key at least this long after the grant, even when the body ends sooner | none |
+/// | `on_busy` | `"error"`, or `"skip"`: a busy lock gives `()`, `None` or `Ok` of these | `"error"` |
+/// | `on_lost` | `"cancel"`, or `"continue"`: the body runs on after a loss, and can ask `lock_runtime::current()` | `"cancel"` |
+/// | `or_else` | a path or closure `FnOnce(LockError) -> R` that answers in place of the body, `R` being what the function returns | none |
+/// | `client` | the client to use: `self.locks`, `&pool.locks`, an `Arc<Client>`; taken by reference | the scope's, else the installed one |
+/// | `crate` | the path of the runtime crate, where it is renamed or re-exported: `crate = my_crate::locks` | `::lock_runtime` |
+///
+/// Durations are whole numbers with the units `ms`, `s`, `m`, `h` and `d`, the largest first. Expressions are evaluated
+/// once per call, in the order in which they are written, before the lock is acquired; `or_else` is evaluated when the
+/// outcome is known.
+///
+/// # Keys
+///
+/// **`"job:<id>"`** takes the argument `id`, percent-encoded outside `A-Z a-z 0-9 - . _ ~`, so that different arguments
+/// never make one key. A placeholder names any binding of an argument, or `self`, and fields of it: `<job.id>`,
+/// `<pair.0>`, `<self.tenant>`; each must implement `Display`. Between two placeholders stands a character that no
+/// encoded value holds, such as `:` or `/`.
+///
+/// **`"job:{id:04}"`** takes arguments as `format!` does, without encoding. One literal has one kind of bracket; `<<`,
+/// `>>`, `{{` and `}}` stand for the characters in either.
+///
+/// **Any other expression** that is `AsRef<str>` is taken as it is: `key = format!("job:{}", job.id)`,
+/// `key = job.lock_key()`, `key = KEY`. No bracket in it means anything.
+///
+/// The key is written once, before the body starts; arguments are neither moved nor cloned for it.
+///
+/// ```
+/// use lock_runtime::{Client, LockError, distributed_lock};
+///
+/// struct Job {
+///     tenant: String,
+///     id: u64,
+/// }
+///
+/// struct Worker {
+///     locks: Client,
+/// }
+///
+/// impl Worker {
+///     // `{{..}}` makes a hash tag for a cluster: all jobs of a tenant are kept on one server.
+///     #[distributed_lock(key = "{{<job.tenant>}}:<job.id>", wait = "5s", client = self.locks)]
+///     async fn run(&self, job: Job) -> Result<(), LockError> {
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let worker = Worker { locks: Client::connect("memory://").await? };
+/// worker.run(Job { tenant: "acme".into(), id: 7 }).await?;
+/// # Ok(()) }
+/// ```
+///
+/// # What a failure becomes
+///
+/// A function that returns `Result<T, E>` where `E: From<LockError>` returns it as its error: `LockError` itself,
+/// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, `std::io::Error`, or an enum with `#[from] LockError`. For any other
+/// return type say with `or_else` what to return; for functions that return nothing there is `log_and_skip`.
+///
+/// ```
+/// use lock_runtime::{Client, distributed_lock};
+///
+/// #[distributed_lock(key = "report", ttl = "10s", min_hold = "5s", or_else = lock_runtime::log_and_skip)]
+/// async fn report() {
+///     // one node a tick is in here, even where the others' clocks are some seconds late
+/// }
+///
+/// #[distributed_lock(key = "count", or_else = |_| 0)]
+/// async fn count() -> usize {
+///     3
+/// }
+///
+/// #[distributed_lock(key = "poll", on_busy = "skip")]
+/// async fn poll() -> anyhow::Result<Option<u32>> {
+///     Ok(Some(1)) // `Ok(None)` when somebody else polls already
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::connect("memory://").await?;
+/// client.scope(async { report().await }).await; // tests and tenants can use a client of their own
+/// assert_eq!(client.scope(count()).await, 3);
+/// assert_eq!(client.scope(poll()).await?, Some(1));
+/// # Ok(()) }
+/// ```
+///
+/// An `or_else` runs when the body has taken the arguments: it may use those that are `Copy`, references among them.
+///
+/// # Functions
+///
+/// Any `async fn` with a body: free, a method, in a trait's implementation, generic, with patterns for arguments. Under
+/// `#[async_trait]` too: put the attribute on the method of the `impl`. A plain function that ends in
+/// `Box::pin(async move { .. })` is taken as well; what stands before that runs without the lock.
+///
+/// All arguments move into the body and are dropped with it, before the lock is released, whether the body names them
+/// or not (`_permit`). What no name is bound to is not: the value behind a `_` pattern, and the one that a `ref` pattern
+/// borrows from, live as long as the call.
+///
+/// Beside other attributes: `#[tokio::main]` and `#[tokio::test]` go below this one, `#[tracing::instrument]` above it,
+/// to have the wait in its span, or below.
+#[proc_macro_attribute]
+pub fn distributed_lock(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    expand::expand(args.into(), item.into()).into()
+}

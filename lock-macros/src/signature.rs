@@ -1,0 +1,230 @@
+//! The function: which ones are accepted, and which names a key may use.
+//!
+//! The signature is parsed and the body stays as it was written, token by token, so that half-typed code inside keeps
+//! its completion. A function that `#[async_trait]` has rewritten is recognised in `boxed.rs`.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::{Attribute, ReturnType, Signature, Token, Type, Visibility};
+
+use crate::boxed::{self, Boxed};
+use crate::diagnostics::{Faults, did_you_mean, listed};
+use crate::key::{Placeholder, Template};
+use crate::patterns::{Binding, argument_bindings, take_mut_from_arguments};
+
+/// A function that can be guarded.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) before: TokenStream,
+    pub(crate) signature: Signature,
+    pub(crate) body: Body,
+    pub(crate) bindings: Vec<Binding>,
+}
+
+/// Where the lock goes.
+pub(crate) enum Body {
+    /// Around the body of an `async fn`.
+    Plain(Group),
+    /// Inside the block that a plain function boxes and pins.
+    Boxed(Box<Boxed>),
+}
+
+/// An item as it may stand under the attribute, its body not looked at.
+struct Item {
+    attributes: Vec<Attribute>,
+    before: TokenStream,
+    signature: Signature,
+    rest: TokenStream,
+}
+
+impl Parse for Item {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility: Visibility = input.parse()?;
+        let default = if input.peek(Token![default]) { input.parse::<Option<Token![default]>>()? } else { None };
+        let signature = input.parse()?;
+        Ok(Self { attributes, before: quote::quote!(#visibility #default), signature, rest: input.parse()? })
+    }
+}
+
+impl Function {
+    /// Reads the function, or notes why it cannot be guarded.
+    pub(crate) fn parse(item: TokenStream, faults: &mut Faults) -> Option<Self> {
+        let first = item.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
+        let Ok(item) = syn::parse2::<Item>(item) else {
+            faults.at(first, "`#[distributed_lock]` goes on an `async fn`, and this is none");
+            return None;
+        };
+        check_qualifiers(&item.signature, faults);
+        let Some(body) = block(item.rest.clone()) else {
+            faults.over(
+                &item.signature.ident,
+                "a declaration has no body to run; put `#[distributed_lock]` on the implementation",
+            );
+            return None;
+        };
+        let bindings = item.signature.inputs.iter().flat_map(argument_bindings).collect();
+        let (inner, body) = lift_inner_attributes(&body);
+        let mut function = Self {
+            attributes: item.attributes,
+            before: item.before,
+            signature: item.signature,
+            body: Body::Plain(body.clone()),
+            bindings,
+        };
+        function.attributes.extend(inner);
+        if function.signature.asyncness.is_none() {
+            let Some(boxed) = boxed::recognise(&function.signature, &body) else {
+                not_async(&function, &body, faults);
+                return None;
+            };
+            boxed.rename(&mut function.bindings);
+            function.body = Body::Boxed(Box::new(boxed));
+        }
+        function.take_mut();
+        Some(function)
+    }
+
+    /// Takes `mut` from the names that are bound anew in the body, and `mut` there.
+    fn take_mut(&mut self) {
+        match &mut self.body {
+            Body::Boxed(boxed) => boxed.take_mut_from_arguments(),
+            Body::Plain(_) => take_mut_from_arguments(&mut self.signature),
+        }
+    }
+
+    /// The type of what the body answers, `None` where nothing is written.
+    pub(crate) fn output(&self) -> Option<&Type> {
+        match (&self.body, &self.signature.output) {
+            (Body::Boxed(boxed), _) => Some(&boxed.output),
+            (Body::Plain(_), ReturnType::Type(_, output)) => Some(output),
+            (Body::Plain(_), ReturnType::Default) => None,
+        }
+    }
+
+    pub(crate) fn returns_nothing(&self) -> bool {
+        self.output().is_none_or(is_unit)
+    }
+
+    /// The binding of a name, with or without `r#`.
+    pub(crate) fn binding(&self, name: &str) -> Option<&Binding> {
+        self.bindings.iter().rev().find(|binding| binding.is_called(name))
+    }
+
+    /// Notes every placeholder that names no argument.
+    pub(crate) fn check_placeholders(&self, template: &Template, span: Span, faults: &mut Faults) {
+        for placeholder in template.placeholders() {
+            if self.binding(&placeholder.name).is_none() {
+                faults.at(span, self.unknown(placeholder));
+            }
+        }
+    }
+
+    fn unknown(&self, placeholder: &Placeholder) -> String {
+        let (function, name) = (&self.signature.ident, &placeholder.name);
+        let names: Vec<String> = self.bindings.iter().map(|binding| binding.name.to_string()).collect();
+        let names = || names.iter().map(String::as_str);
+        if name == "self" {
+            return format!("`{function}` has no `self`; its arguments are {}", or_none(&listed(names())));
+        }
+        if self.bindings.is_empty() {
+            return format!(
+                "`{function}` has no argument `{name}`, and no other; for anything else write `key = format!(..)`"
+            );
+        }
+        let near = did_you_mean(name, names());
+        format!("`{function}` has no argument `{name}`; its arguments are {}{near}", listed(names()))
+    }
+}
+
+fn or_none(list: &str) -> &str {
+    if list.is_empty() { "none" } else { list }
+}
+
+fn check_qualifiers(signature: &Signature, faults: &mut Faults) {
+    if let Some(constness) = &signature.constness {
+        faults.over(constness, "a `const fn` cannot wait for a lock; take `const` away");
+    }
+    if let Some(abi) = &signature.abi {
+        faults.over(abi, "a function with a foreign ABI cannot be async; lock in an `async fn` that it calls");
+    }
+    if let Some(variadic) = &signature.variadic {
+        faults.over(variadic, "a variadic function cannot be async; lock in an `async fn` that it calls");
+    }
+}
+
+fn not_async(function: &Function, body: &Group, faults: &mut Faults) {
+    if function.signature.constness.is_some() || function.signature.abi.is_some() {
+        return;
+    }
+    let name = &function.signature.ident;
+    let message = if is_made_by_tokio(body.stream()) {
+        format!(
+            "`{name}` is no `async fn` any more, because `#[tokio::test]` or `#[tokio::main]` stands above; \
+             swap the two, so that `#[distributed_lock]` comes first"
+        )
+    } else {
+        format!("`#[distributed_lock]` needs an `async fn`; write `async fn {name}`")
+    };
+    faults.at(function.signature.fn_token.span, message);
+}
+
+/// What `#[tokio::main]` leaves behind builds a runtime and blocks on it.
+fn is_made_by_tokio(body: TokenStream) -> bool {
+    fn has(tokens: TokenStream, word: &str) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(ident) => ident == word,
+            TokenTree::Group(group) => has(group.stream(), word),
+            _ => false,
+        })
+    }
+    has(body.clone(), "tokio") && has(body.clone(), "Builder") && has(body, "block_on")
+}
+
+/// The braces that make the whole of what follows a signature, taken out of the invisible group of a `macro_rules`.
+fn block(rest: TokenStream) -> Option<Group> {
+    let mut rest = rest.into_iter();
+    match (rest.next(), rest.next()) {
+        (Some(TokenTree::Group(group)), None) => match group.delimiter() {
+            Delimiter::Brace => Some(group),
+            Delimiter::None => block(group.stream()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Takes `#![..]` from the top of a body: inside an expression they would not be accepted.
+fn lift_inner_attributes(body: &Group) -> (Vec<Attribute>, Group) {
+    let split = |input: ParseStream<'_>| Ok((Attribute::parse_inner(input)?, input.parse::<TokenStream>()?));
+    let Ok((mut attributes, rest)) = syn::parse::Parser::parse2(split, body.stream()) else {
+        return (Vec::new(), body.clone());
+    };
+    if attributes.is_empty() {
+        return (attributes, body.clone());
+    }
+    for attribute in &mut attributes {
+        attribute.style = syn::AttrStyle::Outer;
+    }
+    let mut rest = Group::new(Delimiter::Brace, rest);
+    rest.set_span(body.span());
+    (attributes, rest)
+}
+
+fn is_unit(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        Type::Group(group) => is_unit(&group.elem),
+        Type::Paren(paren) => is_unit(&paren.elem),
+        _ => false,
+    }
+}
+
+/// Where the return type stands, or would.
+pub(crate) fn output_span(function: &Function) -> Span {
+    function.output().map_or_else(|| function.signature.ident.span(), Spanned::span)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! What the future costs, and where it may go.
+
+use std::cell::Cell;
+use std::hint::black_box;
+
+use lock_runtime::{LockError, distributed_lock};
+use tokio::task::yield_now;
+
+/// Twice what it was, and room for the call.
+fn assert_small<P: Future, L: Future>(plain: &P, locked: &L) {
+    let (plain, locked) = (size_of_val(plain), size_of_val(locked));
+    assert!(locked <= 2 * plain + 200, "{plain} bytes became {locked}");
+}
+
+async fn plain_number(id: u64) -> Result<u64, LockError> {
+    yield_now().await;
+    Ok(id)
+}
+
+#[distributed_lock(key = "job:<id>", ttl = "30s")]
+async fn locked_number(id: u64) -> Result<u64, LockError> {
+    yield_now().await;
+    Ok(id)
+}
+
+async fn plain_array(array: [u8; 1024]) -> Result<u8, LockError> {
+    yield_now().await;
+    Ok(array[0])
+}
+
+#[distributed_lock(key = "job", ttl = "30s")]
+async fn locked_array(array: [u8; 1024]) -> Result<u8, LockError> {
+    yield_now().await;
+    Ok(array[0])
+}
+
+async fn plain_body(id: u64) -> Result<u64, LockError> {
+    let held = black_box([0_u8; 1024]);
+    yield_now().await;
+    black_box(&held);
+    Ok(id)
+}
+
+#[distributed_lock(key = "job:<id>", ttl = "30s")]
+async fn locked_body(id: u64) -> Result<u64, LockError> {
+    let held = black_box([0_u8; 1024]);
+    yield_now().await;
+    black_box(&held);
+    Ok(id)
+}
+
+#[test]
+fn the_future_is_at_most_twice_the_plain_one_and_some() {
+    assert_small(&plain_number(1), &locked_number(1));
+    assert_small(&plain_array([0; 1024]), &locked_array([0; 1024]));
+    assert_small(&plain_body(1), &locked_body(1));
+}
+
+fn assert_send<T: Send>(_: &T) {}
+
+#[test]
+fn the_future_is_send_when_the_plain_one_is() {
+    #[distributed_lock(key = "<id>")]
+    async fn sends_what_is_not_sync(id: u64, cell: Cell<u8>, call: Box<dyn Fn() + Send>) -> Result<u8, LockError> {
+        let _ = id;
+        call();
+        yield_now().await;
+        Ok(cell.get())
+    }
+    #[distributed_lock(key = "<id>", or_else = |_| id)]
+    async fn generic<T: Send>(id: u64, value: T) -> u64 {
+        yield_now().await;
+        drop(value);
+        id
+    }
+    assert_send(&sends_what_is_not_sync(1, Cell::new(1), Box::new(|| ())));
+    assert_send(&generic(1, Cell::new(1)));
+    assert_send(&locked_number(1));
+}

@@ -1,0 +1,144 @@
+//! What is sent, and under which names.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lock_runtime::redis::{RedisSettings, RedisStore};
+use lock_runtime::store::{Acquired, Release, Released, Renewed, Store, Token};
+use lock_tests::Server;
+
+use crate::{TTL, acquire, fence, look, open, release, renew, store};
+
+lock_tests::on_every_server! {
+    async fn a_lock_is_a_key_with_the_token_and_a_ttl(server: Server) {
+        let session = open(&server.url()).await;
+        fence(acquire(&session, "job:42", 0xabc).await);
+        assert_eq!(server.get("lock:{job:42}"), Some(format!("{:0>32}", "abc")));
+        let left = server.pttl("lock:{job:42}");
+        assert!((25_000..=30_000).contains(&left), "{left}");
+        assert_eq!(server.pttl("lock:fence"), -1);
+    }
+
+    async fn a_free_lock_costs_three_commands(server: Server) {
+        let session = open(&server.url()).await;
+        // The first release sends its script's text.
+        fence(acquire(&session, "a", 1).await);
+        release(&session, "a", 1).await.expect("a release");
+        server.reset_commandstats();
+        fence(acquire(&session, "a", 2).await);
+        release(&session, "a", 2).await.expect("a release");
+        let stats = server.commandstats();
+        let sent = |name| stats.get(name).copied().unwrap_or(0);
+        assert_eq!((sent("set"), sent("incr"), sent("evalsha"), sent("eval")), (1, 1, 1, 0), "{stats:?}");
+    }
+
+    async fn fences_that_overtake_each_other_need_no_repair(server: Server) {
+        let session = open(&server.url()).await;
+        server.reset_commandstats();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..500 {
+            let session = Arc::clone(&session);
+            tasks.spawn(async move { fence(acquire(&session, &format!("key:{n}"), 1).await) });
+        }
+        let mut fences = tasks.join_all().await;
+        fences.sort_unstable();
+        fences.dedup();
+        assert_eq!(fences.len(), 500);
+        assert_eq!(server.commandstats().get("eval"), None, "a repair would send its text");
+    }
+
+    async fn namespaces_and_databases_keep_locks_apart(server: Server) {
+        let mut billing = RedisSettings::default();
+        billing.namespace = "billing".into();
+        let mut bare = RedisSettings::default();
+        bare.namespace = String::new();
+        let url = server.url();
+        let third = format!("{url}/3");
+        for (url, settings) in [(&url, RedisSettings::default()), (&url, billing), (&url, bare), (&third, RedisSettings::default())] {
+            let store = RedisStore::from_url(url, settings).expect("a valid URL");
+            fence(acquire(&store.open().await.expect("a session"), "a", 1).await);
+        }
+        assert_eq!(server.keys(), ["billing:fence", "billing:{a}", "fence", "lock:fence", "lock:{a}", "{a}"]);
+    }
+
+    async fn a_forgotten_script_is_sent_again(server: Server) {
+        let session = open(&server.url()).await;
+        for round in 0..2 {
+            fence(acquire(&session, "a", 1).await);
+            fence(look(&session, "a", 1).await);
+            server.command(&["SCRIPT", "FLUSH"]);
+            assert_eq!(renew(&session, "a", 1).await.expect("a renewal"), Renewed::Renewed, "round {round}");
+            assert!(matches!(look(&session, "a", 2).await, Ok(Acquired::Held { for_at_most: Some(_) })));
+            assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
+            server.command(&["SCRIPT", "FLUSH"]);
+        }
+        assert!(session.is_open());
+    }
+
+    async fn a_large_batch_survives_a_forgotten_script(server: Server) {
+        let session = open(&server.url()).await;
+        for round in 0..2 {
+            let renewals: Vec<_> = (0..1000)
+                .map(|n| lock_runtime::store::Renewal { key: format!("key:{n}").into(), token: Token::from_bits(1), ttl: TTL })
+                .collect();
+            for n in (0..1000).step_by(2).filter(|_| round == 0) {
+                fence(acquire(&session, &format!("key:{n}"), 1).await);
+            }
+            let answers = session.renew(renewals).await;
+            let renewed = |n: &usize| answers[*n].as_ref().is_ok_and(|answer| *answer == Renewed::Renewed);
+            assert_eq!((0..1000).filter(renewed).collect::<Vec<_>>(), (0..1000).step_by(2).collect::<Vec<_>>());
+            server.command(&["SCRIPT", "FLUSH"]);
+        }
+    }
+
+    async fn a_release_keeps_for_exactly_what_it_says(server: Server) {
+        let session = open(&server.url()).await;
+        let keep = |token, keep| session.release(Release { key: "a".into(), token: Token::from_bits(token), keep: Some(keep) });
+        fence(acquire(&session, "a", 1).await);
+        assert_eq!(keep(1, Duration::from_secs(90)).await.expect("a release"), Released::Freed);
+        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
+        assert_eq!(keep(1, Duration::from_secs(10)).await.expect("a release"), Released::Freed);
+        assert!((5_000..=10_000).contains(&server.pttl("lock:{a}")));
+        assert_eq!(keep(1, Duration::ZERO).await.expect("a release"), Released::Freed);
+        assert_eq!(server.get("lock:{a}"), None);
+    }
+
+    async fn somebodys_persist_is_mended_by_a_renewal(server: Server) {
+        let session = open(&server.url()).await;
+        fence(acquire(&session, "a", 1).await);
+        server.command(&["PERSIST", "lock:{a}"]);
+        assert_eq!(renew(&session, "a", 1).await.expect("a renewal"), Renewed::Renewed);
+        assert!(server.pttl("lock:{a}") > 0);
+    }
+
+    async fn a_session_is_named_in_the_servers_list_of_clients(server: Server) {
+        let session = open(&server.url()).await;
+        let clients: String = server.ask(&["CLIENT", "LIST"]);
+        // Servers before 7.2 know no library names.
+        assert!(!clients.contains("lib-name") || clients.contains("lib-name=lock-runtime"), "{clients}");
+        assert!(session.is_open());
+    }
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_a_server_too() {
+    let server = Server::builder(lock_tests::Kind::Redis).unix_socket().start();
+    let url = format!("{}?db=5", server.unix_url());
+    let session = open(&url).await;
+    fence(acquire(&session, "a", 1).await);
+    assert_eq!(server.keys(), [""; 0], "database 0");
+    assert!(server.ask::<String>(&["INFO", "keyspace"]).contains("db5:keys=2"));
+    let identity = store(&url).identity().to_owned();
+    assert!(identity.starts_with("redis+unix:///") && identity.ends_with("/socket?db=5#lock"), "{identity}");
+}
+
+#[test]
+fn identities_tell_places_and_names_apart() {
+    let identity = |url: &str| store(url).identity().to_owned();
+    assert_eq!(identity("redis://user:pass@Db.Internal"), "redis://db.internal:6379/0#lock");
+    assert_eq!(identity("redis://[::1]:7000/2"), "redis://[::1]:7000/2#lock");
+    let mut settings = RedisSettings::default();
+    settings.name_format = Some("<namespace>.<key>".to_owned());
+    let store = RedisStore::from_url("redis://h", settings).expect("a valid URL");
+    assert_eq!(store.identity(), "redis://h:6379/0#lock.<key>");
+}

@@ -1,0 +1,87 @@
+//! Fences grow whatever happens to the counter, or no fence is given.
+
+use lock_runtime::redis::redis_error;
+use lock_runtime::store::{Released, Store as _, StoreErrorKind};
+use lock_tests::Server;
+
+use crate::{acquire, fence, kind, look, open, release};
+
+lock_tests::on_every_server! {
+    async fn fences_grow_over_a_flush(server: Server) {
+        let session = open(&server.url()).await;
+        let before = fence(acquire(&session, "a", 1).await);
+        server.flushall();
+        let after = fence(acquire(&session, "a", 2).await);
+        assert!(after > before, "{after} after {before}");
+        server.flushall();
+        assert!(fence(look(&session, "a", 3).await) > after);
+    }
+
+    async fn fences_grow_for_whoever_comes_after_a_flush(server: Server) {
+        let before = fence(acquire(&open(&server.url()).await, "a", 1).await);
+        server.flushall();
+        let after = fence(acquire(&open(&server.url()).await, "a", 2).await);
+        assert!(after > before, "{after} after {before}");
+    }
+
+    async fn fences_grow_over_a_restart(mut server: Server) {
+        let before = fence(acquire(&open(&server.url()).await, "a", 1).await);
+        server.restart();
+        let after = fence(acquire(&open(&server.url()).await, "a", 2).await);
+        assert!(after > before, "{after} after {before}");
+    }
+
+    async fn fences_grow_when_the_counter_is_set_back(server: Server) {
+        let session = open(&server.url()).await;
+        let mut last = fence(acquire(&session, "a", 1).await);
+        for back in ["0", "17", "1600000000000001", "007", ""] {
+            release(&session, "a", 1).await.expect("a release");
+            match back {
+                "" => assert!(server.del("lock:fence")),
+                back => drop(server.command(&["SET", "lock:fence", back])),
+            }
+            let next = fence(acquire(&session, "a", 1).await);
+            assert!(next > last, "{next} after {last}, set back to {back:?}");
+            last = next;
+        }
+    }
+
+    async fn a_counter_ahead_of_the_clock_is_never_lowered(server: Server) {
+        let ahead = 4_000_000_000_000_000;
+        server.command(&["SET", "lock:fence", &ahead.to_string()]);
+        let session = open(&server.url()).await;
+        assert_eq!(fence(acquire(&session, "a", 1).await), ahead + 1);
+        assert_eq!(fence(look(&session, "a", 1).await), ahead + 2);
+    }
+
+    async fn a_counter_that_is_no_number_is_named_and_leaves_no_lock(server: Server) {
+        let session = open(&server.url()).await;
+        for nonsense in ["abc", "-5", "1.5", "0x10", "1e15", "9007199254740993", "9223372036854775807", "99999999999999999999"] {
+            server.command(&["SET", "lock:fence", nonsense]);
+            for error in [acquire(&session, "a", 1).await, look(&session, "a", 1).await] {
+                let error = error.expect_err("a fence out of nonsense");
+                assert_eq!(error.kind(), StoreErrorKind::Refused, "{nonsense}");
+                assert!(error.to_string().contains("`lock:fence`") && error.to_string().contains("delete it"), "{error}");
+                assert!(redis_error(&error).is_some());
+                assert_eq!(server.get("lock:{a}"), None, "{nonsense}");
+            }
+            assert_eq!(kind(crate::store(&server.url()).open().await), StoreErrorKind::Refused, "{nonsense}");
+        }
+        assert!(session.is_open());
+        server.del("lock:fence");
+        fence(acquire(&session, "a", 1).await);
+    }
+
+    async fn a_counter_of_another_type_is_named(server: Server) {
+        server.command(&["RPUSH", "lock:fence", "1"]);
+        let error = crate::store(&server.url()).open().await.expect_err("a counter that is a list");
+        assert!(error.to_string().contains("`lock:fence`"), "{error}");
+    }
+
+    async fn a_broken_counter_does_not_hinder_a_release(server: Server) {
+        let session = open(&server.url()).await;
+        fence(acquire(&session, "a", 1).await);
+        server.command(&["SET", "lock:fence", "abc"]);
+        assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
+    }
+}

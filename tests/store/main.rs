@@ -1,0 +1,77 @@
+//! The stores that we ship, each against its promises, and Redis against what only Redis can do to a lock.
+//!
+//! Everything here goes through `Store` and `Session`, as the layers above do; what a server holds is asked for with
+//! the harness's own connection.
+
+mod commands;
+mod counter;
+mod fake;
+mod openings;
+mod promises;
+mod secrets;
+#[cfg(feature = "tls")]
+mod tls;
+mod trouble;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lock_runtime::redis::{RedisSettings, RedisStore};
+use lock_runtime::store::{
+    Acquired, Ask, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreErrorKind, Token,
+};
+
+const TTL: Duration = Duration::from_secs(30);
+
+fn store(url: &str) -> RedisStore {
+    RedisStore::from_url(url, RedisSettings::default()).expect("a store can be made of this URL")
+}
+
+async fn open(url: &str) -> Arc<dyn Session> {
+    store(url).open().await.expect("a session can be opened")
+}
+
+async fn acquire(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
+    session.acquire(ask(key, token)).await
+}
+
+async fn look(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
+    session.look(ask(key, token)).await
+}
+
+async fn renew(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Renewed, StoreError> {
+    let renewal = Renewal { key: key.into(), token: Token::from_bits(token), ttl: TTL };
+    session.renew(vec![renewal]).await.remove(0)
+}
+
+async fn release(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Released, StoreError> {
+    session.release(Release { key: key.into(), token: Token::from_bits(token), keep: None }).await
+}
+
+fn ask(key: &str, token: u128) -> Ask {
+    Ask { key: key.into(), token: Token::from_bits(token), ttl: TTL }
+}
+
+#[track_caller]
+fn fence(answer: Result<Acquired, StoreError>) -> u64 {
+    match answer {
+        Ok(Acquired::Granted { fence }) => fence,
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+/// The kind of an error that must have come.
+#[track_caller]
+fn kind<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> StoreErrorKind {
+    answer.expect_err("an error was to come").kind()
+}
+
+/// Every operation by a token that holds nothing, and what kind of error each gave.
+async fn kinds_of_all(session: &Arc<dyn Session>) -> [StoreErrorKind; 4] {
+    [
+        kind(acquire(session, "other", 7).await),
+        kind(look(session, "other", 7).await),
+        kind(renew(session, "other", 7).await),
+        kind(release(session, "other", 7).await),
+    ]
+}

@@ -1,0 +1,12 @@
+#![allow(unused)]
+
+use lock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "job:<id>")]
+async fn pay(id: u64) -> Result<u64, LockError> {
+    drop(__returned);
+    __call.renew(false);
+    Ok(id)
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+#![allow(unused)]
+
+use lock_runtime::{LockError, distributed_lock};
+
+struct Payments;
+
+#[async_trait::async_trait]
+trait Pay {
+    async fn pay(&self, id: u64) -> Result<(), LockError>;
+}
+
+#[async_trait::async_trait]
+impl Pay for Payments {
+    #[distributed_lock(key = "job:<idd>")]
+    async fn pay(&self, id: u64) -> Result<(), LockError> {
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+#![allow(unused)]
+
+use lock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "job:<id>")]
+async fn pay(id: u64) -> Result<u64, LockError> {
+    let __call = 1;
+    Ok(idd + __call)
+}
+
+fn main() {}
