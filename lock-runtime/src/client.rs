@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::core::{Closed, Terms, Wait};
 use crate::duration;
 use crate::error::{AlreadyInstalled, ConnectError};
-use crate::key::LockKey;
 use crate::keeper::{self, FirstTry};
+use crate::key::LockKey;
 use crate::observe::Stats;
 use crate::request::LockRequest;
 use crate::seat::Seat;
@@ -406,7 +406,9 @@ impl ClientBuilder {
         let (client, first_try) = self.start(store)?;
         match first_try.await {
             Ok(Ok(())) => Ok(client),
-            Ok(Err(source)) if source.kind() == StoreErrorKind::Refused => Err(ConnectError::Refused { address, source }),
+            Ok(Err(source)) if source.kind() == StoreErrorKind::Refused => {
+                Err(ConnectError::Refused { address, source })
+            }
             Ok(Err(source)) => Err(ConnectError::Unreachable { address, source }),
             // The keeper answers before it ends.
             Err(_) => Err(ConnectError::Unreachable { address, source: crate::core::no_answer() }),

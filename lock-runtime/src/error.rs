@@ -26,7 +26,9 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum LockError {
     /// No client is installed, and the call names none.
-    #[error("lock `{key}` has no client: call lock_runtime::init(url) once at start-up, or name one with `client = ..`")]
+    #[error(
+        "lock `{key}` has no client: call lock_runtime::init(url) once at start-up, or name one with `client = ..`"
+    )]
     #[non_exhaustive]
     NotConfigured {
         /// What was to be locked.
@@ -172,7 +174,9 @@ pub enum OptionFault {
     #[error("ttl {0:?} is too long; 30 days is the longest, and a held lock is renewed anyway")]
     TtlTooLong(Duration),
     /// A `wait` over 30 days that is not `forever`.
-    #[error("wait {0:?} is too long; 30 days is the longest, or wait for ever with wait_forever() or wait = \"forever\"")]
+    #[error(
+        "wait {0:?} is too long; 30 days is the longest, or wait for ever with wait_forever() or wait = \"forever\""
+    )]
     WaitTooLong(Duration),
     /// A `min_hold` over the `ttl`.
     #[error("min_hold is longer than ttl; raise ttl or lower min_hold")]
@@ -238,5 +242,7 @@ pub enum ConnectError {
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a lock client is installed already; install one per process, or name others with `client = ..` or Client::scope")]
+#[error(
+    "a lock client is installed already; install one per process, or name others with `client = ..` or Client::scope"
+)]
 pub struct AlreadyInstalled;

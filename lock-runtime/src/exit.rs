@@ -66,8 +66,7 @@ fn release_all() {
 
 /// Ends every lease, and queues the releases of those whose body is not in the middle of a step.
 fn end_leases(shared: &Shared, waker: &Waker) -> Arc<Seat> {
-    let terms =
-        Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
+    let terms = Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
     let watcher = Seat::new("".into(), "".into(), terms);
     watcher.register(waker);
     let leases = shared.with(|core, now| core.close_at_exit(now, Arc::clone(&watcher)));

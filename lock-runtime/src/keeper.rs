@@ -38,7 +38,8 @@ pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<FirstTry> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let shared = Arc::clone(shared);
     thread::Builder::new().name("lock-keeper".to_owned()).spawn(move || {
-        let mut keeper = Keeper { shared, line: None, opening: None, again_at: Moment::MIN, failures: 0, told: Some(told) };
+        let mut keeper =
+            Keeper { shared, line: None, opening: None, again_at: Moment::MIN, failures: 0, told: Some(told) };
         // A panic here is a fault of ours; every lease is bounded by its deadline meanwhile.
         while catch_unwind(AssertUnwindSafe(|| runtime.block_on(keeper.keep()))).is_err() {
             thread::sleep(Duration::from_millis(100)); // so that a fault that comes back does not eat a core
@@ -69,7 +70,8 @@ impl Keeper {
                 return;
             }
             self.dispatch(turn.now, turn.jobs);
-            let due = if self.line.is_some() || self.opening.is_some() { turn.due } else { turn.due.min(self.again_at) };
+            let due =
+                if self.line.is_some() || self.opening.is_some() { turn.due } else { turn.due.min(self.again_at) };
             let sleep = due.since(clock::now()).min(LONGEST_SLEEP);
             if !sleep.is_zero() {
                 // Woken or not, it looks.
@@ -215,7 +217,12 @@ impl Errand {
     }
 
     /// Awaits an operation for so long at most, and keeps count of those without an answer.
-    async fn carry<T>(&self, limit: Duration, line: &Line, operation: impl Future<Output = T>) -> Result<T, StoreError> {
+    async fn carry<T>(
+        &self,
+        limit: Duration,
+        line: &Line,
+        operation: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
         match timeout(limit, operation).await {
             Ok(answer) => {
                 line.answered();

@@ -27,26 +27,26 @@
 #[allow(unused_extern_crates)]
 extern crate self as lock_runtime;
 
+mod client;
 mod clock;
-mod key;
-mod error;
-mod duration;
-pub mod store;
 mod core;
-mod seat;
-mod lines;
-mod observe;
-mod shared;
-mod keeper;
-mod exit;
+mod duration;
 mod enclosing;
-mod ticket;
+mod error;
+mod exit;
+mod global;
 mod guard;
 mod guarded;
-mod request;
-mod client;
-mod global;
+mod keeper;
+mod key;
+mod lines;
+mod observe;
 mod outcome;
+mod request;
+mod seat;
+mod shared;
+pub mod store;
+mod ticket;
 
 #[doc(hidden)]
 #[allow(missing_docs)]

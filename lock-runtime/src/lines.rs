@@ -170,8 +170,10 @@ async fn keep_open(
     }
     drop(lines);
     let mut failed = std::pin::pin!(line.failed.notified());
-    std::future::poll_fn(|cx| if failed.as_mut().poll(cx).is_ready() { std::task::Poll::Ready(()) } else { ended.as_mut().poll(cx) })
-        .await;
+    std::future::poll_fn(|cx| {
+        if failed.as_mut().poll(cx).is_ready() { std::task::Poll::Ready(()) } else { ended.as_mut().poll(cx) }
+    })
+    .await;
 }
 
 struct Entry {

@@ -204,10 +204,7 @@ pub fn settle_or_else<R>(outcome: Result<R, LockError>, or_else: impl FnOnce(Loc
     outcome.unwrap_or_else(or_else)
 }
 
-pub fn settle_or_skip_or_else<R: Skipped>(
-    outcome: Result<R, LockError>,
-    or_else: impl FnOnce(LockError) -> R,
-) -> R {
+pub fn settle_or_skip_or_else<R: Skipped>(outcome: Result<R, LockError>, or_else: impl FnOnce(LockError) -> R) -> R {
     outcome.unwrap_or_else(|error| match error {
         LockError::Busy { .. } => R::skipped(),
         error => or_else(error),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::clock::{self, Moment};
-use crate::core::{ReleaseStep, Refusal, Step, TicketId};
+use crate::core::{Refusal, ReleaseStep, Step, TicketId};
 use crate::enclosing;
 use crate::error::{LockError, LossReason};
 use crate::lines::Line;

@@ -83,7 +83,8 @@ impl Held {
             // A grant that nobody has looked at is not kept alive.
             return over;
         }
-        let by_hand = self.by_hand.as_ref().filter(|hand| hand.outcome.is_none()).map_or(Moment::MAX, |hand| hand.until);
+        let by_hand =
+            self.by_hand.as_ref().filter(|hand| hand.outcome.is_none()).map_or(Moment::MAX, |hand| hand.until);
         over.min(self.schedule.due()).min(by_hand)
     }
 

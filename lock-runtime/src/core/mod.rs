@@ -75,7 +75,10 @@ pub(crate) enum Step {
     /// Stand by until woken.
     Stand,
     /// The lock is held, with this fence; no step of the body may start from `until` on, unless it is extended.
-    Granted { fence: u64, until: Moment },
+    Granted {
+        fence: u64,
+        until: Moment,
+    },
     Refused(Refusal),
 }
 

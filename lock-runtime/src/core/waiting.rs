@@ -75,12 +75,23 @@ pub(super) struct Waiting {
 
 #[derive(Debug)]
 enum Turn {
-    InLine { impatient: bool },
+    InLine {
+        impatient: bool,
+    },
     /// It occupies the line, and its task may ask; the keeper does from then on.
-    MayAsk { keeper_from: Moment },
-    Asking { sent: Moment, fails_at: Moment, by_keeper: bool },
+    MayAsk {
+        keeper_from: Moment,
+    },
+    Asking {
+        sent: Moment,
+        fails_at: Moment,
+        by_keeper: bool,
+    },
     /// Until the next look, after being told that the key is held or after trouble.
-    Resting { until: Moment, told_busy: bool },
+    Resting {
+        until: Moment,
+        told_busy: bool,
+    },
     /// It waits for the keeper to be connected.
     Parked,
     Refused(Refusal),

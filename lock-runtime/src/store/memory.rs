@@ -260,9 +260,9 @@ impl Session for MemoryStore {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
 
     use super::*;
-    use std::time::Duration;
 
     const TTL: Duration = Duration::from_secs(10);
 
@@ -305,6 +305,17 @@ mod tests {
             assert!(model.locks.len() <= 10, "ten are alive at any time");
             assert_eq!(model.locks.len(), model.by_expiry.len());
         }
+    }
+
+    #[test]
+    fn an_expired_lock_is_free_before_it_is_forgotten() {
+        let mut model = Model::default();
+        for n in 0..10 {
+            model.acquire(at(n), &ask(&format!("job:{n}"), 1));
+        }
+        assert!(matches!(model.acquire(at(100), &ask("job:9", 2)), Acquired::Granted { .. }));
+        let renewal = Renewal { key: "job:8".into(), token: Token::from_bits(1), ttl: TTL };
+        assert_eq!(model.renew(at(100), &renewal), Renewed::NotOurs);
     }
 
     #[test]

@@ -294,7 +294,8 @@ impl Fleet {
     }
 
     fn send(&mut self, client: usize, id: TicketId, line: LineId, by_task: bool, request: Request) {
-        let (lost, lose_reply) = if self.now < self.stop { (self.random.chance(3), self.random.chance(3)) } else { (false, false) };
+        let (lost, lose_reply) =
+            if self.now < self.stop { (self.random.chance(3), self.random.chance(3)) } else { (false, false) };
         let mail = Mail { number: self.count, client, id, line, sent: self.now, by_task, lose_reply, request };
         let slow = self.now < self.stop && self.random.chance(5);
         let delay = self.within(if slow { 1800 } else { 4 });
@@ -332,7 +333,9 @@ impl Fleet {
         }
         match (reply, &mail.request) {
             (Some(Reply::Acquired(answer)), _) => core.answered(now, id, sent, Ok(answer)),
-            (Some(Reply::Renewed(answer)), Request::Renew(renewal)) => core.renewed(now, id, sent, renewal.ttl, Ok(answer)),
+            (Some(Reply::Renewed(answer)), Request::Renew(renewal)) => {
+                core.renewed(now, id, sent, renewal.ttl, Ok(answer))
+            }
             (Some(Reply::Released(answer)), _) => core.released(now, id, Some(mail.line), Ok(answer)),
             (None, Request::Renew(renewal)) => core.renewed(now, id, sent, renewal.ttl, Err(no_answer())),
             (None, Request::Release(_)) => {

@@ -163,7 +163,11 @@ impl Story {
 
     pub(super) fn assert_nothing_is_left(&self) {
         assert!(self.core.is_idle(), "{:?}", self.core);
-        assert!(self.core.lines.is_empty() && self.core.due.is_empty() && self.core.parked.is_empty(), "{:?}", self.core);
+        assert!(
+            self.core.lines.is_empty() && self.core.due.is_empty() && self.core.parked.is_empty(),
+            "{:?}",
+            self.core
+        );
         assert_eq!((self.core.held(), self.core.waiting()), (0, 0));
     }
 }

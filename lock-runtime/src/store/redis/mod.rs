@@ -28,6 +28,9 @@ use names::Names;
 ///
 /// Clones are the same store, and share what they know of the server's fences.
 ///
+/// A user of the server needs the namespace's keys and nine commands:
+/// `ACL SETUSER app on >secret ~lock:* +set +incr +get +pttl +pexpire +del +time +eval +evalsha`.
+///
 /// ```
 /// use lock_runtime::redis::{RedisSettings, RedisStore};
 /// use lock_runtime::store::Store;

@@ -1,7 +1,8 @@
 //! One connection's operations: a command or a script is written, its reply is read, and that is all.
 //!
 //! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
-//! which only a new connection helps marks the session as not open. Absent on purpose: time-outs, second tries,
+//! which only a new connection helps marks the session as not open; a connection that dies while nobody asks
+//! anything is noticed by the next operation. Absent on purpose: time-outs, second tries,
 //! and the meaning of replies (`reply`) and errors (`fault`).
 
 use std::fmt;

@@ -1,0 +1,82 @@
+//! Locks for a living: the processes of the exclusion tests.
+//!
+//! `hammer URL LEDGER SECONDS TASKS KEYS` takes keys over and over through the attribute; `hold URL LEDGER KEY TTL_MS`
+//! takes one key and works under it, step by step, until it is lost or told to stop.
+
+use std::time::{Duration, Instant};
+
+use lock_runtime::{LockError, current, distributed_lock};
+use lock_tests::Ledger;
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["hammer", url, ledger, seconds, tasks, keys] => {
+            lock_runtime::init(url).await.expect("the server is up");
+            hammer(ledger, number(seconds), number(tasks), number(keys)).await;
+        }
+        ["hold", url, ledger, key, ttl] => {
+            lock_runtime::init(url).await.expect("the server is up");
+            hold(ledger, key, Duration::from_millis(number(ttl))).await;
+        }
+        _ => panic!("what to do? {arguments:?}"),
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("a number")
+}
+
+#[distributed_lock(key = "hammer:<key>", ttl = "2s", wait = "20s")]
+async fn strike(key: u64, ledger: &Ledger) -> Result<u64, LockError> {
+    let fence = current().expect("inside a body").fence();
+    let _inside = ledger.enter(&key.to_string(), fence);
+    tokio::task::yield_now().await;
+    Ok(fence)
+}
+
+async fn hammer(ledger: &str, seconds: u64, tasks: u64, keys: u64) {
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let strikers = (0..tasks).map(|task| {
+        let ledger = Ledger::at(ledger);
+        tokio::spawn(async move {
+            let mut strikes = 0_u64;
+            while Instant::now() < end {
+                strike((task + strikes) % keys, &ledger).await.expect("a turn comes within 20 s");
+                strikes += 1;
+            }
+            strikes
+        })
+    });
+    let strikers: Vec<_> = strikers.collect();
+    let mut strikes = 0;
+    for striker in strikers {
+        strikes += striker.await.expect("no striker panics");
+    }
+    println!("strikes {strikes}");
+}
+
+/// Works in short steps, each written into the ledger; says what became of the lock.
+async fn hold(ledger: &str, key: &str, ttl: Duration) {
+    let ledger = Ledger::at(ledger);
+    let outcome = work(key, ttl, &ledger).await;
+    match outcome {
+        Err(LockError::Lost { reason, .. }) => println!("lost {reason:?}"),
+        other => println!("ended {other:?}"),
+    }
+}
+
+#[distributed_lock(key = key, ttl = ttl)]
+async fn work(key: &str, ttl: Duration, ledger: &Ledger) -> Result<(), LockError> {
+    let fence = current().expect("inside a body").fence();
+    println!("holds {fence}");
+    loop {
+        // Stopped and continued, the process must not get here again once its time is over.
+        drop(ledger.step(key, fence));
+        // A rest long enough for the test to stop the process in it: a step that has begun cannot be taken back.
+        println!("rests");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
