@@ -50,7 +50,9 @@ impl Boxed {
     /// Puts the names that the block's own `let`s bind in place of the ones that stand for whole patterns.
     pub(crate) fn rename(&self, bindings: &mut Vec<Binding>) {
         bindings.retain(|binding| !is_positional(&binding.name));
-        bindings.iter_mut().for_each(|binding| binding.mutability = None);
+        for binding in &mut *bindings {
+            binding.mutability = None;
+        }
         for local in self.arguments.iter().filter_map(local) {
             let mut bound = Vec::new();
             pattern_bindings(&local.pat, &local.attrs, &mut bound);

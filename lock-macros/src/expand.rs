@@ -6,7 +6,7 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, Index, LitStr, Member, Stmt, Type};
+use syn::{Expr, Index, LitStr, Member, ReturnType, Stmt, Type};
 
 use crate::args::{self, Args, Key, Step, Time};
 use crate::boxed::Boxed;
@@ -14,7 +14,7 @@ use crate::diagnostics::Faults;
 use crate::key::{Brackets, Part, Placeholder, Template};
 use crate::output::without_impl_trait;
 use crate::patterns::Binding;
-use crate::signature::{Body, Function, output_span};
+use crate::signature::{Body, Function};
 
 /// Expands one use of the attribute. On any fault the item stays as it was, with a compile error for each.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -44,9 +44,9 @@ fn check_against(args: &Args, function: &Function, faults: &mut Faults) {
              lock_runtime::log_and_skip`, or return a `Result`",
             function.signature.ident
         );
-        match function.output() {
-            Some(output) => faults.over(output, message),
-            None => faults.at(output_span(function), message),
+        match &function.signature.output {
+            ReturnType::Type(_, output) if matches!(function.body, Body::Plain(_)) => faults.over(output, message),
+            _ => faults.at(function.signature.ident.span(), message),
         }
     }
 }

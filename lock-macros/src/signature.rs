@@ -5,7 +5,6 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
-use syn::spanned::Spanned;
 use syn::{Attribute, ReturnType, Signature, Token, Type, Visibility};
 
 use crate::boxed::{self, Boxed};
@@ -51,37 +50,26 @@ impl Parse for Item {
 impl Function {
     /// Reads the function, or notes why it cannot be guarded.
     pub(crate) fn parse(item: TokenStream, faults: &mut Faults) -> Option<Self> {
-        let first = item.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
-        let Ok(item) = syn::parse2::<Item>(item) else {
-            faults.at(first, "`#[distributed_lock]` goes on an `async fn`, and this is none");
-            return None;
-        };
+        let item = parse_item(item, faults)?;
         check_qualifiers(&item.signature, faults);
-        let Some(body) = block(item.rest.clone()) else {
-            faults.over(
-                &item.signature.ident,
-                "a declaration has no body to run; put `#[distributed_lock]` on the implementation",
-            );
+        let Some(body) = block(item.rest) else {
+            let message = "a declaration has no body to run; put `#[distributed_lock]` on the implementation";
+            faults.over(&item.signature.ident, message);
             return None;
         };
-        let bindings = item.signature.inputs.iter().flat_map(argument_bindings).collect();
         let (inner, body) = lift_inner_attributes(&body);
-        let mut function = Self {
-            attributes: item.attributes,
-            before: item.before,
-            signature: item.signature,
-            body: Body::Plain(body.clone()),
-            bindings,
+        let mut bindings = item.signature.inputs.iter().flat_map(argument_bindings).collect();
+        let body = if item.signature.asyncness.is_some() {
+            Body::Plain(body)
+        } else if let Some(boxed) = boxed::recognise(&item.signature, &body) {
+            boxed.rename(&mut bindings);
+            Body::Boxed(Box::new(boxed))
+        } else {
+            not_async(&item.signature, &body, faults);
+            return None;
         };
-        function.attributes.extend(inner);
-        if function.signature.asyncness.is_none() {
-            let Some(boxed) = boxed::recognise(&function.signature, &body) else {
-                not_async(&function, &body, faults);
-                return None;
-            };
-            boxed.rename(&mut function.bindings);
-            function.body = Body::Boxed(Box::new(boxed));
-        }
+        let attributes = item.attributes.into_iter().chain(inner).collect();
+        let mut function = Self { attributes, before: item.before, signature: item.signature, body, bindings };
         function.take_mut();
         Some(function)
     }
@@ -124,22 +112,30 @@ impl Function {
     fn unknown(&self, placeholder: &Placeholder) -> String {
         let (function, name) = (&self.signature.ident, &placeholder.name);
         let names: Vec<String> = self.bindings.iter().map(|binding| binding.name.to_string()).collect();
-        let names = || names.iter().map(String::as_str);
-        if name == "self" {
-            return format!("`{function}` has no `self`; its arguments are {}", or_none(&listed(names())));
-        }
-        if self.bindings.is_empty() {
-            return format!(
-                "`{function}` has no argument `{name}`, and no other; for anything else write `key = format!(..)`"
-            );
-        }
-        let near = did_you_mean(name, names());
-        format!("`{function}` has no argument `{name}`; its arguments are {}{near}", listed(names()))
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let what = if name == "self" { "no `self`".into() } else { format!("no argument `{name}`") };
+        let has = match names.as_slice() {
+            [] => {
+                return format!(
+                    "`{function}` has {what}, and no arguments at all; for anything else write `key = format!(..)`"
+                );
+            }
+            [only] => format!("its only argument is `{only}`"),
+            all => format!("its arguments are {}", listed(all.iter().copied())),
+        };
+        format!("`{function}` has {what}; {has}{}", did_you_mean(name, names))
     }
 }
 
-fn or_none(list: &str) -> &str {
-    if list.is_empty() { "none" } else { list }
+fn parse_item(tokens: TokenStream, faults: &mut Faults) -> Option<Item> {
+    let first = tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span());
+    let is_function = tokens.clone().into_iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "fn"));
+    match syn::parse2(tokens) {
+        Ok(item) => return Some(item),
+        Err(error) if is_function => faults.add(error),
+        Err(_) => faults.at(first, "`#[distributed_lock]` goes on an `async fn`, and this is none"),
+    }
+    None
 }
 
 fn check_qualifiers(signature: &Signature, faults: &mut Faults) {
@@ -154,11 +150,11 @@ fn check_qualifiers(signature: &Signature, faults: &mut Faults) {
     }
 }
 
-fn not_async(function: &Function, body: &Group, faults: &mut Faults) {
-    if function.signature.constness.is_some() || function.signature.abi.is_some() {
+fn not_async(signature: &Signature, body: &Group, faults: &mut Faults) {
+    if signature.constness.is_some() || signature.abi.is_some() {
         return;
     }
-    let name = &function.signature.ident;
+    let name = &signature.ident;
     let message = if is_made_by_tokio(body.stream()) {
         format!(
             "`{name}` is no `async fn` any more, because `#[tokio::test]` or `#[tokio::main]` stands above; \
@@ -167,7 +163,7 @@ fn not_async(function: &Function, body: &Group, faults: &mut Faults) {
     } else {
         format!("`#[distributed_lock]` needs an `async fn`; write `async fn {name}`")
     };
-    faults.at(function.signature.fn_token.span, message);
+    faults.at(signature.fn_token.span, message);
 }
 
 /// What `#[tokio::main]` leaves behind builds a runtime and blocks on it.
@@ -219,11 +215,6 @@ fn is_unit(ty: &Type) -> bool {
         Type::Paren(paren) => is_unit(&paren.elem),
         _ => false,
     }
-}
-
-/// Where the return type stands, or would.
-pub(crate) fn output_span(function: &Function) -> Span {
-    function.output().map_or_else(|| function.signature.ident.span(), Spanned::span)
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub(crate) fn choice(option: &Ident, value: &Expr, words: [&'static str; 2]) -> 
         Some(word) if text.is_some() => Ok(word),
         Some(word) => Err(Error::new(value.span(), format!("write it in quotes, `{option} = \"{word}\"`"))),
         None => {
-            let near = said.map(|said| did_you_mean(&said, words)).unwrap_or_default();
+            let near = said.map(|said| did_you_mean(&said, words).replace('`', "\"")).unwrap_or_default();
             let [one, other] = words;
             Err(Error::new_spanned(value, format!("`{option}` is \"{one}\" or \"{other}\"{near}")))
         }

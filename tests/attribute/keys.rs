@@ -147,12 +147,12 @@ async fn a_display_that_fails_is_an_invalid_key_and_no_panic() {
     }
     #[distributed_lock(key = "job:<broken>")]
     async fn encoded(broken: Broken) -> Result<(), LockError> {
-        drop(broken);
+        let _ = broken;
         panic!("the body must not run")
     }
     #[distributed_lock(key = "job:{broken}")]
     async fn plain(broken: Broken) -> Result<(), LockError> {
-        drop(broken);
+        let _ = broken;
         panic!("the body must not run")
     }
     let client = memory().await;

@@ -35,7 +35,11 @@ job!(braces, "job:{id:03}", std::time::Duration::from_secs(3));
 job!(undoubled, "<<{id}>>", "3s");
 with_tokens!(tokens, "job:<number>", number: u64, Result<String, LockError>, { let _ = number; Ok(key()) });
 with_tokens!(more_tokens, "job:{number}", number: u64, Result<String, LockError>, { let _ = number; Ok(key()) });
-with_pattern!(#[distributed_lock(key = "<a>/<b>")] patterns, (a, b));
+with_pattern!(
+    #[distributed_lock(key = "<a>/<b>")]
+    patterns,
+    (a, b)
+);
 
 #[tokio::test]
 async fn literals_and_names_meet_through_macros() {

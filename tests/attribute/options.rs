@@ -216,6 +216,7 @@ async fn on_loss_the_body_is_cancelled_unless_it_is_to_continue() {
 
 #[tokio::test]
 async fn or_else_answers_in_place_of_the_body() {
+    #[allow(clippy::needless_pass_by_value)] // it is called with the error itself
     fn minus_one(error: LockError) -> i64 {
         assert!(matches!(error, LockError::Busy { .. }));
         -1
@@ -305,7 +306,10 @@ async fn the_client_that_is_named_is_the_one_that_is_used() {
     let held = locks.lock("job").acquire().await.expect("free");
     elsewhere
         .scope(async {
-            assert!(matches!(pool.by_field().await, Err(LockError::Busy { .. })), "the named one goes before the scope's");
+            assert!(
+                matches!(pool.by_field().await, Err(LockError::Busy { .. })),
+                "the named one goes before the scope's"
+            );
             assert!(matches!(pool.by_reference().await, Err(LockError::Busy { .. })));
             assert!(matches!(pool.by_arc().await, Err(LockError::Busy { .. })));
             assert!(matches!(pool.by_reference_to_an_arc().await, Err(LockError::Busy { .. })));

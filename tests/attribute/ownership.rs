@@ -76,6 +76,32 @@ async fn arguments_are_dropped_in_the_order_of_a_plain_function() {
 }
 
 #[tokio::test]
+async fn without_mut_the_order_is_the_same() {
+    async fn plain(a: Noted, (b, c): (Noted, Noted), _d: Noted, log: Log) -> Result<(), LockError> {
+        let _local = Noted::new("local", &log);
+        let _moved = b;
+        tokio::task::yield_now().await;
+        let _ = (&c, &a);
+        Ok(())
+    }
+    #[distributed_lock(key = "job")]
+    async fn locked(a: Noted, (b, c): (Noted, Noted), _d: Noted, log: Log) -> Result<(), LockError> {
+        let _local = Noted::new("local", &log);
+        let _moved = b;
+        tokio::task::yield_now().await;
+        let _ = (&c, &a);
+        Ok(())
+    }
+    let log = Log::default();
+    let noted = |name| Noted::new(name, &log);
+    let client = memory().await;
+    plain(noted("a"), (noted("b"), noted("c")), noted("d"), log.clone()).await.expect("plain");
+    let expected: Vec<String> = logged(&log).into_iter().map(|note| note.replace("free", "held")).collect();
+    client.scope(locked(noted("a"), (noted("b"), noted("c")), noted("d"), log.clone())).await.expect("free");
+    assert_eq!(logged(&log), expected);
+}
+
+#[tokio::test]
 async fn a_part_that_the_body_takes_brings_the_whole_argument_along() {
     struct Whole {
         used: u8,
@@ -112,7 +138,7 @@ async fn a_dropped_call_drops_its_body_and_releases() {
     let client = memory().await;
     let mut call = Box::pin(client.scope(locked(Noted::new("permit", &log))));
     while client.stats().held == 0 {
-        assert!(futures_poll(&mut call).await);
+        assert!(still_pending(&mut call).await);
         tokio::task::yield_now().await;
     }
     drop(call);
@@ -121,7 +147,7 @@ async fn a_dropped_call_drops_its_body_and_releases() {
 }
 
 /// Polls once; says whether the future is still pending.
-async fn futures_poll<F: Future + Unpin>(future: &mut F) -> bool {
+async fn still_pending<F: Future + Unpin>(future: &mut F) -> bool {
     future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(cx).is_pending())).await
 }
 

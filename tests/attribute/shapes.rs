@@ -101,7 +101,10 @@ async fn generic_functions_are_locked() {
         Ok(key())
     }
     #[distributed_lock(key = "<shown>")]
-    async fn dynamic(shown: &(dyn Display + Sync), call: Box<dyn Fn(&str) -> &str + Send>) -> Result<String, LockError> {
+    async fn dynamic(
+        shown: &(dyn Display + Sync),
+        call: Box<dyn Fn(&str) -> &str + Send>,
+    ) -> Result<String, LockError> {
         let _ = shown;
         Ok(call(&key()).to_owned())
     }

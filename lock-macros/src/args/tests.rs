@@ -112,7 +112,7 @@ fn slips_are_told_with_the_fix() {
     assert!(fault(quote!(key = "k", ttl = "forever")).contains("only `wait`"));
     assert!(fault(quote!(key = "k", wait = forever)).contains("in quotes"));
     assert!(fault(quote!(key = "k", on_busy = skip)).contains("in quotes"));
-    assert!(fault(quote!(key = "k", on_lost = "cancle")).contains("did you mean `cancel`?"));
+    assert!(fault(quote!(key = "k", on_lost = "cancle")).contains("did you mean \\\"cancel\\\"?"));
     assert!(fault(quote!(key = "k", renew = RENEW)).contains("`renew = true` or `renew = false`"));
     assert!(fault(quote!(key = "k", crate = "a::b")).contains("write `crate = a::b`"));
     assert!(fault(quote!(key = "k", crate = a::<b>)).contains("bare path"));

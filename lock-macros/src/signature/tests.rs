@@ -145,6 +145,7 @@ fn what_cannot_be_guarded_is_told_why() {
         .contains("this is none")
     );
     assert!(fault(quote!()).contains("this is none"));
+    assert!(fault(quote!(async fn 1() {})).contains("expected identifier"), "what cannot be read is told as it is");
     assert!(
         fault(quote!(
             fn f() {}
@@ -202,7 +203,7 @@ fn unknown_placeholders_list_the_arguments() {
             ),
             "<x>"
         )
-        .contains("and no other")
+        .contains("no arguments at all")
     );
     assert!(
         unknown(
@@ -211,7 +212,7 @@ fn unknown_placeholders_list_the_arguments() {
             ),
             "<self>"
         )
-        .contains("its arguments are none")
+        .contains("`f` has no `self`, and no arguments at all")
     );
     assert_eq!(unknown(pay(), "<id>:<amount.x>"), "");
 }
