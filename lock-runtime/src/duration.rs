@@ -15,7 +15,7 @@ pub(crate) fn check_ttl(ttl: Duration) -> Result<Duration, OptionFault> {
     match ttl {
         ttl if ttl < SHORTEST_TTL => Err(OptionFault::TtlTooShort(ttl)),
         ttl if ttl > LONGEST => Err(OptionFault::TtlTooLong(ttl)),
-        ttl => Ok(ttl - Duration::from_nanos(u64::from(ttl.subsec_nanos() % 1_000_000))),
+        ttl => Ok(Duration::new(ttl.as_secs(), ttl.subsec_millis() * 1_000_000)),
     }
 }
 
@@ -59,11 +59,11 @@ mod tests {
     #[test]
     fn a_ttl_is_50_ms_to_30_days() {
         let ttl = |ttl| fault(Terms { ttl, ..TERMS });
-        let nano = Duration::from_nanos(1);
+        let (under, over) = (Duration::from_nanos(49_999_999), LONGEST + Duration::from_nanos(1));
         assert_eq!(ttl(SHORTEST_TTL), None);
-        assert_eq!(ttl(SHORTEST_TTL - nano), Some(OptionFault::TtlTooShort(SHORTEST_TTL - nano)));
+        assert_eq!(ttl(under), Some(OptionFault::TtlTooShort(under)));
         assert_eq!(ttl(LONGEST), None);
-        assert_eq!(ttl(LONGEST + nano), Some(OptionFault::TtlTooLong(LONGEST + nano)));
+        assert_eq!(ttl(over), Some(OptionFault::TtlTooLong(over)));
     }
 
     #[test]
@@ -77,8 +77,7 @@ mod tests {
 
     #[test]
     fn min_hold_is_at_most_the_ttl_and_max_hold_at_least() {
-        let more = TERMS.ttl + Duration::from_secs(1);
-        let less = TERMS.ttl - Duration::from_secs(1);
+        let (less, more) = (Duration::from_secs(29), Duration::from_secs(31));
         assert_eq!(fault(Terms { min_hold: Some(TERMS.ttl), max_hold: Some(TERMS.ttl), ..TERMS }), None);
         assert_eq!(fault(Terms { min_hold: Some(more), ..TERMS }), Some(OptionFault::MinHoldOverTtl));
         assert_eq!(fault(Terms { max_hold: Some(less), ..TERMS }), Some(OptionFault::MaxHoldUnderTtl));

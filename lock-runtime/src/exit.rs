@@ -20,10 +20,12 @@ const BOUND: Duration = Duration::from_millis(250);
 
 static CLIENTS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
+/// The process that registered the hook. A child by `fork` has the hook too, but neither the keeper's thread nor a
+/// right to the leases.
+static REGISTERED: OnceCell<u32> = OnceCell::new();
+
 /// From now on the client's leases are released when the process ends.
 pub(crate) fn watch(shared: &Arc<Shared>) {
-    // A child by `fork` has this hook too, but neither the keeper's thread nor a right to the leases.
-    static REGISTERED: OnceCell<u32> = OnceCell::new();
     REGISTERED.get_or_init(|| {
         register();
         std::process::id()
@@ -31,22 +33,23 @@ pub(crate) fn watch(shared: &Arc<Shared>) {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     clients.retain(|client| client.strong_count() > 0);
     clients.push(Arc::downgrade(shared));
-
-    #[cfg(unix)]
-    #[allow(unsafe_code)]
-    fn register() {
-        extern "C" fn at_exit() {
-            if REGISTERED.get() == Some(&std::process::id()) {
-                release_all();
-            }
-        }
-        // SAFETY: `at_exit` is a function without captures that lives as long as the process, and does not unwind.
-        unsafe { libc::atexit(at_exit) };
-    }
-    // Elsewhere keys are left to their ttl at exit.
-    #[cfg(not(unix))]
-    fn register() {}
 }
+
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn register() {
+    extern "C" fn at_exit() {
+        if REGISTERED.get() == Some(&std::process::id()) {
+            release_all();
+        }
+    }
+    // SAFETY: `at_exit` is a function without captures that lives as long as the process, and does not unwind.
+    unsafe { libc::atexit(at_exit) };
+}
+
+/// Elsewhere keys are left to their ttl when the process ends.
+#[cfg(not(unix))]
+fn register() {}
 
 fn release_all() {
     // A panic must not cross into the C library.

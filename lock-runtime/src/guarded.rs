@@ -15,6 +15,7 @@ use tracing::Span;
 use crate::clock::{self, Moment};
 use crate::enclosing;
 use crate::error::LockError;
+use crate::observe;
 use crate::request::Call;
 use crate::ticket::{Acquiring, Holding, Releasing, Start};
 
@@ -70,7 +71,7 @@ impl<F: Future> Guarded<F> {
         let template = call.template;
         match call.begin() {
             Ok(acquiring) => {
-                let span = crate::observe::span(template, &acquiring.seat().key);
+                let span = observe::span(template, &acquiring.seat().key);
                 Self { body, phase: Phase::Acquiring(acquiring), span, continues }
             }
             Err(error) => Self { body, phase: Phase::Invalid(Some(error)), span: Span::none(), continues },
@@ -189,7 +190,7 @@ fn release(holding: Holding, panic: Option<Box<dyn Any + Send>>, span: &Span) ->
     let seat = holding.seat();
     let until = seat.until();
     let lost = seat.loss().is_some();
-    holding.client().shared().observed.held_for(span, clock::now().since(holding.granted));
+    observe::held_for(span, clock::now().since(holding.granted));
     let awaited = |now: Moment| if lost { now } else { until.min(now + RELEASE_AWAITED) };
     Phase::Releasing(holding.release(awaited), panic)
 }

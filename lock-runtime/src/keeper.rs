@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::clock::{self, Moment};
 use crate::core::{Job, LineId, TicketId, no_answer};
 use crate::lines::Line;
+use crate::observe;
 use crate::shared::Shared;
 use crate::store::{Ask, Release, Renewal, StoreError, StoreErrorKind};
 
@@ -73,11 +74,11 @@ impl Keeper {
             let due =
                 if self.line.is_some() || self.opening.is_some() { turn.due } else { turn.due.min(self.again_at) };
             let sleep = due.since(clock::now()).min(LONGEST_SLEEP);
-            if !sleep.is_zero() {
+            if sleep.is_zero() {
+                tokio::task::yield_now().await;
+            } else {
                 // Woken or not, it looks.
                 let _ = timeout(sleep, self.shared.rouse.notified()).await;
-            } else {
-                tokio::task::yield_now().await;
             }
         }
     }
@@ -114,7 +115,8 @@ impl Keeper {
                 first.map(|first| first.send(Ok(())));
             }
             Err(error) => {
-                self.shared.observed.connection_failed(&self.shared.place, &error);
+                observe::connection_failed(&self.shared.place, &error);
+                self.shared.with(|core, _| core.out_of_reach(error.clone()));
                 self.again_at = clock::now() + pause(self.failures);
                 self.failures += 1;
                 first.map(|first| first.send(Err(error)));
@@ -223,16 +225,12 @@ impl Errand {
         line: &Line,
         operation: impl Future<Output = T>,
     ) -> Result<T, StoreError> {
-        match timeout(limit, operation).await {
-            Ok(answer) => {
-                line.answered();
-                Ok(answer)
-            }
-            Err(_) => {
-                line.timed_out();
-                Err(no_answer())
-            }
+        if let Ok(answer) = timeout(limit, operation).await {
+            line.answered();
+            return Ok(answer);
         }
+        line.timed_out();
+        Err(no_answer())
     }
 
     /// The keeper looks at once whether it needs another line, or may end.

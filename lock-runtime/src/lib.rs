@@ -67,3 +67,8 @@ pub use observe::Stats;
 pub use outcome::{FromLockError, Skipped, log_and_skip};
 pub use request::LockRequest;
 pub use store::{Released, Store};
+
+/// The README's code.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

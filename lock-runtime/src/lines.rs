@@ -104,7 +104,9 @@ impl Lines {
         slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
         slots.insert(runtime.id(), Slot::Opening);
         drop(slots);
-        runtime.spawn(keep_open(Arc::downgrade(self), self.store.open(), Arc::clone(&self.ended), runtime.id()));
+        // Made here: a runtime that is shutting down drops the task unpolled.
+        let entry = Entry { lines: Arc::downgrade(self), runtime: runtime.id(), line: None };
+        runtime.spawn(keep_open(entry, self.store.open(), Arc::clone(&self.ended)));
         None
     }
 
@@ -153,22 +155,14 @@ fn new_line(id: LineId, session: Arc<dyn Session>) -> Arc<Line> {
 
 /// Opens a runtime's line and stays until it fails or the runtime ends; then the runtime has none.
 async fn keep_open(
-    lines: Weak<Lines>,
+    mut entry: Entry,
     opening: impl Future<Output = Result<Arc<dyn Session>, StoreError>>,
     ended: Arc<Notify>,
-    runtime: Id,
 ) {
     let mut ended = std::pin::pin!(ended.notified_owned());
     ended.as_mut().enable();
-    // However this task ends, by a panic for want of drivers or by the end of the runtime too, the entry goes.
-    let mut entry = Entry { lines: lines.clone(), runtime, line: None };
     let Ok(session) = opening.await else { return };
-    let Some(line) = lines.upgrade().map(|lines| lines.add(session)) else { return };
-    entry.line = Some(Arc::clone(&line));
-    if let Some(lines) = lines.upgrade() {
-        enter(&lines.by_runtime).insert(runtime, Slot::Open(Arc::clone(&line)));
-    }
-    drop(lines);
+    let Some(line) = entry.opened(session) else { return };
     let mut failed = std::pin::pin!(line.failed.notified());
     std::future::poll_fn(|cx| {
         if failed.as_mut().poll(cx).is_ready() { std::task::Poll::Ready(()) } else { ended.as_mut().poll(cx) }
@@ -176,6 +170,7 @@ async fn keep_open(
     .await;
 }
 
+/// However its task ends, by a panic for want of drivers or by the end of the runtime too, the entry goes.
 struct Entry {
     lines: Weak<Lines>,
     runtime: Id,
@@ -183,8 +178,16 @@ struct Entry {
 }
 
 impl Entry {
+    fn opened(&mut self, session: Arc<dyn Session>) -> Option<Arc<Line>> {
+        let lines = self.lines.upgrade()?;
+        let line = lines.add(session);
+        self.line = Some(Arc::clone(&line));
+        enter(&lines.by_runtime).insert(self.runtime, Slot::Open(Arc::clone(&line)));
+        Some(line)
+    }
+
     /// A runtime without drivers makes the opening panic, and would do so each time.
-    fn again_at(&self) -> Moment {
+    fn again_at() -> Moment {
         if std::thread::panicking() { Moment::MAX } else { clock::now() + PAUSE }
     }
 }
@@ -194,7 +197,7 @@ impl Drop for Entry {
         let Some(lines) = self.lines.upgrade() else { return };
         let mut slots = enter(&lines.by_runtime);
         let old = match (slots.get(&self.runtime), &self.line) {
-            (Some(Slot::Opening), None) => slots.insert(self.runtime, Slot::Closed { again_at: self.again_at() }),
+            (Some(Slot::Opening), None) => slots.insert(self.runtime, Slot::Closed { again_at: Self::again_at() }),
             // A runtime may have the number of one that ended: leave its entry alone.
             (Some(Slot::Open(open)), Some(line)) if Arc::ptr_eq(open, line) => slots.remove(&self.runtime),
             _ => None,

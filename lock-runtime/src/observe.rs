@@ -61,12 +61,21 @@ pub struct Stats {
 pub(crate) fn span(template: &str, key: &LockKey) -> Span {
     tracing::info_span!(
         "distributed_lock",
-        lock.template = template,
+        lock.template = (!template.is_empty()).then_some(template),
         lock.key = %key,
         lock.fence = field::Empty,
         lock.wait_ms = field::Empty,
         lock.hold_ms = field::Empty,
     )
+}
+
+/// The body or guard is gone.
+pub(crate) fn held_for(span: &Span, held_for: Duration) {
+    span.record("lock.hold_ms", millis(held_for));
+}
+
+pub(crate) fn connection_failed(place: &str, error: &StoreError) {
+    warn!(store = place, error = %Chain(error), "lock store is out of reach");
 }
 
 impl Observed {
@@ -104,14 +113,6 @@ impl Observed {
     pub(crate) fn released_too_late(&self, key: &LockKey) {
         count(&self.release_failed);
         warn!(lock.key = %key, "lock was not ours any more when it was released");
-    }
-
-    pub(crate) fn held_for(&self, span: &Span, held_for: Duration) {
-        span.record("lock.hold_ms", millis(held_for));
-    }
-
-    pub(crate) fn connection_failed(&self, place: &str, error: &StoreError) {
-        warn!(store = place, error = %Chain(error), "lock store is out of reach");
     }
 
     pub(crate) fn reconnected(&self, place: &str) {

@@ -81,8 +81,9 @@ impl<T: Skipped, E> Skipped for Result<T, E> {
 /// ```
 #[allow(clippy::needless_pass_by_value)] // the shape that `or_else` calls
 pub fn log_and_skip(error: LockError) {
-    match error {
-        LockError::Busy { .. } => tracing::info!(lock.key = %error.key(), "skipped: {error}"),
-        _ => tracing::warn!(lock.key = %error.key(), "skipped: {error}"),
+    if let LockError::Busy { .. } = error {
+        tracing::info!(lock.key = %error.key(), "skipped: {error}");
+    } else {
+        tracing::warn!(lock.key = %error.key(), "skipped: {error}");
     }
 }

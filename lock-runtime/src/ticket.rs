@@ -57,14 +57,12 @@ impl Acquiring {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
         self.seat.register(cx.waker());
         loop {
-            if let Some(sent) = &mut self.sent {
-                if let Poll::Ready(answer) = sent.poll(cx) {
-                    let at = sent.at;
-                    self.sent = None;
-                    if let Some(id) = self.id {
-                        self.client.shared().with(|core, now| core.answered(now, id, at, answer));
-                    }
-                }
+            if let (Some(sent), Some(id)) = (&mut self.sent, self.id)
+                && let Poll::Ready(answer) = sent.poll(cx)
+            {
+                let at = sent.at;
+                self.sent = None;
+                self.client.shared().with(|core, now| core.answered(now, id, at, answer));
             }
             let line = self.client.shared().lines.here();
             let (now, step) = match self.step(line.as_deref()) {
@@ -235,12 +233,12 @@ impl Releasing {
         self.seat.register(cx.waker());
         let shared = self.client.shared();
         loop {
-            if let Some(sent) = &mut self.sent {
-                if let Poll::Ready(answer) = sent.poll(cx) {
-                    let via = sent.line.id;
-                    self.sent = None;
-                    shared.with(|core, now| core.released(now, id, Some(via), answer));
-                }
+            if let Some(sent) = &mut self.sent
+                && let Poll::Ready(answer) = sent.poll(cx)
+            {
+                let via = sent.line.id;
+                self.sent = None;
+                shared.with(|core, now| core.released(now, id, Some(via), answer));
             }
             let line = shared.lines.here();
             let line_id = line.as_deref().map(|line| line.id);

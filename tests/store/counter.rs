@@ -1,7 +1,10 @@
 //! Fences grow whatever happens to the counter, or no fence is given.
 
+use std::task::Poll;
+use std::time::Duration;
+
 use lock_runtime::redis::redis_error;
-use lock_runtime::store::{Released, Store as _, StoreErrorKind};
+use lock_runtime::store::{Acquired, Ask, Released, Store as _, StoreErrorKind};
 use lock_tests::Server;
 
 use crate::{acquire, fence, kind, look, open, release};
@@ -49,9 +52,15 @@ lock_tests::on_every_server! {
     async fn a_counter_ahead_of_the_clock_is_never_lowered(server: Server) {
         let ahead = 4_000_000_000_000_000;
         server.command(&["SET", "lock:fence", &ahead.to_string()]);
+        assert_eq!(fence(look(&open(&server.url()).await, "a", 1).await), ahead + 1);
         let session = open(&server.url()).await;
-        assert_eq!(fence(acquire(&session, "a", 1).await), ahead + 1);
-        assert_eq!(fence(look(&session, "a", 1).await), ahead + 2);
+        assert_eq!(fence(acquire(&session, "b", 1).await), ahead + 2);
+        assert_eq!(fence(look(&session, "b", 1).await), ahead + 3);
+        // What the server forgot and its clock does not know, the client remembers.
+        server.del("lock:fence");
+        assert_eq!(fence(acquire(&session, "c", 1).await), ahead + 4);
+        server.del("lock:fence");
+        assert_eq!(fence(look(&session, "c", 1).await), ahead + 5);
     }
 
     async fn a_counter_that_is_no_number_is_named_and_leaves_no_lock(server: Server) {
@@ -84,4 +93,19 @@ lock_tests::on_every_server! {
         server.command(&["SET", "lock:fence", "abc"]);
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
     }
+}
+
+/// On a runtime with one thread, where the replies cannot come while the operation is still being polled.
+#[tokio::test]
+async fn a_grant_that_expires_before_its_fence_is_repaired_is_none() {
+    let server = Server::redis();
+    let session = open(&server.url()).await;
+    server.del("lock:fence");
+    let mut acquire = session.acquire(Ask { ttl: Duration::from_millis(1), ..crate::ask("a", 1) });
+    let sent = std::future::poll_fn(|context| Poll::Ready(acquire.as_mut().poll(context))).await;
+    assert!(sent.is_pending());
+    // The replies come, and then the key expires; only the poll after that can send the repair.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(acquire.await.expect("an answer"), Acquired::Held { for_at_most: None });
+    assert_eq!(server.get("lock:{a}"), None);
 }

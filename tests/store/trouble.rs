@@ -64,8 +64,8 @@ lock_tests::on_every_server! {
 
     async fn a_full_server_can_be_connected_to(server: Server) {
         fence(acquire(&open(&server.url()).await, "held", 1).await);
+        server.command(&["SET", "lock:fence", "1600000000000001"]);
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
-        server.command(&["DEL", "lock:fence"]);
         let session = open(&server.url()).await;
         assert_eq!(renew(&session, "held", 1).await.expect("a renewal"), Renewed::Renewed);
         assert_eq!(kind(acquire(&session, "a", 2).await), Unready);
@@ -90,10 +90,13 @@ lock_tests::on_every_server! {
     async fn a_replica_never_says_not_ours(server: Server) {
         let session = open(&server.url()).await;
         fence(acquire(&session, "held", 1).await);
-        let primary = Server::redis();
+        let primary = Server::builder(server.kind()).arg("--repl-diskless-sync-delay", "0").start();
+        fence(acquire(&open(&primary.url()).await, "copied", 1).await);
         server.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
         assert_eq!(kinds_of_all(&session).await, [Disconnected; 4]);
         assert!(!session.is_open());
+        server.until_there("lock:{copied}", Duration::from_secs(10)).await;
+        assert_eq!(kind(look(&session, "copied", 2).await), Disconnected);
         assert_eq!(kind(store(&server.url()).open().await), Disconnected);
     }
 
@@ -103,8 +106,8 @@ lock_tests::on_every_server! {
         let looping = std::thread::spawn({
             let url = server.url();
             move || {
-                let client = lock_runtime::redis::redis::Client::open(url)?;
-                let script = lock_runtime::redis::redis::cmd("EVAL").arg("while true do end").arg(0).take();
+                let client = redis::Client::open(url)?;
+                let script = redis::cmd("EVAL").arg("while true do end").arg(0).take();
                 script.query::<()>(&mut client.get_connection()?)
             }
         });

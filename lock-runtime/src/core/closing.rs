@@ -41,16 +41,13 @@ impl<S: Clone> Core<S> {
     /// Refuses everyone who waits or comes; leases may end by themselves until the grace is over.
     pub(crate) fn close(&mut self, now: Moment, grace: Duration, watcher: S) {
         let lose_at = now + grace;
-        match &mut self.closing {
-            Some(closing) => {
-                closing.lose_at = closing.lose_at.min(lose_at);
-                closing.watchers.push(watcher);
-            }
-            None => {
-                let watchers = vec![watcher];
-                self.closing = Some(Closing { lose_at, give_up: None, lost: 0, over: false, watchers });
-                self.refuse_waiting(now);
-            }
+        if let Some(closing) = &mut self.closing {
+            closing.lose_at = closing.lose_at.min(lose_at);
+            closing.watchers.push(watcher);
+        } else {
+            let watchers = vec![watcher];
+            self.closing = Some(Closing { lose_at, give_up: None, lost: 0, over: false, watchers });
+            self.refuse_waiting(now);
         }
         self.tick_closing(now);
     }

@@ -149,6 +149,8 @@ pub(crate) struct Core<S> {
     waiting: usize,
     /// The keeper's line; while it has none, tickets that need it are parked.
     keeper: Option<LineId>,
+    /// Why it has none, as far as is known.
+    outage: Option<StoreError>,
     parked: BTreeSet<TicketId>,
     closing: Option<closing::Closing<S>>,
 }
@@ -165,6 +167,7 @@ impl<S: Clone> Core<S> {
             held: 0,
             waiting: 0,
             keeper: None,
+            outage: None,
             parked: BTreeSet::new(),
             closing: None,
         }
@@ -216,6 +219,7 @@ impl<S: Clone> Core<S> {
     /// The keeper has a session again: what waited for one is due.
     pub(crate) fn connected(&mut self, now: Moment, line: LineId) {
         self.keeper = Some(line);
+        self.outage = None;
         for id in std::mem::take(&mut self.parked) {
             match self.stage_mut(id) {
                 Some(Stage::Waiting(waiting)) => waiting.hurry(now),
@@ -230,6 +234,11 @@ impl<S: Clone> Core<S> {
     /// The keeper's session is gone.
     pub(crate) fn disconnected(&mut self) {
         self.keeper = None;
+    }
+
+    /// The keeper could not open a session.
+    pub(crate) fn out_of_reach(&mut self, error: StoreError) {
+        self.outage = Some(error);
     }
 
     /// How many leases are held.
@@ -294,6 +303,7 @@ impl<S: Clone> Core<S> {
 /// A part of `span` that differs from token to token and from step to step.
 fn jitter(token: Token, step: u32, span: Duration) -> Duration {
     // SplitMix64's finalizer (Steele, Lea, Flood 2014): well spread, and the same for the same input.
+    #[allow(clippy::cast_possible_truncation)] // half of a token is random enough
     let mut bits = (token.bits() as u64) ^ u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

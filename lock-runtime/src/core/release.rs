@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::waiting::no_answer;
-use super::{Core, Job, LineId, Stage, TicketId, jitter};
+use super::{Action, Core, Job, LineId, Stage, TicketId, jitter};
 use crate::clock::Moment;
 use crate::store::{Release, Released, StoreError, StoreErrorKind, Token};
 
@@ -51,8 +51,8 @@ pub(super) struct Releasing {
 enum Errand {
     /// The awaiting task may send it by its own session.
     Own,
-    /// The awaiting task has sent it.
-    SentByTask,
+    /// The awaiting task has sent it, on its own line.
+    SentByTask(LineId),
     /// The keeper sends it then.
     Due(Moment),
     /// The keeper has sent it, and answers by then.
@@ -81,7 +81,7 @@ impl Releasing {
     pub(super) fn due(&self) -> Moment {
         let awaited = self.awaited.unwrap_or(Moment::MAX);
         match self.errand {
-            Errand::Own | Errand::SentByTask => awaited,
+            Errand::Own | Errand::SentByTask(_) => awaited,
             Errand::Due(at) => at.min(awaited),
             Errand::SentByKeeper(fails_at) => fails_at.min(awaited),
             Errand::Parked => self.pointless.min(awaited),
@@ -134,16 +134,16 @@ impl<S: Clone> Core<S> {
         let step = match (&releasing.errand, line) {
             (Errand::Over(outcome), _) => ReleaseStep::Done(outcome.clone()),
             _ if releasing.awaited.is_none() => ReleaseStep::Done(Err(no_answer())),
-            (Errand::Own, Some(_)) => {
+            (Errand::Own, Some(line)) => {
                 let order = releasing.order(now, &ticket.key, ticket.token);
-                releasing.errand = Errand::SentByTask;
+                releasing.errand = Errand::SentByTask(line);
                 ReleaseStep::Send(order)
             }
             (Errand::Own, None) => {
                 releasing.errand = Errand::Due(now);
                 ReleaseStep::Stand
             }
-            (Errand::SentByTask, _) => ReleaseStep::Sending,
+            (Errand::SentByTask(_), _) => ReleaseStep::Sending,
             _ => ReleaseStep::Stand,
         };
         if let (ReleaseStep::Done(_), Errand::Over(_)) = (&step, &releasing.errand) {
@@ -160,7 +160,7 @@ impl<S: Clone> Core<S> {
         releasing.awaited = None;
         match releasing.errand {
             Errand::Own => releasing.errand = Errand::Due(now),
-            Errand::SentByTask => {
+            Errand::SentByTask(_) => {
                 releasing.unanswered = true;
                 releasing.errand = Errand::Due(now);
             }
@@ -219,9 +219,14 @@ impl<S: Clone> Core<S> {
         if releasing.awaited.is_some_and(|until| until <= now) {
             // The task goes on; the release does too, behind what the task may have sent.
             releasing.awaited = None;
-            if matches!(releasing.errand, Errand::Own | Errand::SentByTask) {
-                releasing.unanswered |= matches!(releasing.errand, Errand::SentByTask);
-                releasing.errand = Errand::Due(now);
+            match releasing.errand {
+                Errand::Own => releasing.errand = Errand::Due(now),
+                Errand::SentByTask(line) => {
+                    releasing.unanswered = true;
+                    releasing.errand = Errand::Due(now);
+                    self.actions.push(Action::TimedOut(line));
+                }
+                _ => {}
             }
             self.wake(id);
             self.file(id);
@@ -280,10 +285,10 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let key = ticket.key.clone();
         let Stage::Releasing(releasing) = &mut ticket.stage else { return };
-        if std::mem::take(&mut releasing.holds_line) {
-            if let Some(line) = self.lines.get_mut(&key) {
-                line.releasing -= 1;
-            }
+        if std::mem::take(&mut releasing.holds_line)
+            && let Some(line) = self.lines.get_mut(&key)
+        {
+            line.releasing -= 1;
         }
         releasing.errand = Errand::Over(outcome);
         if releasing.awaited.is_some() {

@@ -304,7 +304,7 @@ impl<S: Clone> Core<S> {
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         match waiting.turn {
             _ if waiting.time_up <= now => {
-                let blocked = self.occupants_trouble(id);
+                let blocked = self.occupants_trouble(id).or_else(|| self.outage.clone());
                 let Some(Stage::Waiting(waiting)) = self.stage(id) else { return None };
                 let refusal = waiting.time_up_refusal(blocked);
                 self.report_time_out(id);

@@ -113,7 +113,7 @@ fn an_awaited_release_that_takes_too_long_goes_on_without_its_task() {
     assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     story.pass(ms(1000));
     let (again, _, _) = release_of(story.only_job());
-    assert_eq!(story.woken(), [0]);
+    assert_eq!((story.woken(), &story.timed_out[..]), (vec![0], &[HERE][..]));
     assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Err(_))));
     story.released(again, KEEPER, Ok(Released::Freed));
     story.assert_nothing_is_left();

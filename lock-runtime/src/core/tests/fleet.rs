@@ -195,7 +195,7 @@ impl Fleet {
 
     fn comes(&mut self, n: usize) {
         let waits = [Wait::AtMost(Duration::ZERO), Wait::AtMost(ms(300)), Wait::AtMost(ms(4000))];
-        let wait = waits[self.random.below(3) as usize];
+        let wait = if self.random.chance(33) { waits[0] } else { waits[1 + usize::from(self.random.chance(50))] };
         let ttl = ms(300 + self.random.below(1500));
         let terms = Terms { ttl, wait, renew: self.random.chance(80), max_hold: None, min_hold: None };
         let key = name(self.random.below(KEYS));
@@ -334,7 +334,7 @@ impl Fleet {
         match (reply, &mail.request) {
             (Some(Reply::Acquired(answer)), _) => core.answered(now, id, sent, Ok(answer)),
             (Some(Reply::Renewed(answer)), Request::Renew(renewal)) => {
-                core.renewed(now, id, sent, renewal.ttl, Ok(answer))
+                core.renewed(now, id, sent, renewal.ttl, Ok(answer));
             }
             (Some(Reply::Released(answer)), _) => core.released(now, id, Some(mail.line), Ok(answer)),
             (None, Request::Renew(renewal)) => core.renewed(now, id, sent, renewal.ttl, Err(no_answer())),
