@@ -64,7 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     show("too slow", &pay(&client, 3, Duration::from_secs(60)).await);
 
     // A server that nobody started; the client goes on trying to connect while calls fail.
-    let nowhere = Client::builder().operation_timeout(Duration::from_millis(200)).connect_lazy("redis://127.0.0.1:1")?;
+    let nowhere =
+        Client::builder().operation_timeout(Duration::from_millis(200)).connect_lazy("redis://127.0.0.1:1")?;
     let outcome = pay(&nowhere, 4, soon).await;
     show("no server", &outcome);
     if let Err(error) = outcome {

@@ -54,7 +54,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     println!("-- another key is another lock");
     let (seven, eight) = tokio::join!(run_job(7, "first"), run_job(8, "second"));
-    (seven?, eight?);
+    seven.and(eight)?;
 
     println!("-- a body that loses its lock is dropped where it awaits");
     match write_endless_report().await {
@@ -63,6 +63,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let stats = client.stats();
-    println!("-- {} locks acquired, {} busy, {} lost, {} still held", stats.acquired, stats.busy, stats.lost, stats.held);
+    println!(
+        "-- {} locks acquired, {} busy, {} lost, {} still held",
+        stats.acquired, stats.busy, stats.lost, stats.held
+    );
     Ok(())
 }
