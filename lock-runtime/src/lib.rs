@@ -27,6 +27,7 @@
 #[allow(unused_extern_crates)]
 extern crate self as lock_runtime;
 
+mod builder;
 mod client;
 mod clock;
 mod core;
@@ -56,7 +57,8 @@ pub mod conformance;
 #[cfg(feature = "redis")]
 pub mod redis;
 
-pub use client::{Client, ClientBuilder, ShutdownReport};
+pub use builder::ClientBuilder;
+pub use client::{Client, ShutdownReport};
 pub use error::{AlreadyInstalled, ConnectError, LockError, LossReason, OptionFault};
 pub use global::{current, init};
 pub use guard::{Lease, LockGuard};

@@ -7,9 +7,11 @@
 //! grant; after every change a ticket is filed under the next moment at which the clock concerns it.
 //! Absent on purpose: clocks, sockets, tasks, randomness.
 
+mod asking;
 mod closing;
 mod holding;
 pub(crate) mod lease;
+mod line;
 mod release;
 mod renewal;
 #[cfg(test)]
@@ -27,10 +29,11 @@ use crate::store::{Ask, Release, Renewal, StoreError, Token};
 pub(crate) use closing::Closed;
 pub(crate) use holding::ByHandStep;
 use lease::Held;
+use line::Line;
 pub(crate) use release::ReleaseStep;
 use release::Releasing;
+use waiting::Waiting;
 pub(crate) use waiting::no_answer;
-use waiting::{Line, Waiting};
 
 /// One acquire, from its arrival until its release is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,22 +1,11 @@
-//! Who may ask the store for a key, when, and what becomes of those who wait.
-//!
-//! Tickets of one key stand in a [`Line`]; its occupant alone asks the store, or holds. The first ask goes by the
-//! task's own session, all later ones are looks by the keeper.
-//! Must stay true: turns are given in the order of arrival; an ask that may have taken effect is followed by a release.
+//! A ticket that has no grant yet: whose turn it is, until when it may be refused, when it looks again.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::lease::{self, Held};
-use super::release::Releasing;
-use super::renewal::Schedule;
-use super::{Action, Core, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Wait, jitter};
+use super::{LineId, Refusal, Wait, jitter};
 use crate::clock::Moment;
-use crate::key::LockKey;
-use crate::store::{Acquired, Ask, StoreError, StoreErrorKind, Token};
+use crate::store::{StoreError, StoreErrorKind, Token};
 
-/// How long a task whose turn it is may take to ask by itself; then the keeper asks for it.
-const PATIENCE: Duration = Duration::from_millis(10);
 /// How long a waiter rests between two looks, on average.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The shortest rest, however soon the holder's ttl ends.
@@ -24,57 +13,31 @@ const SHORTEST_REST: Duration = Duration::from_millis(10);
 /// The longest pause after trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The tickets of one key, in the order in which they came.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    /// Who asks or holds.
-    pub(super) occupant: Option<TicketId>,
-    /// Releases that have yet to be answered; nobody asks before.
-    pub(super) releasing: u32,
-    /// By order of arrival.
-    queue: BTreeMap<u64, TicketId>,
-    /// Those whose time to wait is over, and who wait only to hear whether the key is free.
-    impatient: BTreeMap<u64, TicketId>,
-}
-
-impl Line {
-    fn is_free(&self) -> bool {
-        self.occupant.is_none() && self.releasing == 0
-    }
-
-    fn pop(&mut self) -> Option<TicketId> {
-        let patient = self.queue.first_key_value().map_or(u64::MAX, |(&order, _)| order);
-        let impatient = self.impatient.first_key_value().map_or(u64::MAX, |(&order, _)| order);
-        let line = if patient < impatient { &mut self.queue } else { &mut self.impatient };
-        line.pop_first().map(|(_, id)| id)
-    }
-}
-
 /// A ticket that has no grant yet.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    arrived: Moment,
+    pub(super) arrived: Moment,
     /// Since when it has its token; answers to earlier questions are about another.
-    since: Moment,
+    pub(super) since: Moment,
     /// Its place in the line.
-    order: u64,
+    pub(super) order: u64,
     /// From when a busy key is a reason to give up.
-    busy_from: Moment,
+    pub(super) busy_from: Moment,
     /// From when anything is.
-    time_up: Moment,
-    turn: Turn,
+    pub(super) time_up: Moment,
+    pub(super) turn: Turn,
     /// What carried the last ask of this token; the token was never sent when there is none.
-    carrier: Option<LineId>,
+    pub(super) carrier: Option<LineId>,
     /// The line of an ask that had no answer and may yet take effect.
-    in_doubt: Option<LineId>,
+    pub(super) in_doubt: Option<LineId>,
     /// What went wrong, unless the store has answered since.
-    trouble: Option<StoreError>,
-    answered: bool,
-    tries: u32,
+    pub(super) trouble: Option<StoreError>,
+    pub(super) answered: bool,
+    pub(super) tries: u32,
 }
 
 #[derive(Debug)]
-enum Turn {
+pub(super) enum Turn {
     InLine {
         impatient: bool,
     },
@@ -98,7 +61,7 @@ enum Turn {
 }
 
 impl Waiting {
-    fn new(now: Moment, order: u64, wait: Wait, operation_timeout: Duration) -> Self {
+    pub(super) fn new(now: Moment, order: u64, wait: Wait, operation_timeout: Duration) -> Self {
         let (busy_from, time_up) = match wait {
             Wait::AtMost(wait) => (now + wait, now + wait.max(operation_timeout)),
             Wait::Forever => (Moment::MAX, Moment::MAX),
@@ -119,7 +82,7 @@ impl Waiting {
         }
     }
 
-    fn refused(refusal: Refusal) -> Self {
+    pub(super) fn refused(refusal: Refusal) -> Self {
         Self { turn: Turn::Refused(refusal), ..Self::new(Moment::MIN, 0, Wait::Forever, Duration::ZERO) }
     }
 
@@ -143,26 +106,30 @@ impl Waiting {
     }
 
     /// The line of an ask that may yet take effect, answered or not.
-    fn may_take_effect(&self) -> Option<LineId> {
+    pub(super) fn may_take_effect(&self) -> Option<LineId> {
         match self.turn {
             Turn::Asking { .. } => self.carrier,
             _ => self.in_doubt,
         }
     }
 
-    fn is_current(&self, sent: Moment) -> bool {
+    pub(super) fn is_by_keeper(&self) -> bool {
+        matches!(self.turn, Turn::Asking { by_keeper: true, .. })
+    }
+
+    pub(super) fn is_current(&self, sent: Moment) -> bool {
         matches!(self.turn, Turn::Asking { sent: current, .. } if current == sent)
     }
 
     /// What to say when the time is up.
-    fn time_up_refusal(&self, blocked: Option<StoreError>) -> Refusal {
+    pub(super) fn time_up_refusal(&self, blocked: Option<StoreError>) -> Refusal {
         if self.answered && self.trouble.is_none() {
             return Refusal::Busy;
         }
         Refusal::Unavailable(self.trouble.clone().or(blocked).unwrap_or_else(no_answer))
     }
 
-    fn pause(&mut self, now: Moment, token: Token) {
+    pub(super) fn pause(&mut self, now: Moment, token: Token) {
         // The first retry is at once; then 50 ms, 100 ms, .. up to a second, jittered over the second half.
         let pause = Duration::from_millis(25 << self.tries.min(6)).min(LONGEST_PAUSE / 2);
         let until = if self.tries == 0 { now } else { now + pause + jitter(token, self.tries, pause) };
@@ -170,7 +137,7 @@ impl Waiting {
         self.turn = Turn::Resting { until, told_busy: false };
     }
 
-    fn rest(&mut self, now: Moment, token: Token, held_for: Duration) {
+    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration) {
         self.tries += 1;
         let rest = LOOK_EVERY / 2 + jitter(token, self.tries, LOOK_EVERY);
         let until = now + rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST);
@@ -181,405 +148,4 @@ impl Waiting {
 /// Nothing came back within the operation time-out.
 pub(crate) fn no_answer() -> StoreError {
     StoreError::new(StoreErrorKind::Disconnected, "the store did not answer in time")
-}
-
-impl<S: Clone> Core<S> {
-    /// An acquire begins.
-    pub(crate) fn arrive(
-        &mut self,
-        now: Moment,
-        key: LockKey,
-        token: Token,
-        terms: Terms,
-        seat: S,
-    ) -> Result<TicketId, Refusal> {
-        if self.closing.is_some() {
-            return Err(Refusal::ShuttingDown);
-        }
-        if terms.wait == Wait::AtMost(Duration::ZERO) && self.is_taken(&key) {
-            return Err(Refusal::Busy);
-        }
-        let waiting = Waiting::new(now, self.next_id, terms.wait, self.operation_timeout);
-        let stage = Stage::Waiting(waiting);
-        let id = self.insert(Ticket { key: key.clone(), token, terms, seat, stage, filed: Moment::MAX });
-        self.waiting += 1;
-        let line = self.lines.entry(key).or_default();
-        if line.is_free() {
-            line.occupant = Some(id);
-            self.give_turn(now, id);
-        } else {
-            self.join_line(id);
-        }
-        Ok(id)
-    }
-
-    /// What the task of this ticket does now; `line` is its own session's, if it has one.
-    pub(crate) fn next(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> Step {
-        let operation_timeout = self.operation_timeout;
-        let Some(ticket) = self.tickets.get_mut(&id) else { return Step::Stand };
-        let step = match &mut ticket.stage {
-            Stage::Waiting(waiting) => match (&waiting.turn, line) {
-                (Turn::Refused(refusal), _) => Step::Refused(refusal.clone()),
-                (Turn::MayAsk { .. }, Some(line)) if waiting.carrier.is_none() => {
-                    waiting.carrier = Some(line);
-                    waiting.turn = Turn::Asking { sent: now, fails_at: now + operation_timeout, by_keeper: false };
-                    Step::Ask(Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl })
-                }
-                (Turn::MayAsk { .. }, _) => {
-                    waiting.turn = Turn::MayAsk { keeper_from: now };
-                    Step::Stand
-                }
-                (Turn::Asking { by_keeper: false, .. }, _) => Step::Asking,
-                _ => Step::Stand,
-            },
-            Stage::Held(held) if held.over(now).is_none() => {
-                held.claimed = true;
-                Step::Granted { fence: held.fence, until: held.until() }
-            }
-            _ => Step::Stand,
-        };
-        if let Step::Refused(_) = step {
-            self.remove(id);
-            self.waiting -= 1;
-        } else {
-            self.file(id);
-        }
-        step
-    }
-
-    /// The ask that was sent at `sent` was answered.
-    pub(crate) fn answered(&mut self, now: Moment, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return };
-        if sent < waiting.since {
-            return;
-        }
-        let current = waiting.is_current(sent);
-        match answer {
-            Ok(Acquired::Granted { fence }) if !matches!(waiting.turn, Turn::Refused(_)) => {
-                self.grant(now, id, fence, sent);
-            }
-            Ok(Acquired::Held { for_at_most }) if current => self.told_busy(now, id, sent, for_at_most),
-            Err(error) if current => self.troubled(now, id, error),
-            _ => {}
-        }
-        self.file(id);
-    }
-
-    /// The task of a ticket that had not been granted, or had not seen its grant, is gone.
-    pub(crate) fn left(&mut self, now: Moment, id: TicketId) {
-        match self.stage(id) {
-            Some(Stage::Waiting(waiting)) => {
-                if !matches!(waiting.turn, Turn::Refused(_)) {
-                    self.step_out(now, id);
-                }
-                self.remove(id);
-                self.waiting -= 1;
-            }
-            Some(Stage::Held(_)) => self.end(now, id, None),
-            _ => {}
-        }
-        self.tick_closing(now);
-    }
-
-    /// Refuses everyone who waits.
-    pub(super) fn refuse_waiting(&mut self, now: Moment) {
-        let waiting: Vec<TicketId> = self
-            .tickets
-            .iter()
-            .filter(|(_, ticket)| match &ticket.stage {
-                Stage::Waiting(waiting) => !matches!(waiting.turn, Turn::Refused(_)),
-                Stage::Held(held) => !held.claimed,
-                Stage::Releasing(_) => false,
-            })
-            .map(|(&id, _)| id)
-            .collect();
-        for id in waiting {
-            self.refuse(now, id, Refusal::ShuttingDown);
-        }
-    }
-
-    pub(super) fn tick_waiting(&mut self, now: Moment, id: TicketId) -> Option<Job> {
-        let ticket = self.tickets.get_mut(&id)?;
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
-        match waiting.turn {
-            _ if waiting.time_up <= now => {
-                let blocked = self.occupants_trouble(id).or_else(|| self.outage.clone());
-                let Some(Stage::Waiting(waiting)) = self.stage(id) else { return None };
-                let refusal = waiting.time_up_refusal(blocked);
-                self.report_time_out(id);
-                self.refuse(now, id, refusal);
-                None
-            }
-            Turn::InLine { impatient: false } => {
-                self.grow_impatient(now, id);
-                None
-            }
-            Turn::Resting { told_busy: true, .. } if waiting.busy_from <= now => {
-                self.refuse(now, id, Refusal::Busy);
-                None
-            }
-            Turn::Asking { fails_at, .. } if fails_at <= now => {
-                self.report_time_out(id);
-                self.troubled(now, id, no_answer());
-                self.file(id);
-                self.tick_waiting(now, id)
-            }
-            Turn::MayAsk { keeper_from: from } | Turn::Resting { until: from, .. } if from <= now => {
-                self.ask_by_keeper(now, id)
-            }
-            _ => None,
-        }
-    }
-
-    fn ask_by_keeper(&mut self, now: Moment, id: TicketId) -> Option<Job> {
-        let keeper = self.keeper;
-        let ticket = self.tickets.get_mut(&id)?;
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
-        let Some(line) = keeper else {
-            waiting.turn = Turn::Parked;
-            self.parked.insert(id);
-            self.file(id);
-            return None;
-        };
-        let first = waiting.carrier.is_none();
-        waiting.carrier = Some(line);
-        // The keeper answers within the operation time-out; twice that is for a store that panics.
-        waiting.turn = Turn::Asking { sent: now, fails_at: now + self.operation_timeout * 2, by_keeper: true };
-        let ask = Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl };
-        self.file(id);
-        Some(if first { Job::Acquire(id, ask) } else { Job::Look(id, ask) })
-    }
-
-    fn grant(&mut self, now: Moment, id: TicketId, fence: u64, sent: Moment) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Waiting(waiting) = &ticket.stage else { return };
-        let terms = ticket.terms;
-        let held = Held {
-            fence,
-            ttl: terms.ttl,
-            deadline: lease::deadline(sent, terms.ttl),
-            hold_until: terms.max_hold.map_or(Moment::MAX, |max| now + max),
-            keep_until: terms.min_hold.map_or(Moment::MIN, |min| now + min),
-            schedule: if terms.renew { Schedule::start(sent, terms.ttl, ticket.token) } else { Schedule::never() },
-            claimed: false,
-            lost: None,
-            in_doubt: waiting.in_doubt,
-            by_hand: None,
-        };
-        if held.over(now).is_some() {
-            return self.granted_too_late(now, id);
-        }
-        if waiting.is_by_keeper() {
-            self.actions.push(Action::Wake(ticket.seat.clone()));
-        }
-        ticket.stage = Stage::Held(held);
-        self.waiting -= 1;
-        self.held += 1;
-        self.refuse_impatient(now, id, Moment::MAX);
-    }
-
-    /// The grant is given back, and the ticket goes on under a new token, behind the release of the old one.
-    fn granted_too_late(&mut self, now: Moment, id: TicketId) {
-        self.give_back(now, id);
-        let order = self.next_id;
-        self.next_id += 1;
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return };
-        ticket.token = ticket.token.successor();
-        waiting.since = now;
-        waiting.turn = Turn::InLine { impatient: waiting.busy_from <= now };
-        waiting.order = order;
-        waiting.carrier = None;
-        waiting.in_doubt = None;
-        waiting.trouble =
-            Some(StoreError::new(StoreErrorKind::Disconnected, "the store's answer came too late to be of use"));
-        let key = ticket.key.clone();
-        self.vacate(id);
-        self.join_line(id);
-        self.pass_turn(now, &key);
-        self.wake(id);
-    }
-
-    fn told_busy(&mut self, now: Moment, id: TicketId, sent: Moment, held_for: Option<Duration>) {
-        self.refuse_impatient(now, id, sent);
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return };
-        waiting.answered = true;
-        waiting.trouble = None;
-        // The first ask does not learn for how long; the look that follows at once does.
-        waiting.turn = Turn::MayAsk { keeper_from: now };
-        if waiting.busy_from <= now {
-            return self.refuse(now, id, Refusal::Busy);
-        }
-        if let Some(held_for) = held_for {
-            waiting.rest(now, ticket.token, held_for);
-        }
-    }
-
-    fn troubled(&mut self, now: Moment, id: TicketId, error: StoreError) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return };
-        let give_up = match error.kind() {
-            StoreErrorKind::Refused => true,
-            StoreErrorKind::Unready => waiting.busy_from <= now,
-            StoreErrorKind::Disconnected => false,
-        };
-        // Whatever the store says of a failed ask, a part of it may have taken effect.
-        waiting.in_doubt = waiting.carrier;
-        waiting.trouble = Some(error.clone());
-        waiting.pause(now, ticket.token);
-        if give_up {
-            self.refuse(now, id, Refusal::Unavailable(error));
-        }
-    }
-
-    /// Ends a ticket without a grant; its task has yet to hear of it.
-    pub(super) fn refuse(&mut self, now: Moment, id: TicketId, refusal: Refusal) {
-        if let Some(Stage::Held(_)) = self.stage(id) {
-            self.held -= 1;
-            self.waiting += 1;
-        }
-        self.step_out(now, id);
-        if let Some(stage) = self.stage_mut(id) {
-            *stage = Stage::Waiting(Waiting::refused(refusal));
-        }
-        self.wake(id);
-        self.file(id);
-    }
-
-    /// Leaves the line, and follows what may have taken effect by a release.
-    fn step_out(&mut self, now: Moment, id: TicketId) {
-        self.give_back(now, id);
-        self.vacate(id);
-        if let Some(ticket) = self.tickets.get(&id) {
-            let key = ticket.key.clone();
-            self.pass_turn(now, &key);
-        }
-    }
-
-    /// Queues a release of the ticket's token, if there is anything to release.
-    fn give_back(&mut self, now: Moment, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
-        let (carrier, in_doubt) = match &ticket.stage {
-            Stage::Waiting(waiting) if waiting.may_take_effect().is_some() => {
-                (waiting.may_take_effect(), waiting.in_doubt.is_some())
-            }
-            Stage::Held(held) => (held.in_doubt, held.in_doubt.is_some()),
-            _ => return,
-        };
-        let orphan = Ticket {
-            key: ticket.key.clone(),
-            token: ticket.token,
-            terms: ticket.terms,
-            seat: ticket.seat.clone(),
-            stage: Stage::Releasing(Releasing::orphan(now, ticket.terms.ttl, carrier, in_doubt)),
-            filed: Moment::MAX,
-        };
-        self.lines.entry(orphan.key.clone()).or_default().releasing += 1;
-        self.insert(orphan);
-    }
-
-    /// Takes the ticket out of its line.
-    pub(super) fn vacate(&mut self, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
-        let Some(line) = self.lines.get_mut(&ticket.key) else { return };
-        if line.occupant == Some(id) {
-            line.occupant = None;
-        } else if let Stage::Waiting(waiting) = &ticket.stage {
-            line.queue.remove(&waiting.order);
-            line.impatient.remove(&waiting.order);
-        }
-    }
-
-    fn join_line(&mut self, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
-        let Stage::Waiting(waiting) = &ticket.stage else { return };
-        let line = self.lines.entry(ticket.key.clone()).or_default();
-        match waiting.turn {
-            Turn::InLine { impatient: true } => line.impatient.insert(waiting.order, id),
-            _ => line.queue.insert(waiting.order, id),
-        };
-    }
-
-    /// Gives the turn to the next in line, if the line is free.
-    pub(super) fn pass_turn(&mut self, now: Moment, key: &LockKey) {
-        let Some(line) = self.lines.get_mut(key) else { return };
-        if !line.is_free() {
-            return;
-        }
-        let Some(id) = line.pop() else {
-            self.lines.remove(key);
-            return;
-        };
-        line.occupant = Some(id);
-        self.give_turn(now, id);
-        self.wake(id);
-    }
-
-    fn give_turn(&mut self, now: Moment, id: TicketId) {
-        if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
-            waiting.turn = Turn::MayAsk { keeper_from: now + PATIENCE };
-        }
-        self.file(id);
-    }
-
-    /// Its time to wait is over, but it may not have heard whether the key is free.
-    fn grow_impatient(&mut self, now: Moment, id: TicketId) {
-        let Some(key) = self.tickets.get(&id).map(|ticket| ticket.key.clone()) else { return };
-        if self.is_taken(&key) {
-            return self.refuse(now, id, Refusal::Busy);
-        }
-        self.vacate(id);
-        if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
-            waiting.turn = Turn::InLine { impatient: true };
-        }
-        self.join_line(id);
-        self.file(id);
-    }
-
-    /// The key was seen to be held, by an ask that was sent at `sent` or by a grant to `winner`.
-    fn refuse_impatient(&mut self, now: Moment, winner: TicketId, sent: Moment) {
-        let Some(key) = self.tickets.get(&winner).map(|ticket| &ticket.key) else { return };
-        let Some(line) = self.lines.get(key) else { return };
-        let heard: Vec<TicketId> = line.impatient.values().copied().filter(|&id| self.came_before(id, sent)).collect();
-        for id in heard {
-            self.refuse(now, id, Refusal::Busy);
-        }
-    }
-
-    fn came_before(&self, id: TicketId, sent: Moment) -> bool {
-        matches!(self.stage(id), Some(Stage::Waiting(waiting)) if waiting.arrived <= sent)
-    }
-
-    /// Whether somebody of this process holds the key or was told just now that somebody else does.
-    fn is_taken(&self, key: &LockKey) -> bool {
-        let occupant = self.lines.get(key).and_then(|line| line.occupant);
-        match occupant.and_then(|id| self.stage(id)) {
-            Some(Stage::Held(held)) => held.lost.is_none(),
-            Some(Stage::Waiting(waiting)) => matches!(waiting.turn, Turn::Resting { told_busy: true, .. }),
-            _ => false,
-        }
-    }
-
-    /// What keeps the one whom this ticket waits for from being answered.
-    fn occupants_trouble(&self, id: TicketId) -> Option<StoreError> {
-        let line = self.lines.get(&self.tickets.get(&id)?.key)?;
-        match self.stage(line.occupant?)? {
-            Stage::Waiting(waiting) => waiting.trouble.clone(),
-            _ => None,
-        }
-    }
-
-    fn report_time_out(&mut self, id: TicketId) {
-        if let Some(Stage::Waiting(Waiting { turn: Turn::Asking { .. }, carrier: Some(line), .. })) = self.stage(id) {
-            self.actions.push(Action::TimedOut(*line));
-        }
-    }
-}
-
-impl Waiting {
-    fn is_by_keeper(&self) -> bool {
-        matches!(self.turn, Turn::Asking { by_keeper: true, .. })
-    }
 }

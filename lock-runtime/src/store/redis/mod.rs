@@ -59,7 +59,7 @@ pub struct RedisSettings {
     /// keys of one lock live on one node of a cluster. Set it to share locks with programs that use
     /// `SET key token NX PX` under names of their own.
     pub name_format: Option<String>,
-    /// How long making a connection may take. A second unless set.
+    /// How long making a connection may take. 5 s unless set.
     pub operation_timeout: Duration,
     /// Sends every command at once instead of gathering (`TCP_NODELAY`). On loopback it costs throughput, over a
     /// network with delay it may save a round trip. Off unless set.
@@ -73,7 +73,7 @@ impl Default for RedisSettings {
         Self {
             namespace: "lock".to_owned(),
             name_format: None,
-            operation_timeout: Duration::from_secs(1),
+            operation_timeout: Duration::from_secs(5),
             nodelay: false,
             root_certificates: None,
         }

@@ -1,0 +1,135 @@
+//! The tickets of one key, and whose turn it is.
+//!
+//! A line's occupant alone asks the store, or holds. Must stay true: turns are given in the order of arrival; nobody has
+//! the turn while a release of the key has yet to be answered.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::waiting::Turn;
+use super::{Core, Refusal, Stage, TicketId};
+use crate::clock::Moment;
+use crate::key::LockKey;
+use crate::store::StoreError;
+
+/// How long a task whose turn it is may take to ask by itself; then the keeper asks for it.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// The tickets of one key, in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// Who asks or holds.
+    pub(super) occupant: Option<TicketId>,
+    /// Releases that have yet to be answered; nobody asks before.
+    pub(super) releasing: u32,
+    /// By order of arrival.
+    queue: BTreeMap<u64, TicketId>,
+    /// Those whose time to wait is over, and who wait only to hear whether the key is free.
+    impatient: BTreeMap<u64, TicketId>,
+}
+
+impl Line {
+    pub(super) fn is_free(&self) -> bool {
+        self.occupant.is_none() && self.releasing == 0
+    }
+
+    fn pop(&mut self) -> Option<TicketId> {
+        let patient = self.queue.first_key_value().map_or(u64::MAX, |(&order, _)| order);
+        let impatient = self.impatient.first_key_value().map_or(u64::MAX, |(&order, _)| order);
+        let line = if patient < impatient { &mut self.queue } else { &mut self.impatient };
+        line.pop_first().map(|(_, id)| id)
+    }
+}
+
+impl<S: Clone> Core<S> {
+    /// Takes the ticket out of its line.
+    pub(super) fn vacate(&mut self, id: TicketId) {
+        let Some(ticket) = self.tickets.get(&id) else { return };
+        let Some(line) = self.lines.get_mut(&ticket.key) else { return };
+        if line.occupant == Some(id) {
+            line.occupant = None;
+        } else if let Stage::Waiting(waiting) = &ticket.stage {
+            line.queue.remove(&waiting.order);
+            line.impatient.remove(&waiting.order);
+        }
+    }
+
+    pub(super) fn join_line(&mut self, id: TicketId) {
+        let Some(ticket) = self.tickets.get(&id) else { return };
+        let Stage::Waiting(waiting) = &ticket.stage else { return };
+        let line = self.lines.entry(ticket.key.clone()).or_default();
+        match waiting.turn {
+            Turn::InLine { impatient: true } => line.impatient.insert(waiting.order, id),
+            _ => line.queue.insert(waiting.order, id),
+        };
+    }
+
+    /// Gives the turn to the next in line, if the line is free.
+    pub(super) fn pass_turn(&mut self, now: Moment, key: &LockKey) {
+        let Some(line) = self.lines.get_mut(key) else { return };
+        if !line.is_free() {
+            return;
+        }
+        let Some(id) = line.pop() else {
+            self.lines.remove(key);
+            return;
+        };
+        line.occupant = Some(id);
+        self.give_turn(now, id);
+        self.wake(id);
+    }
+
+    pub(super) fn give_turn(&mut self, now: Moment, id: TicketId) {
+        if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
+            waiting.turn = Turn::MayAsk { keeper_from: now + PATIENCE };
+        }
+        self.file(id);
+    }
+
+    /// Its time to wait is over, but it may not have heard whether the key is free.
+    pub(super) fn grow_impatient(&mut self, now: Moment, id: TicketId) {
+        let Some(key) = self.tickets.get(&id).map(|ticket| ticket.key.clone()) else { return };
+        if self.is_taken(&key) {
+            return self.refuse(now, id, Refusal::Busy);
+        }
+        self.vacate(id);
+        if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
+            waiting.turn = Turn::InLine { impatient: true };
+        }
+        self.join_line(id);
+        self.file(id);
+    }
+
+    /// The key was seen to be held, by an ask that was sent at `sent` or by a grant to `winner`.
+    pub(super) fn refuse_impatient(&mut self, now: Moment, winner: TicketId, sent: Moment) {
+        let Some(key) = self.tickets.get(&winner).map(|ticket| &ticket.key) else { return };
+        let Some(line) = self.lines.get(key) else { return };
+        let heard: Vec<TicketId> = line.impatient.values().copied().filter(|&id| self.came_before(id, sent)).collect();
+        for id in heard {
+            self.refuse(now, id, Refusal::Busy);
+        }
+    }
+
+    fn came_before(&self, id: TicketId, sent: Moment) -> bool {
+        matches!(self.stage(id), Some(Stage::Waiting(waiting)) if waiting.arrived <= sent)
+    }
+
+    /// Whether somebody of this process holds the key or was told just now that somebody else does.
+    pub(super) fn is_taken(&self, key: &LockKey) -> bool {
+        let occupant = self.lines.get(key).and_then(|line| line.occupant);
+        match occupant.and_then(|id| self.stage(id)) {
+            Some(Stage::Held(held)) => held.lost.is_none(),
+            Some(Stage::Waiting(waiting)) => matches!(waiting.turn, Turn::Resting { told_busy: true, .. }),
+            _ => false,
+        }
+    }
+
+    /// What keeps the one whom this ticket waits for from being answered.
+    pub(super) fn occupants_trouble(&self, id: TicketId) -> Option<StoreError> {
+        let line = self.lines.get(&self.tickets.get(&id)?.key)?;
+        match self.stage(line.occupant?)? {
+            Stage::Waiting(waiting) => waiting.trouble.clone(),
+            _ => None,
+        }
+    }
+}
