@@ -9,7 +9,7 @@ use super::lease::{self, Held};
 use super::release::Releasing;
 use super::renewal::Schedule;
 use super::waiting::{Turn, Waiting, no_answer};
-use super::{Action, Core, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Wait};
+use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Wait};
 use crate::clock::Moment;
 use crate::key::LockKey;
 use crate::store::{Acquired, Ask, StoreError, StoreErrorKind, Token};
@@ -195,7 +195,8 @@ impl<S: Clone> Core<S> {
             schedule: if terms.renew { Schedule::start(sent, terms.ttl, ticket.token) } else { Schedule::never() },
             claimed: false,
             lost: None,
-            in_doubt: waiting.in_doubt,
+            // A late answer leaves in doubt what was asked since.
+            doubt: if waiting.is_current(sent) { waiting.doubt } else { waiting.may_take_effect() },
             by_hand: None,
         };
         if held.over(now).is_some() {
@@ -222,7 +223,7 @@ impl<S: Clone> Core<S> {
         waiting.turn = Turn::InLine { impatient: waiting.busy_from <= now };
         waiting.order = order;
         waiting.carrier = None;
-        waiting.in_doubt = None;
+        waiting.doubt = Doubt::Nowhere;
         waiting.trouble =
             Some(StoreError::new(StoreErrorKind::Disconnected, "the store's answer came too late to be of use"));
         let key = ticket.key.clone();
@@ -257,7 +258,7 @@ impl<S: Clone> Core<S> {
             StoreErrorKind::Disconnected => false,
         };
         // Whatever the store says of a failed ask, a part of it may have taken effect.
-        waiting.in_doubt = waiting.carrier;
+        waiting.doubt = waiting.doubt.and(waiting.carrier);
         waiting.trouble = Some(error.clone());
         waiting.pause(now, ticket.token);
         if give_up {
@@ -292,11 +293,9 @@ impl<S: Clone> Core<S> {
     /// Queues a release of the ticket's token, if there is anything to release.
     fn give_back(&mut self, now: Moment, id: TicketId) {
         let Some(ticket) = self.tickets.get(&id) else { return };
-        let (carrier, in_doubt) = match &ticket.stage {
-            Stage::Waiting(waiting) if waiting.may_take_effect().is_some() => {
-                (waiting.may_take_effect(), waiting.in_doubt.is_some())
-            }
-            Stage::Held(held) => (held.in_doubt, held.in_doubt.is_some()),
+        let doubt = match &ticket.stage {
+            Stage::Waiting(waiting) if waiting.may_take_effect() != Doubt::Nowhere => waiting.may_take_effect(),
+            Stage::Held(held) => held.doubt,
             _ => return,
         };
         let orphan = Ticket {
@@ -304,7 +303,7 @@ impl<S: Clone> Core<S> {
             token: ticket.token,
             terms: ticket.terms,
             seat: ticket.seat.clone(),
-            stage: Stage::Releasing(Releasing::orphan(now, ticket.terms.ttl, carrier, in_doubt)),
+            stage: Stage::Releasing(Releasing::orphan(now, ticket.terms.ttl, doubt)),
             filed: Moment::MAX,
         };
         self.lines.entry(orphan.key.clone()).or_default().releasing += 1;

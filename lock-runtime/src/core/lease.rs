@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::LineId;
+use super::Doubt;
 use super::renewal::Schedule;
 use crate::clock::Moment;
 use crate::error::LossReason;
@@ -43,8 +43,8 @@ pub(crate) struct Held {
     /// Whether its task has seen the grant.
     pub(crate) claimed: bool,
     pub(crate) lost: Option<LossReason>,
-    /// The line of an ask that had no answer and may yet take effect.
-    pub(crate) in_doubt: Option<LineId>,
+    /// Asks of this token beside the one that was granted.
+    pub(super) doubt: Doubt,
     pub(crate) by_hand: Option<ByHand>,
 }
 
@@ -121,7 +121,7 @@ mod tests {
             schedule: Schedule::never(),
             claimed: true,
             lost: None,
-            in_doubt: None,
+            doubt: Doubt::Nowhere,
             by_hand: None,
         }
     }

@@ -9,6 +9,7 @@
 
 mod asking;
 mod closing;
+mod doubt;
 mod holding;
 pub(crate) mod lease;
 mod line;
@@ -27,6 +28,7 @@ use crate::key::LockKey;
 use crate::store::{Ask, Release, Renewal, StoreError, Token};
 
 pub(crate) use closing::Closed;
+use doubt::Doubt;
 pub(crate) use holding::ByHandStep;
 use lease::Held;
 use line::Line;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::waiting::no_answer;
-use super::{Action, Core, Job, LineId, Stage, TicketId, jitter};
+use super::{Action, Core, Doubt, Job, LineId, Stage, TicketId, jitter};
 use crate::clock::Moment;
 use crate::store::{Release, Released, StoreError, StoreErrorKind, Token};
 
@@ -30,10 +30,8 @@ pub(crate) enum ReleaseStep {
 #[derive(Debug)]
 pub(super) struct Releasing {
     errand: Errand,
-    /// The line of an ask that had no answer: a release behind it is final.
-    carrier: Option<LineId>,
-    /// An ask may yet take effect after a release on another line; one more release follows later.
-    in_doubt: bool,
+    /// What may yet take effect, and has to be undone too.
+    doubt: Doubt,
     /// An earlier release had no answer, so that "not ours" may mean that it worked.
     unanswered: bool,
     /// When `min_hold` is over.
@@ -64,11 +62,10 @@ enum Errand {
 
 impl Releasing {
     /// Gives back what nobody holds: an ask that may have taken effect, a grant that nobody saw.
-    pub(super) fn orphan(now: Moment, ttl: Duration, carrier: Option<LineId>, in_doubt: bool) -> Self {
+    pub(super) fn orphan(now: Moment, ttl: Duration, doubt: Doubt) -> Self {
         Self {
             errand: Errand::Due(now),
-            carrier,
-            in_doubt,
+            doubt,
             unanswered: false,
             keep_until: Moment::MIN,
             pointless: now + ttl,
@@ -118,7 +115,7 @@ impl<S: Clone> Core<S> {
             errand: if own { Errand::Own } else { Errand::Due(now) },
             keep_until: if held.claimed { held.keep_until } else { Moment::MIN },
             awaited,
-            ..Releasing::orphan(now, held.ttl, held.in_doubt, held.in_doubt.is_some())
+            ..Releasing::orphan(now, held.ttl, held.doubt)
         });
         let key = ticket.key.clone();
         self.vacate(id);
@@ -190,8 +187,7 @@ impl<S: Clone> Core<S> {
         match answer {
             Ok(answer) => {
                 let answer = if releasing.unanswered { Released::Freed } else { answer };
-                let behind_it = releasing.carrier.is_some() && releasing.carrier == via;
-                if releasing.in_doubt && !behind_it {
+                if !releasing.doubt.is_settled_by(via) {
                     self.release_once_more(now, id);
                 }
                 self.over(now, id, Ok(answer));
@@ -199,7 +195,7 @@ impl<S: Clone> Core<S> {
             Err(error) => {
                 releasing.unanswered |= error.kind() == StoreErrorKind::Disconnected;
                 // Whatever carried the ask is in trouble, so that the ask may come later than the next release.
-                releasing.in_doubt |= releasing.carrier.take().is_some();
+                releasing.doubt = releasing.doubt.without_line();
                 let pause = Duration::from_millis(25 << releasing.tries.min(6)).min(LONGEST_PAUSE / 2);
                 let at = if releasing.tries == 0 { now } else { now + pause + jitter(token, releasing.tries, pause) };
                 releasing.tries += 1;
@@ -240,7 +236,7 @@ impl<S: Clone> Core<S> {
             Errand::Due(at) if at <= now && connected => {
                 // The keeper answers within the operation time-out; twice that is for a store that panics.
                 releasing.errand = Errand::SentByKeeper(now + self.operation_timeout * 2);
-                Some(Job::Release(id, releasing.order(now, &ticket.key, ticket.token), releasing.carrier))
+                Some(Job::Release(id, releasing.order(now, &ticket.key, ticket.token), releasing.doubt.line()))
             }
             Errand::Due(at) if at <= now => {
                 releasing.errand = Errand::Parked;
@@ -267,7 +263,7 @@ impl<S: Clone> Core<S> {
             pointless: releasing.pointless.max(at + Duration::from_nanos(1)),
             holds_line: false,
             keep_until: releasing.keep_until,
-            ..Releasing::orphan(now, ticket.terms.ttl, None, false)
+            ..Releasing::orphan(now, ticket.terms.ttl, Doubt::Nowhere)
         };
         let again = super::Ticket {
             key: ticket.key.clone(),

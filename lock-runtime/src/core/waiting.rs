@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LineId, Refusal, Wait, jitter};
+use super::{Doubt, LineId, Refusal, Wait, jitter};
 use crate::clock::Moment;
 use crate::store::{StoreError, StoreErrorKind, Token};
 
@@ -28,8 +28,8 @@ pub(super) struct Waiting {
     pub(super) turn: Turn,
     /// What carried the last ask of this token; the token was never sent when there is none.
     pub(super) carrier: Option<LineId>,
-    /// The line of an ask that had no answer and may yet take effect.
-    pub(super) in_doubt: Option<LineId>,
+    /// Earlier asks of this token.
+    pub(super) doubt: Doubt,
     /// What went wrong, unless the store has answered since.
     pub(super) trouble: Option<StoreError>,
     pub(super) answered: bool,
@@ -75,7 +75,7 @@ impl Waiting {
             time_up,
             turn,
             carrier: None,
-            in_doubt: None,
+            doubt: Doubt::Nowhere,
             trouble: None,
             answered: false,
             tries: 0,
@@ -105,11 +105,11 @@ impl Waiting {
         }
     }
 
-    /// The line of an ask that may yet take effect, answered or not.
-    pub(super) fn may_take_effect(&self) -> Option<LineId> {
+    /// The asks that may yet take effect: the one that is under way, if any, and earlier ones.
+    pub(super) fn may_take_effect(&self) -> Doubt {
         match self.turn {
-            Turn::Asking { .. } => self.carrier,
-            _ => self.in_doubt,
+            Turn::Asking { .. } => self.doubt.and(self.carrier),
+            _ => self.doubt,
         }
     }
 

@@ -1,5 +1,5 @@
 //! A whole fleet of cores on one store, from a seed: requests and replies that are late or lost, tasks that give up,
-//! keepers that lose their connection. Whatever happens, no two leases of a key overlap, and nothing is left behind.
+//! keepers that lose their connection, times when nothing gets through. Whatever happens, no two leases of a key overlap, and nothing is left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,9 @@ use super::*;
 use crate::store::memory::Model;
 
 const SEEDS: u64 = 100;
-const KEYS: u64 = 2;
+const KEYS: u64 = 3;
+/// Locks of this key outlive every run, so that one that stayed behind is found.
+const LONG: u64 = 2;
 const CLIENTS: usize = 3;
 /// How long tasks keep coming; afterwards everything must come to rest.
 const BUSY: Duration = Duration::from_secs(20);
@@ -52,6 +54,7 @@ enum Event {
     Arrives(Mail),
     Returns(Mail, Option<Reply>),
     Works(usize),
+    Darkens(usize),
     Cuts(usize),
     Heals(usize),
 }
@@ -74,6 +77,8 @@ struct Client {
     keeper: u64,
     /// Leases whose body runs: the key, and until when its steps may start.
     bodies: BTreeMap<TicketId, (LockKey, Moment)>,
+    /// Until then nothing that it sends arrives.
+    dark_until: Moment,
     works_at: Moment,
 }
 
@@ -104,6 +109,7 @@ impl Fleet {
             tokens: u128::from(n as u64) << 100,
             keeper: 10,
             bodies: BTreeMap::new(),
+            dark_until: Moment::MIN,
             works_at: Moment::MAX,
         };
         let mut fleet = Self {
@@ -123,6 +129,7 @@ impl Fleet {
             fleet.after(Duration::ZERO, Event::Heals(n));
             fleet.after(ms(5), Event::Comes(n));
             fleet.after(ms(3000), Event::Cuts(n));
+            fleet.after(ms(4000), Event::Darkens(n));
         }
         fleet
     }
@@ -174,6 +181,13 @@ impl Fleet {
             Event::Arrives(mail) => self.arrives(mail),
             Event::Returns(mail, reply) => self.returns(&mail, reply),
             Event::Works(n) => self.works(n),
+            Event::Darkens(n) => {
+                self.clients[n].dark_until = self.now + self.within(2500);
+                if self.now < self.stop {
+                    let pause = self.within(8000);
+                    self.after(ms(2500) + pause, Event::Darkens(n));
+                }
+            }
             Event::Cuts(n) => {
                 self.clients[n].core.disconnected();
                 let pause = self.within(1500);
@@ -196,9 +210,10 @@ impl Fleet {
     fn comes(&mut self, n: usize) {
         let waits = [Wait::AtMost(Duration::ZERO), Wait::AtMost(ms(300)), Wait::AtMost(ms(4000))];
         let wait = if self.random.chance(33) { waits[0] } else { waits[1 + usize::from(self.random.chance(50))] };
-        let ttl = ms(300 + self.random.below(1500));
+        let key = self.random.below(KEYS);
+        let ttl = if key == LONG { ms(300_000) } else { ms(300 + self.random.below(1500)) };
         let terms = Terms { ttl, wait, renew: self.random.chance(80), max_hold: None, min_hold: None };
-        let key = name(self.random.below(KEYS));
+        let key = name(key);
         let seat = TicketSeat::default();
         let client = &mut self.clients[n];
         client.tokens += 1 << 32;
@@ -294,11 +309,13 @@ impl Fleet {
     }
 
     fn send(&mut self, client: usize, id: TicketId, line: LineId, by_task: bool, request: Request) {
-        let (lost, lose_reply) =
-            if self.now < self.stop { (self.random.chance(3), self.random.chance(3)) } else { (false, false) };
+        let busy = self.now < self.stop;
+        let dark = self.now < self.clients[client].dark_until;
+        let (lost, lose_reply) = (dark || busy && self.random.chance(3), busy && self.random.chance(3));
         let mail = Mail { number: self.count, client, id, line, sent: self.now, by_task, lose_reply, request };
         let slow = self.now < self.stop && self.random.chance(5);
-        let delay = self.within(if slow { 1800 } else { 4 });
+        // Later than a time-out of the keeper's is later than a release is repeated for: the ttl is for that.
+        let delay = self.within(if slow { 950 } else { 4 });
         let arrival = self.arrivals.entry((client, line.0)).or_insert(Moment::MIN);
         *arrival = (*arrival + Duration::from_nanos(1)).max(self.now + delay);
         let delay = arrival.since(self.now);
@@ -320,7 +337,8 @@ impl Fleet {
             Request::Release(release) => Reply::Released(self.model.release(self.now, release)),
         };
         if !mail.lose_reply {
-            let delay = self.within(4);
+            let slow = self.now < self.stop && self.random.chance(5);
+            let delay = self.within(if slow { 900 } else { 4 });
             self.after(delay, Event::Returns(mail, Some(reply)));
         }
     }
