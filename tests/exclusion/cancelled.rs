@@ -58,7 +58,7 @@ on_every_server! {
         let client = connect(&proxy.url()).await;
         // So that the runtime has a line of its own: the first acquires may go by the keeper's.
         for _ in 0..100 {
-            client.lock("warm").acquire().await.expect("it is free");
+            drop(client.lock("warm").acquire().await.expect("it is free"));
         }
         proxy.hold_replies();
         let executed = proxy.until_request_containing(b"NX");

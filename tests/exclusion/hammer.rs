@@ -45,12 +45,12 @@ async fn never_more_than_one_client_is_inside() {
     let ledger = Ledger::new();
     let path = ledger.path().to_owned();
     let end = Instant::now() + Duration::from_secs(SECONDS / 3);
-    let mut strikers = Vec::new();
+    let mut hands = Vec::new();
     for _ in 0..PROCESSES {
         let client = super::connect("memory://hammered").await;
         for task in 0..TASKS {
             let (client, ledger) = (client.clone(), Ledger::at(&path));
-            strikers.push(tokio::spawn(async move {
+            hands.push(tokio::spawn(async move {
                 let mut strikes = 0;
                 while Instant::now() < end {
                     client.scope(strike((task + strikes) % KEYS, &ledger)).await.expect("a turn comes within 20 s");
@@ -61,8 +61,8 @@ async fn never_more_than_one_client_is_inside() {
         }
     }
     let mut strikes = 0;
-    for striker in strikers {
-        strikes += striker.await.expect("no striker panics");
+    for hand in hands {
+        strikes += hand.await.expect("no striker panics");
     }
     assert_eq!(ledger.check().grants as u64, strikes);
     ledger.check().assert_clean();
