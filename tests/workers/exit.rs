@@ -3,6 +3,7 @@
 //! Called with the URL of a store, and with `traced` behind it, it prints every span and event of tracing as well.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
@@ -77,16 +78,23 @@ async fn guard(client: &Client, key: &str, min_hold: Duration) {
     GUARDS.lock().expect("no panic").push(guard);
 }
 
+/// Runs a body that stays, and says so when its first step is over: the end of the process inside of a step is another
+/// story.
 async fn body(client: Client, key: String, ttl: Duration) {
-    let inside = {
-        let key = key.clone();
-        async move {
-            println!("inside {key}");
-            std::future::pending::<()>().await;
-        }
+    let is_inside = AtomicBool::new(false);
+    let body = async {
+        is_inside.store(true, Ordering::SeqCst);
+        std::future::pending::<()>().await;
     };
-    let outcome = client.lock(&key).ttl(ttl).run(inside).await;
-    println!("outcome {key} {outcome:?}");
+    let mut run = std::pin::pin!(client.lock(&key).ttl(ttl).run(body));
+    let outcome = std::future::poll_fn(|cx| {
+        let polled = run.as_mut().poll(cx);
+        if is_inside.swap(false, Ordering::SeqCst) {
+            println!("inside {key}");
+        }
+        polled
+    });
+    println!("outcome {key} {:?}", outcome.await);
 }
 
 async fn tell_job(client: Client, id: String) {
@@ -109,24 +117,21 @@ async fn unconfigured() -> Result<(), LockError> {
 
 /// Holds a lock until somebody presses Ctrl-C, as a program does that wants to end in order.
 async fn until_ctrl_c(client: &Client) {
+    let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
+    // The handler is there from the first poll on.
+    assert!(poll_once(ctrl_c.as_mut()).await.is_pending());
+    println!("listening");
     let work = client.lock("work").run(async {
         println!("inside work");
         std::future::pending::<()>().await;
     });
-    let ctrl_c = async {
-        // The handler is there from the first poll on.
-        let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
-        assert!(futures_poll(ctrl_c.as_mut()).await.is_pending());
-        println!("listening");
-        ctrl_c.await.expect("a handler can be installed");
-    };
     tokio::select! {
         outcome = work => println!("outcome work {outcome:?}"),
-        () = ctrl_c => println!("interrupted"),
+        _ = ctrl_c => println!("interrupted"),
     }
 }
 
-async fn futures_poll<F: Future>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
     std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await
 }
 
@@ -172,8 +177,8 @@ impl Subscriber for Printer {
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         println!("span {id} {}{}", span.metadata().name(), Fields::of(|fields| span.record(fields)));
         Id::from_u64(id)
     }

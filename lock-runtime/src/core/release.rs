@@ -41,7 +41,7 @@ pub(super) struct Releasing {
     /// Whether acquires of the key wait for it.
     holds_line: bool,
     /// Until when a task awaits it.
-    awaited: Option<Moment>,
+    wanted_until: Option<Moment>,
     tries: u32,
 }
 
@@ -70,18 +70,18 @@ impl Releasing {
             keep_until: Moment::MIN,
             pointless: now + ttl,
             holds_line: true,
-            awaited: None,
+            wanted_until: None,
             tries: 0,
         }
     }
 
     pub(super) fn due(&self) -> Moment {
-        let awaited = self.awaited.unwrap_or(Moment::MAX);
+        let wanted_until = self.wanted_until.unwrap_or(Moment::MAX);
         match self.errand {
-            Errand::Own | Errand::SentByTask(_) => awaited,
-            Errand::Due(at) => at.min(awaited),
-            Errand::SentByKeeper(fails_at) => fails_at.min(awaited),
-            Errand::Parked => self.pointless.min(awaited),
+            Errand::Own | Errand::SentByTask(_) => wanted_until,
+            Errand::Due(at) => at.min(wanted_until),
+            Errand::SentByKeeper(fails_at) => fails_at.min(wanted_until),
+            Errand::Parked => self.pointless.min(wanted_until),
             Errand::Over(_) => Moment::MAX,
         }
     }
@@ -102,19 +102,19 @@ impl Releasing {
 }
 
 impl<S: Clone> Core<S> {
-    /// A lease ends: its body or guard is gone. A task awaits the release until `awaited`, or nobody does.
-    pub(crate) fn end(&mut self, now: Moment, id: TicketId, awaited: Option<Moment>) {
+    /// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
+    pub(crate) fn end(&mut self, now: Moment, id: TicketId, wanted_until: Option<Moment>) {
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Held(held) = &ticket.stage else { return };
         if held.lost.is_none() {
             self.held -= 1;
         }
         // A renewal under way is on the keeper's line, and so its release goes behind it there.
-        let own = awaited.is_some() && !held.schedule.is_in_flight();
+        let own = wanted_until.is_some() && !held.schedule.is_in_flight();
         ticket.stage = Stage::Releasing(Releasing {
             errand: if own { Errand::Own } else { Errand::Due(now) },
             keep_until: if held.claimed { held.keep_until } else { Moment::MIN },
-            awaited,
+            wanted_until,
             ..Releasing::orphan(now, held.ttl, held.doubt)
         });
         let key = ticket.key.clone();
@@ -130,7 +130,7 @@ impl<S: Clone> Core<S> {
         let Stage::Releasing(releasing) = &mut ticket.stage else { return ReleaseStep::Stand };
         let step = match (&releasing.errand, line) {
             (Errand::Over(outcome), _) => ReleaseStep::Done(outcome.clone()),
-            _ if releasing.awaited.is_none() => ReleaseStep::Done(Err(no_answer())),
+            _ if releasing.wanted_until.is_none() => ReleaseStep::Done(Err(no_answer())),
             (Errand::Own, Some(line)) => {
                 let order = releasing.order(now, &ticket.key, ticket.token);
                 releasing.errand = Errand::SentByTask(line);
@@ -154,7 +154,7 @@ impl<S: Clone> Core<S> {
     /// The task that awaited this release is gone.
     pub(crate) fn release_left(&mut self, now: Moment, id: TicketId) {
         let Some(Stage::Releasing(releasing)) = self.stage_mut(id) else { return };
-        releasing.awaited = None;
+        releasing.wanted_until = None;
         match releasing.errand {
             Errand::Own => releasing.errand = Errand::Due(now),
             Errand::SentByTask(_) => {
@@ -212,9 +212,9 @@ impl<S: Clone> Core<S> {
         let connected = self.keeper.is_some();
         let ticket = self.tickets.get_mut(&id)?;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
-        if releasing.awaited.is_some_and(|until| until <= now) {
+        if releasing.wanted_until.is_some_and(|until| until <= now) {
             // The task goes on; the release does too, behind what the task may have sent.
-            releasing.awaited = None;
+            releasing.wanted_until = None;
             match releasing.errand {
                 Errand::Own => releasing.errand = Errand::Due(now),
                 Errand::SentByTask(line) => {
@@ -287,7 +287,7 @@ impl<S: Clone> Core<S> {
             line.releasing -= 1;
         }
         releasing.errand = Errand::Over(outcome);
-        if releasing.awaited.is_some() {
+        if releasing.wanted_until.is_some() {
             self.wake(id);
         } else {
             self.remove(id);
