@@ -95,8 +95,11 @@ impl Observed {
         warn!(lock.key = %key, error = %Chain(error), "lock could not be had");
     }
 
-    pub(crate) fn lost(&self, key: &LockKey, fence: u64, reason: LossReason) {
+    pub(crate) fn count_lost(&self) {
         count(&self.lost);
+    }
+
+    pub(crate) fn lost(key: &LockKey, fence: u64, reason: LossReason) {
         warn!(lock.key = %key, lock.fence = fence, %reason, "lock lost");
     }
 

@@ -111,8 +111,10 @@ impl Shared {
                 Action::Wake(seat) => seat.wake(),
                 Action::Extend(seat, until) => seat.extend(until),
                 Action::Lose(seat, reason) => {
+                    // Counted before anybody is woken; told after, since a subscriber is foreign code and may be slow.
+                    self.observed.count_lost();
                     seat.lose(reason);
-                    self.observed.lost(&seat.key, seat.fence(), reason);
+                    Observed::lost(&seat.key, seat.fence(), reason);
                 }
                 Action::TimedOut(line) => self.lines.timed_out(line),
             }
