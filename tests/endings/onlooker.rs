@@ -11,7 +11,7 @@ use crate::{SOON, is_busy};
 pub(crate) enum Onlooker {
     /// In memory there is nothing to look at but by asking for the lock.
     Memory(Client),
-    Server(redis::Client),
+    Server(Box<redis::Client>),
 }
 
 impl Onlooker {
@@ -19,7 +19,7 @@ impl Onlooker {
         if url.starts_with("memory:") {
             Self::Memory(Client::connect_lazy(url).expect("memory needs no server"))
         } else {
-            Self::Server(redis::Client::open(url).expect("a URL of the harness"))
+            Self::Server(Box::new(redis::Client::open(url).expect("a URL of the harness")))
         }
     }
 
