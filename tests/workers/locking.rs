@@ -39,7 +39,7 @@ async fn strike(key: u64, ledger: &Ledger) -> Result<u64, LockError> {
 
 async fn hammer(ledger: &str, seconds: u64, tasks: u64, keys: u64) {
     let end = Instant::now() + Duration::from_secs(seconds);
-    let strikers = (0..tasks).map(|task| {
+    let hands = (0..tasks).map(|task| {
         let ledger = Ledger::at(ledger);
         tokio::spawn(async move {
             let mut strikes = 0_u64;
@@ -50,10 +50,10 @@ async fn hammer(ledger: &str, seconds: u64, tasks: u64, keys: u64) {
             strikes
         })
     });
-    let strikers: Vec<_> = strikers.collect();
+    let hands: Vec<_> = hands.collect();
     let mut strikes = 0;
-    for striker in strikers {
-        strikes += striker.await.expect("no striker panics");
+    for hand in hands {
+        strikes += hand.await.expect("no striker panics");
     }
     println!("strikes {strikes}");
 }
