@@ -19,11 +19,11 @@ pub struct Call(request::Call);
 
 impl Call {
     pub fn new(template: &'static str) -> Self {
-        Self(request::Call::new(template, LockKey::from("")))
+        Self(request::Call::new(template))
     }
 
     pub fn key(&mut self, key: Key) {
-        self.0.key = key.text;
+        self.0.key = Some(key.text);
         self.0.key_fault = key.fault;
     }
 

@@ -16,7 +16,8 @@ use crate::ticket::Acquiring;
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) template: &'static str,
-    pub(crate) key: LockKey,
+    /// None before it is told; an empty one would cost an allocation.
+    pub(crate) key: Option<LockKey>,
     pub(crate) key_fault: Option<KeyFault>,
     pub(crate) client: Option<Client>,
     pub(crate) ttl: Option<Duration>,
@@ -29,10 +30,10 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(template: &'static str, key: LockKey) -> Self {
+    pub(crate) fn new(template: &'static str) -> Self {
         Self {
             template,
-            key,
+            key: None,
             key_fault: None,
             client: None,
             ttl: None,
@@ -46,8 +47,8 @@ impl Call {
 
     /// Checks everything that can be checked without the store.
     pub(crate) fn begin(self) -> Result<Acquiring, LockError> {
-        let Self { key, key_fault, .. } = self;
-        if let Some(fault) = key_fault.or(key.check().err()) {
+        let key = self.key.unwrap_or_else(|| LockKey::from(""));
+        if let Some(fault) = self.key_fault.or(key.check().err()) {
             return Err(LockError::InvalidKey { key, fault });
         }
         let Some(client) = self.client.or_else(crate::global::client) else {
@@ -97,7 +98,8 @@ pub struct LockRequest {
 impl LockRequest {
     pub(crate) fn new(client: Client, key: LockKey) -> Self {
         // The template of a key that is made at run time is not known; a constant keeps the label's cardinality low.
-        let mut call = Call::new("", key);
+        let mut call = Call::new("");
+        call.key = Some(key);
         call.client = Some(client);
         Self { call }
     }

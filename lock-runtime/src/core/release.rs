@@ -286,11 +286,12 @@ impl<S: Clone> Core<S> {
         {
             line.releasing -= 1;
         }
-        releasing.errand = Errand::Over(outcome);
-        if releasing.wanted_until.is_some() {
-            self.wake(id);
-        } else {
-            self.remove(id);
+        let sent = std::mem::replace(&mut releasing.errand, Errand::Over(outcome));
+        match (releasing.wanted_until, sent) {
+            // The task that told the answer knows it.
+            (Some(_), Errand::SentByTask(_)) => {}
+            (Some(_), _) => self.wake(id),
+            (None, _) => drop(self.remove(id)),
         }
         self.pass_turn(now, &key);
         self.tick_closing(now);
