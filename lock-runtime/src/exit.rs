@@ -3,7 +3,7 @@
 //! The hook runs when `main` returns and at `process::exit`; not on abort, nor on a signal that nobody handles. It is
 //! the one place where a body is not dropped before its release: no step of it starts any more instead.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use once_cell::sync::OnceCell;
 
 use crate::clock::{self, Moment};
 use crate::core::{Terms, Wait};
+use crate::mutex::enter;
 use crate::seat::Seat;
 use crate::shared::Shared;
 
@@ -30,7 +31,7 @@ pub(crate) fn watch(shared: &Arc<Shared>) {
         register();
         std::process::id()
     });
-    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut clients = enter(&CLIENTS);
     clients.retain(|client| client.strong_count() > 0);
     clients.push(Arc::downgrade(shared));
 }
@@ -54,7 +55,7 @@ fn register() {}
 fn release_all() {
     // A panic must not cross into the C library.
     let _ = std::panic::catch_unwind(|| {
-        let clients = std::mem::take(&mut *CLIENTS.lock().unwrap_or_else(PoisonError::into_inner));
+        let clients = std::mem::take(&mut *enter(&CLIENTS));
         let give_up = clock::now() + BOUND;
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let closing: Vec<_> =

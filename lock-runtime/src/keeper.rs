@@ -66,13 +66,13 @@ impl Keeper {
     async fn keep(&mut self) {
         loop {
             self.tend_line().await;
-            let turn = self.shared.keeper_turn();
-            if turn.idle && self.shared.is_abandoned() {
+            let round = self.shared.keeper_round();
+            if round.idle && self.shared.is_abandoned() {
                 return;
             }
-            self.dispatch(turn.now, turn.jobs);
+            self.dispatch(round.now, round.jobs);
             let due =
-                if self.line.is_some() || self.opening.is_some() { turn.due } else { turn.due.min(self.again_at) };
+                if self.line.is_some() || self.opening.is_some() { round.due } else { round.due.min(self.again_at) };
             let sleep = due.since(clock::now()).min(LONGEST_SLEEP);
             if sleep.is_zero() {
                 tokio::task::yield_now().await;

@@ -41,6 +41,7 @@ mod guarded;
 mod keeper;
 mod key;
 mod lines;
+mod mutex;
 mod observe;
 mod outcome;
 mod request;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Id};
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{self, Moment};
 use crate::core::LineId;
+use crate::mutex::enter;
 use crate::store::{Session, Store, StoreError};
 
 /// A line is replaced after this many operations in a row without an answer: a connection whose peer is gone says nothing.
@@ -205,8 +206,4 @@ impl Drop for Entry {
         drop(slots);
         drop(old);
     }
-}
-
-fn enter<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

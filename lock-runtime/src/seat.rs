@@ -4,7 +4,7 @@
 //! Must stay true: `until` only grows, and once the lease has ended it stays so; no lock is held while a waker runs.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use tokio::sync::Notify;
@@ -13,6 +13,7 @@ use crate::clock::Moment;
 use crate::core::Terms;
 use crate::error::LossReason;
 use crate::key::LockKey;
+use crate::mutex::enter;
 
 /// `until` of a lease that has ended: before every moment, and never raised again.
 const ENDED: u64 = 0;
@@ -124,7 +125,7 @@ impl Seat {
 
     /// Whom to wake; the task's last word counts.
     pub(crate) fn register(&self, waker: &Waker) {
-        let mut slot = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = enter(&self.waker);
         if slot.as_ref().is_some_and(|current| current.will_wake(waker)) {
             return;
         }
@@ -134,7 +135,7 @@ impl Seat {
     }
 
     pub(crate) fn wake(&self) {
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waker = enter(&self.waker).take();
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -4,7 +4,7 @@
 //! sleeps to.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::clock::{self, Moment};
 use crate::core::{Action, Core, Job};
 use crate::lines::Lines;
+use crate::mutex::enter;
 use crate::observe::Observed;
 use crate::seat::Seat;
 use crate::store::Store;
@@ -39,8 +40,8 @@ struct Desk {
     keeper_wakes: Moment,
 }
 
-/// What the keeper does in one turn.
-pub(crate) struct Turn {
+/// What the keeper does in one round.
+pub(crate) struct Round {
     pub(crate) now: Moment,
     pub(crate) jobs: Vec<Job>,
     /// Until when it may sleep.
@@ -65,7 +66,7 @@ impl Shared {
 
     /// Tells the core what happened, at the time that it is told, and does what it answers.
     pub(crate) fn with<R>(&self, tell: impl FnOnce(&mut Core<Arc<Seat>>, Moment) -> R) -> R {
-        let mut desk = self.enter();
+        let mut desk = enter(&self.desk);
         let answer = tell(&mut desk.core, clock::now());
         let actions = desk.core.take_actions();
         let rouse = desk.core.next_due() < desk.keeper_wakes;
@@ -81,9 +82,9 @@ impl Shared {
         answer
     }
 
-    /// The keeper's turn: everything that is due.
-    pub(crate) fn keeper_turn(&self) -> Turn {
-        let mut desk = self.enter();
+    /// The keeper's round: everything that is due.
+    pub(crate) fn keeper_round(&self) -> Round {
+        let mut desk = enter(&self.desk);
         let now = clock::now();
         let jobs = desk.core.work(now);
         let actions = desk.core.take_actions();
@@ -92,7 +93,7 @@ impl Shared {
         let idle = desk.core.is_idle();
         drop(desk);
         self.carry_out(actions);
-        Turn { now, jobs, due, idle }
+        Round { now, jobs, due, idle }
     }
 
     /// No handle, guard or body is left: the keeper ends when it has nothing more to do.
@@ -119,10 +120,5 @@ impl Shared {
                 Action::TimedOut(line) => self.lines.timed_out(line),
             }
         }
-    }
-
-    /// A panic under the mutex is a fault of the core, and leaves every lease to its deadline: go on.
-    fn enter(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -71,8 +71,9 @@ async fn a_wait_that_is_long_enough_gets_the_lock() {
             client.scope(forever()).await
         }
     });
-    // Long enough for the call to be in line; were it not, it would find the lock free, and the test would still hold.
-    sleep(Duration::from_millis(30)).await;
+    while client.stats().waiting == 0 {
+        tokio::task::yield_now().await;
+    }
     held.release().await.expect("memory answers");
     waiting.await.expect("no panic").expect("it was released");
 }
@@ -104,11 +105,13 @@ async fn a_wait_that_is_too_short_is_busy_and_so_is_none() {
 async fn a_renewed_lock_outlives_its_ttl_and_another_does_not() {
     #[distributed_lock(key = "job", ttl = "150ms", renew = true)]
     async fn renewed() -> Result<(), LockError> {
-        sleep(Duration::from_millis(500)).await; // more than three times the ttl
+        // More than three times the ttl, which is what has to be outlived.
+        sleep(Duration::from_millis(500)).await;
         Ok(())
     }
     #[distributed_lock(key = "job", ttl = "150ms", renew = false)]
     async fn not_renewed() -> Result<(), LockError> {
+        // Longer than the test: it has to be ended.
         sleep(LONG).await;
         Ok(())
     }
@@ -122,6 +125,7 @@ async fn a_renewed_lock_outlives_its_ttl_and_another_does_not() {
 async fn max_hold_ends_a_body_that_is_longer_and_leaves_one_that_is_shorter() {
     #[distributed_lock(key = "job", ttl = "100ms", max_hold = "300ms")]
     async fn hold(time: Duration) -> Result<(), LockError> {
+        // How long a body takes is what is bounded.
         sleep(time).await;
         Ok(())
     }

@@ -11,6 +11,15 @@ use crate::SOON;
 #[derive(Debug, PartialEq)]
 struct Failure(u32);
 
+/// A body that fails with [`Failure`] 7 and takes the server along: its own error comes out, and soon.
+async fn assert_failure_comes_out(client: &Client, body: impl Future<Output = Result<(), Failure>>) {
+    let start = Instant::now();
+    let outcome = client.lock("job").run(body).await.expect("the body ran to its end");
+    assert_eq!(outcome, Err(Failure(7)));
+    assert!(start.elapsed() < SOON + Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(client.stats().release_failed > 0);
+}
+
 on_every_server! {
     async fn the_error_of_a_body_survives_the_death_of_the_server(server: Server) {
         let client = impatient(&server).await;
@@ -18,26 +27,18 @@ on_every_server! {
         let killing = &mut server;
         let body = async move {
             killing.take().expect("once").kill();
-            Err::<(), _>(Failure(7))
+            Err(Failure(7))
         };
-        let start = Instant::now();
-        let outcome = client.lock("job").run(body).await.expect("the body ran to its end");
-        assert_eq!(outcome, Err(Failure(7)));
-        assert!(start.elapsed() < SOON + Duration::from_secs(1), "{:?}", start.elapsed());
-        assert!(client.stats().release_failed > 0);
+        assert_failure_comes_out(&client, body).await;
     }
 
     async fn the_error_of_a_body_survives_a_server_that_falls_silent(server: Server) {
         let client = impatient(&server).await;
         let body = async {
             server.stop();
-            Err::<(), _>(Failure(7))
+            Err(Failure(7))
         };
-        let start = Instant::now();
-        let outcome = client.lock("job").run(body).await.expect("the body ran to its end");
-        assert_eq!(outcome, Err(Failure(7)));
-        assert!(start.elapsed() < SOON + Duration::from_secs(1), "{:?}", start.elapsed());
-        assert!(client.stats().release_failed > 0);
+        assert_failure_comes_out(&client, body).await;
         // The release goes on being tried.
         server.cont();
         server.until_gone("lock:{job}", Duration::from_secs(5)).await;

@@ -9,13 +9,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use once_cell::sync::OnceCell;
 
 use super::{Acquired, Ask, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture, Token};
 use crate::clock::{self, Moment};
 use crate::key::LockKey;
+use crate::mutex::enter;
 
 /// How many expired locks an operation forgets at most; two, as an operation adds one at most.
 const FORGOTTEN_PER_OPERATION: usize = 2;
@@ -201,11 +202,6 @@ impl Place {
     fn new(name: String) -> Arc<Self> {
         Arc::new(Self { name, namespaces: Mutex::default() })
     }
-}
-
-/// Enters a mutex even if somebody panicked inside it: no operation leaves the model half changed.
-fn enter<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for MemoryStore {
