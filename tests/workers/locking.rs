@@ -3,6 +3,7 @@
 //! `hammer URL LEDGER SECONDS TASKS KEYS` takes keys over and over through the attribute; `hold URL LEDGER KEY TTL_MS`
 //! takes one key and works under it, step by step, until it is lost or told to stop.
 
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use lock_runtime::{LockError, current, distributed_lock};
@@ -75,8 +76,23 @@ async fn work(key: &str, ttl: Duration, ledger: &Ledger) -> Result<(), LockError
     loop {
         // Stopped and continued, the process must not get here again once its time is over.
         drop(ledger.step(key, fence));
-        // A rest long enough for the test to stop the process in it: a step that has begun cannot be taken back.
         println!("rests");
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        until_woken().await;
     }
+}
+
+/// Rests until its task is woken, by whatever it is: in ten seconds by itself.
+///
+/// So the test has ten seconds to stop the process in its rest (a step that has begun cannot be taken back), and a poll
+/// of the body after the process was continued is a step, whoever asked for it.
+async fn until_woken() {
+    let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::from_secs(10)));
+    let mut rested = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut rested, true) {
+            return Poll::Ready(());
+        }
+        alarm.as_mut().poll(cx).map(|()| unreachable!("ten seconds have not passed"))
+    })
+    .await;
 }
