@@ -41,6 +41,7 @@ pub struct ClientBuilder {
     ttl: Duration,
     operation_timeout: Duration,
     nodelay: bool,
+    local_handover: bool,
     root_certificates: Option<RootCertificates>,
 }
 
@@ -75,6 +76,7 @@ impl ClientBuilder {
             ttl: Duration::from_secs(30),
             operation_timeout: LONGEST_OPERATION,
             nodelay: false,
+            local_handover: true,
             root_certificates: None,
         }
     }
@@ -126,6 +128,19 @@ impl ClientBuilder {
     /// ```
     pub fn operation_timeout(mut self, operation_timeout: Duration) -> Self {
         self.operation_timeout = operation_timeout;
+        self
+    }
+
+    /// Whether a released lock may go to the next waiter of this client without asking the store: at most 32 times in a
+    /// row and for 20 ms, then other clients' waiters have their turn. On by default. Without it each grant is the
+    /// store's, and clients take turns with every one.
+    ///
+    /// ```
+    /// let client = lock_runtime::Client::builder().local_handover(false).connect_lazy("memory://")?;
+    /// # Ok::<(), lock_runtime::ConnectError>(())
+    /// ```
+    pub fn local_handover(mut self, local_handover: bool) -> Self {
+        self.local_handover = local_handover;
         self
     }
 

@@ -19,7 +19,7 @@ use crate::core::{Job, LineId, TicketId, no_answer};
 use crate::lines::Line;
 use crate::observe;
 use crate::shared::Shared;
-use crate::store::{Ask, Release, Renewal, StoreError, StoreErrorKind};
+use crate::store::{Acquired, Release, Renewal, StoreError, StoreErrorKind, StoreFuture};
 
 /// How many renewals one call of the store carries.
 const BATCH: usize = 64;
@@ -131,8 +131,14 @@ impl Keeper {
             let errand = Errand { shared: Arc::clone(&self.shared), line: Arc::clone(line), sent: now };
             match job {
                 Job::Renew(id, renewal) => renewals.push((id, renewal)),
-                Job::Acquire(id, ask) => drop(tokio::spawn(errand.ask(id, ask, true))),
-                Job::Look(id, ask) => drop(tokio::spawn(errand.ask(id, ask, false))),
+                Job::Acquire(id, ask) => {
+                    let operation = line.session.acquire(ask);
+                    drop(tokio::spawn(errand.ask(id, operation)));
+                }
+                Job::Look(id, look) => {
+                    let operation = line.session.look(look);
+                    drop(tokio::spawn(errand.ask(id, operation)));
+                }
                 Job::Release(id, release, via) => drop(tokio::spawn(errand.release(id, release, via))),
             }
         }
@@ -175,9 +181,7 @@ struct Errand {
 }
 
 impl Errand {
-    async fn ask(self, id: TicketId, ask: Ask, first: bool) {
-        let session = &self.line.session;
-        let operation = if first { session.acquire(ask) } else { session.look(ask) };
+    async fn ask(self, id: TicketId, operation: StoreFuture<Result<Acquired, StoreError>>) {
         let answer = self.carry(self.shared.operation_timeout, &self.line, operation).await.and_then(|answer| answer);
         self.shared.with(|core, now| core.answered(now, id, self.sent, answer));
         self.finish();

@@ -68,7 +68,7 @@ lock_tests::on_every_server! {
             fence(look(&session, "a", 1).await);
             server.command(&["SCRIPT", "FLUSH"]);
             assert_eq!(renew(&session, "a", 1).await.expect("a renewal"), Renewed::Renewed, "round {round}");
-            assert!(matches!(look(&session, "a", 2).await, Ok(Acquired::Held { for_at_most: Some(_) })));
+            assert!(matches!(look(&session, "a", 2).await, Ok(Acquired::Held { for_at_most: Some(_), .. })));
             assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
             server.command(&["SCRIPT", "FLUSH"]);
         }
@@ -93,7 +93,7 @@ lock_tests::on_every_server! {
 
     async fn a_release_keeps_for_exactly_what_it_says(server: Server) {
         let session = open(&server.url()).await;
-        let keep = |token, keep| session.release(Release { key: "a".into(), token: Token::from_bits(token), keep: Some(keep) });
+        let keep = |token, keep| session.release(Release { key: "a".into(), token: Token::from_bits(token), keep: Some(keep), leave: None });
         fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::from_secs(90)).await.expect("a release"), Released::Freed);
         assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));

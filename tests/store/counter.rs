@@ -106,6 +106,6 @@ async fn a_grant_that_expires_before_its_fence_is_repaired_is_none() {
     assert!(sent.is_pending());
     // The replies come, and then the key expires; only the poll after that can send the repair.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(acquire.await.expect("an answer"), Acquired::Held { for_at_most: None });
+    assert_eq!(acquire.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
     assert_eq!(server.get("lock:{a}"), None);
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use lock_runtime::redis::{RedisSettings, RedisStore};
 use lock_runtime::store::{
-    Acquired, Ask, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreErrorKind, Token,
+    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreErrorKind, Token,
 };
 
 const TTL: Duration = Duration::from_secs(30);
@@ -36,7 +36,7 @@ async fn acquire(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<A
 }
 
 async fn look(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
-    session.look(ask(key, token)).await
+    session.look(Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: None }).await
 }
 
 async fn renew(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Renewed, StoreError> {
@@ -45,7 +45,7 @@ async fn renew(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Ren
 }
 
 async fn release(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Released, StoreError> {
-    session.release(Release { key: key.into(), token: Token::from_bits(token), keep: None }).await
+    session.release(Release { key: key.into(), token: Token::from_bits(token), keep: None, leave: None }).await
 }
 
 fn ask(key: &str, token: u128) -> Ask {

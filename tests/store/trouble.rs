@@ -13,7 +13,7 @@ lock_tests::on_every_server! {
     async fn a_key_of_another_type_is_not_a_lock(server: Server) {
         server.command(&["RPUSH", "lock:{a}", "x"]);
         let session = open(&server.url()).await;
-        assert_eq!(acquire(&session, "a", 1).await.expect("an answer"), Acquired::Held { for_at_most: None });
+        assert_eq!(acquire(&session, "a", 1).await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
         let error = look(&session, "a", 1).await.expect_err("a lock that is a list");
         assert_eq!(error.kind(), Refused);
         assert!(error.to_string().contains("`lock:{a}` is not a lock"), "{error}");

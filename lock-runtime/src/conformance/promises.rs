@@ -95,7 +95,7 @@ async fn a_look_says_for_how_long_a_key_is_held_at_most(trial: Trial) -> Result<
     let answer = trial.look(token(), LONG).await?;
     trial.release(holder, None).await?;
     match answer {
-        Acquired::Held { for_at_most: Some(left) } => {
+        Acquired::Held { for_at_most: Some(left), .. } => {
             ensure(left <= LONG && left > LONG / 2, || format!("held for {left:?} more, of {LONG:?}"))
         }
         other => Err(Broken(format!("a look at a held key: {other:?}"))),
@@ -193,7 +193,11 @@ async fn each_renewal_of_a_batch_is_answered_by_itself(trial: Trial) -> Result<(
     }
     for (n, (key, token)) in batch.into_iter().enumerate() {
         let promised = if held(n) { Released::Freed } else { Released::NotOurs };
-        expect(trial.session.release(Release { key, token, keep: None }).await?, promised, "a release after it")?;
+        expect(
+            trial.session.release(Release { key, token, keep: None, leave: None }).await?,
+            promised,
+            "a release after it",
+        )?;
     }
     expect(trial.session.renew(Vec::new()).await.len(), 0, "answers to an empty batch")
 }
@@ -271,7 +275,7 @@ async fn sessions_see_the_same_locks(trial: Trial) -> Result<(), Broken> {
     let third = trial.store.open().await?;
     let answer = third.acquire(trial.ask(token(), LONG)).await?;
     ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire through another session: {answer:?}"))?;
-    let release = Release { key: trial.key.clone(), token: holder, keep: None };
+    let release = Release { key: trial.key.clone(), token: holder, keep: None, leave: None };
     expect(trial.other.release(release).await?, Released::Freed, "a release through another session")?;
     trial.is_free("after its release through another session").await
 }
@@ -286,7 +290,7 @@ async fn keys_of_any_text_are_told_apart(trial: Trial) -> Result<(), Broken> {
         fence(trial.session.acquire(ask(key, holder)).await?, &format!("key {key} beside the others"))?;
     }
     for key in keys {
-        let release = Release { key, token: holder, keep: None };
+        let release = Release { key, token: holder, keep: None, leave: None };
         expect(trial.session.release(release).await?, Released::Freed, "a release by the holder")?;
     }
     Ok(())
@@ -300,7 +304,7 @@ async fn nothing_happens_before_the_first_poll(trial: Trial) -> Result<(), Broke
 async fn operations_take_effect_in_the_order_of_their_first_polls(trial: Trial) -> Result<(), Broken> {
     let (first, second) = (token(), token());
     trial.acquired(first, LONG).await?;
-    let mut release = trial.session.release(Release { key: trial.key.clone(), token: first, keep: None });
+    let mut release = trial.session.release(Release { key: trial.key.clone(), token: first, keep: None, leave: None });
     let done = poll_once(&mut release).await;
     trial.acquired(second, LONG).await?;
     if done.is_pending() {

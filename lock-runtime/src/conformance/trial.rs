@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::key::LockKey;
 use crate::store::{
-    Acquired, Ask, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture, Token,
+    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture, Token,
 };
 
 /// A ttl that trials wait for the end of; long enough that a busy machine asks again before it is over.
@@ -72,7 +72,8 @@ impl Trial {
 
     /// Looks, through the other session.
     pub(super) async fn look(&self, token: Token, ttl: Duration) -> Result<Acquired, Broken> {
-        Ok(self.other.look(self.ask(token, ttl)).await?)
+        let look = Look { key: self.key.clone(), token, ttl, fences: 1, entry: None };
+        Ok(self.other.look(look).await?)
     }
 
     /// Somebody else must find the key held; the look takes it otherwise.
@@ -113,7 +114,7 @@ impl Trial {
     }
 
     pub(super) async fn release(&self, token: Token, keep: Option<Duration>) -> Result<Released, Broken> {
-        Ok(self.session.release(Release { key: self.key.clone(), token, keep }).await?)
+        Ok(self.session.release(Release { key: self.key.clone(), token, keep, leave: None }).await?)
     }
 
     pub(super) fn ask(&self, token: Token, ttl: Duration) -> Ask {

@@ -12,7 +12,7 @@ use super::waiting::{Turn, Waiting, no_answer};
 use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Wait};
 use crate::clock::Moment;
 use crate::key::LockKey;
-use crate::store::{Acquired, Ask, StoreError, StoreErrorKind, Token};
+use crate::store::{Acquired, Ask, Look, StoreError, StoreErrorKind, Token};
 
 impl<S: Clone> Core<S> {
     /// An acquire begins.
@@ -90,7 +90,7 @@ impl<S: Clone> Core<S> {
             Ok(Acquired::Granted { fence }) if !matches!(waiting.turn, Turn::Refused(_)) => {
                 self.grant(now, id, fence, sent);
             }
-            Ok(Acquired::Held { for_at_most }) if current => self.told_busy(now, id, sent, for_at_most),
+            Ok(Acquired::Held { for_at_most, .. }) if current => self.told_busy(now, id, sent, for_at_most),
             Err(error) if current => self.troubled(now, id, error),
             _ => {}
         }
@@ -177,9 +177,13 @@ impl<S: Clone> Core<S> {
         waiting.carrier = Some(line);
         // The keeper answers within the operation time-out; twice that is for a store that panics.
         waiting.turn = Turn::Asking { sent: now, fails_at: now + self.operation_timeout * 2, by_keeper: true };
-        let ask = Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl };
+        let (key, token, ttl) = (ticket.key.clone(), ticket.token, ticket.terms.ttl);
         self.file(id);
-        Some(if first { Job::Acquire(id, ask) } else { Job::Look(id, ask) })
+        Some(if first {
+            Job::Acquire(id, Ask { key, token, ttl })
+        } else {
+            Job::Look(id, Look { key, token, ttl, fences: 1, entry: None })
+        })
     }
 
     fn grant(&mut self, now: Moment, id: TicketId, fence: u64, sent: Moment) {

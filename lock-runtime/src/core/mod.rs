@@ -25,7 +25,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::error::LossReason;
 use crate::key::LockKey;
-use crate::store::{Ask, Release, Renewal, StoreError, Token};
+use crate::store::{Ask, Look, Release, Renewal, StoreError, Token};
 
 pub(crate) use closing::Closed;
 use doubt::Doubt;
@@ -106,7 +106,7 @@ pub(crate) enum Job {
     /// A first ask, by a token that was never sent.
     Acquire(TicketId, Ask),
     /// An ask by a token that may have been sent, or that waits.
-    Look(TicketId, Ask),
+    Look(TicketId, Look),
     Renew(TicketId, Renewal),
     /// On the line that carried the ask, if it is still there.
     Release(TicketId, Release, Option<LineId>),

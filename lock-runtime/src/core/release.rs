@@ -97,7 +97,7 @@ impl Releasing {
         let keep = self.keep_until.since(now);
         // Whole milliseconds, rounded up: "at least this long".
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
-        Release { key: key.clone(), token, keep: (!keep.is_zero()).then_some(keep) }
+        Release { key: key.clone(), token, keep: (!keep.is_zero()).then_some(keep), leave: None }
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use once_cell::sync::OnceCell;
 
-use super::{Acquired, Ask, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture, Token};
+use super::{Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture, Token};
 use crate::clock::{self, Moment};
 use crate::key::LockKey;
 use crate::mutex::enter;
@@ -40,18 +40,18 @@ impl Model {
     pub(crate) fn acquire(&mut self, now: Moment, ask: &Ask) -> Acquired {
         self.forget_expired(now);
         if self.holding(now, &ask.key).is_some() {
-            return Acquired::Held { for_at_most: None };
+            return Acquired::Held { for_at_most: None, queued_at: None };
         }
-        self.grant(now + ask.ttl, ask)
+        self.grant(now + ask.ttl, &ask.key, ask.token)
     }
 
     /// Takes the key if it is free or held by this token; never makes its lease shorter.
-    pub(crate) fn look(&mut self, now: Moment, ask: &Ask) -> Acquired {
+    pub(crate) fn look(&mut self, now: Moment, ask: &Look) -> Acquired {
         self.forget_expired(now);
         match self.holding(now, &ask.key) {
-            Some(held) if held.token == ask.token => self.grant(held.expiry.max(now + ask.ttl), ask),
-            Some(held) => Acquired::Held { for_at_most: Some(held.expiry.since(now)) },
-            None => self.grant(now + ask.ttl, ask),
+            Some(held) if held.token == ask.token => self.grant(held.expiry.max(now + ask.ttl), &ask.key, ask.token),
+            Some(held) => Acquired::Held { for_at_most: Some(held.expiry.since(now)), queued_at: None },
+            None => self.grant(now + ask.ttl, &ask.key, ask.token),
         }
     }
 
@@ -87,8 +87,8 @@ impl Model {
         self.locks.get(key).copied().filter(|held| now < held.expiry)
     }
 
-    fn grant(&mut self, expiry: Moment, ask: &Ask) -> Acquired {
-        self.set(&ask.key, ask.token, expiry);
+    fn grant(&mut self, expiry: Moment, key: &LockKey, token: Token) -> Acquired {
+        self.set(key, token, expiry);
         self.last_fence += 1;
         Acquired::Granted { fence: self.last_fence }
     }
@@ -237,8 +237,8 @@ impl Session for MemoryStore {
         self.at_first_poll(move |model, now| Ok(model.acquire(now, &ask)))
     }
 
-    fn look(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
-        self.at_first_poll(move |model, now| Ok(model.look(now, &ask)))
+    fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>> {
+        self.at_first_poll(move |model, now| Ok(model.look(now, &look)))
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
@@ -270,8 +270,12 @@ mod tests {
         Ask { key: key.into(), token: Token::from_bits(token), ttl: TTL }
     }
 
+    fn look(key: &str, token: u128) -> Look {
+        Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: None }
+    }
+
     fn release(key: &str, token: u128, keep: Option<Duration>) -> Release {
-        Release { key: key.into(), token: Token::from_bits(token), keep }
+        Release { key: key.into(), token: Token::from_bits(token), keep, leave: None }
     }
 
     #[test]
@@ -279,7 +283,7 @@ mod tests {
         let mut model = Model::default();
         assert_eq!(model.acquire(at(0), &ask("a", 1)), Acquired::Granted { fence: 1 });
         let almost = at(10) - Duration::from_nanos(1);
-        assert_eq!(model.acquire(almost, &ask("a", 2)), Acquired::Held { for_at_most: None });
+        assert_eq!(model.acquire(almost, &ask("a", 2)), Acquired::Held { for_at_most: None, queued_at: None });
         assert_eq!(model.acquire(at(10), &ask("a", 2)), Acquired::Granted { fence: 2 });
     }
 
@@ -289,8 +293,8 @@ mod tests {
         model.acquire(at(0), &ask("a", 1));
         assert_eq!(model.release(at(1), &release("a", 1, Some(Duration::from_secs(2)))), Released::Freed);
         let left = Duration::from_secs(2);
-        assert_eq!(model.look(at(1), &ask("a", 2)), Acquired::Held { for_at_most: Some(left) });
-        assert_eq!(model.look(at(3), &ask("a", 2)), Acquired::Granted { fence: 2 });
+        assert_eq!(model.look(at(1), &look("a", 2)), Acquired::Held { for_at_most: Some(left), queued_at: None });
+        assert_eq!(model.look(at(3), &look("a", 2)), Acquired::Granted { fence: 2 });
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+mod waiting;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use crate::key::LockKey;
 
 pub use memory::MemoryStore;
+pub use waiting::{Entry, Grant, Listener, ListenerId, Look, Turn, Turned};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -28,7 +30,7 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// # Contract
 /// The conformance suite ([`crate::conformance`]) states it as tests. In words:
 /// a key has at most one token, and it expires by itself; an operation compares the token and acts in one atomic
-/// step; fences grow with every grant of a key.
+/// step; fences grow with every grant of a key. A store that [`queues`](Store::queues) keeps its waiters in order, too.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Names the place and the namespace in it. Two stores of one identity keep the same locks. Holds no secret.
     fn identity(&self) -> &str;
@@ -46,6 +48,25 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// [`StoreErrorKind::Refused`] when trying again is pointless (wrong credentials, a server that is too old),
     /// [`StoreErrorKind::Disconnected`] else.
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>>;
+
+    /// Opens a session that also tells `listener` of the grants to its waiters, for as long as the session is there
+    /// and open; [`Session::listens`] says whether it does.
+    ///
+    /// A client has one such session at a time, always for a listener of the same name. A store that keeps no queues
+    /// needs none: its waiters look.
+    ///
+    /// # Errors
+    /// As [`open`](Store::open). That a server refuses to tell of grants is no error.
+    fn listen(&self, listener: Listener) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
+        drop(listener);
+        self.open()
+    }
+
+    /// Whether waiters queue at the store, so that a release hands the key to the first of them. If not, whoever looks
+    /// first has it.
+    fn queues(&self) -> bool {
+        false
+    }
 }
 
 /// One ordered line to a store: of two operations, the one whose future was polled first takes effect first.
@@ -56,22 +77,41 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// Takes the key if it is free, for a token that was never sent before.
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
 
-    /// Takes the key if it is free, or held by this very token already; says else for how long it is held.
-    /// A lease that the token has already is never made shorter.
-    fn look(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
+    /// Takes the key if it is free and nobody waits for it, or is held by this very token already; says else for how
+    /// long it is held, and queues. A lease that the token has already is never made shorter. If the key is free and
+    /// others wait, it is handed to the first of them who is alive, who may be this token.
+    fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>>;
 
     /// Makes each lease whose token still holds its key last `ttl` from now, or as long as it did if that is longer.
     /// Never creates a key. Answers for each renewal by itself, in order.
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>>;
 
-    /// Frees the key if the token holds it, or sets what is left of its ttl to `keep`, if there is one.
+    /// Takes the token out of the queue if the release says so. Then, if the token holds the key: hands it to the
+    /// first waiter who is alive, or frees it; or sets what is left of its ttl to `keep`, if there is one.
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
+
+    /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
+    /// fences, if there is none. A store without queues frees the key.
+    fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
+        let release = self.release(Release { key: turn.key, token: turn.token, keep: None, leave: None });
+        Box::pin(async move {
+            Ok(match release.await? {
+                Released::Freed => Turned::Freed,
+                Released::NotOurs => Turned::NotOurs,
+            })
+        })
+    }
+
+    /// Whether the store tells this session's listener of grants.
+    fn listens(&self) -> bool {
+        false
+    }
 
     /// False once operations through this session can only fail.
     fn is_open(&self) -> bool;
 }
 
-/// Asks for a key.
+/// Asks for a key by a token that was never sent before.
 #[derive(Debug, Clone)]
 pub struct Ask {
     /// What to take.
@@ -102,6 +142,8 @@ pub struct Release {
     pub token: Token,
     /// Keep the key for this long instead of freeing it at once; whole milliseconds.
     pub keep: Option<Duration>,
+    /// Take this entry of the token out of the queue, too.
+    pub leave: Option<Entry>,
 }
 
 /// What an ask was answered.
@@ -109,13 +151,15 @@ pub struct Release {
 pub enum Acquired {
     /// The token holds the key, and the grant carries this fence.
     Granted {
-        /// Greater than the fence of every earlier grant of the key.
+        /// Greater than the fence of every earlier grant of the key; the first, if several were reserved.
         fence: u64,
     },
     /// Another token holds the key.
     Held {
         /// When it expires unless renewed, as far as the store said.
         for_at_most: Option<Duration>,
+        /// The store's clock in microseconds, if the token stands in the queue.
+        queued_at: Option<u64>,
     },
 }
 

@@ -33,7 +33,7 @@ impl Random {
 #[derive(Debug, Clone)]
 enum Request {
     Acquire(Ask),
-    Look(Ask),
+    Look(Look),
     Renew(Renewal),
     Release(Release),
 }

@@ -92,7 +92,7 @@ impl Story {
     }
 
     pub(super) fn held_elsewhere(&mut self, id: TicketId, sent: Moment, for_at_most: Duration) {
-        self.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(for_at_most) }));
+        self.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(for_at_most), queued_at: None }));
     }
 
     /// An acquire arrives, asks and is granted.

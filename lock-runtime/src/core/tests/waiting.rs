@@ -98,7 +98,7 @@ fn one_busy_answer_serves_all_who_came_before_its_question() {
     let before = story.arrive("a", no_wait()).expect("it waits for the answer");
     story.pass(ms(1));
     let after = story.arrive("a", no_wait()).expect("it waits for the answer");
-    story.answer(first, sent, Ok(Acquired::Held { for_at_most: None }));
+    story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     assert!(matches!(story.next(first), Step::Refused(Refusal::Busy)));
     // The one that came with the question is told by its answer; the later one asks for itself.
     assert!(matches!(story.next(before), Step::Refused(Refusal::Busy)));
@@ -120,7 +120,7 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", terms(Wait::AtMost(ms(1000))));
     let arrived = story.now;
-    story.answer(id, sent, Ok(Acquired::Held { for_at_most: None }));
+    story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     let mut looks = 0;
     loop {
         let jobs = story.next_work();

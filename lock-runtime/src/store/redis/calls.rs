@@ -7,7 +7,7 @@ use ::redis::Cmd;
 use super::names::{Names, TokenText, keep_ms, ttl_ms};
 use super::script::Arguments;
 use crate::key::LONGEST_KEY;
-use crate::store::{Ask, Release, Renewal};
+use crate::store::{Ask, Look, Release, Renewal};
 
 /// How many bytes a number or two need at most, and what the lengths of the arguments cost.
 const NUMBERS: usize = 40;
@@ -36,22 +36,27 @@ impl Arguments for Repair<'_> {
     }
 }
 
-/// For `look.lua`: the same with a ttl.
-pub(super) struct Look<'a>(pub(super) Repair<'a>);
+/// For `look.lua`.
+pub(super) struct Looking<'a> {
+    pub(super) names: &'a Names,
+    pub(super) look: &'a Look,
+    /// The greatest fence that this client saw.
+    pub(super) seen: u64,
+}
 
-impl Arguments for Look<'_> {
+impl Arguments for Looking<'_> {
     fn keys(&self) -> usize {
-        self.0.keys()
+        3
     }
 
     fn bytes(&self) -> usize {
-        self.0.bytes()
+        2 * self.names.never(&self.look.key).len() + self.names.counter().len() + TokenText::LEN + NUMBERS
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Repair { names, ask, seen } = self.0;
-        command.arg(names.lock(&ask.key)).arg(names.counter()).arg(names.never(&ask.key));
-        command.arg(TokenText(ask.token)).arg(ttl_ms(ask.ttl)).arg(seen);
+        let Self { names, look, seen } = self;
+        command.arg(names.lock(&look.key)).arg(names.counter()).arg(names.never(&look.key));
+        command.arg(TokenText(look.token)).arg(ttl_ms(look.ttl)).arg(*seen);
     }
 }
 

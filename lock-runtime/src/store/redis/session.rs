@@ -13,14 +13,14 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::Place;
-use super::calls::{Freeing, Look, Renewing, Repair};
+use super::calls::{Freeing, Looking, Renewing, Repair};
 use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Known};
 use crate::key::LockKey;
 use crate::store::{
-    Acquired, Ask, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture,
+    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture,
 };
 
 /// How many keys one call of the renewal script carries: enough to spread the cost of a call, and few enough
@@ -53,9 +53,9 @@ impl Session for RedisSession {
         Box::pin(async move { line.acquire(&ask).await })
     }
 
-    fn look(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
+    fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>> {
         let line = Arc::clone(&self.0);
-        Box::pin(async move { line.look(&ask).await })
+        Box::pin(async move { line.look(&look).await })
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
@@ -84,7 +84,8 @@ impl Line {
     async fn acquire(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         if !self.raised {
             // Nobody knows how far the counter lags behind; the look mints by the clock.
-            return self.look(ask).await;
+            let (key, token, ttl) = (ask.key.clone(), ask.token, ask.ttl);
+            return self.look(&Look { key, token, ttl, fences: 1, entry: None }).await;
         }
         // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
         let floor = self.place.greatest_fence();
@@ -93,7 +94,7 @@ impl Line {
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => Ok(self.granted(fence)),
             Taken::Unfenced => self.repair(ask).await,
-            Taken::Held => Ok(Acquired::Held { for_at_most: None }),
+            Taken::Held => Ok(Acquired::Held { for_at_most: None, queued_at: None }),
         }
     }
 
@@ -114,17 +115,17 @@ impl Line {
         let reply = script::call(&mut self.connection.clone(), &self.known, &script::REPAIR, &call).await;
         match reply.and_then(reply::minted).map_err(|e| self.fault(e, &ask.key))? {
             Minted::Fence(fence) => Ok(self.granted(fence)),
-            Minted::Held(_) | Minted::HeldForEver => Ok(Acquired::Held { for_at_most: None }),
+            Minted::Held(_) | Minted::HeldForEver => Ok(Acquired::Held { for_at_most: None, queued_at: None }),
         }
     }
 
-    async fn look(&self, ask: &Ask) -> Result<Acquired, StoreError> {
-        let call = Look(Repair { names: self.names(), ask, seen: self.place.greatest_fence() });
+    async fn look(&self, look: &Look) -> Result<Acquired, StoreError> {
+        let call = Looking { names: self.names(), look, seen: self.place.greatest_fence() };
         let reply = script::call(&mut self.connection.clone(), &self.known, &script::LOOK, &call).await;
-        match reply.and_then(reply::minted).map_err(|e| self.fault(e, &ask.key))? {
+        match reply.and_then(reply::minted).map_err(|e| self.fault(e, &look.key))? {
             Minted::Fence(fence) => Ok(self.granted(fence)),
-            Minted::Held(for_at_most) => Ok(Acquired::Held { for_at_most }),
-            Minted::HeldForEver => Err(self.held_for_ever(&ask.key)),
+            Minted::Held(for_at_most) => Ok(Acquired::Held { for_at_most, queued_at: None }),
+            Minted::HeldForEver => Err(self.held_for_ever(&look.key)),
         }
     }
 
