@@ -1,122 +1,29 @@
 //! A store in this process's memory, and the specification of every other store.
 //!
-//! [`Model`] is a pure value: time is an argument, an operation is one call. It is the shortest store and by
-//! definition right; what another store answers must agree with it. [`MemoryStore`] puts it behind a mutex and
-//! reads the clock. What must stay true: a lock is in `locks` exactly as often as in `by_expiry` (once), and
-//! each operation forgets more expired locks than it can add, so that memory is bounded by what is held.
+//! [`Model`] is the specification, a pure value. [`MemoryStore`] puts it behind a mutex, reads the clock and tells
+//! listeners of grants. What must stay true: a listener is in `listeners` exactly as often as the model knows of it, and
+//! is called and dropped outside the mutex, because it may call anything.
 //! Absent on purpose: errors. Memory is always there, so no operation here ever fails.
 
-use std::collections::{BTreeSet, HashMap};
+mod expiring;
+mod model;
+mod queue;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use once_cell::sync::OnceCell;
 
-use super::{Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture, Token};
+use super::{
+    Acquired, Ask, Grant, Listener, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture,
+    Turn, Turned,
+};
 use crate::clock::{self, Moment};
-use crate::key::LockKey;
 use crate::mutex::enter;
 
-/// How many expired locks an operation forgets at most; two, as an operation adds one at most.
-const FORGOTTEN_PER_OPERATION: usize = 2;
-
-/// All locks of one namespace, as a value.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Model {
-    locks: HashMap<LockKey, Holding>,
-    by_expiry: BTreeSet<(Moment, LockKey)>,
-    last_fence: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Holding {
-    token: Token,
-    expiry: Moment,
-}
-
-impl Model {
-    /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`.
-    pub(crate) fn acquire(&mut self, now: Moment, ask: &Ask) -> Acquired {
-        self.forget_expired(now);
-        if self.holding(now, &ask.key).is_some() {
-            return Acquired::Held { for_at_most: None, queued_at: None };
-        }
-        self.grant(now + ask.ttl, &ask.key, ask.token)
-    }
-
-    /// Takes the key if it is free or held by this token; never makes its lease shorter.
-    pub(crate) fn look(&mut self, now: Moment, ask: &Look) -> Acquired {
-        self.forget_expired(now);
-        match self.holding(now, &ask.key) {
-            Some(held) if held.token == ask.token => self.grant(held.expiry.max(now + ask.ttl), &ask.key, ask.token),
-            Some(held) => Acquired::Held { for_at_most: Some(held.expiry.since(now)), queued_at: None },
-            None => self.grant(now + ask.ttl, &ask.key, ask.token),
-        }
-    }
-
-    /// Moves the expiry to `ttl` from now, if that is later.
-    pub(crate) fn renew(&mut self, now: Moment, renewal: &Renewal) -> Renewed {
-        self.forget_expired(now);
-        match self.holding(now, &renewal.key) {
-            Some(held) if held.token == renewal.token => {
-                self.set(&renewal.key, held.token, held.expiry.max(now + renewal.ttl));
-                Renewed::Renewed
-            }
-            _ => Renewed::NotOurs,
-        }
-    }
-
-    /// Frees the key, or moves its expiry to `keep` from now, be that sooner or later.
-    pub(crate) fn release(&mut self, now: Moment, release: &Release) -> Released {
-        self.forget_expired(now);
-        match self.holding(now, &release.key) {
-            Some(held) if held.token == release.token => {
-                match release.keep {
-                    Some(keep) => self.set(&release.key, held.token, now + keep),
-                    None => self.remove(&release.key),
-                }
-                Released::Freed
-            }
-            _ => Released::NotOurs,
-        }
-    }
-
-    /// Who holds the key just now; an expired lock is held by nobody.
-    fn holding(&self, now: Moment, key: &LockKey) -> Option<Holding> {
-        self.locks.get(key).copied().filter(|held| now < held.expiry)
-    }
-
-    fn grant(&mut self, expiry: Moment, key: &LockKey, token: Token) -> Acquired {
-        self.set(key, token, expiry);
-        self.last_fence += 1;
-        Acquired::Granted { fence: self.last_fence }
-    }
-
-    fn set(&mut self, key: &LockKey, token: Token, expiry: Moment) {
-        self.remove(key);
-        self.locks.insert(key.clone(), Holding { token, expiry });
-        self.by_expiry.insert((expiry, key.clone()));
-    }
-
-    fn remove(&mut self, key: &LockKey) {
-        if let Some((key, held)) = self.locks.remove_entry(key) {
-            self.by_expiry.remove(&(held.expiry, key));
-        }
-    }
-
-    fn forget_expired(&mut self, now: Moment) {
-        for _ in 0..FORGOTTEN_PER_OPERATION {
-            match self.by_expiry.first() {
-                Some((expiry, _)) if *expiry <= now => {}
-                _ => return,
-            }
-            if let Some((_, key)) = self.by_expiry.pop_first() {
-                self.locks.remove(&key);
-            }
-        }
-    }
-}
+pub(crate) use model::Model;
 
 /// A store in this process's memory: for tests, and for programs that run once.
 ///
@@ -132,14 +39,22 @@ impl Model {
 #[derive(Clone)]
 pub struct MemoryStore {
     place: Arc<Place>,
-    model: Arc<Mutex<Model>>,
+    memory: Arc<Mutex<Memory>>,
     identity: Arc<str>,
 }
 
 /// A name and the namespaces under it; a namespace that was used once stays as long as the place does.
 struct Place {
     name: String,
-    namespaces: Mutex<HashMap<String, Arc<Mutex<Model>>>>,
+    namespaces: Mutex<HashMap<String, Arc<Mutex<Memory>>>>,
+}
+
+/// What there is of one namespace.
+#[derive(Default)]
+struct Memory {
+    model: Model,
+    /// Of each session that listens, its own.
+    listeners: Vec<Arc<Listener>>,
 }
 
 impl MemoryStore {
@@ -176,25 +91,38 @@ impl MemoryStore {
     pub fn with_namespace(self, namespace: &str) -> Self {
         let separator = if namespace.is_empty() { "" } else { "#" };
         let identity = format!("memory://{}{separator}{namespace}", self.place.name).into();
-        let model = Arc::clone(enter(&self.place.namespaces).entry(namespace.to_owned()).or_default());
-        Self { place: self.place, model, identity }
+        let memory = Arc::clone(enter(&self.place.namespaces).entry(namespace.to_owned()).or_default());
+        Self { place: self.place, memory, identity }
     }
 
     fn at(place: Arc<Place>) -> Self {
-        Self { place, model: Arc::default(), identity: Arc::from("") }.with_namespace("")
+        Self { place, memory: Arc::default(), identity: Arc::from("") }.with_namespace("")
     }
 
-    /// A future whose first poll does it all.
-    fn at_first_poll<T: Send + 'static>(
-        &self,
-        operation: impl FnOnce(&mut Model, Moment) -> T + Send + 'static,
-    ) -> StoreFuture<T> {
-        let model = Arc::clone(&self.model);
-        Box::pin(async move {
-            // The clock is read inside the mutex, so that the model never sees time go backwards.
-            let mut model = enter(&model);
-            operation(&mut model, clock::now())
-        })
+    fn new_session(&self, listener: Option<Arc<Listener>>) -> Arc<dyn Session> {
+        Arc::new(MemorySession { store: self.clone(), listener })
+    }
+}
+
+impl Memory {
+    /// The grants of the last operation, each for everyone who listens under the name that it is for.
+    fn take_told(&mut self) -> Vec<(Arc<Listener>, Grant)> {
+        let grants = self.model.take_grants();
+        let told = grants.into_iter().flat_map(|(id, grant)| {
+            let named = self.listeners.iter().filter(move |listener| listener.id() == id);
+            named.map(move |listener| (Arc::clone(listener), grant.clone()))
+        });
+        told.collect()
+    }
+
+    fn listen(&mut self, listener: Arc<Listener>) {
+        self.model.listen(listener.id());
+        self.listeners.push(listener);
+    }
+
+    fn deafen(&mut self, listener: &Arc<Listener>) {
+        self.model.deafen(listener.id());
+        self.listeners.retain(|listening| !Arc::ptr_eq(listening, listener));
     }
 }
 
@@ -223,16 +151,66 @@ impl Store for MemoryStore {
     }
 
     fn session(&self) -> Option<Arc<dyn Session>> {
-        Some(Arc::new(self.clone()))
+        Some(self.new_session(None))
     }
 
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
-        let session: Arc<dyn Session> = Arc::new(self.clone());
+        let session = self.new_session(None);
         Box::pin(async move { Ok(session) })
+    }
+
+    fn listen(&self, listener: Listener) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
+        let store = self.clone();
+        Box::pin(async move {
+            let listener = Arc::new(listener);
+            enter(&store.memory).listen(Arc::clone(&listener));
+            Ok(store.new_session(Some(listener)))
+        })
+    }
+
+    fn queues(&self) -> bool {
+        true
     }
 }
 
-impl Session for MemoryStore {
+/// The store, with or without somebody who listens.
+#[derive(Debug)]
+struct MemorySession {
+    store: MemoryStore,
+    listener: Option<Arc<Listener>>,
+}
+
+impl MemorySession {
+    /// A future whose first poll does it all.
+    fn at_first_poll<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Model, Moment) -> T + Send + 'static,
+    ) -> StoreFuture<T> {
+        let memory = Arc::clone(&self.store.memory);
+        Box::pin(async move {
+            let (answer, told) = {
+                // The clock is read inside the mutex, so that the model never sees time go backwards.
+                let mut memory = enter(&memory);
+                (operation(&mut memory.model, clock::now()), memory.take_told())
+            };
+            for (listener, grant) in told {
+                listener.hear(grant);
+            }
+            answer
+        })
+    }
+}
+
+/// The listener hears no more; itself it is dropped after this.
+impl Drop for MemorySession {
+    fn drop(&mut self) {
+        if let Some(listener) = &self.listener {
+            enter(&self.store.memory).deafen(listener);
+        }
+    }
+}
+
+impl Session for MemorySession {
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
         self.at_first_poll(move |model, now| Ok(model.acquire(now, &ask)))
     }
@@ -249,97 +227,18 @@ impl Session for MemoryStore {
         self.at_first_poll(move |model, now| Ok(model.release(now, &release)))
     }
 
+    fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
+        self.at_first_poll(move |model, now| Ok(model.turn(now, &turn)))
+    }
+
+    fn listens(&self) -> bool {
+        self.listener.is_some()
+    }
+
     fn is_open(&self) -> bool {
         true
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    const TTL: Duration = Duration::from_secs(10);
-
-    fn at(seconds: u64) -> Moment {
-        Moment::from_nanos(seconds * 1_000_000_000)
-    }
-
-    fn ask(key: &str, token: u128) -> Ask {
-        Ask { key: key.into(), token: Token::from_bits(token), ttl: TTL }
-    }
-
-    fn look(key: &str, token: u128) -> Look {
-        Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: None }
-    }
-
-    fn release(key: &str, token: u128, keep: Option<Duration>) -> Release {
-        Release { key: key.into(), token: Token::from_bits(token), keep, leave: None }
-    }
-
-    #[test]
-    fn a_lock_is_held_until_its_expiry_and_not_at_it() {
-        let mut model = Model::default();
-        assert_eq!(model.acquire(at(0), &ask("a", 1)), Acquired::Granted { fence: 1 });
-        let almost = at(10) - Duration::from_nanos(1);
-        assert_eq!(model.acquire(almost, &ask("a", 2)), Acquired::Held { for_at_most: None, queued_at: None });
-        assert_eq!(model.acquire(at(10), &ask("a", 2)), Acquired::Granted { fence: 2 });
-    }
-
-    #[test]
-    fn a_release_that_keeps_makes_the_lease_last_exactly_that_long() {
-        let mut model = Model::default();
-        model.acquire(at(0), &ask("a", 1));
-        assert_eq!(model.release(at(1), &release("a", 1, Some(Duration::from_secs(2)))), Released::Freed);
-        let left = Duration::from_secs(2);
-        assert_eq!(model.look(at(1), &look("a", 2)), Acquired::Held { for_at_most: Some(left), queued_at: None });
-        assert_eq!(model.look(at(3), &look("a", 2)), Acquired::Granted { fence: 2 });
-    }
-
-    #[test]
-    fn expired_locks_are_forgotten_a_few_at_a_time() {
-        let mut model = Model::default();
-        for n in 0..1000 {
-            model.acquire(at(n), &ask(&format!("job:{n}"), u128::from(n)));
-            assert!(model.locks.len() <= 10, "ten are alive at any time");
-            assert_eq!(model.locks.len(), model.by_expiry.len());
-        }
-    }
-
-    #[test]
-    fn an_expired_lock_is_free_before_it_is_forgotten() {
-        let mut model = Model::default();
-        for n in 0..10 {
-            model.acquire(at(n), &ask(&format!("job:{n}"), 1));
-        }
-        assert!(matches!(model.acquire(at(100), &ask("job:9", 2)), Acquired::Granted { .. }));
-        let renewal = Renewal { key: "job:8".into(), token: Token::from_bits(1), ttl: TTL };
-        assert_eq!(model.renew(at(100), &renewal), Renewed::NotOurs);
-    }
-
-    #[test]
-    fn renewing_and_releasing_leave_nothing_behind() {
-        let mut model = Model::default();
-        model.acquire(at(0), &ask("a", 1));
-        for second in 1..100 {
-            let renewal = Renewal { key: "a".into(), token: Token::from_bits(1), ttl: TTL };
-            assert_eq!(model.renew(at(second), &renewal), Renewed::Renewed);
-            assert_eq!(model.by_expiry.len(), 1);
-        }
-        model.release(at(100), &release("a", 1, None));
-        assert!(model.locks.is_empty() && model.by_expiry.is_empty());
-    }
-
-    #[test]
-    fn names_share_and_namespaces_part() {
-        let shared = |a: &MemoryStore, b: &MemoryStore| Arc::ptr_eq(&a.model, &b.model);
-        let one = MemoryStore::named("names_share");
-        assert!(shared(&one, &MemoryStore::named("names_share")));
-        assert!(!shared(&one, &MemoryStore::new()));
-        let tenant = one.clone().with_namespace("7");
-        assert!(!shared(&one, &tenant));
-        assert!(shared(&tenant, &MemoryStore::named("names_share").with_namespace("7")));
-        assert_ne!(MemoryStore::named("names_share#7").identity(), tenant.identity());
-    }
-}
+mod tests;
