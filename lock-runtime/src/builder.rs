@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::Client;
+use crate::core::Settings;
 use crate::duration;
 use crate::error::ConnectError;
 use crate::exit;
 use crate::keeper::{self, FirstTry};
+use crate::random;
 use crate::shared::Shared;
-use crate::store::{MemoryStore, Store, StoreErrorKind};
+use crate::store::{ListenerId, MemoryStore, Store, StoreErrorKind};
 
 /// How long one operation of the store may take at most, whatever is asked for.
 const LONGEST_OPERATION: Duration = Duration::from_secs(5);
@@ -229,7 +231,12 @@ impl ClientBuilder {
 
     fn start(&self, store: Arc<dyn Store>) -> Result<(Client, FirstTry), ConnectError> {
         self.check().map_err(ConnectError::InvalidOptions)?;
-        let shared = Shared::new(store, self.ttl, self.operation_timeout);
+        let settings = Settings {
+            operation_timeout: self.operation_timeout,
+            listener: ListenerId::from_bits(random::bits().map_err(ConnectError::NoThread)?),
+            local_handover: self.local_handover,
+        };
+        let shared = Shared::new(store, self.ttl, settings);
         let first_try = keeper::start(&shared).map_err(ConnectError::NoThread)?;
         exit::watch(&shared);
         Ok((Client::new(shared), first_try))

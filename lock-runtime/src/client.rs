@@ -149,8 +149,8 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn stats(&self) -> Stats {
-        let (held, waiting) = self.shared().with(|core, _| (core.held(), core.waiting()));
-        self.shared().observed.stats(held, waiting)
+        let (held, waiting, tally) = self.shared().with(|core, _| (core.held(), core.waiting(), core.tally()));
+        self.shared().observed.stats(held, waiting, tally)
     }
 
     /// Ends all locking through this client and all its clones.

@@ -15,11 +15,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::clock::{self, Moment};
-use crate::core::{Job, LineId, TicketId, no_answer};
+use crate::core::{Given, Giving, Job, LineId, TicketId, no_answer};
 use crate::lines::Line;
 use crate::observe;
 use crate::shared::Shared;
-use crate::store::{Acquired, Release, Renewal, StoreError, StoreErrorKind, StoreFuture};
+use crate::store::{Acquired, Renewal, StoreError, StoreErrorKind, StoreFuture};
 
 /// How many renewals one call of the store carries.
 const BATCH: usize = 64;
@@ -94,7 +94,7 @@ impl Keeper {
             self.opened(opened);
         }
         if self.line.is_none() && self.opening.is_none() && self.again_at <= clock::now() {
-            let (opening, shared) = (self.shared.lines.open(), Arc::clone(&self.shared));
+            let (opening, shared) = (self.shared.listen(), Arc::clone(&self.shared));
             self.opening = Some(tokio::spawn(async move {
                 let _rouse = Rouse(Arc::clone(&shared));
                 timeout(shared.operation_timeout, opening).await.unwrap_or_else(|_| Err(no_answer()))
@@ -109,7 +109,7 @@ impl Keeper {
                 if first.is_none() {
                     self.shared.observed.reconnected(&self.shared.place);
                 }
-                self.shared.with(|core, now| core.connected(now, line.id));
+                self.shared.with(|core, now| core.connected(now, line.id, line.session.listens()));
                 self.line = Some(line);
                 self.failures = 0;
                 first.map(|first| first.send(Ok(())));
@@ -130,7 +130,7 @@ impl Keeper {
         for job in jobs {
             let errand = Errand { shared: Arc::clone(&self.shared), line: Arc::clone(line), sent: now };
             match job {
-                Job::Renew(id, renewal) => renewals.push((id, renewal)),
+                Job::Renew(renewal) => renewals.push(renewal),
                 Job::Acquire(id, ask) => {
                     let operation = line.session.acquire(ask);
                     drop(tokio::spawn(errand.ask(id, operation)));
@@ -139,7 +139,7 @@ impl Keeper {
                     let operation = line.session.look(look);
                     drop(tokio::spawn(errand.ask(id, operation)));
                 }
-                Job::Release(id, release, via) => drop(tokio::spawn(errand.release(id, release, via))),
+                Job::Give(id, giving, via) => drop(tokio::spawn(errand.give(id, giving, via))),
             }
         }
         while !renewals.is_empty() {
@@ -187,10 +187,15 @@ impl Errand {
         self.finish();
     }
 
-    async fn release(self, id: TicketId, release: Release, via: Option<LineId>) {
-        let key = release.key.clone();
+    async fn give(self, id: TicketId, giving: Giving, via: Option<LineId>) {
+        let key = giving.key().clone();
         let line = via.and_then(|via| self.shared.lines.find(via)).unwrap_or_else(|| Arc::clone(&self.line));
-        let operation = line.session.release(release);
+        let operation = async {
+            match giving {
+                Giving::Release(release) => line.session.release(release).await.map(Given::Released),
+                Giving::Turn(turn) => line.session.turn(turn).await.map(Given::Turned),
+            }
+        };
         let answer = self.carry(self.shared.operation_timeout, &line, operation).await.and_then(|answer| answer);
         if let Err(error) = &answer {
             self.shared.observed.release_failed(&key, error);
@@ -199,24 +204,23 @@ impl Errand {
         self.finish();
     }
 
-    async fn renew(self, batch: Vec<(TicketId, Renewal)>) {
-        let shortest = batch.iter().map(|(_, renewal)| renewal.ttl).min().unwrap_or_default();
+    async fn renew(self, batch: Vec<Renewal>) {
+        let shortest = batch.iter().map(|renewal| renewal.ttl).min().unwrap_or_default();
         let limit = (shortest / 6).clamp(SUSPICION.0, SUSPICION.1).min(self.shared.operation_timeout);
-        let renewals = batch.iter().map(|(_, renewal)| renewal.clone()).collect();
-        let answers = self.carry(limit, &self.line, self.line.session.renew(renewals)).await;
+        let answers = self.carry(limit, &self.line, self.line.session.renew(batch.clone())).await;
         let answers = match answers {
             Ok(answers) if answers.len() == batch.len() => answers,
             Ok(_) => batch.iter().map(|_| Err(wrong_count())).collect(),
             Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
         };
-        for ((_, renewal), answer) in batch.iter().zip(&answers) {
+        for (renewal, answer) in batch.iter().zip(&answers) {
             if let Err(error) = answer {
                 self.shared.observed.renew_failed(&renewal.key, error);
             }
         }
         self.shared.with(|core, now| {
-            for ((id, renewal), answer) in batch.into_iter().zip(answers) {
-                core.renewed(now, id, self.sent, renewal.ttl, answer);
+            for (renewal, answer) in batch.into_iter().zip(answers) {
+                core.renewed(now, renewal.token, self.sent, renewal.ttl, answer);
             }
         });
         self.finish();

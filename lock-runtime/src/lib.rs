@@ -44,6 +44,7 @@ mod lines;
 mod mutex;
 mod observe;
 mod outcome;
+mod random;
 mod request;
 mod seat;
 mod shared;

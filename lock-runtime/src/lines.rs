@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::clock::{self, Moment};
 use crate::core::LineId;
 use crate::mutex::enter;
-use crate::store::{Session, Store, StoreError};
+use crate::store::{Listener, Session, Store, StoreError};
 
 /// A line is replaced after this many operations in a row without an answer: a connection whose peer is gone says nothing.
 const TIME_OUTS: u32 = 2;
@@ -125,14 +125,12 @@ impl Lines {
     }
 
     /// Opens the keeper's line, on the runtime that polls this.
-    pub(crate) fn open(self: &Arc<Self>) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
+    pub(crate) fn listen(
+        self: &Arc<Self>,
+        listener: Listener,
+    ) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
         let lines = Arc::clone(self);
-        async move {
-            match &lines.only {
-                Some(only) => Ok(Arc::clone(only)),
-                None => lines.store.open().await.map(|session| lines.add(session)),
-            }
-        }
+        async move { lines.store.listen(listener).await.map(|session| lines.add(session)) }
     }
 
     fn add(&self, session: Arc<dyn Session>) -> Arc<Line> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tracing::{Span, debug, field, warn};
 
+use crate::core::Tally;
 use crate::error::LossReason;
 use crate::key::LockKey;
 use crate::store::StoreError;
@@ -129,13 +130,13 @@ impl Observed {
         debug!(store = place, "lock store is in reach again");
     }
 
-    pub(crate) fn stats(&self, held: usize, waiting: usize) -> Stats {
+    pub(crate) fn stats(&self, held: usize, waiting: usize, tally: Tally) -> Stats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
             acquired: read(&self.acquired),
-            granted_by_message: 0,
-            granted_by_look: 0,
-            granted_locally: 0,
+            granted_by_message: tally.by_message,
+            granted_by_look: tally.by_look,
+            granted_locally: tally.locally,
             busy: read(&self.busy),
             unavailable: read(&self.unavailable),
             lost: read(&self.lost),

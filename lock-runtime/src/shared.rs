@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use once_cell::sync::OnceCell;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Moment};
-use crate::core::{Action, Core, Job};
-use crate::lines::Lines;
+use crate::core::{Action, Core, Job, Settings};
+use crate::lines::{Line, Lines};
 use crate::mutex::enter;
 use crate::observe::Observed;
 use crate::seat::Seat;
-use crate::store::Store;
+use crate::store::{Listener, ListenerId, Store, StoreError};
 
 /// What all handles of a client, its guards, its bodies and its keeper share.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) place: Arc<str>,
     pub(crate) default_ttl: Duration,
     pub(crate) operation_timeout: Duration,
+    /// Who hears of this client's grants.
+    listener: ListenerId,
     /// Wakes the keeper.
     pub(crate) rouse: Notify,
     /// No handle, guard or body is left.
@@ -50,15 +53,16 @@ pub(crate) struct Round {
 }
 
 impl Shared {
-    pub(crate) fn new(store: Arc<dyn Store>, default_ttl: Duration, operation_timeout: Duration) -> Arc<Self> {
-        let place = Arc::from(store.identity());
+    pub(crate) fn new(store: Arc<dyn Store>, default_ttl: Duration, settings: Settings) -> Arc<Self> {
+        let (place, operation_timeout) = (Arc::from(store.identity()), settings.operation_timeout);
         Arc::new(Self {
-            desk: Mutex::new(Desk { core: Core::new(operation_timeout), keeper_wakes: Moment::MIN }),
+            desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),
             lines: Lines::new(store),
             observed: Observed::default(),
             place,
             default_ttl,
             operation_timeout,
+            listener: settings.listener,
             rouse: Notify::new(),
             abandoned: AtomicBool::new(false),
         })
@@ -80,6 +84,25 @@ impl Shared {
         }
         self.carry_out(actions);
         answer
+    }
+
+    /// Opens the keeper's line, over which the store tells of grants; on the runtime that polls this.
+    pub(crate) fn listen(self: &Arc<Self>) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
+        let (shared, line) = (Arc::downgrade(self), Arc::new(OnceCell::new()));
+        let hears = Arc::clone(&line);
+        // Until the line has a number nobody relies on what comes over it, as all look once it has.
+        let listener = Listener::new(self.listener, move |grant| {
+            if let (Some(shared), Some(&line)) = (shared.upgrade(), hears.get()) {
+                shared.with(|core, now| core.handed(now, line, grant));
+            }
+        });
+        let opening = self.lines.listen(listener);
+        async move {
+            let opened = opening.await?;
+            // Nobody else sets it.
+            let _ = line.set(opened.id);
+            Ok(opened)
+        }
     }
 
     /// The keeper's round: everything that is due.

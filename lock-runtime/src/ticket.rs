@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::clock::{self, Moment};
-use crate::core::{Refusal, ReleaseStep, Step, TicketId};
+use crate::core::{Given, Giving, LineId, Refusal, ReleaseStep, Step, TicketId};
 use crate::enclosing;
 use crate::error::{LockError, LossReason};
 use crate::lines::Line;
+use crate::random;
 use crate::seat::Seat;
-use crate::store::{Acquired, Released, StoreError, StoreFuture, Token};
+use crate::store::{Acquired, Released, StoreError, StoreErrorKind, StoreFuture, Token, Turned};
 
 /// An operation that this task sent by its runtime's own line.
 struct Sent<T> {
@@ -224,7 +225,42 @@ pub(crate) struct Releasing {
     client: Client,
     seat: Arc<Seat>,
     id: Option<TicketId>,
-    sent: Option<Sent<Released>>,
+    sent: Option<SentBack>,
+}
+
+/// How this task gave a token back. Two kinds, since a box around either would be an allocation on the short way.
+enum SentBack {
+    Release(Sent<Released>),
+    Turn(Sent<Turned>),
+}
+
+impl SentBack {
+    fn new(at: Moment, line: Arc<Line>, giving: Giving) -> Self {
+        match giving {
+            Giving::Release(release) => {
+                let operation = line.session.release(release);
+                Self::Release(Sent { at, line, operation })
+            }
+            Giving::Turn(turn) => {
+                let operation = line.session.turn(turn);
+                Self::Turn(Sent { at, line, operation })
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Given, StoreError>> {
+        match self {
+            Self::Release(sent) => sent.poll(cx).map_ok(Given::Released),
+            Self::Turn(sent) => sent.poll(cx).map_ok(Given::Turned),
+        }
+    }
+
+    fn line(&self) -> LineId {
+        match self {
+            Self::Release(sent) => sent.line.id,
+            Self::Turn(sent) => sent.line.id,
+        }
+    }
 }
 
 impl Releasing {
@@ -236,17 +272,14 @@ impl Releasing {
             if let Some(sent) = &mut self.sent
                 && let Poll::Ready(answer) = sent.poll(cx)
             {
-                let via = sent.line.id;
+                let via = sent.line();
                 self.sent = None;
                 shared.with(|core, now| core.released(now, id, Some(via), answer));
             }
             let line = shared.lines.here();
             let line_id = line.as_deref().map(|line| line.id);
             match (shared.with(|core, now| (now, core.release_next(now, id, line_id))), line) {
-                ((at, ReleaseStep::Send(release)), Some(line)) => {
-                    let operation = line.session.release(release);
-                    self.sent = Some(Sent { at, line, operation });
-                }
+                ((at, ReleaseStep::Send(giving)), Some(line)) => self.sent = Some(SentBack::new(at, line, giving)),
                 ((_, ReleaseStep::Done(outcome)), _) => {
                     self.id = None;
                     self.sent = None;
@@ -281,14 +314,9 @@ impl Drop for Releasing {
     }
 }
 
-/// 128 random bits from the operating system.
 fn new_token() -> Result<Token, StoreError> {
-    let mut bytes = [0; 16];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => Ok(Token::from_bits(u128::from_ne_bytes(bytes))),
-        Err(error) => Err(StoreError::new(
-            crate::store::StoreErrorKind::Unready,
-            format!("the operating system has no random bits for a token: {error}"),
-        )),
-    }
+    random::bits().map(Token::from_bits).map_err(|error| {
+        let text = format!("the operating system has no random bits for a token: {error}");
+        StoreError::new(StoreErrorKind::Unready, text)
+    })
 }

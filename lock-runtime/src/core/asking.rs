@@ -1,18 +1,21 @@
 //! From an arrival to a grant or a refusal: who asks the store, when, and what follows an ask that may have taken effect.
 //!
-//! The first ask goes by the task's own session, all later ones are looks by the keeper.
+//! The first ask goes by the task's own session, all later ones are looks by the keeper, which queue at the store.
 //! Must stay true: an ask that may have taken effect is followed by a release.
 
 use std::time::Duration;
 
-use super::lease::{self, Held};
+use super::lease::{By, Fences, Granted, Held};
+use super::line::Line;
 use super::release::Releasing;
-use super::renewal::Schedule;
-use super::waiting::{Turn, Waiting, no_answer};
+use super::waiting::{Turn, Waiting, alive_for, no_answer};
 use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Wait};
 use crate::clock::Moment;
 use crate::key::LockKey;
-use crate::store::{Acquired, Ask, Look, StoreError, StoreErrorKind, Token};
+use crate::store::{Acquired, Ask, Entry, Look, StoreError, StoreErrorKind, Token};
+
+/// How many fences are reserved at once at most.
+const MOST_FENCES: u32 = 32;
 
 impl<S: Clone> Core<S> {
     /// An acquire begins.
@@ -30,9 +33,17 @@ impl<S: Clone> Core<S> {
         if terms.wait == Wait::AtMost(Duration::ZERO) && self.is_taken(&key) {
             return Err(Refusal::Busy);
         }
-        let waiting = Waiting::new(now, self.next_id, terms.wait, self.operation_timeout);
+        let waiting = Waiting::new(now, self.next_id, terms.wait, self.settings.operation_timeout);
         let stage = Stage::Waiting(waiting);
-        let id = self.insert(Ticket { key: key.clone(), token, terms, seat, stage, filed: Moment::MAX });
+        let id = self.insert(Ticket {
+            key: key.clone(),
+            token,
+            terms,
+            seat: Some(seat),
+            stage,
+            filed: Moment::MAX,
+            known: false,
+        });
         self.waiting += 1;
         let line = self.lines.entry(key).or_default();
         if line.is_free() {
@@ -46,26 +57,27 @@ impl<S: Clone> Core<S> {
 
     /// What the task of this ticket does now; `line` is its own session's, if it has one.
     pub(crate) fn next(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> Step {
-        let operation_timeout = self.operation_timeout;
+        let operation_timeout = self.settings.operation_timeout;
         let Some(ticket) = self.tickets.get_mut(&id) else { return Step::Stand };
         let step = match &mut ticket.stage {
             Stage::Waiting(waiting) => match (&waiting.turn, line) {
                 (Turn::Refused(refusal), _) => Step::Refused(refusal.clone()),
-                (Turn::MayAsk { .. }, Some(line)) if waiting.carrier.is_none() => {
+                (Turn::MayAsk { .. }, Some(line)) if waiting.is_new() => {
                     waiting.carrier = Some(line);
-                    waiting.turn = Turn::Asking { sent: now, fails_at: now + operation_timeout, by_keeper: false };
+                    let fails_at = now + operation_timeout;
+                    waiting.turn = Turn::Asking { sent: now, fails_at, by_task: true, fences: 1 };
                     Step::Ask(Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl })
                 }
                 (Turn::MayAsk { .. }, _) => {
                     waiting.turn = Turn::MayAsk { keeper_from: now };
                     Step::Stand
                 }
-                (Turn::Asking { by_keeper: false, .. }, _) => Step::Asking,
+                (Turn::Asking { by_task: true, .. }, _) => Step::Asking,
                 _ => Step::Stand,
             },
-            Stage::Held(held) if held.over(now).is_none() => {
+            Stage::Held(held) if held.ready && held.over(now).is_none() => {
                 held.claimed = true;
-                Step::Granted { fence: held.fence, until: held.until() }
+                Step::Granted { fence: held.fences.first, until: held.until() }
             }
             _ => Step::Stand,
         };
@@ -80,17 +92,31 @@ impl<S: Clone> Core<S> {
 
     /// The ask that was sent at `sent` was answered.
     pub(crate) fn answered(&mut self, now: Moment, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return };
-        if sent < waiting.since {
-            return;
+        if answer.is_ok() {
+            self.first_lease.saw_round_trip(now.since(sent));
         }
+        let waiting = match self.stage_mut(id) {
+            Some(Stage::Waiting(waiting)) if waiting.since <= sent => waiting,
+            Some(Stage::Held(held)) if answer.is_ok() => {
+                // Whatever it did is known now, and the lease is held anyway.
+                held.unanswered.take_if(|(asked, _)| *asked == sent);
+                return;
+            }
+            _ => return,
+        };
         let current = waiting.is_current(sent);
         match answer {
             Ok(Acquired::Granted { fence }) if !matches!(waiting.turn, Turn::Refused(_)) => {
-                self.grant(now, id, fence, sent);
+                let by_look = waiting.entry.is_some();
+                let fences = Fences::block(fence, waiting.fences_asked_at(sent));
+                let granted = self.grant(now, id, Granted { fences, from: sent, by: By::Answer });
+                self.tally.by_look += u64::from(granted && by_look);
             }
-            Ok(Acquired::Held { for_at_most, .. }) if current => self.told_busy(now, id, sent, for_at_most),
+            Ok(Acquired::Held { for_at_most, queued_at }) if current => {
+                let carrier = waiting.carrier;
+                let clock = queued_at.filter(|_| carrier == self.keeper);
+                self.told_busy(now, id, sent, for_at_most, clock);
+            }
             Err(error) if current => self.troubled(now, id, error),
             _ => {}
         }
@@ -164,7 +190,8 @@ impl<S: Clone> Core<S> {
     }
 
     fn ask_by_keeper(&mut self, now: Moment, id: TicketId) -> Option<Job> {
-        let keeper = self.keeper;
+        // The keeper answers within the operation time-out; twice that is for a store that panics.
+        let (keeper, patience) = (self.keeper, self.settings.operation_timeout * 2);
         let ticket = self.tickets.get_mut(&id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         let Some(line) = keeper else {
@@ -173,87 +200,158 @@ impl<S: Clone> Core<S> {
             self.file(id);
             return None;
         };
-        let first = waiting.carrier.is_none();
+        if waiting.is_new() {
+            waiting.carrier = Some(line);
+            waiting.turn = Turn::Asking { sent: now, fails_at: now + patience, by_task: false, fences: 1 };
+            let ask = Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl };
+            self.file(id);
+            return Some(Job::Acquire(id, ask));
+        }
+        if self.listening
+            && waiting.reading.is_some()
+            && let Err(until) = self.looks.take(now)
+        {
+            waiting.turn = Turn::Resting { until, told_busy: true };
+            self.file(id);
+            return None;
+        }
+        let entry = self.stand_in_line(now, id);
+        let ticket = self.tickets.get_mut(&id)?;
+        let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
+        let fences = entry.as_ref().map_or(1, |entry| entry.fences);
         waiting.carrier = Some(line);
-        // The keeper answers within the operation time-out; twice that is for a store that panics.
-        waiting.turn = Turn::Asking { sent: now, fails_at: now + self.operation_timeout * 2, by_keeper: true };
-        let (key, token, ttl) = (ticket.key.clone(), ticket.token, ticket.terms.ttl);
+        waiting.turn = Turn::Asking { sent: now, fails_at: now + patience, by_task: false, fences };
+        let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl, fences, entry };
         self.file(id);
-        Some(if first {
-            Job::Acquire(id, Ask { key, token, ttl })
-        } else {
-            Job::Look(id, Look { key, token, ttl, fences: 1, entry: None })
-        })
+        Some(Job::Look(id, look))
     }
 
-    fn grant(&mut self, now: Moment, id: TicketId, fence: u64, sent: Moment) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Waiting(waiting) = &ticket.stage else { return };
-        let terms = ticket.terms;
-        let held = Held {
-            fence,
-            ttl: terms.ttl,
-            deadline: lease::deadline(sent, terms.ttl),
-            hold_until: terms.max_hold.map_or(Moment::MAX, |max| now + max),
-            keep_until: terms.min_hold.map_or(Moment::MIN, |min| now + min),
-            schedule: if terms.renew { Schedule::start(sent, terms.ttl, ticket.token) } else { Schedule::never() },
-            claimed: false,
-            lost: None,
-            // A late answer leaves in doubt what was asked since.
-            doubt: if waiting.is_current(sent) { waiting.doubt } else { waiting.may_take_effect() },
-            by_hand: None,
-        };
-        if held.over(now).is_some() {
-            return self.granted_too_late(now, id);
+    /// The ticket's place in the store's queue, unless it does not wait: what it asked for first under its token stays.
+    pub(super) fn stand_in_line(&mut self, now: Moment, id: TicketId) -> Option<Entry> {
+        let alive_for = (!self.listening).then(|| alive_for(self.first_lease.round_trip()));
+        let ticket = self.tickets.get(&id)?;
+        let first_lease = self.first_lease.of(&ticket.terms);
+        let others = self.lines.get(&ticket.key).map_or(0, Line::waiters);
+        let listener = self.settings.listener;
+        let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return None };
+        if waiting.entry.is_none() && waiting.busy_from <= now {
+            return None;
         }
-        if waiting.is_by_keeper() {
-            self.actions.push(Action::Wake(ticket.seat.clone()));
+        // One for itself, and one for each who may have the lease after it without asking.
+        let fences = u32::try_from(others + 1).unwrap_or(u32::MAX).min(MOST_FENCES);
+        let since = waiting.place;
+        let (entry, _) =
+            waiting.entry.get_or_insert((Entry { listener, first_lease, fences, since, alive_for: None }, now));
+        let entry = Entry { alive_for, ..entry.clone() };
+        self.know(id);
+        Some(entry)
+    }
+
+    /// Makes a lease of a grant, unless it came too late.
+    pub(super) fn grant(&mut self, now: Moment, id: TicketId, granted: Granted) -> bool {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return false };
+        let Stage::Waiting(waiting) = &mut ticket.stage else { return false };
+        let by_task = waiting.is_by_task() && granted.by == By::Answer;
+        let mut held = Held::new(now, granted, &ticket.terms, ticket.token);
+        held.doubt = waiting.doubt;
+        held.unanswered = waiting.unanswered().filter(|&(sent, _)| granted.by != By::Answer || sent != granted.from);
+        if held.over(now).is_some() {
+            if held.first_lease {
+                self.first_lease.was_too_short();
+            }
+            self.granted_too_late(now, id);
+            return false;
+        }
+        if held.in_doubt() != Doubt::Nowhere {
+            held.entry = waiting.entry.take().map(|(entry, _)| entry);
         }
         ticket.stage = Stage::Held(held);
         self.waiting -= 1;
         self.held += 1;
+        if !by_task {
+            self.wake(id);
+        }
+        self.file(id);
         self.refuse_impatient(now, id, Moment::MAX);
+        true
     }
 
     /// The grant is given back, and the ticket goes on under a new token, behind the release of the old one.
     fn granted_too_late(&mut self, now: Moment, id: TicketId) {
         self.give_back(now, id);
-        let order = self.next_id;
-        self.next_id += 1;
+        self.start_over(
+            now,
+            id,
+            StoreError::new(StoreErrorKind::Disconnected, "the store's answer came too late to be of use"),
+        );
+    }
+
+    /// A lease came to its next holder in this process, and ended before that one's time had begun.
+    pub(super) fn passed_on_too_late(&mut self, now: Moment, id: TicketId) {
+        self.give_back(now, id);
+        let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
+        let Some(waiting) = held.waiting.take() else { return };
+        if let Some(ticket) = self.tickets.get_mut(&id) {
+            ticket.stage = Stage::Waiting(*waiting);
+        }
+        self.held -= 1;
+        self.waiting += 1;
+        self.start_over(
+            now,
+            id,
+            StoreError::new(
+                StoreErrorKind::Disconnected,
+                "the lease ended before it could be renewed for its next holder",
+            ),
+        );
+    }
+
+    /// Goes on waiting in its old place, under a new token.
+    fn start_over(&mut self, now: Moment, id: TicketId, trouble: StoreError) {
+        self.forget_token(id);
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         ticket.token = ticket.token.successor();
-        waiting.since = now;
+        waiting.start_over(now);
         waiting.turn = Turn::InLine { impatient: waiting.busy_from <= now };
-        waiting.order = order;
-        waiting.carrier = None;
-        waiting.doubt = Doubt::Nowhere;
-        waiting.trouble =
-            Some(StoreError::new(StoreErrorKind::Disconnected, "the store's answer came too late to be of use"));
+        waiting.trouble = Some(trouble);
         let key = ticket.key.clone();
         self.vacate(id);
         self.join_line(id);
         self.pass_turn(now, &key);
+        self.file(id);
         self.wake(id);
     }
 
-    fn told_busy(&mut self, now: Moment, id: TicketId, sent: Moment, held_for: Option<Duration>) {
+    pub(super) fn told_busy(
+        &mut self,
+        now: Moment,
+        id: TicketId,
+        sent: Moment,
+        held_for: Option<Duration>,
+        clock: Option<u64>,
+    ) {
         self.refuse_impatient(now, id, sent);
+        let listening = self.listening;
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         waiting.answered = true;
         waiting.trouble = None;
+        if let Some(clock) = clock {
+            waiting.queued(sent, clock);
+        }
         // The first ask does not learn for how long; the look that follows at once does.
         waiting.turn = Turn::MayAsk { keeper_from: now };
         if waiting.busy_from <= now {
             return self.refuse(now, id, Refusal::Busy);
         }
         if let Some(held_for) = held_for {
-            waiting.rest(now, ticket.token, held_for);
+            waiting.rest(now, ticket.token, held_for, listening && clock.is_some());
         }
+        self.file(id);
     }
 
-    fn troubled(&mut self, now: Moment, id: TicketId, error: StoreError) {
+    pub(super) fn troubled(&mut self, now: Moment, id: TicketId, error: StoreError) {
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         let give_up = match error.kind() {
@@ -277,6 +375,7 @@ impl<S: Clone> Core<S> {
             self.waiting += 1;
         }
         self.step_out(now, id);
+        self.forget_token(id);
         if let Some(stage) = self.stage_mut(id) {
             *stage = Stage::Waiting(Waiting::refused(refusal));
         }
@@ -297,21 +396,25 @@ impl<S: Clone> Core<S> {
     /// Queues a release of the ticket's token, if there is anything to release.
     fn give_back(&mut self, now: Moment, id: TicketId) {
         let Some(ticket) = self.tickets.get(&id) else { return };
-        let doubt = match &ticket.stage {
-            Stage::Waiting(waiting) if waiting.may_take_effect() != Doubt::Nowhere => waiting.may_take_effect(),
-            Stage::Held(held) => held.doubt,
-            _ => return,
+        let (doubt, entry) = match &ticket.stage {
+            Stage::Waiting(waiting) => (waiting.may_take_effect(), waiting.entry.as_ref().map(|(entry, _)| entry)),
+            Stage::Held(held) => (held.in_doubt(), held.entry.as_ref()),
+            Stage::Releasing(_) => return,
         };
-        let orphan = Ticket {
-            key: ticket.key.clone(),
-            token: ticket.token,
-            terms: ticket.terms,
-            seat: ticket.seat.clone(),
-            stage: Stage::Releasing(Releasing::orphan(now, ticket.terms.ttl, doubt)),
-            filed: Moment::MAX,
-        };
-        self.lines.entry(orphan.key.clone()).or_default().releasing += 1;
-        self.insert(orphan);
+        if doubt == Doubt::Nowhere && entry.is_none() && matches!(ticket.stage, Stage::Waiting(_)) {
+            return;
+        }
+        let releasing = Releasing::orphan(now, ticket.terms.ttl, doubt, entry.cloned());
+        self.insert_orphan(ticket.key.clone(), ticket.token, ticket.terms, releasing);
+    }
+
+    /// Gives back a token that no task of ours waits for.
+    pub(super) fn insert_orphan(&mut self, key: LockKey, token: Token, terms: Terms, releasing: Releasing) {
+        if releasing.holds_line() {
+            self.lines.entry(key.clone()).or_default().releasing += 1;
+        }
+        let stage = Stage::Releasing(releasing);
+        self.insert(Ticket { key, token, terms, seat: None, stage, filed: Moment::MAX, known: false });
     }
 
     fn report_time_out(&mut self, id: TicketId) {

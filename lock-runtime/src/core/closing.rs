@@ -64,7 +64,7 @@ impl<S: Clone> Core<S> {
     pub(crate) fn close_at_exit(&mut self, now: Moment, watcher: S) -> Vec<(TicketId, S)> {
         self.close(now, Duration::MAX, watcher);
         let held = self.tickets.iter().filter(|(_, ticket)| matches!(ticket.stage, Stage::Held(_)));
-        held.map(|(&id, ticket)| (id, ticket.seat.clone())).collect()
+        held.filter_map(|(&id, ticket)| Some((id, ticket.seat.clone()?))).collect()
     }
 
     pub(super) fn tick_closing(&mut self, now: Moment) {

@@ -9,7 +9,7 @@ use super::waiting::no_answer;
 use super::{Action, Core, Job, Refusal, Stage, TicketId};
 use crate::clock::Moment;
 use crate::error::LossReason;
-use crate::store::{Renewal, Renewed, StoreError, StoreErrorKind};
+use crate::store::{Renewal, Renewed, StoreError, StoreErrorKind, Token};
 
 /// What the task that renews by hand does now.
 #[derive(Debug)]
@@ -22,15 +22,16 @@ pub(crate) enum ByHandStep {
 }
 
 impl<S: Clone> Core<S> {
-    /// A renewal that was sent at `sent` was answered.
+    /// A renewal that was sent at `sent` was answered; the lease may have changed its holder since.
     pub(crate) fn renewed(
         &mut self,
         now: Moment,
-        id: TicketId,
+        token: Token,
         sent: Moment,
         ttl: Duration,
         answer: Result<Renewed, StoreError>,
     ) {
+        let Some(&id) = self.by_token.get(&token) else { return };
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Held(held) = &mut ticket.stage else { return };
         if held.lost.is_some() {
@@ -38,15 +39,27 @@ impl<S: Clone> Core<S> {
         }
         if let Some(reason) = held.over(now) {
             // A late "yes" never revives.
-            return self.lose(now, id, reason);
+            return self.end_by_clock(now, id, reason);
         }
         match answer {
             Ok(Renewed::Renewed) => {
+                if std::mem::take(&mut held.first_lease) {
+                    self.first_lease.was_long_enough();
+                }
                 held.renewed(sent, ttl);
-                held.schedule.succeeded(now, held.ttl, ticket.token);
-                self.actions.push(Action::Extend(ticket.seat.clone(), held.until()));
-                self.satisfy_by_hand(now, id, sent);
+                held.schedule.succeeded(now, held.ttl, token);
+                if held.waiting.as_ref().is_some_and(|waiting| waiting.since <= sent) {
+                    held.begin(now, &ticket.terms);
+                    self.wake(id);
+                } else if held.ready {
+                    let extended = ticket.seat.clone().map(|seat| Action::Extend(seat, held.until()));
+                    self.actions.extend(extended);
+                    self.satisfy_by_hand(now, id, sent);
+                } else {
+                    held.schedule.hurry(now);
+                }
             }
+            Ok(Renewed::NotOurs) if !held.ready => self.passed_on_too_late(now, id),
             Ok(Renewed::NotOurs) => self.lose(now, id, LossReason::Stolen),
             Err(error) => {
                 held.schedule.failed(now, sent, held.ttl, ticket.token);
@@ -62,9 +75,18 @@ impl<S: Clone> Core<S> {
         self.file(id);
     }
 
+    /// The clock has ended a lease.
+    fn end_by_clock(&mut self, now: Moment, id: TicketId, reason: LossReason) {
+        match self.stage(id) {
+            Some(Stage::Held(held)) if !held.ready => self.passed_on_too_late(now, id),
+            Some(Stage::Held(held)) if !held.claimed => self.refuse(now, id, Refusal::Unavailable(not_polled())),
+            _ => self.lose(now, id, reason),
+        }
+    }
+
     /// A task asks for a renewal now, and for this ttl from now on.
     pub(crate) fn renew_by_hand(&mut self, now: Moment, id: TicketId, ttl: Duration) {
-        let until = now + self.operation_timeout;
+        let until = now + self.settings.operation_timeout;
         let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
         held.ttl = ttl;
         held.by_hand = Some(ByHand { since: now, until, trouble: None, outcome: None });
@@ -115,32 +137,39 @@ impl<S: Clone> Core<S> {
         let ticket = self.tickets.get_mut(&id)?;
         let Stage::Held(held) = &mut ticket.stage else { return None };
         if let (None, Some(reason)) = (held.lost, held.over(now)) {
-            if held.claimed {
-                self.lose(now, id, reason);
-            } else {
-                self.refuse(now, id, Refusal::Unavailable(not_polled()));
-            }
+            self.end_by_clock(now, id, reason);
+            return None;
+        }
+        if held.waiting.as_ref().is_some_and(|waiting| waiting.time_up <= now) {
+            let error = self.outage.clone().unwrap_or_else(no_answer);
+            self.refuse(now, id, Refusal::Unavailable(error));
             return None;
         }
         if held.schedule.timed_out(now) {
             held.schedule.give_up(now, held.ttl, ticket.token);
         }
         let mut job = None;
-        if held.claimed && held.schedule.wants(now, held.ttl) {
+        if held.is_kept_alive() && held.schedule.wants(now) {
             if connected {
                 held.schedule.sent(now, held.ttl);
-                job = Some(Job::Renew(id, Renewal { key: ticket.key.clone(), token: ticket.token, ttl: held.ttl }));
+                job = Some(Job::Renew(Renewal { key: ticket.key.clone(), token: ticket.token, ttl: held.ttl }));
+                self.know(id);
             } else {
                 held.schedule.park();
                 self.parked.insert(id);
             }
         }
+        self.give_up_by_hand(now, id);
+        self.file(id);
+        job
+    }
+
+    fn give_up_by_hand(&mut self, now: Moment, id: TicketId) {
+        let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
         if let Some(hand) = held.by_hand.as_mut().filter(|hand| hand.until <= now && hand.outcome.is_none()) {
             hand.outcome = Some(Err(hand.trouble.take().unwrap_or_else(no_answer)));
             self.wake(id);
         }
-        self.file(id);
-        job
     }
 
     /// The lease is lost, and stays so; it is released when its body is gone.
@@ -148,9 +177,12 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Held(held) = &mut ticket.stage else { return };
         held.lost = Some(reason);
+        if held.first_lease {
+            self.first_lease.was_too_short();
+        }
         let key = ticket.key.clone();
         self.held -= 1;
-        self.actions.push(Action::Lose(ticket.seat.clone(), reason));
+        self.actions.extend(ticket.seat.clone().map(|seat| Action::Lose(seat, reason)));
         self.vacate(id);
         self.file(id);
         self.pass_turn(now, &key);

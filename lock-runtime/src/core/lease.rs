@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
-use super::Doubt;
 use super::renewal::Schedule;
+use super::waiting::Waiting;
+use super::{Doubt, LineId, Terms};
 use crate::clock::Moment;
 use crate::error::LossReason;
-use crate::store::StoreError;
+use crate::store::{Entry, StoreError, Token};
 
 /// How long before its deadline an idle body is told: one tick of a timer and the wake of a thread.
 const LEAD: Duration = Duration::from_millis(2);
@@ -23,15 +24,70 @@ pub(crate) fn margin(ttl: Duration) -> Duration {
     (ttl / 20).clamp(Duration::from_millis(5), Duration::from_secs(1))
 }
 
+/// How long of a ttl a body may use.
+pub(crate) fn usable(ttl: Duration) -> Duration {
+    ttl.saturating_sub(drift(ttl) + margin(ttl))
+}
+
 /// The instant from which no step of the body may start, for a grant or renewal that was sent at `sent`.
 pub(crate) fn deadline(sent: Moment, ttl: Duration) -> Moment {
-    sent + ttl.saturating_sub(drift(ttl) + margin(ttl))
+    sent + usable(ttl)
+}
+
+/// Fences that the store reserved for one lease: one for each holder that it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fences {
+    pub(crate) first: u64,
+    /// How many there are behind the first.
+    pub(crate) spare: u32,
+}
+
+impl Fences {
+    pub(crate) fn block(first: u64, count: u32) -> Self {
+        Self { first, spare: count.saturating_sub(1) }
+    }
+
+    /// Those behind the first, if there are any.
+    pub(crate) fn rest(self) -> Option<Self> {
+        let spare = self.spare.checked_sub(1)?;
+        Some(Self { first: self.first + 1, spare })
+    }
+}
+
+/// How a lease came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// As the answer to a question.
+    Answer,
+    /// By a hand-over, for its first lease only.
+    Message { first_lease: Duration },
+}
+
+/// What the store granted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Granted {
+    pub(crate) fences: Fences,
+    /// The instant from which it counts: before the store granted it.
+    pub(crate) from: Moment,
+    pub(crate) by: By,
+}
+
+/// One process's run of holders: since when, and how many changes of the holder there were.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    pub(crate) since: Moment,
+    pub(crate) hand_overs: u32,
 }
 
 /// A lease that was granted, until its ticket is released.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pub(crate) fence: u64,
+    pub(crate) fences: Fences,
+    pub(crate) run: Run,
+    /// Whether its task may begin; a lease with too little time left is renewed first.
+    pub(crate) ready: bool,
+    /// It lasts for a first lease, and was not renewed since.
+    pub(crate) first_lease: bool,
     /// As last asked for; the next renewal asks for it again.
     pub(crate) ttl: Duration,
     pub(crate) deadline: Moment,
@@ -45,6 +101,12 @@ pub(crate) struct Held {
     pub(crate) lost: Option<LossReason>,
     /// Asks of this token beside the one that was granted.
     pub(super) doubt: Doubt,
+    /// One that is under way still: when it was sent, and where.
+    pub(super) unanswered: Option<(Moment, LineId)>,
+    /// The token's place in the queue, which such an ask may take again.
+    pub(super) entry: Option<Entry>,
+    /// As what its holder waits, until it is ready.
+    pub(super) waiting: Option<Box<Waiting>>,
     pub(crate) by_hand: Option<ByHand>,
 }
 
@@ -59,6 +121,76 @@ pub(crate) struct ByHand {
 }
 
 impl Held {
+    /// A lease as it was granted at `now`, without doubt.
+    pub(super) fn new(now: Moment, granted: Granted, terms: &Terms, token: Token) -> Self {
+        let (lasts, schedule) = match granted.by {
+            By::Answer => (terms.ttl, Schedule::start(granted.from, terms.ttl, token)),
+            By::Message { first_lease } => (first_lease, Schedule::start_soon(now, first_lease)),
+        };
+        let schedule = if terms.renew { schedule } else { Schedule::never() };
+        let mut held = Self {
+            fences: granted.fences,
+            run: Run { since: now, hand_overs: 0 },
+            ready: true,
+            first_lease: matches!(granted.by, By::Message { .. }),
+            ttl: terms.ttl,
+            deadline: deadline(granted.from, lasts),
+            hold_until: Moment::MAX,
+            keep_until: Moment::MIN,
+            schedule,
+            claimed: false,
+            lost: None,
+            doubt: Doubt::Nowhere,
+            unanswered: None,
+            entry: None,
+            waiting: None,
+            by_hand: None,
+        };
+        held.begin(now, terms);
+        held
+    }
+
+    /// The same lease for the next holder in the same process, who gets the next of its fences.
+    pub(super) fn passed_on(self, now: Moment, fences: Fences, terms: &Terms) -> Self {
+        let ready = self.has_enough_for(now, terms);
+        let mut schedule = match (terms.renew, self.schedule.is_automatic()) {
+            (true, true) => self.schedule,
+            (true, false) => Schedule::start_soon(now, self.deadline.since(now)),
+            (false, _) => Schedule::never(),
+        };
+        if !ready {
+            schedule.hurry(now);
+        }
+        let deadline = if terms.renew { self.deadline } else { self.deadline.min(deadline(now, terms.ttl)) };
+        let run = Run { hand_overs: self.run.hand_overs + 1, ..self.run };
+        let mut heir = Self { fences, run, ttl: terms.ttl, deadline, schedule, claimed: false, by_hand: None, ..self };
+        if ready {
+            heir.begin(now, terms);
+        } else {
+            heir.ready = false;
+        }
+        heir
+    }
+
+    /// Whether what is left of it is enough to begin with: a third of the ttl, or all of it if it is not renewed.
+    pub(super) fn has_enough_for(&self, now: Moment, terms: &Terms) -> bool {
+        let enough = if terms.renew { terms.ttl / 3 } else { usable(terms.ttl) };
+        self.deadline.since(now) >= enough
+    }
+
+    /// Its holder's time begins.
+    pub(super) fn begin(&mut self, now: Moment, terms: &Terms) {
+        self.ready = true;
+        self.waiting = None;
+        self.hold_until = terms.max_hold.map_or(Moment::MAX, |max| now + max);
+        self.keep_until = terms.min_hold.map_or(Moment::MIN, |min| now + min);
+    }
+
+    /// All asks that may yet take effect.
+    pub(super) fn in_doubt(&self) -> Doubt {
+        self.doubt.and(self.unanswered.map(|(_, line)| line))
+    }
+
     /// The instant from which no step of the body may start.
     pub(crate) fn until(&self) -> Moment {
         self.deadline.min(self.hold_until)
@@ -79,17 +211,23 @@ impl Held {
             return Moment::MAX;
         }
         let over = self.until() - LEAD;
-        if !self.claimed {
-            // A grant that nobody has looked at is not kept alive.
+        if !self.is_kept_alive() {
             return over;
         }
+        let over = over.min(self.waiting.as_ref().map_or(Moment::MAX, |waiting| waiting.time_up));
         let by_hand =
             self.by_hand.as_ref().filter(|hand| hand.outcome.is_none()).map_or(Moment::MAX, |hand| hand.until);
         over.min(self.schedule.due()).min(by_hand)
     }
 
+    /// A grant that nobody has looked at is not kept alive.
+    pub(crate) fn is_kept_alive(&self) -> bool {
+        self.claimed || !self.ready
+    }
+
     /// A renewal that was sent at `sent` with this ttl was confirmed.
     pub(crate) fn renewed(&mut self, sent: Moment, ttl: Duration) {
+        self.first_lease = false;
         self.deadline = self.deadline.max(deadline(sent, ttl));
     }
 }
@@ -111,24 +249,24 @@ mod tests {
         assert_eq!(margin(Duration::from_secs(10)), Duration::from_millis(500));
     }
 
-    fn held(hold_until: Moment) -> Held {
-        Held {
-            fence: 1,
+    fn held(max_hold: Option<Duration>) -> Held {
+        let terms = Terms {
             ttl: Duration::from_secs(1),
-            deadline: at(900),
-            hold_until,
-            keep_until: Moment::MIN,
-            schedule: Schedule::never(),
-            claimed: true,
-            lost: None,
-            doubt: Doubt::Nowhere,
-            by_hand: None,
-        }
+            wait: super::super::Wait::Forever,
+            renew: true,
+            max_hold,
+            min_hold: None,
+        };
+        let granted = Granted { fences: Fences::block(1, 1), from: at(0), by: By::Answer };
+        let mut held = Held::new(at(0), granted, &terms, Token::from_bits(7));
+        held.claimed = true;
+        held.schedule = Schedule::never();
+        held
     }
 
     #[test]
     fn the_clock_ends_a_lease_just_before_its_deadline() {
-        let held = held(Moment::MAX);
+        let held = Held { deadline: at(900), ..held(None) };
         assert_eq!(held.over(at(897)), None);
         assert_eq!(held.over(at(898)), Some(LossReason::Expired));
         assert_eq!(held.due(), at(898));
@@ -136,7 +274,7 @@ mod tests {
 
     #[test]
     fn max_hold_ends_a_lease_whatever_was_renewed() {
-        let mut held = held(at(1500));
+        let mut held = held(Some(Duration::from_millis(1500)));
         held.renewed(at(1000), Duration::from_secs(1));
         assert_eq!(held.until(), at(1500));
         assert_eq!(held.over(at(1499)), Some(LossReason::MaxHold));
@@ -144,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_late_or_shorter_renewal_never_lowers_the_deadline() {
-        let mut held = held(Moment::MAX);
+        let mut held = Held { deadline: at(900), ..held(None) };
         held.renewed(at(0), Duration::from_millis(100));
         assert_eq!(held.deadline, at(900));
     }

@@ -33,6 +33,15 @@ impl Line {
         self.occupant.is_none() && self.releasing == 0
     }
 
+    /// Who has waited longest, of those whose time to wait is not over.
+    pub(super) fn heir(&self) -> Option<TicketId> {
+        self.queue.values().next().copied()
+    }
+
+    pub(super) fn waiters(&self) -> usize {
+        self.queue.len()
+    }
+
     fn pop(&mut self) -> Option<TicketId> {
         let patient = self.queue.first_key_value().map_or(u64::MAX, |(&order, _)| order);
         let impatient = self.impatient.first_key_value().map_or(u64::MAX, |(&order, _)| order);

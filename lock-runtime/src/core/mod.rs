@@ -4,12 +4,15 @@
 //! asked, [`Action`]s for whoever holds the core, [`Job`]s for the keeper. One [`Ticket`] stands for one acquire, from
 //! its arrival until the store has confirmed its release.
 //! Must stay true: at most one ticket of a key stands at the store (the line's *occupant*); a token is used for one
-//! grant; after every change a ticket is filed under the next moment at which the clock concerns it.
+//! grant, which may pass through several hands of this process; after every change a ticket is filed under the next
+//! moment at which the clock concerns it.
 //! Absent on purpose: clocks, sockets, tasks, randomness.
 
 mod asking;
 mod closing;
 mod doubt;
+mod first_lease;
+mod hand_over;
 mod holding;
 pub(crate) mod lease;
 mod line;
@@ -25,17 +28,18 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::error::LossReason;
 use crate::key::LockKey;
-use crate::store::{Ask, Look, Release, Renewal, StoreError, Token};
+use crate::store::{Ask, ListenerId, Look, Release, Released, Renewal, StoreError, Token, Turn, Turned};
 
 pub(crate) use closing::Closed;
 use doubt::Doubt;
+use first_lease::FirstLease;
 pub(crate) use holding::ByHandStep;
 use lease::Held;
 use line::Line;
 pub(crate) use release::ReleaseStep;
 use release::Releasing;
-use waiting::Waiting;
 pub(crate) use waiting::no_answer;
+use waiting::{Looks, Waiting};
 
 /// One acquire, from its arrival until its release is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,9 +111,51 @@ pub(crate) enum Job {
     Acquire(TicketId, Ask),
     /// An ask by a token that may have been sent, or that waits.
     Look(TicketId, Look),
-    Renew(TicketId, Renewal),
+    Renew(Renewal),
     /// On the line that carried the ask, if it is still there.
-    Release(TicketId, Release, Option<LineId>),
+    Give(TicketId, Giving, Option<LineId>),
+}
+
+/// How a token is given back.
+#[derive(Debug, Clone)]
+pub(crate) enum Giving {
+    Release(Release),
+    /// To somebody else's waiter, if there is one, while one of ours stands next.
+    Turn(Turn),
+}
+
+impl Giving {
+    pub(crate) fn key(&self) -> &LockKey {
+        match self {
+            Self::Release(release) => &release.key,
+            Self::Turn(turn) => &turn.key,
+        }
+    }
+}
+
+/// What that was answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Given {
+    Released(Released),
+    Turned(Turned),
+}
+
+/// What a core is told once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) operation_timeout: Duration,
+    /// Who hears of this core's grants.
+    pub(crate) listener: ListenerId,
+    /// Whether a lease may pass from one ticket to the next without asking the store.
+    pub(crate) local_handover: bool,
+}
+
+/// How the leases came that were waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) by_message: u64,
+    pub(crate) by_look: u64,
+    pub(crate) locally: u64,
 }
 
 #[derive(Debug)]
@@ -117,10 +163,13 @@ struct Ticket<S> {
     key: LockKey,
     token: Token,
     terms: Terms,
-    seat: S,
+    /// None if no task of ours asked for it.
+    seat: Option<S>,
     stage: Stage,
     /// Under which moment it is filed.
     filed: Moment,
+    /// Whether it is found by its token.
+    known: bool,
 }
 
 #[derive(Debug)]
@@ -143,8 +192,10 @@ impl<S> Ticket<S> {
 /// See the module. `S` is cheap to clone, and dropping one runs no foreign code.
 #[derive(Debug)]
 pub(crate) struct Core<S> {
-    operation_timeout: Duration,
+    settings: Settings,
     tickets: BTreeMap<TicketId, Ticket<S>>,
+    /// Those that the store may speak of by their token: queued there, or being renewed.
+    by_token: HashMap<Token, TicketId>,
     lines: HashMap<LockKey, Line>,
     due: BTreeSet<(Moment, TicketId)>,
     next_id: u64,
@@ -154,6 +205,11 @@ pub(crate) struct Core<S> {
     waiting: usize,
     /// The keeper's line; while it has none, tickets that need it are parked.
     keeper: Option<LineId>,
+    /// Whether the store tells of grants over it.
+    listening: bool,
+    first_lease: FirstLease,
+    looks: Looks,
+    tally: Tally,
     /// Why it has none, as far as is known.
     outage: Option<StoreError>,
     parked: BTreeSet<TicketId>,
@@ -161,10 +217,11 @@ pub(crate) struct Core<S> {
 }
 
 impl<S: Clone> Core<S> {
-    pub(crate) fn new(operation_timeout: Duration) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
-            operation_timeout,
+            settings,
             tickets: BTreeMap::new(),
+            by_token: HashMap::new(),
             lines: HashMap::new(),
             due: BTreeSet::new(),
             next_id: 0,
@@ -172,6 +229,10 @@ impl<S: Clone> Core<S> {
             held: 0,
             waiting: 0,
             keeper: None,
+            listening: false,
+            first_lease: FirstLease::default(),
+            looks: Looks::default(),
+            tally: Tally::default(),
             outage: None,
             parked: BTreeSet::new(),
             closing: None,
@@ -214,17 +275,18 @@ impl<S: Clone> Core<S> {
     /// A renewal that is nearly due goes out with those that are.
     fn goes_along(&self, now: Moment, due: Moment, id: TicketId) -> bool {
         match self.stage(id) {
-            Some(Stage::Held(held)) => {
-                held.lost.is_none() && held.schedule.due() == due && held.schedule.wants(now, held.ttl)
-            }
+            Some(Stage::Held(held)) => held.lost.is_none() && held.schedule.due() == due && held.schedule.wants(now),
             _ => false,
         }
     }
 
-    /// The keeper has a session again: what waited for one is due.
-    pub(crate) fn connected(&mut self, now: Moment, line: LineId) {
+    /// The keeper has a session again, over which the store tells of grants or not: what waited for one is due, and
+    /// who stands in line looks whether a grant was missed.
+    pub(crate) fn connected(&mut self, now: Moment, line: LineId, listening: bool) {
         self.keeper = Some(line);
+        self.listening = listening;
         self.outage = None;
+        self.look_again(now);
         for id in std::mem::take(&mut self.parked) {
             match self.stage_mut(id) {
                 Some(Stage::Waiting(waiting)) => waiting.hurry(now),
@@ -244,6 +306,11 @@ impl<S: Clone> Core<S> {
     /// The keeper could not open a session.
     pub(crate) fn out_of_reach(&mut self, error: StoreError) {
         self.outage = Some(error);
+    }
+
+    /// How the leases came that were waited for.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// How many leases are held.
@@ -278,10 +345,29 @@ impl<S: Clone> Core<S> {
     }
 
     fn remove(&mut self, id: TicketId) -> Option<Ticket<S>> {
+        self.forget_token(id);
         let ticket = self.tickets.remove(&id)?;
         self.due.remove(&(ticket.filed, id));
         self.parked.remove(&id);
         Some(ticket)
+    }
+
+    /// From now on the ticket is found by its token.
+    fn know(&mut self, id: TicketId) {
+        if let Some(ticket) = self.tickets.get_mut(&id) {
+            ticket.known = true;
+            self.by_token.insert(ticket.token, id);
+        }
+    }
+
+    /// The ticket is no longer found by its token.
+    fn forget_token(&mut self, id: TicketId) {
+        if let Some(ticket) = self.tickets.get_mut(&id)
+            && std::mem::take(&mut ticket.known)
+            && self.by_token.get(&ticket.token) == Some(&id)
+        {
+            self.by_token.remove(&ticket.token);
+        }
     }
 
     /// Files the ticket under its next moment; to be called after every change of one.
@@ -300,7 +386,7 @@ impl<S: Clone> Core<S> {
 
     fn wake(&mut self, id: TicketId) {
         if let Some(ticket) = self.tickets.get(&id) {
-            self.actions.push(Action::Wake(ticket.seat.clone()));
+            self.actions.extend(ticket.seat.clone().map(Action::Wake));
         }
     }
 }

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::waiting::no_answer;
-use super::{Action, Core, Doubt, Job, LineId, Stage, TicketId, jitter};
+use super::{Action, Core, Doubt, Given, Giving, Job, LineId, Stage, TicketId, jitter};
 use crate::clock::Moment;
-use crate::store::{Release, Released, StoreError, StoreErrorKind, Token};
+use crate::store::{Entry, Release, Released, StoreError, StoreErrorKind, Token};
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum ReleaseStep {
     /// Send this, then tell the answer.
-    Send(Release),
+    Send(Giving),
     /// Go on with the release that is under way.
     Sending,
     /// Stand by until woken.
@@ -40,9 +40,23 @@ pub(super) struct Releasing {
     pointless: Moment,
     /// Whether acquires of the key wait for it.
     holds_line: bool,
+    /// The token's place in the store's queue, which it may have again.
+    leave: Option<Entry>,
+    /// Whether the key may pass to somebody else's waiter while one of ours queues behind, in one command.
+    may_turn: bool,
+    /// That is under way.
+    turn: Option<Turning>,
     /// Until when a task awaits it.
     wanted_until: Option<Moment>,
     tries: u32,
+}
+
+/// A turn that is under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turning {
+    /// Who stands next in this process.
+    pub(super) next: TicketId,
+    pub(super) sent: Moment,
 }
 
 #[derive(Debug)]
@@ -62,7 +76,7 @@ enum Errand {
 
 impl Releasing {
     /// Gives back what nobody holds: an ask that may have taken effect, a grant that nobody saw.
-    pub(super) fn orphan(now: Moment, ttl: Duration, doubt: Doubt) -> Self {
+    pub(super) fn orphan(now: Moment, ttl: Duration, doubt: Doubt, leave: Option<Entry>) -> Self {
         Self {
             errand: Errand::Due(now),
             doubt,
@@ -70,9 +84,41 @@ impl Releasing {
             keep_until: Moment::MIN,
             pointless: now + ttl,
             holds_line: true,
+            leave,
+            may_turn: false,
+            turn: None,
             wanted_until: None,
             tries: 0,
         }
+    }
+
+    /// A lease that went to the next holder without a word to the store.
+    pub(super) fn passed_on(now: Moment, is_wanted: bool) -> Self {
+        Self {
+            errand: Errand::Over(Ok(Released::Freed)),
+            holds_line: false,
+            wanted_until: is_wanted.then_some(Moment::MAX),
+            ..Self::orphan(now, Duration::ZERO, Doubt::Nowhere, None)
+        }
+    }
+
+    pub(super) fn holds_line(&self) -> bool {
+        self.holds_line
+    }
+
+    /// The turn that was answered, and whether nothing else was asked for since.
+    pub(super) fn take_turn(&mut self) -> Option<(Turning, bool)> {
+        let turn = self.turn.take()?;
+        Some((turn, matches!(self.errand, Errand::SentByTask(_) | Errand::SentByKeeper(_))))
+    }
+
+    pub(super) fn doubt(&self) -> Doubt {
+        self.doubt
+    }
+
+    /// A plain release is due, by the keeper.
+    pub(super) fn give_plainly(&mut self, now: Moment) {
+        self.errand = Errand::Due(now);
     }
 
     pub(super) fn due(&self) -> Moment {
@@ -97,25 +143,34 @@ impl Releasing {
         let keep = self.keep_until.since(now);
         // Whole milliseconds, rounded up: "at least this long".
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
-        Release { key: key.clone(), token, keep: (!keep.is_zero()).then_some(keep), leave: None }
+        Release { key: key.clone(), token, keep: (!keep.is_zero()).then_some(keep), leave: self.leave.clone() }
     }
 }
 
 impl<S: Clone> Core<S> {
     /// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
     pub(crate) fn end(&mut self, now: Moment, id: TicketId, wanted_until: Option<Moment>) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let Stage::Held(held) = &ticket.stage else { return };
-        if held.lost.is_none() {
-            self.held -= 1;
+        let Some(Stage::Held(held)) = self.stage(id) else { return };
+        if held.lost.is_none() && held.first_lease {
+            self.first_lease.was_long_enough();
         }
+        if self.pass_on(now, id, wanted_until.is_some()) {
+            self.tick_closing(now);
+            return;
+        }
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Stage::Held(held) = &mut ticket.stage else { return };
+        self.held -= usize::from(held.lost.is_none());
         // A renewal under way is on the keeper's line, and so its release goes behind it there.
         let own = wanted_until.is_some() && !held.schedule.is_in_flight();
+        let keep_until = if held.claimed { held.keep_until } else { Moment::MIN };
+        let doubt = held.in_doubt();
         ticket.stage = Stage::Releasing(Releasing {
             errand: if own { Errand::Own } else { Errand::Due(now) },
-            keep_until: if held.claimed { held.keep_until } else { Moment::MIN },
+            keep_until,
             wanted_until,
-            ..Releasing::orphan(now, held.ttl, held.doubt)
+            may_turn: held.lost.is_none() && keep_until <= now && doubt == Doubt::Nowhere,
+            ..Releasing::orphan(now, held.ttl, doubt, held.entry.take())
         });
         let key = ticket.key.clone();
         self.vacate(id);
@@ -132,9 +187,8 @@ impl<S: Clone> Core<S> {
             (Errand::Over(outcome), _) => ReleaseStep::Done(outcome.clone()),
             _ if releasing.wanted_until.is_none() => ReleaseStep::Done(Err(no_answer())),
             (Errand::Own, Some(line)) => {
-                let order = releasing.order(now, &ticket.key, ticket.token);
                 releasing.errand = Errand::SentByTask(line);
-                ReleaseStep::Send(order)
+                return self.giving(now, id, line).map_or(ReleaseStep::Stand, ReleaseStep::Send);
             }
             (Errand::Own, None) => {
                 releasing.errand = Errand::Due(now);
@@ -151,6 +205,22 @@ impl<S: Clone> Core<S> {
         step
     }
 
+    /// What is sent of a release: a turn, if somebody of this process stands next, and nothing was sent before.
+    fn giving(&mut self, now: Moment, id: TicketId, line: LineId) -> Option<Giving> {
+        let ticket = self.tickets.get_mut(&id)?;
+        let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
+        let may_turn = std::mem::take(&mut releasing.may_turn) && self.closing.is_none();
+        let plain = releasing.order(now, &ticket.key, ticket.token);
+        let next = self.lines.get(&ticket.key).and_then(super::line::Line::heir).filter(|_| may_turn);
+        self.file(id);
+        let Some(next) = next else { return Some(Giving::Release(plain)) };
+        let turn = self.take_turn(now, plain, next, line)?;
+        if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
+            releasing.turn = Some(Turning { next, sent: now });
+        }
+        Some(Giving::Turn(turn))
+    }
+
     /// The task that awaited this release is gone.
     pub(crate) fn release_left(&mut self, now: Moment, id: TicketId) {
         let Some(Stage::Releasing(releasing)) = self.stage_mut(id) else { return };
@@ -160,6 +230,7 @@ impl<S: Clone> Core<S> {
             Errand::SentByTask(_) => {
                 releasing.unanswered = true;
                 releasing.errand = Errand::Due(now);
+                self.abandon_turn(now, id);
             }
             Errand::Over(_) => {
                 self.remove(id);
@@ -176,7 +247,7 @@ impl<S: Clone> Core<S> {
         now: Moment,
         id: TicketId,
         via: Option<LineId>,
-        answer: Result<Released, StoreError>,
+        answer: Result<Given, StoreError>,
     ) {
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let token = ticket.token;
@@ -185,7 +256,8 @@ impl<S: Clone> Core<S> {
             return;
         }
         match answer {
-            Ok(answer) => {
+            Ok(Given::Turned(answer)) => self.turned(now, id, answer),
+            Ok(Given::Released(answer)) => {
                 let answer = if releasing.unanswered { Released::Freed } else { answer };
                 if !releasing.doubt.is_settled_by(via) {
                     self.release_once_more(now, id);
@@ -193,6 +265,7 @@ impl<S: Clone> Core<S> {
                 self.over(now, id, Ok(answer));
             }
             Err(error) => {
+                let turn = releasing.turn.take();
                 releasing.unanswered |= error.kind() == StoreErrorKind::Disconnected;
                 // Whatever carried the ask is in trouble, so that the ask may come later than the next release.
                 releasing.doubt = releasing.doubt.without_line();
@@ -201,7 +274,10 @@ impl<S: Clone> Core<S> {
                 releasing.tries += 1;
                 releasing.errand = Errand::Due(at);
                 if releasing.pointless <= at {
-                    self.over(now, id, Err(error));
+                    self.over(now, id, Err(error.clone()));
+                }
+                if let Some(turn) = turn {
+                    self.turn_failed(now, turn, error);
                 }
             }
         }
@@ -221,6 +297,7 @@ impl<S: Clone> Core<S> {
                     releasing.unanswered = true;
                     releasing.errand = Errand::Due(now);
                     self.actions.push(Action::TimedOut(line));
+                    self.abandon_turn(now, id);
                 }
                 _ => {}
             }
@@ -229,14 +306,17 @@ impl<S: Clone> Core<S> {
             return self.tick_releasing(now, id);
         }
         if releasing.pointless <= now && !matches!(releasing.errand, Errand::SentByKeeper(_)) {
+            self.abandon_turn(now, id);
             self.over(now, id, Err(no_answer()));
             return None;
         }
         let job = match releasing.errand {
             Errand::Due(at) if at <= now && connected => {
                 // The keeper answers within the operation time-out; twice that is for a store that panics.
-                releasing.errand = Errand::SentByKeeper(now + self.operation_timeout * 2);
-                Some(Job::Release(id, releasing.order(now, &ticket.key, ticket.token), releasing.doubt.line()))
+                releasing.errand = Errand::SentByKeeper(now + self.settings.operation_timeout * 2);
+                let via = releasing.doubt.line();
+                let line = via.or(self.keeper)?;
+                self.giving(now, id, line).map(|giving| Job::Give(id, giving, via))
             }
             Errand::Due(at) if at <= now => {
                 releasing.errand = Errand::Parked;
@@ -253,31 +333,32 @@ impl<S: Clone> Core<S> {
         job
     }
 
+    /// Nobody hears the answer to a turn that is under way.
+    fn abandon_turn(&mut self, now: Moment, id: TicketId) {
+        if let Some(Stage::Releasing(releasing)) = self.stage_mut(id)
+            && let Some(turn) = releasing.turn.take()
+        {
+            self.turn_failed(now, turn, no_answer());
+        }
+    }
+
     /// Queues the same release again, for an ask that arrives late; nobody waits for this one.
     fn release_once_more(&mut self, now: Moment, id: TicketId) {
         let Some(ticket) = self.tickets.get(&id) else { return };
         let Stage::Releasing(releasing) = &ticket.stage else { return };
-        let at = now + self.operation_timeout;
+        let at = now + self.settings.operation_timeout;
         let again = Releasing {
             errand: Errand::Due(at),
             pointless: releasing.pointless.max(at + Duration::from_nanos(1)),
             holds_line: false,
             keep_until: releasing.keep_until,
-            ..Releasing::orphan(now, ticket.terms.ttl, Doubt::Nowhere)
+            ..Releasing::orphan(now, ticket.terms.ttl, Doubt::Nowhere, releasing.leave.clone())
         };
-        let again = super::Ticket {
-            key: ticket.key.clone(),
-            token: ticket.token,
-            terms: ticket.terms,
-            seat: ticket.seat.clone(),
-            stage: Stage::Releasing(again),
-            filed: Moment::MAX,
-        };
-        self.insert(again);
+        self.insert_orphan(ticket.key.clone(), ticket.token, ticket.terms, again);
     }
 
     /// The release is over; a task that awaits it has yet to hear.
-    fn over(&mut self, now: Moment, id: TicketId, outcome: Result<Released, StoreError>) {
+    pub(super) fn over(&mut self, now: Moment, id: TicketId, outcome: Result<Released, StoreError>) {
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let key = ticket.key.clone();
         let Stage::Releasing(releasing) = &mut ticket.stage else { return };
@@ -293,6 +374,7 @@ impl<S: Clone> Core<S> {
             (Some(_), _) => self.wake(id),
             (None, _) => drop(self.remove(id)),
         }
+        self.file(id);
         self.pass_turn(now, &key);
         self.tick_closing(now);
     }

@@ -12,6 +12,8 @@ use crate::store::Token;
 const LONGEST_TRY: Duration = Duration::from_secs(1);
 /// The longest pause after a failed renewal.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// How long after its arrival a lease that was handed over is renewed.
+const FIRST_AFTER: Duration = Duration::from_millis(10);
 /// The furthest ahead of its time that a renewal goes along with others.
 const LONGEST_LEAD: Duration = Duration::from_millis(100);
 
@@ -21,6 +23,8 @@ pub(crate) struct Schedule {
     /// Whether a renewal is followed by the next.
     automatic: bool,
     next: Moment,
+    /// How much earlier it may go out together with others.
+    lead: Duration,
     /// The one that is under way: when it was sent, and when it counts as failed.
     in_flight: Option<(Moment, Moment)>,
     count: u32,
@@ -29,7 +33,7 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// For a lease that is renewed by hand alone.
     pub(crate) fn never() -> Self {
-        Self { automatic: false, next: Moment::MAX, in_flight: None, count: 0 }
+        Self { automatic: false, next: Moment::MAX, lead: Duration::ZERO, in_flight: None, count: 0 }
     }
 
     /// For a lease that was granted at `now`.
@@ -39,14 +43,24 @@ impl Schedule {
         schedule
     }
 
+    /// For a lease that was handed over and lasts for a short time only: soon, but not before a short body has ended.
+    pub(crate) fn start_soon(now: Moment, first_lease: Duration) -> Self {
+        Self { automatic: true, next: now + FIRST_AFTER.min(first_lease / 4), ..Self::never() }
+    }
+
+    /// Whether a renewal is followed by the next.
+    pub(crate) fn is_automatic(&self) -> bool {
+        self.automatic
+    }
+
     /// When it next needs attention: to be sent, or to be given up on.
     pub(crate) fn due(&self) -> Moment {
         self.in_flight.map_or(self.next, |(_, fails_at)| fails_at)
     }
 
     /// Whether one should be sent at `now`; a little before its time counts, so that renewals go out together.
-    pub(crate) fn wants(&self, now: Moment, ttl: Duration) -> bool {
-        self.in_flight.is_none() && self.next <= now + (ttl / 30).min(LONGEST_LEAD)
+    pub(crate) fn wants(&self, now: Moment) -> bool {
+        self.in_flight.is_none() && self.next <= now + self.lead
     }
 
     /// Whether one is under way.
@@ -74,6 +88,7 @@ impl Schedule {
     pub(crate) fn failed(&mut self, now: Moment, sent: Moment, ttl: Duration, token: Token) {
         if self.in_flight.is_some_and(|(current, _)| current == sent) {
             self.in_flight = None;
+            self.lead = Duration::ZERO;
             self.next = now + jitter(token, self.step(), (ttl / 20).min(LONGEST_PAUSE));
         }
     }
@@ -87,6 +102,7 @@ impl Schedule {
 
     /// Asks for one at once, or as soon as the one under way is answered.
     pub(crate) fn hurry(&mut self, now: Moment) {
+        self.lead = Duration::ZERO;
         self.next = now;
     }
 
@@ -102,6 +118,7 @@ impl Schedule {
         }
         // A third of the ttl, 10 % sooner or later, so that locks taken together do not stay together.
         let third = ttl / 3;
+        self.lead = (ttl / 30).min(LONGEST_LEAD);
         self.next = now + third * 9 / 10 + jitter(token, self.step(), third / 5);
     }
 
@@ -140,7 +157,7 @@ mod tests {
         let mut schedule = Schedule::start(START, TTL, TOKEN);
         let sent = schedule.due();
         schedule.sent(sent, TTL);
-        assert!(!schedule.wants(sent, TTL), "never two at once");
+        assert!(!schedule.wants(sent), "never two at once");
         assert_eq!(schedule.due(), sent + Duration::from_secs(1));
         schedule.failed(sent, START, TTL, TOKEN);
         assert!(schedule.is_in_flight(), "that was not the one under way");
@@ -151,7 +168,7 @@ mod tests {
     #[test]
     fn renewals_that_fall_due_together_go_out_together() {
         let schedule = Schedule::start(START, TTL, TOKEN);
-        assert!(schedule.wants(schedule.due() - Duration::from_millis(99), TTL));
-        assert!(!schedule.wants(schedule.due() - Duration::from_millis(200), TTL));
+        assert!(schedule.wants(schedule.due() - Duration::from_millis(99)));
+        assert!(!schedule.wants(schedule.due() - Duration::from_millis(200)));
     }
 }

@@ -2,14 +2,21 @@
 
 use std::time::Duration;
 
+use super::first_lease::Reading;
 use super::{Doubt, LineId, Refusal, Wait, jitter};
 use crate::clock::Moment;
-use crate::store::{StoreError, StoreErrorKind, Token};
+use crate::store::{Entry, StoreError, StoreErrorKind, Token};
 
-/// How long a waiter rests between two looks, on average.
+/// How long a waiter rests between two looks, on average, if it is told of nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The shortest rest, however soon the holder's ttl ends.
+/// The shortest rest of such a waiter, however soon the holder's ttl ends.
 const SHORTEST_REST: Duration = Duration::from_millis(10);
+/// The shortest and the longest rest, but for the jitter, of a waiter who is told of its grant.
+const TOLD_REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+/// For how many periods a waiter who only looks counts as alive without a look.
+const ALIVE_FOR_PERIODS: u32 = 3;
+/// How many looks a second all waiters together may send, once they are told of their grants.
+const LOOKS_A_SECOND: u32 = 500;
 /// The longest pause after trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -28,6 +35,12 @@ pub(super) struct Waiting {
     pub(super) turn: Turn,
     /// What carried the last ask of this token; the token was never sent when there is none.
     pub(super) carrier: Option<LineId>,
+    /// The token's place in the store's queue, once it has asked for one, and when that was sent.
+    pub(super) entry: Option<(Entry, Moment)>,
+    /// The store's clock when it first stood in the queue, be it under another token.
+    pub(super) place: Option<u64>,
+    /// What is known of the store's clock, over the keeper's present line.
+    pub(super) reading: Option<Reading>,
     /// Earlier asks of this token.
     pub(super) doubt: Doubt,
     /// What went wrong, unless the store has answered since.
@@ -48,7 +61,10 @@ pub(super) enum Turn {
     Asking {
         sent: Moment,
         fails_at: Moment,
-        by_keeper: bool,
+        /// By its own task; else the keeper asks, or the turn of the one before it.
+        by_task: bool,
+        /// How many fences it asks for.
+        fences: u32,
     },
     /// Until the next look, after being told that the key is held or after trouble.
     Resting {
@@ -75,6 +91,9 @@ impl Waiting {
             time_up,
             turn,
             carrier: None,
+            entry: None,
+            place: None,
+            reading: None,
             doubt: Doubt::Nowhere,
             trouble: None,
             answered: false,
@@ -113,8 +132,58 @@ impl Waiting {
         }
     }
 
-    pub(super) fn is_by_keeper(&self) -> bool {
-        matches!(self.turn, Turn::Asking { by_keeper: true, .. })
+    pub(super) fn is_by_task(&self) -> bool {
+        matches!(self.turn, Turn::Asking { by_task: true, .. })
+    }
+
+    /// How many fences came with a grant that was asked for at `sent`.
+    pub(super) fn fences_asked_at(&self, asked: Moment) -> u32 {
+        match self.turn {
+            Turn::Asking { sent, fences, .. } if sent == asked => fences,
+            _ => 1,
+        }
+    }
+
+    /// The ask that is under way: when it was sent, and where.
+    pub(super) fn unanswered(&self) -> Option<(Moment, LineId)> {
+        match (&self.turn, self.carrier) {
+            (Turn::Asking { sent, .. }, Some(line)) => Some((*sent, line)),
+            _ => None,
+        }
+    }
+
+    /// What it was told may be out of date, and a message may be lost.
+    pub(super) fn look_again(&mut self, now: Moment) {
+        self.reading = None;
+        if matches!(self.turn, Turn::Resting { told_busy: true, .. }) {
+            self.turn = Turn::MayAsk { keeper_from: now };
+        }
+    }
+
+    /// Goes on under a token that was never sent; its place in the store's queue is remembered.
+    pub(super) fn start_over(&mut self, now: Moment) {
+        self.since = now;
+        self.carrier = None;
+        self.entry = None;
+        self.reading = None;
+        self.doubt = Doubt::Nowhere;
+    }
+
+    /// It stands in the store's queue: the clock was so in the reply to what was sent then.
+    pub(super) fn queued(&mut self, sent: Moment, clock: u64) {
+        self.place.get_or_insert(clock);
+        self.reading = Some(Reading { sent, clock }.better(self.reading));
+    }
+
+    /// A moment that is not after a hand-over to it at this time of the store's clock.
+    pub(super) fn handed_not_before(&self, clock: u64) -> Moment {
+        let enqueued = self.entry.as_ref().map_or(Moment::MIN, |&(_, sent)| sent);
+        self.reading.map_or(enqueued, |reading| reading.not_after(clock).max(enqueued))
+    }
+
+    /// Whether it never asked for anything, so that the short way is open to it.
+    pub(super) fn is_new(&self) -> bool {
+        self.carrier.is_none() && self.place.is_none()
     }
 
     pub(super) fn is_current(&self, sent: Moment) -> bool {
@@ -137,15 +206,89 @@ impl Waiting {
         self.turn = Turn::Resting { until, told_busy: false };
     }
 
-    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration) {
+    /// Rests until the next look, which is the sooner the less it is told.
+    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, is_told: bool) {
         self.tries += 1;
-        let rest = LOOK_EVERY / 2 + jitter(token, self.tries, LOOK_EVERY);
-        let until = now + rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST);
-        self.turn = Turn::Resting { until, told_busy: true };
+        let rest = if is_told {
+            let period = held_for.clamp(TOLD_REST.0, TOLD_REST.1);
+            period + jitter(token, self.tries, period / 4)
+        } else {
+            let rest = LOOK_EVERY / 2 + jitter(token, self.tries, LOOK_EVERY);
+            rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
+        };
+        self.turn = Turn::Resting { until: now + rest, told_busy: true };
+    }
+}
+
+/// For how long a waiter who only looks counts as alive.
+pub(super) fn alive_for(round_trip: Duration) -> Duration {
+    (LOOK_EVERY * 3 / 2 + round_trip) * ALIVE_FOR_PERIODS
+}
+
+/// Keeps the looks of very many waiters apart.
+///
+/// The generic cell rate algorithm (ITU-T I.371): a look may be ahead of its time by a second's worth of looks.
+#[derive(Debug)]
+pub(super) struct Looks {
+    free_at: Moment,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self { free_at: Moment::MIN }
+    }
+}
+
+impl Looks {
+    /// Takes a look, or says until when it has to be put off.
+    pub(super) fn take(&mut self, now: Moment) -> Result<(), Moment> {
+        let ahead = Duration::from_secs(1);
+        if self.free_at > now + ahead {
+            return Err(self.free_at - ahead);
+        }
+        self.free_at = self.free_at.max(now) + ahead / LOOKS_A_SECOND;
+        Ok(())
     }
 }
 
 /// Nothing came back within the operation time-out.
 pub(crate) fn no_answer() -> StoreError {
     StoreError::new(StoreErrorKind::Disconnected, "the store did not answer in time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_put_off_when_there_are_too_many() {
+        let (mut looks, mut now) = (Looks::default(), Moment::from_nanos(1_000_000_000_000));
+        let at_once = (0..10_000).take_while(|_| looks.take(now).is_ok()).count();
+        assert!((500..=501).contains(&at_once), "{at_once}");
+        for _ in 0..1000 {
+            let until = looks.take(now).expect_err("that is too many");
+            assert!(until > now);
+            now = until;
+            assert_eq!(looks.take(now), Ok(()));
+        }
+        assert!(now.since(Moment::from_nanos(1_000_000_000_000)) >= Duration::from_millis(1990));
+    }
+
+    #[test]
+    fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
+        let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
+        let rest = |held_for, is_told| {
+            let mut waiting = Waiting::new(now, 0, Wait::Forever, Duration::ZERO);
+            waiting.rest(now, token, held_for, is_told);
+            waiting.due().since(now)
+        };
+        let within = |rest: Duration, from, to| {
+            assert!(rest >= Duration::from_millis(from) && rest <= Duration::from_millis(to), "{rest:?}");
+        };
+        within(rest(Duration::from_secs(30), true), 1000, 1250);
+        within(rest(Duration::from_millis(400), true), 400, 500);
+        within(rest(Duration::ZERO, true), 100, 125);
+        within(rest(Duration::from_secs(30), false), 50, 150);
+        within(rest(Duration::from_millis(20), false), 10, 22);
+    }
 }

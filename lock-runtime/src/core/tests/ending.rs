@@ -82,7 +82,7 @@ fn what_is_left_of_min_hold_is_computed_at_sending() {
     story.end(id, None);
     assert!(story.work().is_empty());
     story.pass(ms(7000));
-    story.core.connected(story.now, KEEPER);
+    story.core.connected(story.now, KEEPER, true);
     assert_eq!(release_of(story.only_job()).1.keep, Some(ms(3000)));
 }
 

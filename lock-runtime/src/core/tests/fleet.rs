@@ -1,9 +1,11 @@
 //! A whole fleet of cores on one store, from a seed: requests and replies that are late or lost, tasks that give up,
-//! keepers that lose their connection, times when nothing gets through. Whatever happens, no two leases of a key overlap, and nothing is left behind.
+//! keepers that lose their connection and what they would have been told, times when nothing gets through. Whatever
+//! happens, no two leases of a key overlap, fences grow, and nothing is left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::store::Grant;
 use crate::store::memory::Model;
 
 const SEEDS: u64 = 100;
@@ -35,14 +37,14 @@ enum Request {
     Acquire(Ask),
     Look(Look),
     Renew(Renewal),
-    Release(Release),
+    Give(Giving),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Acquired(Acquired),
     Renewed(Renewed),
-    Released(Released),
+    Given(Given),
 }
 
 #[derive(Debug)]
@@ -50,6 +52,7 @@ enum Event {
     Comes(usize),
     Polls(usize, TicketId),
     GivesUp(usize, TicketId),
+    Hears(usize, LineId, Grant),
     Ends(usize, TicketId),
     Arrives(Mail),
     Returns(Mail, Option<Reply>),
@@ -77,6 +80,10 @@ struct Client {
     keeper: u64,
     /// Leases whose body runs: the key, and until when its steps may start.
     bodies: BTreeMap<TicketId, (LockKey, Moment)>,
+    /// Tickets whose task awaits their release.
+    awaited: BTreeSet<TicketId>,
+    /// What has listened for it at the store: each line once, until the store notices that it is gone.
+    listens: bool,
     /// Until then nothing that it sends arrives.
     dark_until: Moment,
     works_at: Moment,
@@ -105,10 +112,16 @@ impl Fleet {
     fn new(seed: u64) -> Self {
         let now = Moment::from_nanos(1_000_000_000_000);
         let client = |n| Client {
-            core: Core::new(Duration::from_secs(1)),
+            core: Core::new(Settings {
+                operation_timeout: Duration::from_secs(1),
+                listener: ListenerId::from_bits(n as u128),
+                local_handover: n != 2,
+            }),
             tokens: u128::from(n as u64) << 100,
             keeper: 10,
             bodies: BTreeMap::new(),
+            awaited: BTreeSet::new(),
+            listens: false,
             dark_until: Moment::MIN,
             works_at: Moment::MAX,
         };
@@ -174,9 +187,20 @@ impl Fleet {
             }
             Event::Ends(n, id) => {
                 if self.clients[n].bodies.remove(&id).is_some() {
-                    self.clients[n].core.end(self.now, id, None);
+                    let awaited = self.random.chance(60).then_some(self.now + ms(1000));
+                    self.clients[n].core.end(self.now, id, awaited);
+                    if awaited.is_some() {
+                        self.clients[n].awaited.insert(id);
+                        self.gives(n, id);
+                    }
                 }
                 self.settle(n);
+            }
+            Event::Hears(n, line, grant) => {
+                if line == LineId(self.clients[n].keeper) {
+                    self.clients[n].core.handed(self.now, line, grant);
+                    self.settle(n);
+                }
             }
             Event::Arrives(mail) => self.arrives(mail),
             Event::Returns(mail, reply) => self.returns(&mail, reply),
@@ -190,6 +214,11 @@ impl Fleet {
             }
             Event::Cuts(n) => {
                 self.clients[n].core.disconnected();
+                // Half of the time the store goes on as if somebody heard it.
+                if self.clients[n].listens && self.random.chance(50) {
+                    self.clients[n].listens = false;
+                    self.model.deafen(ListenerId::from_bits(n as u128));
+                }
                 let pause = self.within(1500);
                 self.after(pause, Event::Heals(n));
                 self.settle(n);
@@ -197,7 +226,17 @@ impl Fleet {
             Event::Heals(n) => {
                 self.clients[n].keeper += 1;
                 let line = LineId(self.clients[n].keeper);
-                self.clients[n].core.connected(self.now, line);
+                let told = self.random.chance(80);
+                if told != self.clients[n].listens {
+                    let listener = ListenerId::from_bits(n as u128);
+                    if told {
+                        self.model.listen(listener)
+                    } else {
+                        self.model.deafen(listener)
+                    }
+                    self.clients[n].listens = told;
+                }
+                self.clients[n].core.connected(self.now, line, told);
                 if self.now < self.stop {
                     let pause = self.within(6000);
                     self.after(pause, Event::Cuts(n));
@@ -234,6 +273,10 @@ impl Fleet {
     }
 
     fn polls(&mut self, n: usize, id: TicketId) {
+        if self.clients[n].awaited.contains(&id) {
+            self.gives(n, id);
+            return self.settle(n);
+        }
         // Most tasks run on a runtime that has a line of its own.
         let line = self.random.chance(70).then_some(LineId(1));
         match self.clients[n].core.next(self.now, id, line) {
@@ -242,6 +285,15 @@ impl Fleet {
             _ => {}
         }
         self.settle(n);
+    }
+
+    /// The task of an ended lease goes on with its release.
+    fn gives(&mut self, n: usize, id: TicketId) {
+        match self.clients[n].core.release_next(self.now, id, Some(LineId(1))) {
+            ReleaseStep::Send(giving) => self.send(n, id, LineId(1), true, Request::Give(giving)),
+            ReleaseStep::Done(_) => drop(self.clients[n].awaited.remove(&id)),
+            _ => {}
+        }
     }
 
     fn granted(&mut self, n: usize, id: TicketId, fence: u64, until: Moment) {
@@ -268,10 +320,8 @@ impl Fleet {
             match job {
                 Job::Acquire(id, ask) => self.send(n, id, line, false, Request::Acquire(ask)),
                 Job::Look(id, ask) => self.send(n, id, line, false, Request::Look(ask)),
-                Job::Renew(id, renewal) => self.send(n, id, line, false, Request::Renew(renewal)),
-                Job::Release(id, release, via) => {
-                    self.send(n, id, via.unwrap_or(line), false, Request::Release(release));
-                }
+                Job::Renew(renewal) => self.send(n, TicketId(0), line, false, Request::Renew(renewal)),
+                Job::Give(id, giving, via) => self.send(n, id, via.unwrap_or(line), false, Request::Give(giving)),
             }
         }
         self.settle(n);
@@ -334,12 +384,31 @@ impl Fleet {
             Request::Acquire(ask) => Reply::Acquired(self.model.acquire(self.now, ask)),
             Request::Look(ask) => Reply::Acquired(self.model.look(self.now, ask)),
             Request::Renew(renewal) => Reply::Renewed(self.model.renew(self.now, renewal)),
-            Request::Release(release) => Reply::Released(self.model.release(self.now, release)),
+            Request::Give(Giving::Release(release)) => {
+                Reply::Given(Given::Released(self.model.release(self.now, release)))
+            }
+            Request::Give(Giving::Turn(turn)) => Reply::Given(Given::Turned(self.model.turn(self.now, turn))),
         };
+        self.tell();
         if !mail.lose_reply {
             let slow = self.now < self.stop && self.random.chance(5);
             let delay = self.within(if slow { 900 } else { 4 });
             self.after(delay, Event::Returns(mail, Some(reply)));
+        }
+    }
+
+    /// Sends the messages of the store to those whom they concern; some are lost on the way.
+    fn tell(&mut self) {
+        for (listener, grant) in self.model.take_grants() {
+            let n = usize::try_from(listener.bits()).expect("a number of a client");
+            let busy = self.now < self.stop;
+            let line = LineId(self.clients[n].keeper);
+            let longest = if busy && self.random.chance(5) { 900 } else { 4 };
+            let delay = self.within(longest);
+            let (dark, lost) = (self.now < self.clients[n].dark_until, busy && self.random.chance(3));
+            if !dark && !lost {
+                self.after(delay, Event::Hears(n, line, grant));
+            }
         }
     }
 
@@ -352,11 +421,11 @@ impl Fleet {
         match (reply, &mail.request) {
             (Some(Reply::Acquired(answer)), _) => core.answered(now, id, sent, Ok(answer)),
             (Some(Reply::Renewed(answer)), Request::Renew(renewal)) => {
-                core.renewed(now, id, sent, renewal.ttl, Ok(answer));
+                core.renewed(now, renewal.token, sent, renewal.ttl, Ok(answer));
             }
-            (Some(Reply::Released(answer)), _) => core.released(now, id, Some(mail.line), Ok(answer)),
-            (None, Request::Renew(renewal)) => core.renewed(now, id, sent, renewal.ttl, Err(no_answer())),
-            (None, Request::Release(_)) => {
+            (Some(Reply::Given(answer)), _) => core.released(now, id, Some(mail.line), Ok(answer)),
+            (None, Request::Renew(renewal)) => core.renewed(now, renewal.token, sent, renewal.ttl, Err(no_answer())),
+            (None, Request::Give(_)) => {
                 core.released(now, id, Some(mail.line), Err(no_answer()));
             }
             (None, Request::Acquire(_) | Request::Look(_)) => core.answered(now, id, sent, Err(no_answer())),

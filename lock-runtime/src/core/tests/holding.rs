@@ -3,9 +3,9 @@
 use super::super::holding::ByHandStep;
 use super::*;
 
-fn renewal_of(jobs: &[Job]) -> (TicketId, Duration) {
+fn renewal_of(jobs: &[Job]) -> (Token, Duration) {
     match jobs {
-        [Job::Renew(id, renewal)] => (*id, renewal.ttl),
+        [Job::Renew(renewal)] => (renewal.token, renewal.ttl),
         other => panic!("not a renewal: {other:?}"),
     }
 }
@@ -154,8 +154,8 @@ fn without_a_connection_renewals_wait_and_go_out_when_it_is_back() {
     assert!(story.next_work().is_empty());
     let due = story.core.next_due();
     assert_eq!(due, lease::deadline(story.now, TTL).min(due), "nothing but the deadline is left to wait for");
-    story.core.connected(story.now, KEEPER);
-    assert_eq!(renewal_of(&story.work()).0, id);
+    story.core.connected(story.now, KEEPER, true);
+    assert_eq!(renewal_of(&story.work()).0, story.token(id));
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn a_renewal_by_hand_goes_out_at_once_and_stays_the_ttl() {
     let id = story.hold("a", Terms { renew: false, ..no_wait() });
     let longer = TTL * 4;
     story.core.renew_by_hand(story.now, id, longer);
-    assert_eq!(renewal_of(&story.work()), (id, longer));
+    assert_eq!(renewal_of(&story.work()), (story.token(id), longer));
     assert!(matches!(story.core.by_hand_next(id), ByHandStep::Stand));
     let sent = story.now;
-    story.core.renewed(story.now, id, sent, longer, Ok(Renewed::Renewed));
+    story.core.renewed(story.now, story.token(id), sent, longer, Ok(Renewed::Renewed));
     story.listen();
     assert_eq!(story.woken(), [0]);
     assert!(matches!(story.core.by_hand_next(id), ByHandStep::Renewed));

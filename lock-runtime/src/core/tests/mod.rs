@@ -2,6 +2,7 @@
 
 mod ending;
 mod fleet;
+mod hand_over;
 mod holding;
 mod waiting;
 
@@ -34,6 +35,12 @@ pub(super) fn error(kind: StoreErrorKind) -> StoreError {
     StoreError::new(kind, "for a test")
 }
 
+pub(super) const LISTENER: ListenerId = ListenerId::from_bits(1);
+
+pub(super) fn settings() -> Settings {
+    Settings { operation_timeout: OPERATION, listener: LISTENER, local_handover: true }
+}
+
 /// A core, the time, and what it said to whom.
 pub(super) struct Story {
     pub(super) core: Core<u32>,
@@ -49,13 +56,13 @@ impl Story {
     /// With a keeper that is connected.
     pub(super) fn new() -> Self {
         let mut story = Self::unconnected();
-        story.core.connected(story.now, KEEPER);
+        story.core.connected(story.now, KEEPER, true);
         story
     }
 
     pub(super) fn unconnected() -> Self {
         let now = Moment::from_nanos(1_000_000_000_000);
-        let core = Core::new(OPERATION);
+        let core = Core::new(settings());
         Self { core, now, next_seat: 0, woken: Vec::new(), lost: Vec::new(), timed_out: Vec::new() }
     }
 
@@ -137,13 +144,22 @@ impl Story {
     }
 
     pub(super) fn released(&mut self, id: TicketId, via: LineId, answer: Result<Released, StoreError>) {
-        self.core.released(self.now, id, Some(via), answer);
+        self.core.released(self.now, id, Some(via), answer.map(Given::Released));
+        self.listen();
+    }
+
+    pub(super) fn turned(&mut self, id: TicketId, answer: Turned) {
+        self.core.released(self.now, id, Some(KEEPER), Ok(Given::Turned(answer)));
         self.listen();
     }
 
     pub(super) fn renewed(&mut self, id: TicketId, sent: Moment, answer: Result<Renewed, StoreError>) {
-        self.core.renewed(self.now, id, sent, TTL, answer);
+        self.core.renewed(self.now, self.token(id), sent, TTL, answer);
         self.listen();
+    }
+
+    pub(super) fn token(&self, id: TicketId) -> Token {
+        self.core.tickets[&id].token
     }
 
     pub(super) fn woken(&mut self) -> Vec<u32> {
@@ -172,10 +188,18 @@ impl Story {
     }
 }
 
+/// The turn that a job carries.
+pub(super) fn turn_of(job: Job) -> (TicketId, Turn) {
+    match job {
+        Job::Give(id, Giving::Turn(turn), _) => (id, turn),
+        other => panic!("not a turn: {other:?}"),
+    }
+}
+
 /// The release that a job carries.
 pub(super) fn release_of(job: Job) -> (TicketId, Release, Option<LineId>) {
     match job {
-        Job::Release(id, release, via) => (id, release, via),
+        Job::Give(id, Giving::Release(release), via) => (id, release, via),
         other => panic!("not a release: {other:?}"),
     }
 }

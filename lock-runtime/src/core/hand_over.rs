@@ -1,0 +1,202 @@
+//! How a lock goes from hand to hand: inside this process without a word to the store, by a turn that queues behind
+//! others, and by the store's message that it is ours.
+//!
+//! Must stay true: a lease passes on a bounded number of times and for a bounded time, then other processes have their
+//! turn; each holder has a fence of its own; a grant of a token that nobody waits for is given back.
+
+use std::time::Duration;
+
+use super::lease::{By, Fences, Granted};
+use super::release::{Releasing, Turning};
+use super::waiting::{Turn as Asks, Waiting};
+use super::{Core, Doubt, LineId, Stage, Terms, TicketId, Wait};
+use crate::clock::Moment;
+use crate::store::{Grant, Release, Released, StoreError, Turn, Turned};
+
+/// How often a lease passes on inside a process, until others have their turn.
+const MOST_HAND_OVERS: u32 = 32;
+/// For how long it does.
+const LONGEST_RUN: Duration = Duration::from_millis(20);
+/// For how long a key counts as held that a turn has just handed to another process.
+const JUST_HANDED: Duration = Duration::from_secs(1);
+
+impl<S: Clone> Core<S> {
+    /// The store handed a key to one of our tokens, and said so over this line.
+    pub(crate) fn handed(&mut self, now: Moment, line: LineId, grant: Grant) {
+        let Some(&id) = self.by_token.get(&grant.token) else { return self.hand_back(now, grant) };
+        let Some(Stage::Waiting(waiting)) = self.stage(id) else {
+            // Its grant was seen before, and no other counts.
+            return;
+        };
+        if self.keeper != Some(line) {
+            // The clock that it is counted by may be another one's; a look over the new line follows.
+            return;
+        }
+        let granted = Granted {
+            fences: Fences::block(grant.fence, grant.fences),
+            from: waiting.handed_not_before(grant.clock).min(now),
+            by: By::Message { first_lease: grant.first_lease },
+        };
+        let granted = self.grant(now, id, granted);
+        self.tally.by_message += u64::from(granted);
+    }
+
+    /// Nobody waits for it any more.
+    fn hand_back(&mut self, now: Moment, grant: Grant) {
+        let terms = Terms { ttl: grant.first_lease, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
+        let releasing = Releasing::orphan(now, grant.first_lease, Doubt::Nowhere, None);
+        self.insert_orphan(grant.key, grant.token, terms, releasing);
+    }
+
+    /// The keeper's line is a new one: whoever stands in the queue looks whether a message was lost, and what was read
+    /// of the old one's clock counts no more.
+    pub(super) fn look_again(&mut self, now: Moment) {
+        let queued: Vec<TicketId> = self.by_token.values().copied().collect();
+        for id in queued {
+            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
+                waiting.look_again(now);
+                self.file(id);
+            }
+        }
+    }
+
+    /// The lease of a holder that ends goes to the next in line without asking the store, if it may.
+    pub(super) fn pass_on(&mut self, now: Moment, id: TicketId, is_wanted: bool) -> bool {
+        let Some(heir) = self.heir_without_asking(now, id) else { return false };
+        let Some(Stage::Held(held)) = self.stage(id) else { return false };
+        let Some(fences) = held.fences.rest() else { return false };
+        let Some(heirs_terms) = self.tickets.get(&heir).map(|ticket| ticket.terms) else { return false };
+        self.vacate(heir);
+        let passed_on = Stage::Releasing(Releasing::passed_on(now, is_wanted));
+        let Some(Stage::Held(held)) = self.stage_mut(id).map(|stage| std::mem::replace(stage, passed_on)) else {
+            return false;
+        };
+        let lease = held.passed_on(now, fences, &heirs_terms);
+        self.bequeath_token(id, heir);
+        let Some(ticket) = self.tickets.get_mut(&heir) else { return false };
+        let is_ready = lease.ready;
+        let waiting = std::mem::replace(&mut ticket.stage, Stage::Held(lease));
+        if let (false, Stage::Held(lease), Stage::Waiting(waiting)) = (is_ready, &mut ticket.stage, waiting) {
+            lease.waiting = Some(Box::new(Waiting { since: now, ..waiting }));
+        }
+        if let Some(line) = self.lines.get_mut(&ticket.key) {
+            line.occupant = Some(heir);
+        }
+        self.waiting -= 1;
+        self.tally.locally += 1;
+        self.wake(heir);
+        self.file(heir);
+        if is_wanted {
+            self.file(id);
+        } else {
+            self.remove(id);
+        }
+        true
+    }
+
+    /// Who gets the lease, if it may pass on.
+    fn heir_without_asking(&self, now: Moment, id: TicketId) -> Option<TicketId> {
+        let ticket = self.tickets.get(&id)?;
+        let Stage::Held(held) = &ticket.stage else { return None };
+        let may = self.settings.local_handover
+            && self.closing.is_none()
+            && held.lost.is_none()
+            && held.keep_until <= now
+            && now < held.deadline
+            && held.run.hand_overs < MOST_HAND_OVERS
+            && now < held.run.since + LONGEST_RUN;
+        self.lines.get(&ticket.key)?.heir().filter(|_| may)
+    }
+
+    /// The heir has the lease's token from now on.
+    fn bequeath_token(&mut self, from: TicketId, heir: TicketId) {
+        self.forget_token(heir);
+        let Some(ticket) = self.tickets.get(&from) else { return };
+        let (token, known) = (ticket.token, ticket.known);
+        self.forget_token(from);
+        if let Some(ticket) = self.tickets.get_mut(&heir) {
+            ticket.token = token;
+        }
+        if known {
+            self.know(heir);
+        }
+    }
+
+    /// The next in line asks by the turn of the one before it.
+    pub(super) fn take_turn(&mut self, now: Moment, of: Release, next: TicketId, line: LineId) -> Option<Turn> {
+        self.vacate(next);
+        self.lines.entry(of.key.clone()).or_default().occupant = Some(next);
+        let entry = self.stand_in_line(now, next)?;
+        let fails_at = now + self.settings.operation_timeout * 2;
+        let ticket = self.tickets.get_mut(&next)?;
+        let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
+        waiting.carrier = Some(line);
+        waiting.turn = Asks::Asking { sent: now, fails_at, by_task: false, fences: entry.fences };
+        let (ttl, token) = (ticket.terms.ttl, ticket.token);
+        self.file(next);
+        Some(Turn { key: of.key, token: of.token, ttl, fences: entry.fences, next: token, entry })
+    }
+
+    /// A turn was answered.
+    pub(super) fn turned(&mut self, now: Moment, id: TicketId, answer: Turned) {
+        let Some(Stage::Releasing(releasing)) = self.stage_mut(id) else { return };
+        let Some((Turning { next, sent }, is_last_word)) = releasing.take_turn() else { return };
+        let doubt = releasing.doubt();
+        let is_waited_for = match self.stage(next) {
+            Some(Stage::Waiting(waiting)) => waiting.is_current(sent),
+            _ => false,
+        };
+        match answer {
+            Turned::GoesOn { fence } if is_last_word && is_waited_for => {
+                self.bequeath_token(id, next);
+                self.over(now, id, Ok(Released::Freed));
+                let Some(Stage::Waiting(waiting)) = self.stage_mut(next) else { return };
+                waiting.doubt = doubt;
+                let fences = Fences::block(fence, waiting.fences_asked_at(sent));
+                self.grant(now, next, Granted { fences, from: sent, by: By::Answer });
+            }
+            Turned::GoesOn { .. } => {
+                if let (true, Some(Stage::Releasing(releasing))) = (is_last_word, self.stage_mut(id)) {
+                    releasing.give_plainly(now);
+                }
+                self.ask_anew(now, next, sent);
+            }
+            Turned::HandedOver { clock } => {
+                self.over(now, id, Ok(Released::Freed));
+                if is_waited_for {
+                    self.told_busy(now, next, sent, Some(JUST_HANDED), Some(clock));
+                }
+            }
+            Turned::Freed => {
+                self.over(now, id, Ok(Released::Freed));
+                self.ask_anew(now, next, sent);
+            }
+            Turned::NotOurs => {
+                self.over(now, id, Ok(Released::NotOurs));
+                self.ask_anew(now, next, sent);
+            }
+        }
+    }
+
+    /// A turn had no good answer: nobody knows whether the next in line stands in the store's queue.
+    pub(super) fn turn_failed(&mut self, now: Moment, turn: Turning, error: StoreError) {
+        if let Some(Stage::Waiting(waiting)) = self.stage(turn.next)
+            && waiting.is_current(turn.sent)
+        {
+            self.troubled(now, turn.next, error);
+            self.file(turn.next);
+        }
+    }
+
+    /// The next in line was not put into the store's queue, and asks by itself.
+    fn ask_anew(&mut self, now: Moment, next: TicketId, sent: Moment) {
+        let Some(Stage::Waiting(waiting)) = self.stage_mut(next) else { return };
+        if !waiting.is_current(sent) {
+            return;
+        }
+        waiting.start_over(now);
+        self.forget_token(next);
+        self.give_turn(now, next);
+        self.wake(next);
+    }
+}
