@@ -1,4 +1,6 @@
-use std::time::Duration;
+//! Locks without anybody who waits.
+
+mod queues;
 
 use super::*;
 
