@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::lease::{By, Fences, Granted};
+use super::line::Line;
 use super::release::{Releasing, Turning};
 use super::waiting::{Turn as Asks, Waiting};
 use super::{Core, Doubt, LineId, Stage, Terms, TicketId, Wait};
@@ -37,8 +38,23 @@ impl<S: Clone> Core<S> {
             from: waiting.handed_not_before(grant.clock).min(now),
             by: By::Message { first_lease: grant.first_lease },
         };
-        let granted = self.grant(now, id, granted);
-        self.tally.by_message += u64::from(granted);
+        if self.grant(now, id, granted) {
+            self.tally.by_message += 1;
+            self.lengthen_for_heirs(now, id);
+        }
+    }
+
+    /// A first lease is too short to pass on inside the process, and so it is renewed while its first holder has it.
+    fn lengthen_for_heirs(&mut self, now: Moment, id: TicketId) {
+        let waiters = self.tickets.get(&id).and_then(|ticket| self.lines.get(&ticket.key)).map_or(0, Line::waiters);
+        if let Some(Stage::Held(held)) = self.stage_mut(id)
+            && held.schedule.is_automatic()
+            && held.fences.spare > 0
+            && waiters > 0
+        {
+            held.schedule.hurry(now);
+            self.file(id);
+        }
     }
 
     /// Nobody waits for it any more.

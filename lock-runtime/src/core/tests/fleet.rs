@@ -230,9 +230,9 @@ impl Fleet {
                 if told != self.clients[n].listens {
                     let listener = ListenerId::from_bits(n as u128);
                     if told {
-                        self.model.listen(listener)
+                        self.model.listen(listener);
                     } else {
-                        self.model.deafen(listener)
+                        self.model.deafen(listener);
                     }
                     self.clients[n].listens = told;
                 }

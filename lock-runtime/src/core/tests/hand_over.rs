@@ -1,0 +1,436 @@
+//! How a lock goes from hand to hand.
+
+use super::*;
+use crate::store::{Entry, Grant};
+
+/// The store's clock in the stories: it says so much more than ours, in microseconds.
+const CLOCK: u64 = 5_000_000;
+
+fn clock(now: Moment) -> u64 {
+    now.nanos() / 1000 + CLOCK
+}
+
+impl Story {
+    /// An acquire arrives, finds the key held elsewhere, and stands in the store's queue.
+    fn queue(&mut self, key: &str, terms: Terms) -> (TicketId, Look) {
+        let (id, sent) = self.ask(key, terms);
+        self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
+        let Job::Look(_, look) = self.only_job() else { panic!("it looks at once") };
+        self.stands(id);
+        (id, look)
+    }
+
+    /// The look that was sent just now found the key held.
+    fn stands(&mut self, id: TicketId) {
+        let (now, clock) = (self.now, clock(self.now));
+        self.answer(id, now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
+    }
+
+    fn tell(&mut self, grant: Grant) {
+        self.core.handed(self.now, KEEPER, grant);
+        self.listen();
+    }
+
+    /// The turn that the end of this lease is.
+    fn turn(&mut self, id: TicketId) -> (TicketId, Turn) {
+        self.end(id, None);
+        turn_of(self.only_job())
+    }
+
+    /// Holds a lease with a number of fences, as after a turn that went on.
+    fn hold_with_fences(&mut self, terms: Terms, waiters: usize) -> (TicketId, Vec<TicketId>) {
+        let first = self.hold("a", terms);
+        let waiters: Vec<_> = (0..waiters).map(|_| self.arrive("a", terms).expect("it waits")).collect();
+        let (id, _) = self.turn(first);
+        self.turned(id, Turned::GoesOn { fence: 100 });
+        self.granted(waiters[0], 100);
+        (waiters[0], waiters[1..].to_vec())
+    }
+
+    fn granted(&mut self, id: TicketId, with: u64) -> Moment {
+        match self.next(id) {
+            Step::Granted { fence, until } if fence == with => until,
+            other => panic!("{other:?} instead of fence {with}"),
+        }
+    }
+}
+
+fn grant(token: Token, fence: u64, first_lease: Duration, clock: u64) -> Grant {
+    Grant { key: "a".into(), token, fence, fences: 1, first_lease, clock }
+}
+
+#[test]
+fn a_lease_passes_to_the_next_in_line_without_a_word_and_with_a_fence_of_its_own() {
+    let mut story = Story::new();
+    let (mut holder, waiters) = story.hold_with_fences(patient(), 4);
+    for (fence, &waiter) in (101..).zip(&waiters) {
+        story.end(holder, Some(ms(1000)));
+        assert!(matches!(
+            story.core.release_next(story.now, holder, Some(HERE)),
+            ReleaseStep::Done(Ok(Released::Freed))
+        ));
+        story.granted(waiter, fence);
+        holder = waiter;
+    }
+    assert!(story.work().is_empty(), "nothing was sent");
+    assert_eq!((story.core.tally().locally, story.core.held()), (3, 1));
+}
+
+#[test]
+fn after_thirty_two_others_have_their_turn() {
+    let mut story = Story::new();
+    let (mut holder, waiters) = story.hold_with_fences(patient(), 40);
+    for (fence, &waiter) in (101..132).zip(&waiters) {
+        story.end(holder, None);
+        story.granted(waiter, fence);
+        holder = waiter;
+    }
+    let (_, turn) = story.turn(holder);
+    assert_eq!((turn.next, turn.fences), (story.token(waiters[31]), 8), "as many as wait still");
+}
+
+#[test]
+fn after_twenty_milliseconds_others_have_their_turn() {
+    let mut story = Story::new();
+    let (holder, waiters) = story.hold_with_fences(patient(), 3);
+    story.pass(ms(19));
+    story.end(holder, None);
+    story.granted(waiters[0], 101);
+    story.pass(ms(1));
+    story.turn(waiters[0]);
+}
+
+#[test]
+fn without_local_hand_over_each_end_is_a_turn() {
+    let mut story = Story::new();
+    story.core.settings.local_handover = false;
+    let (holder, _) = story.hold_with_fences(patient(), 2);
+    let (_, turn) = story.turn(holder);
+    assert_eq!(turn.token, story.token(holder));
+}
+
+#[test]
+fn a_turn_that_goes_on_counts_from_when_it_was_sent() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let next = story.arrive("a", patient()).expect("it waits");
+    let (id, turn) = story.turn(holder);
+    let (sent, token) = (story.now, turn.token);
+    story.pass(ms(500));
+    story.turned(id, Turned::GoesOn { fence: 9 });
+    assert_eq!(story.granted(next, 9), lease::deadline(sent, TTL));
+    assert_eq!(story.token(next), token, "the lease keeps its token");
+}
+
+#[test]
+fn a_turn_that_hands_over_leaves_the_next_in_the_queue() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let next = story.arrive("a", patient()).expect("it waits");
+    let (id, turn) = story.turn(holder);
+    let sent = story.now;
+    story.turned(id, Turned::HandedOver { clock: clock(sent) });
+    assert!(matches!(story.next(next), Step::Stand));
+    story.pass(ms(300));
+    story.tell(grant(turn.next, 40, ms(1000), clock(story.now)));
+    let counted_from = sent + ms(297);
+    assert_eq!(story.granted(next, 40), lease::deadline(counted_from, ms(1000)));
+    assert_eq!(story.core.tally(), Tally { by_message: 1, ..Tally::default() });
+}
+
+#[test]
+fn a_message_is_never_counted_from_later_than_its_arrival() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    story.pass(ms(10));
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now) + 60_000_000));
+    assert_eq!(story.granted(id, 9), lease::deadline(story.now, ms(1000)));
+}
+
+#[test]
+fn a_message_that_overtakes_the_reply_is_counted_from_the_question() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", patient());
+    story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
+    let Job::Look(_, look) = story.only_job() else { panic!("it looks at once") };
+    let asked = story.now;
+    story.pass(ms(200));
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    assert_eq!(story.granted(id, 9), lease::deadline(asked, ms(1000)));
+    // The reply comes after all, and settles what the look has done.
+    story.answer(id, asked, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock(asked)) }));
+    story.end(id, None);
+    assert_eq!(release_of(story.only_job()).2, None);
+}
+
+#[test]
+fn a_message_that_comes_too_late_is_given_back_and_the_old_place_asked_for() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    let place = clock(story.now);
+    story.pass(ms(1100));
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now) - 1_000_000));
+    assert!(matches!(story.next(id), Step::Stand), "no body may start");
+    let (release, given_back, _) = release_of(story.only_job());
+    assert_eq!(given_back.token, look.token);
+    story.released(release, KEEPER, Ok(Released::Freed));
+    assert!(matches!(story.next(id), Step::Stand), "it is in a queue, and goes there again");
+    let Job::Look(_, again) = story.only_job() else { panic!("it looks again") };
+    let entry = again.entry.expect("it queues");
+    assert_ne!(again.token, look.token);
+    assert_eq!((entry.since, entry.first_lease), (Some(place), ms(2000)), "and asks for twice the time");
+}
+
+#[test]
+fn a_key_that_nobody_waits_for_is_given_back_at_once() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    story.left(id);
+    let (leaving, release, _) = release_of(story.only_job());
+    assert_eq!((release.token, release.leave), (look.token, look.entry));
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    let (giving_back, release, _) = release_of(story.only_job());
+    assert_eq!(release.token, look.token);
+    story.released(leaving, KEEPER, Ok(Released::Freed));
+    story.released(giving_back, KEEPER, Ok(Released::NotOurs));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_grant_that_is_told_twice_counts_once() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    story.granted(id, 9);
+    story.tell(grant(look.token, 10, ms(1000), clock(story.now)));
+    assert!(story.work().is_empty());
+    story.granted(id, 9);
+}
+
+#[test]
+fn a_grant_that_is_told_again_to_the_next_holder_is_not_given_back() {
+    let mut story = Story::new();
+    let short = Terms { ttl: ms(2000), ..patient() };
+    let (id, look) = story.queue("a", short);
+    let next = story.arrive("a", short).expect("it waits");
+    story.tell(Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
+    story.granted(id, 9);
+    story.end(id, None);
+    story.granted(next, 10);
+    story.work();
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    assert!(story.work().is_empty());
+}
+
+#[test]
+fn a_lease_by_message_is_renewed_at_once_if_others_of_this_process_are_to_have_it() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    story.arrive("a", patient()).expect("it waits");
+    story.tell(Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
+    story.granted(id, 9);
+    assert!(matches!(story.only_job(), Job::Renew(_)));
+}
+
+#[test]
+fn a_lease_by_message_is_renewed_soon_and_not_at_all_for_a_short_body() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    story.granted(id, 9);
+    story.pass(ms(9));
+    assert!(story.work().is_empty());
+    story.pass(ms(1));
+    assert!(matches!(&story.work()[..], [Job::Renew(renewal)] if renewal.ttl == TTL));
+}
+
+#[test]
+fn a_message_over_an_old_line_is_left_to_the_look_over_the_new_one() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    story.core.disconnected();
+    story.core.connected(story.now, LineId(3), true);
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    assert!(matches!(story.next(id), Step::Stand));
+    let Job::Look(_, again) = story.only_job() else { panic!("it looks whether it missed anything") };
+    assert_eq!((again.token, again.entry), (look.token, look.entry));
+    let sent = story.now;
+    story.answer(id, sent, Ok(Acquired::Granted { fence: 9 }));
+    story.granted(id, 9);
+    assert_eq!(story.core.tally(), Tally { by_look: 1, ..Tally::default() });
+}
+
+#[test]
+fn a_new_line_says_nothing_of_the_clock_by_the_old_ones_readings() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    let asked = story.now;
+    story.pass(ms(300));
+    story.core.disconnected();
+    story.core.connected(story.now, LineId(3), true);
+    story.core.handed(story.now, LineId(3), grant(look.token, 9, ms(1000), clock(story.now)));
+    assert_eq!(story.granted(id, 9), lease::deadline(asked, ms(1000)));
+}
+
+#[test]
+fn a_waiter_with_a_longer_ttl_is_served_by_a_renewal_first() {
+    let mut story = Story::new();
+    let (holder, _) = story.hold_with_fences(Terms { ttl: ms(3000), ..patient() }, 2);
+    let long = story.arrive("a", Terms { max_hold: Some(TTL), ..patient() }).expect("it waits");
+    let (_, short) = (holder, story.core.lines[&LockKey::from("a")].heir().expect("it waits"));
+    story.left(short);
+    story.end(holder, None);
+    assert!(matches!(story.next(long), Step::Stand), "a tenth of its ttl is left");
+    let Job::Renew(renewal) = story.only_job() else { panic!("it is renewed first") };
+    let sent = story.now;
+    assert_eq!((renewal.token, renewal.ttl), (story.token(long), TTL));
+    story.pass(ms(50));
+    story.renewed(long, sent, Ok(Renewed::Renewed));
+    assert_eq!(story.granted(long, 101), lease::deadline(sent, TTL));
+    story.pass(lease::usable(TTL));
+    assert!(story.lost.is_empty(), "its time began with its grant");
+}
+
+#[test]
+fn a_waiter_whose_lease_is_not_renewed_gets_its_whole_ttl() {
+    let mut story = Story::new();
+    let (holder, waiters) = story.hold_with_fences(Terms { renew: false, ..patient() }, 2);
+    story.pass(ms(5));
+    story.end(holder, None);
+    assert!(matches!(story.next(waiters[0]), Step::Stand));
+    assert!(matches!(story.only_job(), Job::Renew(_)));
+    let sent = story.now;
+    story.renewed(waiters[0], sent, Ok(Renewed::Renewed));
+    assert_eq!(story.granted(waiters[0], 101), lease::deadline(sent, TTL));
+    story.pass(TTL / 2);
+    assert!(story.work().is_empty(), "and is not renewed");
+}
+
+#[test]
+fn a_lease_that_is_gone_before_its_next_holder_begins_is_waited_for_again() {
+    let mut story = Story::new();
+    let (holder, waiters) = story.hold_with_fences(Terms { renew: false, ..patient() }, 2);
+    story.pass(ms(5));
+    story.end(holder, None);
+    assert!(matches!(story.only_job(), Job::Renew(_)));
+    let (sent, token) = (story.now, story.token(waiters[0]));
+    story.renewed(waiters[0], sent, Ok(Renewed::NotOurs));
+    let (release, given_back, _) = release_of(story.only_job());
+    assert_eq!(given_back.token, token);
+    story.released(release, KEEPER, Ok(Released::NotOurs));
+    let Step::Ask(ask) = story.next(waiters[0]) else { panic!("its turn") };
+    assert_ne!(ask.token, token);
+}
+
+#[test]
+fn a_waiter_behind_a_renewal_without_an_answer_hears_in_time() {
+    let mut story = Story::new();
+    let terms = Terms { renew: false, ttl: TTL * 10, ..terms(Wait::AtMost(ms(7000))) };
+    let (holder, waiters) = story.hold_with_fences(terms, 2);
+    let arrived = story.now;
+    story.pass(ms(5));
+    story.end(holder, None);
+    story.woken();
+    while story.woken().is_empty() {
+        story.next_work();
+    }
+    assert!(matches!(story.next(waiters[0]), Step::Refused(Refusal::Unavailable(_))));
+    assert_eq!(story.now.since(arrived), ms(7000));
+}
+
+#[test]
+fn a_renewal_under_way_is_the_next_holders() {
+    let mut story = Story::new();
+    let (holder, waiters) = story.hold_with_fences(patient(), 2);
+    story.core.renew_by_hand(story.now, holder, TTL * 2);
+    assert!(matches!(story.only_job(), Job::Renew(_)));
+    let sent = story.now;
+    story.pass(ms(5));
+    story.end(holder, None);
+    story.core.renewed(story.now, story.token(waiters[0]), sent, TTL * 2, Ok(Renewed::Renewed));
+    assert_eq!(story.granted(waiters[0], 101), lease::deadline(sent, TTL * 2));
+}
+
+#[test]
+fn while_min_hold_lasts_the_lock_goes_to_nobody() {
+    let mut story = Story::new();
+    let first = story.hold("a", patient());
+    let keeps = story.arrive("a", Terms { min_hold: Some(ms(1000)), ..patient() }).expect("it waits");
+    story.arrive("a", patient()).expect("it waits");
+    let (id, _) = story.turn(first);
+    story.turned(id, Turned::GoesOn { fence: 9 });
+    story.granted(keeps, 9);
+    story.pass(ms(400));
+    story.end(keeps, None);
+    assert_eq!(release_of(story.only_job()).1.keep, Some(ms(600)));
+}
+
+#[test]
+fn a_heir_that_leaves_passes_the_lease_on() {
+    let mut story = Story::new();
+    let (holder, waiters) = story.hold_with_fences(patient(), 3);
+    story.end(holder, None);
+    story.left(waiters[0]);
+    story.granted(waiters[1], 102);
+}
+
+#[test]
+fn the_next_in_line_may_leave_while_its_turn_is_under_way() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let next = story.arrive("a", patient()).expect("it waits");
+    let (id, turn) = story.turn(holder);
+    story.left(next);
+    let (leaving, release, _) = release_of(story.only_job());
+    assert_eq!((release.token, release.leave), (turn.next, Some(turn.entry)));
+    story.turned(id, Turned::GoesOn { fence: 9 });
+    let (freeing, release, _) = release_of(story.only_job());
+    assert_eq!(release.token, turn.token, "nobody goes on");
+    story.released(freeing, KEEPER, Ok(Released::Freed));
+    story.released(leaving, KEEPER, Ok(Released::NotOurs));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_turn_without_an_answer_is_a_release_and_a_look() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let next = story.arrive("a", patient()).expect("it waits");
+    let (id, turn) = story.turn(holder);
+    story.core.released(story.now, id, Some(KEEPER), Err(no_answer()));
+    let jobs = story.work();
+    let [Job::Give(_, Giving::Release(release), _), Job::Look(looking, look)] = &jobs[..] else { panic!("{jobs:?}") };
+    assert_eq!((release.token, *looking), (turn.token, next));
+    assert_eq!((look.token, look.entry.as_ref()), (turn.next, Some(&turn.entry)));
+}
+
+#[test]
+fn a_turn_at_a_store_that_only_frees_lets_the_next_ask() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let next = story.arrive("a", patient()).expect("it waits");
+    let (id, _) = story.turn(holder);
+    story.turned(id, Turned::Freed);
+    assert!(matches!(story.next(next), Step::Ask(_)));
+}
+
+#[test]
+fn whoever_does_not_wait_does_not_queue() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", no_wait());
+    story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
+    let Job::Look(_, look) = story.only_job() else { panic!("it tries again") };
+    assert_eq!(look.entry, None);
+}
+
+#[test]
+fn a_waiter_who_is_told_of_nothing_says_for_how_long_it_is_alive() {
+    let mut story = Story::unconnected();
+    story.core.connected(story.now, KEEPER, false);
+    let (_, look) = story.queue("a", patient());
+    let entry = look.entry.expect("it queues");
+    assert_eq!(entry, Entry { alive_for: Some(ms(450)), ..entry.clone() });
+    let queued = story.now;
+    let Job::Look(_, look) = story.next_work().remove(0) else { panic!("it looks again") };
+    assert!(story.now.since(queued) <= ms(150) && look.entry.is_some());
+}
