@@ -2,7 +2,8 @@
 //!
 //! [`check`] tries every promise; [`promises`] lists them for those who want to see each run by its name. They take
 //! about two seconds, as their ttls are short but real, and a tokio runtime with time enabled. Their keys begin with
-//! `conformance:`, end at random, and are released or about to expire at the end.
+//! `conformance:`, end at random, and are released or about to expire at the end. What is promised of queues and of
+//! handing a key over is asked only of a store that [`queues`](Store::queues); any other keeps it untried.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -15,7 +16,9 @@
 //!
 //! Absent on purpose: what only one kind of store can do, such as losing its connection.
 
+mod process;
 mod promises;
+mod queues;
 mod trial;
 
 use std::fmt::{self, Write};
@@ -66,7 +69,7 @@ pub fn promises() -> &'static [Promise] {
     promises::ALL
 }
 
-/// One promise that every store keeps.
+/// One promise that every store keeps, or every store with queues.
 ///
 /// ```
 /// let first = &lock_runtime::conformance::promises()[0];
@@ -74,6 +77,7 @@ pub fn promises() -> &'static [Promise] {
 /// ```
 pub struct Promise {
     name: &'static str,
+    of_queues: bool,
     trial: fn(Trial) -> Tried,
 }
 
@@ -85,7 +89,7 @@ impl Promise {
         self.name
     }
 
-    /// Tries it.
+    /// Tries it, unless it is about queues and the store keeps none.
     ///
     /// # Panics
     /// If the promise is broken or the store fails; the message has its name and what happened instead.
@@ -96,6 +100,9 @@ impl Promise {
     }
 
     async fn tried(&self, store: Arc<dyn Store>) -> Result<(), String> {
+        if self.of_queues && !store.queues() {
+            return Ok(());
+        }
         let tried = match Trial::new(store, self.name).await {
             Ok(trial) => (self.trial)(trial).await,
             Err(broken) => Err(broken),
@@ -122,6 +129,45 @@ mod tests {
     #[test]
     fn memory_keeps_every_promise() {
         run(check(MemoryStore::new()));
+    }
+
+    /// It tells nobody of grants, and owns up to keeping no queues or does not.
+    #[derive(Debug)]
+    struct Silent {
+        queues: bool,
+    }
+
+    impl Store for Silent {
+        fn identity(&self) -> &'static str {
+            "silent://"
+        }
+
+        fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
+            MemoryStore::new().open()
+        }
+
+        fn queues(&self) -> bool {
+            self.queues
+        }
+    }
+
+    fn check_queues(store: &Arc<dyn Store>) {
+        run(async {
+            for promise in promises().iter().filter(|promise| promise.of_queues) {
+                promise.check(Arc::clone(store)).await;
+            }
+        });
+    }
+
+    #[test]
+    fn a_store_without_queues_need_not_keep_their_promises() {
+        check_queues(&(Arc::new(Silent { queues: false }) as Arc<dyn Store>));
+    }
+
+    #[test]
+    #[should_panic(expected = "it queues, and does not tell a listener of grants")]
+    fn a_store_with_queues_must() {
+        check_queues(&(Arc::new(Silent { queues: true }) as Arc<dyn Store>));
     }
 
     #[derive(Debug)]

@@ -1,52 +1,88 @@
-//! The promises, one function each; its name is the promise.
+//! The promises, one function each; its name is the promise. Those of queues are functions of their own file.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::trial::{Broken, LONG, SHORT, Trial, ensure, expect, fence, poll_once, token};
-use super::{Promise, Tried};
+use super::trial::{Broken, LONG, SHORT, Trial, ensure, expect, fence, past, poll_once, token};
+use super::{Promise, queues};
 use crate::key::LockKey;
 use crate::store::{Acquired, Ask, Release, Released, Renewal, Renewed};
 
 macro_rules! all {
-    ($($name:ident,)*) => {
+    (every store { $($name:ident,)* } every store with queues { $($of_queues:ident,)* }) => {
         /// Every promise.
-        pub(super) const ALL: &[Promise] = &[$({
-            fn trial(trial: Trial) -> Tried {
-                Box::pin($name(trial))
-            }
-            Promise { name: stringify!($name), trial }
-        },)*];
+        pub(super) const ALL: &[Promise] = &[
+            $(Promise { name: stringify!($name), of_queues: false, trial: |trial| Box::pin($name(trial)) },)*
+            $(Promise {
+                name: stringify!($of_queues),
+                of_queues: true,
+                trial: |trial| Box::pin(queues::$of_queues(trial)),
+            },)*
+        ];
     };
 }
 
 all! {
-    a_free_key_is_granted,
-    a_held_key_is_granted_to_nobody_else,
-    a_key_is_granted_to_one_of_many,
-    a_look_takes_a_free_key,
-    a_look_says_for_how_long_a_key_is_held_at_most,
-    a_look_never_shortens_a_lease,
-    a_look_by_the_holder_lengthens_its_lease,
-    asking_twice_with_one_token_is_granted_once,
-    a_lease_expires_by_itself_and_not_early,
-    a_renewal_lengthens_a_lease,
-    a_renewal_never_shortens_a_lease,
-    a_renewal_never_creates_a_key,
-    a_renewal_after_expiry_is_not_ours,
-    a_stranger_cannot_renew,
-    each_renewal_of_a_batch_is_answered_by_itself,
-    a_released_key_is_free,
-    a_release_twice_frees_once,
-    a_release_after_expiry_is_not_ours,
-    a_stranger_cannot_release,
-    a_release_keeps_the_key_for_what_is_left_of_min_hold,
-    a_release_can_keep_a_key_longer_than_its_ttl,
-    fences_grow,
-    sessions_see_the_same_locks,
-    keys_of_any_text_are_told_apart,
-    nothing_happens_before_the_first_poll,
-    operations_take_effect_in_the_order_of_their_first_polls,
-    an_abandoned_acquire_is_undone_by_a_release_behind_it,
+    every store {
+        a_free_key_is_granted,
+        a_held_key_is_granted_to_nobody_else,
+        a_key_is_granted_to_one_of_many,
+        a_look_takes_a_free_key,
+        a_look_says_for_how_long_a_key_is_held_at_most,
+        a_look_never_shortens_a_lease,
+        a_look_by_the_holder_lengthens_its_lease,
+        asking_twice_with_one_token_is_granted_once,
+        a_lease_expires_by_itself_and_not_early,
+        a_renewal_lengthens_a_lease,
+        a_renewal_never_shortens_a_lease,
+        a_renewal_never_creates_a_key,
+        a_renewal_after_expiry_is_not_ours,
+        a_stranger_cannot_renew,
+        each_renewal_of_a_batch_is_answered_by_itself,
+        a_released_key_is_free,
+        a_release_twice_frees_once,
+        a_release_after_expiry_is_not_ours,
+        a_stranger_cannot_release,
+        a_release_keeps_the_key_for_what_is_left_of_min_hold,
+        a_release_can_keep_a_key_longer_than_its_ttl,
+        fences_grow,
+        sessions_see_the_same_locks,
+        keys_of_any_text_are_told_apart,
+        nothing_happens_before_the_first_poll,
+        operations_take_effect_in_the_order_of_their_first_polls,
+        an_abandoned_acquire_is_undone_by_a_release_behind_it,
+    }
+    every store with queues {
+        a_release_hands_the_key_to_the_first_waiter,
+        waiters_are_served_in_the_order_of_their_first_look,
+        a_waiter_that_queues_again_takes_its_old_place,
+        a_place_in_the_future_is_the_last_of_now,
+        a_waiter_that_asks_again_changes_nothing_and_is_served_once,
+        a_waiter_that_left_is_not_served,
+        a_release_that_does_not_leave_keeps_the_place,
+        a_waiter_nobody_listens_for_is_skipped,
+        a_key_only_the_dead_wait_for_is_free,
+        a_listener_whose_session_ended_is_skipped_before_long,
+        a_listener_hears_on_when_its_older_session_ends,
+        a_waiter_that_looks_is_alive_without_a_listener,
+        a_waiter_that_stopped_looking_is_skipped,
+        the_last_look_says_for_how_long_a_waiter_is_alive,
+        a_handed_key_lasts_for_the_first_lease,
+        a_look_finds_its_own_grant_again,
+        a_look_at_a_free_key_serves_the_first_in_line,
+        a_look_without_an_entry_serves_the_first_in_line_too,
+        the_first_in_line_takes_a_free_key_by_its_look,
+        a_look_without_an_entry_does_not_queue,
+        a_waiter_of_another_key_is_not_served,
+        a_release_that_keeps_hands_over_to_nobody,
+        a_release_by_a_stranger_hands_over_to_nobody,
+        a_turn_passes_the_key_on_and_queues_behind,
+        a_turn_keeps_the_old_place_of_who_comes_next,
+        a_turn_with_nobody_waiting_goes_on_with_new_fences,
+        a_turn_that_goes_on_lengthens_a_lease_and_shortens_none,
+        a_turn_by_a_stranger_changes_nothing,
+        a_turn_twice_passes_the_key_on_once,
+        fences_grow_over_hand_overs,
+    }
 }
 
 async fn a_free_key_is_granted(trial: Trial) -> Result<(), Broken> {
@@ -327,9 +363,4 @@ async fn an_abandoned_acquire_is_undone_by_a_release_behind_it(trial: Trial) -> 
 
 fn ask(key: &LockKey, token: crate::store::Token) -> Ask {
     Ask { key: key.clone(), token, ttl: LONG }
-}
-
-/// Sleeps until a ttl that began before this call is over; nothing tells when a key expires.
-async fn past(ttl: Duration) {
-    tokio::time::sleep(ttl + ttl / 2).await;
 }

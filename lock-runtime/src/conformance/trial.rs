@@ -18,7 +18,7 @@ pub(super) const SHORT: Duration = Duration::from_millis(500);
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// How long a trial waits for what must come, on a machine that is busy with other things.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was seen instead of what was promised.
 #[derive(Debug)]
@@ -140,7 +140,12 @@ pub(super) async fn poll_once<T>(operation: &mut StoreFuture<T>) -> Poll<T> {
     std::future::poll_fn(|context| Poll::Ready(operation.as_mut().poll(context))).await
 }
 
-fn random() -> u128 {
+/// Sleeps until a ttl that began before this call is over; nothing tells when a key expires.
+pub(super) async fn past(ttl: Duration) {
+    tokio::time::sleep(ttl + ttl / 2).await;
+}
+
+pub(super) fn random() -> u128 {
     let mut bytes = [0; 16];
     // Without randomness two trials might share a key, which is a failed trial and not a wrong answer.
     let _ = getrandom::fill(&mut bytes);

@@ -63,7 +63,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Whether waiters queue at the store, so that a release hands the key to the first of them. If not, whoever looks
-    /// first has it.
+    /// first has it; such a store takes no notice of entries, and the conformance suite does not ask it for a queue.
     fn queues(&self) -> bool {
         false
     }

@@ -359,15 +359,16 @@ fn fences_grow_over_every_kind_of_hand_over() {
 
 #[test]
 fn a_queue_is_gone_30_seconds_after_the_last_look() {
-    for (after, served) in [(QUEUE_LASTS - Duration::from_nanos(1), true), (QUEUE_LASTS, false)] {
+    let end = at(5) + QUEUE_LASTS;
+    for (released_at, served) in [(end - Duration::from_nanos(1), true), (end, false)] {
         let mut model = queue_of(&[2]);
         model.look(at(5), &queueing(3, entry()));
         // Neither of these keeps a queue.
         model.look(at(9), &look("a", 9));
         model.renew(at(9), &Renewal { key: "a".into(), token: token(1), ttl: 10 * TTL });
         model.release(at(9), &leave(3));
-        model.release(at(5) + after, &release("a", 1, None));
-        assert_eq!(!heirs(&mut model).is_empty(), served, "after {after:?}");
+        model.release(released_at, &release("a", 1, None));
+        assert_eq!(!heirs(&mut model).is_empty(), served, "at {released_at:?}");
     }
 }
 

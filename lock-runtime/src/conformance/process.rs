@@ -1,0 +1,135 @@
+//! Somebody who waits in queues: a session that listens, and all that its listener heard.
+//!
+//! Absent on purpose: waiting for a silence. Whether somebody was granted a key is asked by a renewal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::trial::{Broken, LONG, PATIENCE, Trial, ensure, expect, random};
+use crate::key::LockKey;
+use crate::store::{
+    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewed, Session, Token, Turn, Turned,
+};
+
+/// A process that waits.
+pub(super) struct Process {
+    listener: ListenerId,
+    /// Listens for as long as it is there.
+    _session: Arc<dyn Session>,
+    heard: UnboundedReceiver<Grant>,
+}
+
+impl Process {
+    /// Waits for the next grant that its listener hears of.
+    pub(super) async fn hears(&mut self) -> Result<Grant, Broken> {
+        match tokio::time::timeout(PATIENCE, self.heard.recv()).await {
+            Ok(Some(grant)) => Ok(grant),
+            Ok(None) => Err(Broken("the listener was dropped before its session".to_owned())),
+            Err(_) => Err(Broken(format!("the listener heard of no grant for {PATIENCE:?}"))),
+        }
+    }
+
+    /// What its waiters queue with: granted for a long time, alive as long as the process listens.
+    pub(super) fn entry(&self) -> Entry {
+        Entry { listener: self.listener, first_lease: LONG, fences: 4, since: None, alive_for: None }
+    }
+}
+
+/// What a waiter queues with for whom nobody listens.
+pub(super) fn unheard() -> Entry {
+    let listener = ListenerId::from_bits(random());
+    Entry { listener, first_lease: LONG, fences: 4, since: None, alive_for: None }
+}
+
+impl Trial {
+    /// Somebody who listens.
+    pub(super) async fn process(&self) -> Result<Process, Broken> {
+        self.process_of(ListenerId::from_bits(random())).await
+    }
+
+    /// Somebody who listens in the place of this one, who may still be there.
+    pub(super) async fn process_again(&self, process: &Process) -> Result<Process, Broken> {
+        self.process_of(process.listener).await
+    }
+
+    async fn process_of(&self, listener: ListenerId) -> Result<Process, Broken> {
+        let (hear, heard) = unbounded_channel();
+        let session = self.store.listen(Listener::new(listener, move |grant| drop(hear.send(grant)))).await?;
+        ensure(session.listens(), || "it queues, and does not tell a listener of grants".to_owned())?;
+        Ok(Process { listener, _session: session, heard })
+    }
+
+    /// Looks with an entry.
+    pub(super) async fn look_as(&self, token: Token, entry: &Entry) -> Result<Acquired, Broken> {
+        self.look_at(&self.key, token, entry).await
+    }
+
+    /// Queues for the key, which must be held. Whoever comes later, by the store's clock, stands behind.
+    pub(super) async fn queue(&self, token: Token, entry: &Entry) -> Result<u64, Broken> {
+        self.queue_for(&self.key, token, entry).await
+    }
+
+    /// The same for any key.
+    pub(super) async fn queue_for(&self, key: &LockKey, token: Token, entry: &Entry) -> Result<u64, Broken> {
+        let queued_at = queued(self.look_at(key, token, entry).await?)?;
+        // Once the store's clock went on, nobody else comes in the same microsecond.
+        while queued(self.look_at(key, token, entry).await?)? == queued_at {}
+        Ok(queued_at)
+    }
+
+    async fn look_at(&self, key: &LockKey, token: Token, entry: &Entry) -> Result<Acquired, Broken> {
+        let look = Look { key: key.clone(), token, ttl: LONG, fences: 4, entry: Some(entry.clone()) };
+        Ok(self.session.look(look).await?)
+    }
+
+    /// Gives the next in line its turn; `next` queues with `entry` behind the others.
+    pub(super) async fn turn(&self, token: Token, ttl: Duration, next: Token, entry: &Entry) -> Result<Turned, Broken> {
+        let turn = Turn { key: self.key.clone(), token, ttl, fences: 4, next, entry: entry.clone() };
+        Ok(self.session.turn(turn).await?)
+    }
+
+    /// Takes a token out of the queue, and releases the key if it has it.
+    pub(super) async fn leave(&self, token: Token, entry: &Entry) -> Result<Released, Broken> {
+        let release = Release { key: self.key.clone(), token, keep: None, leave: Some(entry.clone()) };
+        Ok(self.session.release(release).await?)
+    }
+
+    /// A release, which must free the key or hand it over.
+    pub(super) async fn releases(&self, token: Token) -> Result<(), Broken> {
+        expect(self.release(token, None).await?, Released::Freed, "a release by the holder")
+    }
+
+    /// This token must hold the key.
+    pub(super) async fn is_held_by(&self, token: Token, when: &str) -> Result<(), Broken> {
+        expect(self.renew(token, LONG).await?, Renewed::Renewed, when)
+    }
+
+    /// This token must not hold the key.
+    pub(super) async fn is_not_held_by(&self, token: Token, when: &str) -> Result<(), Broken> {
+        expect(self.renew(token, LONG).await?, Renewed::NotOurs, when)
+    }
+
+    /// The release of this token must hand the key to that one, whose process hears of it.
+    pub(super) async fn hands_over(&self, from: Token, to: Token, process: &mut Process) -> Result<Grant, Broken> {
+        self.releases(from).await?;
+        self.is_granted(to, process).await
+    }
+
+    /// The next that the process hears of must be a grant of the key to this token, who then holds it.
+    pub(super) async fn is_granted(&self, token: Token, process: &mut Process) -> Result<Grant, Broken> {
+        let grant = process.hears().await?;
+        ensure(grant.token == token && grant.key == self.key, || format!("somebody else was granted: {grant:?}"))?;
+        self.is_held_by(token, "a renewal by a waiter who was granted the key").await?;
+        Ok(grant)
+    }
+}
+
+/// When a look found its token in the queue, which it must have.
+fn queued(answer: Acquired) -> Result<u64, Broken> {
+    match answer {
+        Acquired::Held { queued_at: Some(clock), .. } => Ok(clock),
+        other => Err(Broken(format!("a waiter's look at a held key: {other:?}"))),
+    }
+}

@@ -1,0 +1,440 @@
+//! The promises of a store with queues, one function each; its name is the promise.
+
+use std::time::Instant;
+
+use super::process::unheard;
+use super::trial::{Broken, LONG, PATIENCE, SHORT, Trial, ensure, expect, fence, past, token};
+use crate::store::{Acquired, Entry, Look, Release, Released, Renewal, Renewed, Token, Turned};
+
+/// Three tokens in the order that a store must not serve them in because of their text.
+fn descending() -> [Token; 3] {
+    let mut tokens = [token(), token(), token()];
+    tokens.sort_unstable_by(|a, b| b.cmp(a));
+    tokens
+}
+
+pub(super) async fn a_release_hands_the_key_to_the_first_waiter(trial: Trial) -> Result<(), Broken> {
+    let (holder, first, second, mut process) = (token(), token(), token(), trial.process().await?);
+    let last = trial.acquired(holder, LONG).await?;
+    let queued_at = trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &process.entry()).await?;
+    trial.releases(holder).await?;
+    let grant = process.hears().await?;
+    trial.is_held_by(first, "a renewal by the first waiter").await?;
+    expect(grant.token == first && grant.key == trial.key, true, "whether the grant is the first waiter's")?;
+    expect((grant.fences, grant.first_lease), (4, LONG), "the fences and the lease of its grant")?;
+    ensure(grant.fence > last, || format!("fence {} after {last}", grant.fence))?;
+    ensure(grant.clock > queued_at, || format!("granted at {}, queued at {queued_at}", grant.clock))?;
+    trial.hands_over(first, second, &mut process).await?;
+    trial.releases(second).await
+}
+
+pub(super) async fn waiters_are_served_in_the_order_of_their_first_look(trial: Trial) -> Result<(), Broken> {
+    let (mut holder, mut process, mut other) = (token(), trial.process().await?, trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    let waiters = descending();
+    for (n, waiter) in waiters.into_iter().enumerate() {
+        trial.queue(waiter, &if n == 1 { other.entry() } else { process.entry() }).await?;
+    }
+    trial.look_as(waiters[0], &process.entry()).await?;
+    for (n, waiter) in waiters.into_iter().enumerate() {
+        trial.hands_over(holder, waiter, if n == 1 { &mut other } else { &mut process }).await?;
+        holder = waiter;
+    }
+    trial.releases(holder).await?;
+    trial.is_free("after the last in line").await
+}
+
+pub(super) async fn a_waiter_that_queues_again_takes_its_old_place(trial: Trial) -> Result<(), Broken> {
+    let (holder, [again, early, late], mut process) = (token(), descending(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    let queued_at = trial.queue(early, &process.entry()).await?;
+    trial.queue(late, &process.entry()).await?;
+    trial.leave(early, &process.entry()).await?;
+    trial.queue(again, &Entry { since: Some(queued_at), ..process.entry() }).await?;
+    trial.hands_over(holder, again, &mut process).await?;
+    trial.hands_over(again, late, &mut process).await?;
+    trial.releases(late).await
+}
+
+pub(super) async fn a_place_in_the_future_is_the_last_of_now(trial: Trial) -> Result<(), Broken> {
+    let (holder, [first, second, third], mut process) = (token(), descending(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    let queued_at = trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &Entry { since: Some(queued_at + 3_600_000_000), ..process.entry() }).await?;
+    trial.queue(third, &process.entry()).await?;
+    trial.hands_over(holder, first, &mut process).await?;
+    trial.hands_over(first, second, &mut process).await?;
+    trial.hands_over(second, third, &mut process).await?;
+    trial.releases(third).await
+}
+
+pub(super) async fn a_waiter_that_asks_again_changes_nothing_and_is_served_once(trial: Trial) -> Result<(), Broken> {
+    let (holder, first, second, mut process) = (token(), token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &process.entry()).await?;
+    let other = Entry { fences: 9, first_lease: 2 * LONG, since: Some(0), ..process.entry() };
+    trial.queue(second, &other).await?;
+    trial.hands_over(holder, first, &mut process).await?;
+    let grant = trial.hands_over(first, second, &mut process).await?;
+    expect((grant.fences, grant.first_lease), (4, LONG), "the fences and the lease that it queued for")?;
+    trial.releases(second).await?;
+    trial.is_free("after each was served").await
+}
+
+pub(super) async fn a_waiter_that_left_is_not_served(trial: Trial) -> Result<(), Broken> {
+    let (holder, first, second, mut process) = (token(), token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &process.entry()).await?;
+    for _ in 0..2 {
+        expect(trial.leave(first, &process.entry()).await?, Released::NotOurs, "a release by a waiter that leaves")?;
+    }
+    trial.is_held_by(holder, "a renewal after a waiter left").await?;
+    trial.hands_over(holder, second, &mut process).await?;
+    expect(trial.leave(second, &process.entry()).await?, Released::Freed, "a release by the holder")?;
+    trial.is_free("after those who did not leave").await
+}
+
+pub(super) async fn a_release_that_does_not_leave_keeps_the_place(trial: Trial) -> Result<(), Broken> {
+    let (holder, waiter, mut process) = (token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    expect(trial.release(waiter, None).await?, Released::NotOurs, "a release by a waiter")?;
+    trial.hands_over(holder, waiter, &mut process).await?;
+    trial.releases(waiter).await
+}
+
+pub(super) async fn a_waiter_nobody_listens_for_is_skipped(trial: Trial) -> Result<(), Broken> {
+    let (holder, unheard_of, waiter, mut process) = (token(), token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(unheard_of, &unheard()).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    trial.hands_over(holder, waiter, &mut process).await?;
+    trial.is_not_held_by(unheard_of, "a renewal by a waiter nobody listens for").await?;
+    trial.releases(waiter).await?;
+    trial.is_free("after all who are alive").await
+}
+
+pub(super) async fn a_key_only_the_dead_wait_for_is_free(trial: Trial) -> Result<(), Broken> {
+    let (holder, first, second) = (token(), token(), token());
+    trial.acquired(holder, LONG).await?;
+    trial.queue(first, &unheard()).await?;
+    trial.queue(second, &unheard()).await?;
+    trial.releases(holder).await?;
+    trial.is_free("after a release that found nobody alive").await
+}
+
+pub(super) async fn a_listener_whose_session_ended_is_skipped_before_long(trial: Trial) -> Result<(), Broken> {
+    let (mut process, gone, began) = (trial.process().await?, trial.process().await?, Instant::now());
+    let entry = gone.entry();
+    drop(gone);
+    // A server learns of the end when it comes to it; until then it hands over to nobody.
+    loop {
+        let (holder, dead, waiter) = (token(), token(), token());
+        trial.acquired(holder, LONG).await?;
+        trial.queue(dead, &entry).await?;
+        trial.queue(waiter, &process.entry()).await?;
+        trial.releases(holder).await?;
+        let skipped = trial.release(dead, None).await? == Released::NotOurs;
+        trial.is_granted(waiter, &mut process).await?;
+        trial.releases(waiter).await?;
+        if skipped {
+            return Ok(());
+        }
+        ensure(began.elapsed() < PATIENCE, || format!("it counted as alive for {PATIENCE:?}"))?;
+    }
+}
+
+pub(super) async fn a_listener_hears_on_when_its_older_session_ends(trial: Trial) -> Result<(), Broken> {
+    let (old, holder) = (trial.process().await?, token());
+    let mut next = trial.process_again(&old).await?;
+    drop(old);
+    trial.acquired(holder, LONG).await?;
+    let waiter = token();
+    trial.queue(waiter, &next.entry()).await?;
+    trial.hands_over(holder, waiter, &mut next).await?;
+    trial.releases(waiter).await
+}
+
+pub(super) async fn a_waiter_that_looks_is_alive_without_a_listener(trial: Trial) -> Result<(), Broken> {
+    let (holder, waiter) = (token(), token());
+    trial.acquired(holder, LONG).await?;
+    trial.queue(waiter, &Entry { alive_for: Some(LONG), ..unheard() }).await?;
+    trial.releases(holder).await?;
+    trial.is_held_by(waiter, "a renewal by a waiter that looks").await?;
+    trial.releases(waiter).await?;
+    trial.is_free("after it").await
+}
+
+pub(super) async fn a_waiter_that_stopped_looking_is_skipped(trial: Trial) -> Result<(), Broken> {
+    let (holder, waiter) = (token(), token());
+    trial.acquired(holder, LONG).await?;
+    trial.queue(waiter, &Entry { alive_for: Some(SHORT), ..unheard() }).await?;
+    past(SHORT).await;
+    trial.releases(holder).await?;
+    trial.is_free("after a release that found nobody alive").await
+}
+
+pub(super) async fn the_last_look_says_for_how_long_a_waiter_is_alive(trial: Trial) -> Result<(), Broken> {
+    let (holder, shorter, longer, entry) = (token(), token(), token(), unheard());
+    let alive_for = |alive_for| Entry { alive_for, ..entry.clone() };
+    trial.acquired(holder, LONG).await?;
+    trial.queue(shorter, &alive_for(Some(LONG))).await?;
+    trial.look_as(shorter, &alive_for(None)).await?;
+    trial.queue(longer, &alive_for(None)).await?;
+    trial.look_as(longer, &alive_for(Some(LONG))).await?;
+    trial.releases(holder).await?;
+    trial.is_held_by(longer, "a renewal by the waiter that looked for a long time last").await?;
+    trial.releases(longer).await?;
+    trial.is_free("after it").await
+}
+
+pub(super) async fn a_handed_key_lasts_for_the_first_lease(trial: Trial) -> Result<(), Broken> {
+    let (holder, mut process) = (token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(token(), &Entry { first_lease: SHORT, ..process.entry() }).await?;
+    let asked = Instant::now();
+    trial.releases(holder).await?;
+    expect(process.hears().await?.first_lease, SHORT, "the lease of a grant")?;
+    trial.expires(asked, SHORT).await
+}
+
+pub(super) async fn a_look_finds_its_own_grant_again(trial: Trial) -> Result<(), Broken> {
+    let (holder, waiter, mut process) = (token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    let grant = trial.hands_over(holder, waiter, &mut process).await?;
+    let entry = Some(process.entry());
+    let look = Look { key: trial.key.clone(), token: waiter, ttl: SHORT, fences: 4, entry };
+    let again = fence(trial.session.look(look).await?, "a look by a waiter that was granted the key")?;
+    let first = grant.fence + u64::from(grant.fences);
+    ensure(again >= first, || format!("fence {again} of a block that begins at {}", grant.fence))?;
+    past(SHORT).await;
+    trial.is_held("after that look's shorter ttl").await?;
+    trial.releases(waiter).await?;
+    trial.is_free("after the only waiter, who looked again").await
+}
+
+pub(super) async fn a_look_at_a_free_key_serves_the_first_in_line(trial: Trial) -> Result<(), Broken> {
+    let (first, second, mut process) = (token(), token(), trial.process().await?);
+    trial.acquired(token(), SHORT).await?;
+    trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &process.entry()).await?;
+    past(SHORT).await;
+    match trial.look_as(second, &process.entry()).await? {
+        Acquired::Held { for_at_most: Some(left), queued_at: Some(_) } => {
+            ensure(left <= LONG && left > LONG / 2, || format!("held for {left:?} more, of {LONG:?}"))?;
+        }
+        other => return Err(Broken(format!("a look at a free key by the second in line: {other:?}"))),
+    }
+    trial.is_granted(first, &mut process).await?;
+    trial.hands_over(first, second, &mut process).await?;
+    trial.releases(second).await
+}
+
+pub(super) async fn a_look_without_an_entry_serves_the_first_in_line_too(trial: Trial) -> Result<(), Broken> {
+    let (waiter, mut process) = (token(), trial.process().await?);
+    trial.acquired(token(), SHORT).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    past(SHORT).await;
+    trial.is_held("while somebody waited").await?;
+    trial.is_granted(waiter, &mut process).await?;
+    trial.releases(waiter).await
+}
+
+pub(super) async fn the_first_in_line_takes_a_free_key_by_its_look(trial: Trial) -> Result<(), Broken> {
+    let (dead, waiter, process) = (token(), token(), trial.process().await?);
+    let entry = Entry { first_lease: SHORT, ..process.entry() };
+    trial.acquired(token(), SHORT).await?;
+    trial.queue(dead, &unheard()).await?;
+    trial.queue(waiter, &entry).await?;
+    past(SHORT).await;
+    fence(trial.look_as(waiter, &entry).await?, "a look at a free key by the first who is alive")?;
+    match trial.look(token(), LONG).await? {
+        Acquired::Held { for_at_most: Some(left), .. } => {
+            ensure(left > SHORT, || format!("it was granted for {left:?} instead of the look's ttl"))?;
+        }
+        other => return Err(Broken(format!("a look at a held key: {other:?}"))),
+    }
+    trial.releases(waiter).await?;
+    trial.is_free("after the only waiter who is alive").await
+}
+
+pub(super) async fn a_look_without_an_entry_does_not_queue(trial: Trial) -> Result<(), Broken> {
+    let (holder, stranger) = (token(), token());
+    trial.acquired(holder, LONG).await?;
+    trial.acquire(stranger, LONG).await?;
+    let answer = trial.look(stranger, LONG).await?;
+    let queued = !matches!(answer, Acquired::Held { queued_at: None, .. });
+    expect(queued, false, "whether a look without an entry was told that it stands in the queue")?;
+    trial.releases(holder).await?;
+    trial.is_not_held_by(stranger, "a renewal by somebody who did not queue").await?;
+    trial.is_free("after a release that nobody waited for").await
+}
+
+pub(super) async fn a_waiter_of_another_key_is_not_served(trial: Trial) -> Result<(), Broken> {
+    let (holder, elsewhere, waiter, process) = (token(), token(), token(), trial.process().await?);
+    let key = trial.key_with("other");
+    trial.acquired(holder, LONG).await?;
+    let mut ask = trial.ask(elsewhere, LONG);
+    ask.key = key.clone();
+    fence(trial.session.acquire(ask).await?, "an acquire of a free key")?;
+    trial.queue_for(&key, waiter, &process.entry()).await?;
+    trial.releases(holder).await?;
+    trial.is_free("after a release that nobody waited for").await?;
+    let renewal = Renewal { key: key.clone(), token: elsewhere, ttl: LONG };
+    for answer in trial.session.renew(vec![renewal]).await {
+        expect(answer?, Renewed::Renewed, "a renewal of the key that somebody waits for")?;
+    }
+    for (token, leave) in [(waiter, Some(process.entry())), (elsewhere, None)] {
+        trial.session.release(Release { key: key.clone(), token, keep: None, leave }).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_release_that_keeps_hands_over_to_nobody(trial: Trial) -> Result<(), Broken> {
+    let (holder, waiter, process) = (token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    expect(trial.release(holder, Some(SHORT)).await?, Released::Freed, "a release by the holder")?;
+    trial.is_held("for what was left of min_hold").await?;
+    trial.is_not_held_by(waiter, "a renewal by a waiter while min_hold lasted").await?;
+    past(SHORT).await;
+    fence(trial.look_as(waiter, &process.entry()).await?, "a look by the first in line after it")?;
+    trial.releases(waiter).await?;
+    trial.is_free("after the only waiter").await
+}
+
+pub(super) async fn a_release_by_a_stranger_hands_over_to_nobody(trial: Trial) -> Result<(), Broken> {
+    let (holder, waiter, mut process) = (token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    expect(trial.release(token(), None).await?, Released::NotOurs, "a release by a stranger")?;
+    trial.is_held_by(holder, "a renewal after it").await?;
+    trial.hands_over(holder, waiter, &mut process).await?;
+    expect(trial.release(holder, None).await?, Released::NotOurs, "a second release")?;
+    trial.is_held_by(waiter, "a renewal after it").await?;
+    trial.releases(waiter).await
+}
+
+pub(super) async fn a_turn_passes_the_key_on_and_queues_behind(trial: Trial) -> Result<(), Broken> {
+    let (holder, [first, second, next], mut process) = (token(), descending(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &process.entry()).await?;
+    let turned = trial.turn(holder, LONG, next, &process.entry()).await?;
+    let grant = trial.is_granted(first, &mut process).await?;
+    expect(turned, Turned::HandedOver { clock: grant.clock }, "a turn while others wait")?;
+    trial.is_not_held_by(holder, "a renewal after a turn").await?;
+    trial.hands_over(first, second, &mut process).await?;
+    trial.hands_over(second, next, &mut process).await?;
+    trial.releases(next).await?;
+    trial.is_free("after the last in line").await
+}
+
+pub(super) async fn a_turn_keeps_the_old_place_of_who_comes_next(trial: Trial) -> Result<(), Broken> {
+    let (holder, [first, second, next], mut process) = (token(), descending(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    let queued_at = trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &process.entry()).await?;
+    let entry = Entry { since: Some(queued_at), ..process.entry() };
+    trial.turn(holder, LONG, next, &entry).await?;
+    trial.is_granted(first, &mut process).await?;
+    trial.hands_over(first, next, &mut process).await?;
+    trial.hands_over(next, second, &mut process).await?;
+    trial.releases(second).await
+}
+
+pub(super) async fn a_turn_with_nobody_waiting_goes_on_with_new_fences(trial: Trial) -> Result<(), Broken> {
+    let (holder, next, process) = (token(), token(), trial.process().await?);
+    let mut last = trial.acquired(holder, LONG).await?;
+    trial.queue(token(), &unheard()).await?;
+    for _ in 0..3 {
+        match trial.turn(holder, LONG, next, &process.entry()).await? {
+            Turned::GoesOn { fence } => {
+                ensure(fence > last, || format!("fence {fence} after {last}"))?;
+                last = fence + 3;
+            }
+            other => return Err(Broken(format!("a turn while nobody else waits: {other:?}"))),
+        }
+    }
+    trial.is_held_by(holder, "a renewal by who goes on").await?;
+    trial.releases(holder).await?;
+    trial.is_free("after who went on").await
+}
+
+pub(super) async fn a_turn_that_goes_on_lengthens_a_lease_and_shortens_none(trial: Trial) -> Result<(), Broken> {
+    let process = trial.process().await?;
+    for (ttl, turns) in [(SHORT, LONG), (LONG, SHORT)] {
+        let holder = token();
+        trial.acquired(holder, ttl).await?;
+        let turned = trial.turn(holder, turns, token(), &process.entry()).await?;
+        ensure(matches!(turned, Turned::GoesOn { .. }), || format!("a turn while nobody waits: {turned:?}"))?;
+        match trial.look(token(), LONG).await? {
+            Acquired::Held { for_at_most: Some(left), .. } => {
+                ensure(left > SHORT && left <= LONG, || format!("it lasts for {left:?} instead of {LONG:?}"))?;
+            }
+            other => return Err(Broken(format!("a look at a held key: {other:?}"))),
+        }
+        trial.releases(holder).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_turn_by_a_stranger_changes_nothing(trial: Trial) -> Result<(), Broken> {
+    let (holder, waiter, mut process) = (token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    expect(trial.turn(token(), LONG, token(), &process.entry()).await?, Turned::NotOurs, "a turn by a stranger")?;
+    trial.is_held_by(holder, "a renewal after it").await?;
+    trial.hands_over(holder, waiter, &mut process).await?;
+    trial.releases(waiter).await?;
+    trial.is_free("after the only waiter").await
+}
+
+pub(super) async fn a_turn_twice_passes_the_key_on_once(trial: Trial) -> Result<(), Broken> {
+    let (holder, first, second, next) = (token(), token(), token(), token());
+    let mut process = trial.process().await?;
+    trial.acquired(holder, LONG).await?;
+    trial.queue(first, &process.entry()).await?;
+    trial.queue(second, &process.entry()).await?;
+    trial.turn(holder, LONG, next, &process.entry()).await?;
+    expect(trial.turn(holder, LONG, next, &process.entry()).await?, Turned::NotOurs, "a second turn")?;
+    trial.is_granted(first, &mut process).await?;
+    trial.hands_over(first, second, &mut process).await?;
+    trial.hands_over(second, next, &mut process).await?;
+    trial.releases(next).await?;
+    trial.is_free("after the last in line").await
+}
+
+pub(super) async fn fences_grow_over_hand_overs(trial: Trial) -> Result<(), Broken> {
+    let (mut holder, mut process) = (token(), trial.process().await?);
+    let mut last = trial.acquired(holder, LONG).await?;
+    for n in 0..9 {
+        let (heir, next) = (token(), token());
+        trial.queue(heir, &process.entry()).await?;
+        // By turns the ways in which a key goes on, so that no block runs into another kind's.
+        if n % 3 == 0 {
+            trial.turn(holder, LONG, next, &process.entry()).await?;
+            trial.leave(next, &process.entry()).await?;
+        } else {
+            trial.releases(holder).await?;
+        }
+        let grant = trial.is_granted(heir, &mut process).await?;
+        ensure(grant.fence > last, || format!("fence {} after {last}", grant.fence))?;
+        last = grant.fence + u64::from(grant.fences) - 1;
+        if n % 3 == 1 {
+            let again = fence(trial.look_as(heir, &process.entry()).await?, "a look by the holder")?;
+            ensure(again > last, || format!("fence {again} after {last}"))?;
+            last = again + 3;
+        }
+        holder = heir;
+    }
+    trial.releases(holder).await?;
+    let after = token();
+    let again = trial.acquired(after, LONG).await?;
+    ensure(again > last, || format!("fence {again} after {last}"))?;
+    trial.releases(after).await
+}
