@@ -2,15 +2,18 @@
 //!
 //! Written straight into the command, which is made large enough at once. Absent on purpose: sending it.
 
-use ::redis::Cmd;
+use ::redis::{Cmd, ToRedisArgs};
 
-use super::names::{Names, TokenText, keep_ms, ttl_ms};
+use super::names::{EntryText, Names, TokenText, keep_ms, ttl_ms};
 use super::script::Arguments;
-use crate::key::LONGEST_KEY;
-use crate::store::{Ask, Look, Release, Renewal};
+use crate::key::{LONGEST_KEY, LockKey};
+use crate::store::{Ask, Entry, Look, Release, Renewal, Token, Turn};
 
 /// How many bytes a number or two need at most, and what the lengths of the arguments cost.
 const NUMBERS: usize = 40;
+
+/// The keys of a script with a queue: lock, counter, queue, and a name that never exists.
+const KEYS: usize = 4;
 
 /// For `repair.lua`.
 pub(super) struct Repair<'a> {
@@ -46,17 +49,18 @@ pub(super) struct Looking<'a> {
 
 impl Arguments for Looking<'_> {
     fn keys(&self) -> usize {
-        3
+        KEYS
     }
 
     fn bytes(&self) -> usize {
-        2 * self.names.never(&self.look.key).len() + self.names.counter().len() + TokenText::LEN + NUMBERS
+        of_a_queue(self.names, &self.look.key) + EntryText::LEN + 2 * NUMBERS
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, look, seen } = self;
-        command.arg(names.lock(&look.key)).arg(names.counter()).arg(names.never(&look.key));
-        command.arg(TokenText(look.token)).arg(ttl_ms(look.ttl)).arg(*seen);
+        let Self { names, look: Look { key, token, ttl, fences, entry }, seen } = self;
+        begin(command, names, key, *token, *seen);
+        command.arg(ttl_ms(*ttl)).arg(*fences);
+        place(command, *token, entry.as_ref());
     }
 }
 
@@ -64,25 +68,77 @@ impl Arguments for Looking<'_> {
 pub(super) struct Freeing<'a> {
     pub(super) names: &'a Names,
     pub(super) release: &'a Release,
+    /// The greatest fence that this client saw.
+    pub(super) seen: u64,
 }
 
 impl Arguments for Freeing<'_> {
     fn keys(&self) -> usize {
-        2
+        KEYS
     }
 
     fn bytes(&self) -> usize {
-        2 * self.names.never(&self.release.key).len() + TokenText::LEN + NUMBERS
+        of_a_queue(self.names, &self.release.key) + EntryText::LEN + NUMBERS
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, release } = self;
-        command.arg(names.lock(&release.key)).arg(names.never(&release.key)).arg(TokenText(release.token));
-        match release.keep {
-            Some(keep) => command.arg(keep_ms(keep)),
-            None => command.arg(""),
-        };
+        let Self { names, release: Release { key, token, keep, leave }, seen } = self;
+        begin(command, names, key, *token, *seen);
+        optional(command, keep.map(keep_ms));
+        optional(command, leave.as_ref().map(|entry| EntryText(*token, entry)));
     }
+}
+
+/// For `turn.lua`.
+pub(super) struct Turning<'a> {
+    pub(super) names: &'a Names,
+    pub(super) turn: &'a Turn,
+    /// The greatest fence that this client saw.
+    pub(super) seen: u64,
+}
+
+impl Arguments for Turning<'_> {
+    fn keys(&self) -> usize {
+        KEYS
+    }
+
+    fn bytes(&self) -> usize {
+        of_a_queue(self.names, &self.turn.key) + EntryText::LEN + TokenText::LEN + 2 * NUMBERS
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        let Self { names, turn: Turn { key, token, ttl, fences, next, entry }, seen } = self;
+        begin(command, names, key, *token, *seen);
+        command.arg(ttl_ms(*ttl)).arg(*fences);
+        place(command, *next, Some(entry));
+        command.arg(TokenText(*next));
+    }
+}
+
+/// How many bytes stand in `begin`, about.
+fn of_a_queue(names: &Names, key: &LockKey) -> usize {
+    4 * names.queue(key).len() + names.counter().len() + TokenText::LEN + names.wake().len() + NUMBERS
+}
+
+/// The keys of a script with a queue, and what all of them are told.
+fn begin(command: &mut Cmd, names: &Names, key: &LockKey, token: Token, seen: u64) {
+    command.arg(names.lock(key)).arg(names.counter()).arg(names.queue(key)).arg(names.never(key));
+    command.arg(TokenText(token)).arg(seen).arg(names.wake());
+}
+
+/// An entry, its place at the earliest, and for how long it counts as alive.
+fn place(command: &mut Cmd, token: Token, entry: Option<&Entry>) {
+    optional(command, entry.map(|entry| EntryText(token, entry)));
+    optional(command, entry.and_then(|entry| entry.since));
+    optional(command, entry.and_then(|entry| entry.alive_for).map(keep_ms));
+}
+
+/// An argument that is empty if it is not there.
+fn optional(command: &mut Cmd, argument: Option<impl ToRedisArgs>) {
+    match argument {
+        Some(argument) => command.arg(argument),
+        None => command.arg(""),
+    };
 }
 
 /// For `renew.lua`.

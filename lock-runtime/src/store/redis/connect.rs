@@ -188,7 +188,7 @@ fn opening_error(error: RedisError, place: &Place) -> StoreError {
         let text = "no secure connection can be made; is it a TLS port, and is its certificate trusted?";
         return StoreError::new(StoreErrorKind::Refused, text).with_source(error);
     }
-    let about = About { counter: place.names.counter(), lock: None };
+    let about = About { counter: place.names.counter(), lock: None, queue: None };
     let refusal = fault::store_error(error.clone(), about);
     let kind = match refusal.kind() {
         StoreErrorKind::Refused => StoreErrorKind::Refused,

@@ -17,8 +17,9 @@ use StoreErrorKind::{Disconnected, Refused, Unready};
 pub(super) struct About<'a> {
     /// The name of the counter of fences.
     pub(super) counter: &'a str,
-    /// The lock, unless a session was being opened.
+    /// The lock and the queue, unless a session was being opened.
     pub(super) lock: Option<Name<'a>>,
+    pub(super) queue: Option<Name<'a>>,
 }
 
 /// Turns an error of the redis crate into one of ours.
@@ -29,7 +30,7 @@ pub(super) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
 
 /// What to do about an error, whatever it was about.
 pub(super) fn kind(error: &RedisError) -> StoreErrorKind {
-    meaning(error, About { counter: "", lock: None }).0
+    meaning(error, About { counter: "", lock: None, queue: None }).0
 }
 
 /// A reply that no version of the protocol or of our scripts gives.
@@ -74,7 +75,7 @@ fn meaning_of_code(code: &str, detail: &str, about: About<'_>) -> (StoreErrorKin
         "NOPERM" => (Refused, "the user lacks the right to a command or key that locks need"),
         "NOAUTH" => (Refused, "the server asks for a password, and the URL has none"),
         "WRONGPASS" => (Refused, "the server refuses the user name or the password"),
-        "WRONGTYPE" | "FENCEBAD" => return (Refused, bad_key(code, about).into()),
+        "WRONGTYPE" | "QUEUEBAD" | "FENCEBAD" => return (Refused, bad_key(code, about).into()),
         "ERR" => return meaning_of_err(detail),
         _ => (Refused, "the server answers with an error that locks do not know"),
     };
@@ -85,6 +86,9 @@ fn bad_key(code: &str, about: About<'_>) -> String {
     match about {
         About { lock: Some(name), .. } if code == "WRONGTYPE" => {
             format!("key `{name}` is not a lock, it holds another type; delete it or use another namespace")
+        }
+        About { queue: Some(name), .. } if code == "QUEUEBAD" => {
+            format!("key `{name}` is not a queue of waiters; delete it or use another namespace")
         }
         About { counter, .. } => format!(
             "key `{counter}` counts fences and holds no number below 2^53; \
@@ -148,7 +152,8 @@ mod tests {
     fn kind_and_text(text: &str) -> (StoreErrorKind, String) {
         let names = Names::new("lock", None).expect("valid names");
         let key = "a".into();
-        let error = store_error(from_text(text), About { counter: names.counter(), lock: Some(names.lock(&key)) });
+        let (lock, queue) = (Some(names.lock(&key)), Some(names.queue(&key)));
+        let error = store_error(from_text(text), About { counter: names.counter(), lock, queue });
         (error.kind(), error.to_string())
     }
 
@@ -160,7 +165,7 @@ mod tests {
         for text in ["BUSY Redis is", "OOM command not", "NOREPLICAS Not", "TRYAGAIN Multiple", "-OOM command"] {
             assert_eq!(kind_and_text(text).0, Unready, "{text}");
         }
-        for text in ["NOPERM this", "NOAUTH A", "WRONGPASS x", "WRONGTYPE x", "ERR x", "NEW thing", "", "FENCEBAD"] {
+        for text in ["NOPERM this", "NOAUTH A", "WRONGPASS x", "WRONGTYPE x", "QUEUEBAD x", "ERR x", "NEW thing", "", "FENCEBAD"] {
             assert_eq!(kind_and_text(text).0, Refused, "{text}");
         }
     }
@@ -197,7 +202,7 @@ mod tests {
 
     #[test]
     fn io_errors_lose_the_connection() {
-        let about = About { counter: "fence", lock: None };
+        let about = About { counter: "fence", lock: None, queue: None };
         for kind in [io::ErrorKind::TimedOut, io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionRefused] {
             assert_eq!(store_error(io::Error::from(kind).into(), about).kind(), Disconnected);
         }
@@ -206,6 +211,7 @@ mod tests {
     #[test]
     fn bad_keys_are_named() {
         assert!(kind_and_text("WRONGTYPE Operation").1.contains("`lock:{a}` is not a lock"));
+        assert!(kind_and_text("QUEUEBAD the queue").1.contains("`lock:{a}:queue` is not a queue"));
         assert!(kind_and_text("FENCEBAD the counter").1.contains("`lock:fence`"));
     }
 }

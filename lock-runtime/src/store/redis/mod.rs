@@ -108,8 +108,10 @@ impl Place {
         self.greatest_fence.load(Ordering::Relaxed)
     }
 
-    fn saw_fence(&self, fence: u64) {
-        self.greatest_fence.fetch_max(fence, Ordering::Relaxed);
+    /// Takes note of a block of fences, by its first.
+    fn saw_fences(&self, fence: u64, fences: u32) {
+        let last = fence.saturating_add(u64::from(fences.saturating_sub(1)));
+        self.greatest_fence.fetch_max(last, Ordering::Relaxed);
     }
 }
 
@@ -168,5 +170,9 @@ impl Store for RedisStore {
             let session = connect::open(place).await?;
             Ok(Arc::new(session) as Arc<dyn Session>)
         })
+    }
+
+    fn queues(&self) -> bool {
+        true
     }
 }

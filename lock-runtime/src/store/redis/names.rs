@@ -10,7 +10,7 @@ use std::time::Duration;
 use ::redis::{RedisWrite, ToRedisArgs};
 
 use crate::key::LockKey;
-use crate::store::Token;
+use crate::store::{Entry, ListenerId, Token};
 
 /// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
 const LONGEST_MS: u128 = 100 * 365 * 24 * 3600 * 1000;
@@ -18,26 +18,29 @@ const LONGEST_MS: u128 = 100 * 365 * 24 * 3600 * 1000;
 /// No lock key holds a control character, so that no lock's name ends like this.
 const NEVER: &str = "\u{1}";
 
+const QUEUE: &str = ":queue";
+
 /// How keys are named in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
     before: String,
     after: String,
     counter: String,
+    wake: String,
 }
 
 impl Names {
     /// The names of a namespace, by a format with one `<key>` in it, or by the default format.
     pub(super) fn new(namespace: &str, format: Option<&str>) -> Result<Self, String> {
         let prefix = if namespace.is_empty() { String::new() } else { format!("{namespace}:") };
-        let counter = format!("{prefix}fence");
+        let (counter, wake) = (format!("{prefix}fence"), format!("{prefix}wake:"));
         let format = format.map_or_else(|| format!("{prefix}{{<key>}}"), |f| f.replace("<namespace>", namespace));
         if format.contains(char::is_control) || namespace.contains(char::is_control) {
             return Err("the namespace and the name format cannot hold control characters".to_owned());
         }
         match format.split_once("<key>") {
             Some((before, after)) if !after.contains("<key>") => {
-                Ok(Self { before: before.to_owned(), after: after.to_owned(), counter })
+                Ok(Self { before: before.to_owned(), after: after.to_owned(), counter, wake })
             }
             _ => Err(format!("the name format `{format}` must hold `<key>` exactly once")),
         }
@@ -53,9 +56,29 @@ impl Names {
         &self.counter
     }
 
+    /// How the names of all wake channels begin; a listener's 32 hexadecimal digits follow.
+    pub(super) fn wake(&self) -> &str {
+        &self.wake
+    }
+
+    /// The channel on which a listener is told.
+    pub(super) fn channel(&self, listener: ListenerId) -> String {
+        format!("{}{:032x}", self.wake, listener.bits())
+    }
+
+    /// The key whose lock has a name, if it is a name of ours.
+    pub(super) fn key(&self, lock: &str) -> Option<LockKey> {
+        lock.strip_prefix(&self.before)?.strip_suffix(&self.after).map(LockKey::from)
+    }
+
     /// The name of a lock.
     pub(super) fn lock<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
         Name { names: self, key, suffix: "" }
+    }
+
+    /// The name of those who wait for a lock.
+    pub(super) fn queue<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
+        Name { names: self, key, suffix: QUEUE }
     }
 
     /// A name under the lock's hash tag that no key ever has.
@@ -91,7 +114,9 @@ impl ToRedisArgs for Name<'_> {
 /// The name as far as it is fit for a message.
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{}", self.names.before, self.key, self.names.after)
+        // None of what nobody should see.
+        let suffix = if self.suffix == NEVER { "" } else { self.suffix };
+        write!(f, "{}{}{}{suffix}", self.names.before, self.key, self.names.after)
     }
 }
 
@@ -106,6 +131,22 @@ impl ToRedisArgs for TokenText {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
         // A command is memory, and writing to memory never fails.
         let _ = write!(out.writer_for_next_arg(), "{:032x}", self.0.bits());
+    }
+}
+
+/// An entry as it stands in a queue: the same for as long as its token waits.
+pub(super) struct EntryText<'a>(pub(super) Token, pub(super) &'a Entry);
+
+impl EntryText<'_> {
+    pub(super) const LEN: usize = 2 * TokenText::LEN + 34;
+}
+
+impl ToRedisArgs for EntryText<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let Self(token, Entry { listener, first_lease, fences, .. }) = self;
+        let (token, listener, lease) = (token.bits(), listener.bits(), ttl_ms(*first_lease));
+        // A command is memory, and writing to memory never fails.
+        let _ = write!(out.writer_for_next_arg(), "{token:032x}|{listener:032x}|{lease}|{fences}");
     }
 }
 
@@ -133,6 +174,8 @@ mod tests {
         let key = LockKey::from("job:42");
         let names = Names::new("lock", None).expect("valid names");
         assert_eq!(text(names.lock(&key)), "lock:{job:42}");
+        assert_eq!(text(names.queue(&key)), "lock:{job:42}:queue");
+        assert_eq!(names.queue(&key).to_string(), "lock:{job:42}:queue");
         assert_eq!(text(names.never(&key)), "lock:{job:42}\u{1}");
         assert_eq!(names.never(&key).len(), text(names.never(&key)).len());
         assert_eq!(names.counter(), "lock:fence");
@@ -155,6 +198,33 @@ mod tests {
     fn tokens_have_32_digits() {
         assert_eq!(text(TokenText(Token::from_bits(0xab))), format!("{:0>32}", "ab"));
         assert_eq!(text(TokenText(Token::from_bits(u128::MAX))).len(), TokenText::LEN);
+    }
+
+    #[test]
+    fn an_entry_is_the_same_whatever_may_change_while_its_token_waits() {
+        let (listener, first_lease) = (ListenerId::from_bits(0xb), Duration::from_secs(1));
+        let entry = Entry { listener, first_lease, fences: 32, since: None, alive_for: None };
+        let again = Entry { since: Some(7), alive_for: Some(first_lease), ..entry.clone() };
+        let token = Token::from_bits(0xa);
+        assert_eq!(text(EntryText(token, &entry)), format!("{:0>32}|{:0>32}|1000|32", "a", "b"));
+        assert_eq!(text(EntryText(token, &entry)), text(EntryText(token, &again)));
+        let longest = Entry { first_lease: Duration::MAX, fences: u32::MAX, ..entry };
+        assert!(text(EntryText(token, &longest)).len() <= EntryText::LEN);
+    }
+
+    #[test]
+    fn a_lock_s_name_gives_its_key() {
+        let names = Names::new("lock", None).expect("valid names");
+        for key in ["job:42", "{a} b", "}", "ä"] {
+            let name = text(names.lock(&key.into()));
+            assert_eq!(names.key(&name).as_ref().map(LockKey::as_str), Some(key));
+        }
+        assert_eq!(names.key("lock:{a"), None);
+        assert_eq!(names.key("other:{a}"), None);
+        let bare = Names::new("", Some("<key>")).expect("valid names");
+        assert_eq!(bare.key("a").as_ref().map(LockKey::as_str), Some("a"));
+        assert_eq!((names.wake(), bare.wake()), ("lock:wake:", "wake:"));
+        assert_eq!(names.channel(ListenerId::from_bits(0xb)), format!("lock:wake:{:0>32}", "b"));
     }
 
     #[test]

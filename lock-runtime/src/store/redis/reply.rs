@@ -1,13 +1,15 @@
 //! What a reply says, as pure functions: a value in, one of our words or an error out.
 //!
-//! A reply of a strange shape is an error, never a panic. Absent on purpose: sending, and what an error means.
+//! A reply of a strange shape is an error, never a panic; a message on a wake channel that cannot be read is none, as
+//! anybody can publish there. Absent on purpose: sending, and what an error means.
 
 use std::time::Duration;
 
 use ::redis::{RedisError, Value};
 
 use super::fault::{from_text, strange};
-use crate::store::{Released, Renewed};
+use super::names::Names;
+use crate::store::{Acquired, Grant, Released, Renewed, Token, Turned};
 
 /// In microseconds since 1970, a day in 2020: no server's clock is older, and so no fence of ours is smaller.
 const OLDEST_CLOCK: u64 = 1_600_000_000_000_000;
@@ -29,11 +31,9 @@ pub(super) enum Taken {
 /// What a script that mints was answered.
 #[derive(Debug, PartialEq)]
 pub(super) enum Minted {
-    /// The token holds the key, and this is the new fence.
-    Fence(u64),
-    /// It does not; somebody does for this long, as far as the script says.
-    Held(Option<Duration>),
-    /// Somebody does, without a ttl.
+    /// Whether the token holds the key, and what the script said beside it.
+    Known(Acquired),
+    /// Somebody else holds it, without a ttl.
     HeldForEver,
 }
 
@@ -63,17 +63,62 @@ fn usable(count: i64, floor: u64) -> Option<u64> {
 
 /// Reads the reply to a script that mints.
 pub(super) fn minted(reply: Value) -> Result<Minted, RedisError> {
-    let Value::Array(parts) = reply.extract_error()? else {
-        return Err(strange("a script that mints"));
-    };
-    let part = |n: usize| parts.get(n).and_then(number);
-    match (part(0), part(1)) {
-        (Some(1), Some(fence)) => u64::try_from(fence).map(Minted::Fence).map_err(|_| strange("a script that mints")),
-        (Some(0), None) => Ok(Minted::Held(None)),
-        (Some(0), Some(-1)) => Ok(Minted::HeldForEver),
-        (Some(0), Some(ms)) => Ok(Minted::Held(Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0))))),
-        _ => Err(strange("a script that mints")),
+    let strange = || strange("a script that mints");
+    let parts = parts(reply)?.ok_or_else(strange)?;
+    let held = |for_at_most, queued_at| Ok(Minted::Known(Acquired::Held { for_at_most, queued_at }));
+    match parts[..] {
+        [1, fence] => Ok(Minted::Known(Acquired::Granted { fence: u64::try_from(fence).map_err(|_| strange())? })),
+        [0] => held(None, None),
+        [0, -1] => Ok(Minted::HeldForEver),
+        [0, ms] => held(Some(left(ms)), None),
+        [0, ms, clock] => held(Some(left(ms)), Some(u64::try_from(clock).map_err(|_| strange())?)),
+        _ => Err(strange()),
     }
+}
+
+/// What is left of a ttl; none of a key that expired in between.
+fn left(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// Reads the reply to a turn.
+pub(super) fn turned(reply: Value) -> Result<Turned, RedisError> {
+    let strange = || strange("the script of a turn");
+    let number = |number: i64| u64::try_from(number).map_err(|_| strange());
+    match parts(reply)?.ok_or_else(strange)?[..] {
+        [1, fence] => Ok(Turned::GoesOn { fence: number(fence)? }),
+        [2, clock] => Ok(Turned::HandedOver { clock: number(clock)? }),
+        [3] => Ok(Turned::Freed),
+        [0] => Ok(Turned::NotOurs),
+        _ => Err(strange()),
+    }
+}
+
+/// The whole numbers that a reply consists of, if it does.
+fn parts(reply: Value) -> Result<Option<Vec<i64>>, RedisError> {
+    match reply.extract_error()? {
+        Value::Array(parts) => Ok(parts.iter().map(number).collect()),
+        _ => Ok(None),
+    }
+}
+
+/// Reads a message that came on a wake channel: `token fence fences first-lease clock name`, if it is one of ours.
+pub(super) fn grant(message: &Value, names: &Names) -> Option<Grant> {
+    let message = text(message)?;
+    let mut words = message.splitn(6, ' ');
+    let token = hexadecimal(words.next()?).map(Token::from_bits)?;
+    let fence = words.next()?.parse().ok()?;
+    let fences = words.next()?.parse().ok()?;
+    let first_lease = Duration::from_millis(words.next()?.parse().ok()?);
+    let clock = words.next()?.parse().ok()?;
+    // The name stands last because it can hold spaces.
+    let key = names.key(words.next()?)?;
+    Some(Grant { key, token, fence, fences, first_lease, clock })
+}
+
+fn hexadecimal(digits: &str) -> Option<u128> {
+    let is_one = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_one.then(|| u128::from_str_radix(digits, 16).ok())?
 }
 
 /// Reads the reply to a batch of this many renewals; the outer error is about all of them.
@@ -185,11 +230,58 @@ mod tests {
     #[test]
     fn minting_scripts_are_understood() {
         let minted = |parts: &[Value]| minted(Value::Array(parts.to_vec()));
-        assert_eq!(minted(&[Value::Int(1), bulk("17")]), Ok(Minted::Fence(17)));
-        assert_eq!(minted(&[Value::Int(0)]), Ok(Minted::Held(None)));
-        assert_eq!(minted(&[Value::Int(0), Value::Int(5)]), Ok(Minted::Held(Some(Duration::from_millis(5)))));
-        assert_eq!(minted(&[Value::Int(0), Value::Int(-2)]), Ok(Minted::Held(Some(Duration::ZERO))));
+        let held = |ms: Option<u64>, queued_at| {
+            Ok(Minted::Known(Acquired::Held { for_at_most: ms.map(Duration::from_millis), queued_at }))
+        };
+        assert_eq!(minted(&[Value::Int(1), bulk("17")]), Ok(Minted::Known(Acquired::Granted { fence: 17 })));
+        assert_eq!(minted(&[Value::Int(0)]), held(None, None));
+        assert_eq!(minted(&[Value::Int(0), Value::Int(5)]), held(Some(5), None));
+        assert_eq!(minted(&[Value::Int(0), Value::Int(-2)]), held(Some(0), None));
+        assert_eq!(minted(&[Value::Int(0), Value::Int(5), bulk("99")]), held(Some(5), Some(99)));
         assert_eq!(minted(&[Value::Int(0), Value::Int(-1)]), Ok(Minted::HeldForEver));
+        for strange in [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &[Value::Int(2), bulk("1")]] {
+            assert!(minted(strange).is_err(), "{strange:?}");
+        }
+        assert!(minted(&[Value::Int(0), Value::Int(5), Value::Int(-1)]).is_err());
+    }
+
+    #[test]
+    fn turns_are_understood() {
+        let turned = |parts: &[Value]| turned(Value::Array(parts.to_vec()));
+        assert_eq!(turned(&[Value::Int(1), bulk("17")]), Ok(Turned::GoesOn { fence: 17 }));
+        assert_eq!(turned(&[Value::Int(2), bulk("99")]), Ok(Turned::HandedOver { clock: 99 }));
+        assert_eq!(turned(&[Value::Int(3)]), Ok(Turned::Freed));
+        assert_eq!(turned(&[Value::Int(0)]), Ok(Turned::NotOurs));
+        for strange in [&[Value::Int(1)][..], &[Value::Int(2), Value::Int(-1)], &[Value::Int(4)], &[bulk("x")]] {
+            assert!(turned(strange).is_err(), "{strange:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_tells_of_a_grant() {
+        let names = Names::new("lock", None).expect("valid names");
+        let token = format!("{:0>32}", "a");
+        let told = grant(&bulk(&format!("{token} 17 32 1000 99 lock:{{job 42}}")), &names);
+        let (key, token) = ("job 42".into(), Token::from_bits(0xa));
+        let first_lease = Duration::from_secs(1);
+        assert_eq!(told, Some(Grant { key, token, fence: 17, fences: 32, first_lease, clock: 99 }));
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_is_none() {
+        let names = Names::new("lock", None).expect("valid names");
+        let token = "a".repeat(32);
+        let fine = format!("{token} 17 32 1000 99 lock:{{a}}");
+        assert!(grant(&bulk(&fine), &names).is_some());
+        let plus = format!("+{}", &token[1..]);
+        let changes = [(&*token, "a"), (&*token, &*plus), ("17", "x"), ("32", "-1"), ("1000", ""), ("99 ", ""), ("lock:", "k:")];
+        for (part, other) in changes {
+            let message = fine.replacen(part, other, 1);
+            assert_eq!(grant(&bulk(&message), &names), None, "{message}");
+        }
+        for value in [Value::Nil, Value::Int(1), bulk(""), Value::BulkString(vec![0xff, b' '])] {
+            assert_eq!(grant(&value, &names), None, "{value:?}");
+        }
     }
 
     #[test]
@@ -208,6 +300,7 @@ mod tests {
         let shapes = [Value::Nil, Value::Okay, Value::Int(7), bulk("x"), Value::Array(vec![]), Value::Map(vec![])];
         for shape in shapes {
             assert!(minted(shape.clone()).is_err(), "{shape:?}");
+            assert!(turned(shape.clone()).is_err(), "{shape:?}");
             assert!(released(shape.clone()).is_err(), "{shape:?}");
             assert!(renewed(shape.clone(), 2).is_err(), "{shape:?}");
             assert!(taken(vec![shape.clone()], 0).is_err(), "{shape:?}");

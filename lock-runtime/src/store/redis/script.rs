@@ -11,7 +11,7 @@ use ::redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
 use once_cell::sync::OnceCell;
 
 /// How many scripts there are that are called by hash.
-const SCRIPTS: usize = 4;
+const SCRIPTS: usize = 5;
 
 /// A script that never changes, and its place in [`Known`].
 pub(super) struct Script {
@@ -20,21 +20,28 @@ pub(super) struct Script {
     hash: OnceCell<String>,
 }
 
+/// A script out of the files that it is made of.
+macro_rules! lua {
+    ($($file:literal)+) => { concat!($(include_str!(concat!("lua/", $file))),+) };
+}
+
 /// Raises the counter. Always sent by text.
-pub(super) const RAISE: &str = concat!(include_str!("lua/fence.lua"), include_str!("lua/raise.lua"));
+pub(super) const RAISE: &str = lua!("fence.lua" "raise.lua");
 
 /// Mints the fence of a grant that got none.
-pub(super) static REPAIR: Script =
-    Script::new(0, concat!(include_str!("lua/fence.lua"), include_str!("lua/repair.lua")));
+pub(super) static REPAIR: Script = Script::new(0, lua!("fence.lua" "repair.lua"));
 
-/// Takes a lock that is free, or says who holds it.
-pub(super) static LOOK: Script = Script::new(1, concat!(include_str!("lua/fence.lua"), include_str!("lua/look.lua")));
+/// Takes a lock that is free, or queues and says who holds it.
+pub(super) static LOOK: Script = Script::new(1, lua!("fence.lua" "queue.lua" "look.lua"));
 
 /// Renews a batch of leases.
-pub(super) static RENEW: Script = Script::new(2, include_str!("lua/renew.lua"));
+pub(super) static RENEW: Script = Script::new(2, lua!("renew.lua"));
 
 /// Releases a lock.
-pub(super) static RELEASE: Script = Script::new(3, include_str!("lua/release.lua"));
+pub(super) static RELEASE: Script = Script::new(3, lua!("free.lua" "fence.lua" "queue.lua" "release.lua"));
+
+/// Hands a lock over, or goes on with it.
+pub(super) static TURN: Script = Script::new(4, lua!("fence.lua" "queue.lua" "turn.lua"));
 
 impl Script {
     const fn new(place: usize, text: &'static str) -> Self {

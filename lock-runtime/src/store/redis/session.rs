@@ -13,14 +13,15 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::Place;
-use super::calls::{Freeing, Looking, Renewing, Repair};
+use super::calls::{Freeing, Looking, Renewing, Repair, Turning};
 use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
-use super::script::{self, Known};
+use super::script::{self, Arguments, Known, Script};
 use crate::key::LockKey;
 use crate::store::{
-    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture,
+    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture, Turn,
+    Turned,
 };
 
 /// How many keys one call of the renewal script carries: enough to spread the cost of a call, and few enough
@@ -68,6 +69,11 @@ impl Session for RedisSession {
         Box::pin(async move { line.release(&release).await })
     }
 
+    fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
+        let line = Arc::clone(&self.0);
+        Box::pin(async move { line.turn(&turn).await })
+    }
+
     fn is_open(&self) -> bool {
         self.0.open.load(Ordering::Relaxed)
     }
@@ -92,7 +98,7 @@ impl Line {
         let commands = self.set_and_count(ask);
         let replies = self.connection.clone().send_packed_commands(&commands, 0, 2).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
-            Taken::Fenced(fence) => Ok(self.granted(fence)),
+            Taken::Fenced(fence) => Ok(self.granted(fence, 1)),
             Taken::Unfenced => self.repair(ask).await,
             Taken::Held => Ok(Acquired::Held { for_at_most: None, queued_at: None }),
         }
@@ -112,27 +118,44 @@ impl Line {
 
     async fn repair(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         let call = Repair { names: self.names(), ask, seen: self.place.greatest_fence() };
-        let reply = script::call(&mut self.connection.clone(), &self.known, &script::REPAIR, &call).await;
-        match reply.and_then(reply::minted).map_err(|e| self.fault(e, &ask.key))? {
-            Minted::Fence(fence) => Ok(self.granted(fence)),
-            Minted::Held(_) | Minted::HeldForEver => Ok(Acquired::Held { for_at_most: None, queued_at: None }),
-        }
+        self.mint(&script::REPAIR, &call, &ask.key, 1).await
     }
 
     async fn look(&self, look: &Look) -> Result<Acquired, StoreError> {
         let call = Looking { names: self.names(), look, seen: self.place.greatest_fence() };
-        let reply = script::call(&mut self.connection.clone(), &self.known, &script::LOOK, &call).await;
-        match reply.and_then(reply::minted).map_err(|e| self.fault(e, &look.key))? {
-            Minted::Fence(fence) => Ok(self.granted(fence)),
-            Minted::Held(for_at_most) => Ok(Acquired::Held { for_at_most, queued_at: None }),
-            Minted::HeldForEver => Err(self.held_for_ever(&look.key)),
+        self.mint(&script::LOOK, &call, &look.key, look.fences).await
+    }
+
+    /// Calls a script that mints so many fences if it grants the key.
+    async fn mint(
+        &self,
+        script: &Script,
+        call: &impl Arguments,
+        key: &LockKey,
+        fences: u32,
+    ) -> Result<Acquired, StoreError> {
+        let reply = script::call(&mut self.connection.clone(), &self.known, script, call).await;
+        match reply.and_then(reply::minted).map_err(|e| self.fault(e, key))? {
+            Minted::Known(Acquired::Granted { fence }) => Ok(self.granted(fence, fences)),
+            Minted::Known(held) => Ok(held),
+            Minted::HeldForEver => Err(self.held_for_ever(key)),
         }
     }
 
     async fn release(&self, release: &Release) -> Result<Released, StoreError> {
-        let call = Freeing { names: self.names(), release };
+        let call = Freeing { names: self.names(), release, seen: self.place.greatest_fence() };
         let reply = script::call(&mut self.connection.clone(), &self.known, &script::RELEASE, &call).await;
         reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
+    }
+
+    async fn turn(&self, turn: &Turn) -> Result<Turned, StoreError> {
+        let call = Turning { names: self.names(), turn, seen: self.place.greatest_fence() };
+        let reply = script::call(&mut self.connection.clone(), &self.known, &script::TURN, &call).await;
+        let turned = reply.and_then(reply::turned).map_err(|e| self.fault(e, &turn.key))?;
+        if let Turned::GoesOn { fence } = turned {
+            self.place.saw_fences(fence, turn.fences);
+        }
+        Ok(turned)
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Vec<Result<Renewed, StoreError>> {
@@ -176,14 +199,15 @@ impl Line {
         part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
     }
 
-    fn granted(&self, fence: u64) -> Acquired {
-        self.place.saw_fence(fence);
+    fn granted(&self, fence: u64, fences: u32) -> Acquired {
+        self.place.saw_fences(fence, fences);
         Acquired::Granted { fence }
     }
 
     /// What an error means, also for this session.
     fn fault(&self, error: RedisError, key: &LockKey) -> StoreError {
-        let about = About { counter: self.names().counter(), lock: Some(self.names().lock(key)) };
+        let (lock, queue) = (Some(self.names().lock(key)), Some(self.names().queue(key)));
+        let about = About { counter: self.names().counter(), lock, queue };
         let error = fault::store_error(error, about);
         if error.kind() == StoreErrorKind::Disconnected {
             self.open.store(false, Ordering::Relaxed);

@@ -1,29 +1,58 @@
--- Takes the lock if it is free or held by this token already, and mints a new fence; says else for how long it
--- is held. A lease that the token has is never made shorter.
--- KEYS  1 lock, 2 counter, 3 a name that never exists
--- ARGV  1 token, 2 ttl in ms, 3 the greatest fence that the client saw
--- Reply {1, fence as text}; {0, ttl left in ms, -1 if the key has none};
---       FENCEBAD if the counter holds no number; WRONGTYPE if the key is no lock. An error leaves no new key
+-- Takes the lock if the token holds it already, or if it is free and nobody who is alive stands before; mints fences
+-- then. Else queues, if an entry is given, and says for how long the lock is held. A lock that is free is handed to
+-- the first waiter who is alive. A lease that the token has is never made shorter.
+-- KEYS  as in queue.lua
+-- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry, 7 its place at the earliest, 8 for how many ms it counts
+--       as alive; 6 to 8 may be empty
+-- Reply {1, first fence as text}; {0, ttl left in ms, -1 if the key has none, the clock as text if the token queues};
+--       FENCEBAD if the counter holds no number; QUEUEBAD if the queue is none; WRONGTYPE if the key is no lock.
+--       An error leaves no new lock
 
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then
-  redis.call('DEL', KEYS[3]) -- a replica answers READONLY here instead of what it remembers
-  return {0, redis.call('PTTL', KEYS[1])}
-end
-local fence, failure = next_fence(KEYS[2], ARGV[3])
-if failure then
+local token, entry = ARGV[1], ARGV[6]
+
+local function in_queue(failure)
+  if string.find(failure.err, 'WRONGTYPE', 1, true) then
+    return redis.error_reply('QUEUEBAD the queue holds another type')
+  end
   return failure
 end
-if not holder then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-elseif redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-local written = redis.pcall('SET', KEYS[2], fence)
-if failed(written) then
-  if not holder then
-    redis.call('DEL', KEYS[1])
+
+local now = clock()
+local holder = redis.call('GET', KEYS[1])
+local left = holder and redis.call('PTTL', KEYS[1])
+if holder == token then
+  local fence, failure = mint(KEYS[2], ARGV[2], ARGV[5], now)
+  if failure then
+    return failure
   end
-  return written
+  if left < tonumber(ARGV[4]) then
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  end
+  leave(entry, token)
+  return {1, fence}
 end
+local queued_at = entry ~= '' and left ~= -1 and whole(now) or nil
+local failure = queued_at and enqueue(entry, token, ARGV[7], ARGV[8], now)
+if failure then
+  return in_queue(failure)
+end
+if holder then
+  redis.call('DEL', KEYS[4]) -- a replica answers READONLY here instead of what it remembers
+  return {0, left, queued_at}
+end
+local heir, lease = promote(now, token)
+if heir and heir ~= token then
+  return {0, tonumber(lease), queued_at}
+end
+local fence = nil
+if heir or not lease then
+  fence, failure = mint(KEYS[2], ARGV[2], ARGV[5], now)
+else
+  failure = in_queue(lease)
+end
+if failure then
+  redis.call('DEL', KEYS[1])
+  return failure
+end
+redis.call('SET', KEYS[1], token, 'PX', ARGV[4])
 return {1, fence}

@@ -11,6 +11,6 @@ if failure then
 end
 if count < now then
   count = now
-  redis.call('SET', KEYS[1], string.format('%.0f', count))
+  redis.call('SET', KEYS[1], whole(count))
 end
-return string.format('%.0f', count)
+return whole(count)

@@ -9,10 +9,9 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   redis.call('DEL', KEYS[3]) -- a replica answers READONLY here instead of a false no
   return {0}
 end
-local fence, failure = next_fence(KEYS[2], ARGV[2])
-local written = failure or redis.pcall('SET', KEYS[2], fence)
-if failed(written) then
+local fence, failure = mint(KEYS[2], ARGV[2], 1, clock())
+if failure then
   redis.call('DEL', KEYS[1])
-  return written
+  return failure
 end
 return {1, fence}

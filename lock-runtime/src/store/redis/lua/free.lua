@@ -1,0 +1,9 @@
+-- Frees a lock that the token holds if it need not be kept and there is no queue. It stands before everything else of
+-- the release script, whose functions would take a third of the time that this takes (so would reading the queue).
+-- KEYS, ARGV and reply as in release.lua; says nothing, and did nothing, if there is more to do
+
+if ARGV[4] == '' and ARGV[5] == '' and redis.call('GET', KEYS[1]) == ARGV[1]
+    and redis.pcall('EXISTS', KEYS[3]) == 0 then
+  redis.call('DEL', KEYS[1])
+  return 1
+end

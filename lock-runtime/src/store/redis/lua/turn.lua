@@ -1,0 +1,28 @@
+-- Gives a lock that the token holds to the first waiter who is alive, and queues behind; or goes on with it, with new
+-- fences, if there is none. A lease is never made shorter. If no fences or no lease can be written, on a full server
+-- for instance, the lock is freed.
+-- KEYS  as in queue.lua
+-- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8 for how
+--       many ms it counts as alive, 9 the next token; 7 and 8 may be empty
+-- Reply {1, first fence as text} goes on; {2, the clock as text} handed over, and the next token queues;
+--       {3} freed; {0} the token does not hold the lock
+
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  redis.call('DEL', KEYS[4]) -- a replica answers READONLY here instead of a false no
+  return {0}
+end
+local now = clock()
+local left = redis.call('PTTL', KEYS[1])
+if first() then
+  redis.call('DEL', KEYS[1])
+  if promote(now) then
+    return enqueue(ARGV[6], ARGV[9], ARGV[7], ARGV[8], now) or {2, whole(now)}
+  end
+end
+local fence, failure = mint(KEYS[2], ARGV[2], ARGV[5], now)
+local ttl = whole(math.max(left, tonumber(ARGV[4])))
+if failed(failure or redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ttl)) then
+  redis.call('DEL', KEYS[1])
+  return {3}
+end
+return {1, fence}
