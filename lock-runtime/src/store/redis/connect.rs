@@ -1,7 +1,7 @@
 //! From a URL to an open session.
 //!
 //! What must stay true: no session is handed out before the counter of fences was raised to the server's clock (or
-//! the session knows that it was not), and no password gets into an error, a name or a `Debug` output. Absent on
+//! the session knows that it was not), nor one that listens before its subscription was confirmed; and no password gets into an error, a name or a `Debug` output. Absent on
 //! purpose: connecting again, which is decided above.
 
 use std::error::Error;
@@ -11,15 +11,18 @@ use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::io::tcp::{TcpSettings, socket2};
-use ::redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, RedisError, Value};
+use ::redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion, RedisError, Value,
+};
 
 use super::fault::{self, About};
 use super::reply;
 use super::script::{self, Arguments};
 use super::session::RedisSession;
+use super::wake::{self, Hearing};
 use super::{Place, RedisSettings};
 use crate::error::ConnectError;
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::{Listener, StoreError, StoreErrorKind};
 
 /// After this long without an answer from the other end's kernel a connection is given up.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
@@ -142,12 +145,62 @@ pub(super) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
         .set_pipeline_buffer_size(QUEUED_OPERATIONS)
 }
 
+/// Whether a URL asks for the protocol that knows no pushes.
+pub(super) fn asks_for_resp2(url: &str) -> bool {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    query.split('&').any(|pair| matches!(pair, "protocol=resp2" | "protocol=2"))
+}
+
+/// The client for connections over which the server can push.
+pub(super) fn pushing(client: &Client) -> Result<Client, ConnectError> {
+    let info = client.get_connection_info().clone();
+    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Client::open(info.set_redis_settings(redis)).map_err(|error| ConnectError::InvalidOptions(reason(&error)))
+}
+
 /// Connects, asks the server's version and raises the counter.
 pub(super) async fn open(place: Arc<Place>) -> Result<RedisSession, StoreError> {
-    let connecting = place.client.get_multiplexed_async_connection_with_config(&place.config);
-    let mut connection = connecting.await.map_err(|error| opening_error(error, &place))?;
-    let raised = greet(&mut connection, &place).await?;
-    Ok(RedisSession::new(connection, place, raised))
+    let (connection, raised) = connected(&place, &place.client, &place.config).await?;
+    Ok(RedisSession::new(connection, place, raised, Hearing::nothing()))
+}
+
+/// The same, and subscribes to the listener's wake channel: on this connection if the server pushes, else on another.
+pub(super) async fn listen(place: Arc<Place>, listener: Listener) -> Result<RedisSession, StoreError> {
+    if let Some(pushing) = &place.pushing {
+        match listen_by_push(&place, pushing, &listener).await {
+            // It may have been the protocol. If it was something else, that is refused once more.
+            Err(error) if error.kind() == StoreErrorKind::Refused => {}
+            opened => return opened,
+        }
+    }
+    let (connection, raised) = connected(&place, &place.client, &place.config).await?;
+    let hearing = wake::by_reading(&place, &listener).await.map_err(|error| opening_error(error, &place))?;
+    Ok(RedisSession::new(connection, place, raised, hearing))
+}
+
+async fn listen_by_push(
+    place: &Arc<Place>,
+    pushing: &Client,
+    listener: &Listener,
+) -> Result<RedisSession, StoreError> {
+    let hearing = Hearing::nothing();
+    let ear = hearing.ear(place, listener);
+    let config = place.config.clone().set_push_sender(move |push| ear.hear_push(&push));
+    let (mut connection, raised) = connected(place, pushing, &config).await?;
+    let hearing = wake::by_push(hearing, &mut connection, place.names.channel(listener.id())).await;
+    let hearing = hearing.map_err(|error| opening_error(error, place))?;
+    Ok(RedisSession::new(connection, Arc::clone(place), raised, hearing))
+}
+
+async fn connected(
+    place: &Place,
+    client: &Client,
+    config: &AsyncConnectionConfig,
+) -> Result<(MultiplexedConnection, bool), StoreError> {
+    let connecting = client.get_multiplexed_async_connection_with_config(config);
+    let mut connection = connecting.await.map_err(|error| opening_error(error, place))?;
+    let raised = greet(&mut connection, place).await?;
+    Ok((connection, raised))
 }
 
 /// Asks for the version and raises the counter, in one write. False if the server was too full to raise it.

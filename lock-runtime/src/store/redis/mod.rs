@@ -1,7 +1,8 @@
 //! Locks on a Redis or Valkey server: one round trip an operation.
 //!
 //! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
-//! reads what comes back, `fault` says what an error means, `names` what things are called. What must stay true is
+//! reads what comes back, `wake` hears of what comes unasked, `fault` says what an error means, `names` what things are
+//! called. What must stay true is
 //! listed at the head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and
 //! every other decision; and types of the redis crate in what those above see.
 
@@ -12,6 +13,7 @@ mod names;
 mod reply;
 mod script;
 mod session;
+mod wake;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use ::redis::{AsyncConnectionConfig, Client};
 
-use super::{Session, Store, StoreError, StoreFuture};
+use super::{Listener, Session, Store, StoreError, StoreFuture};
 use crate::error::ConnectError;
 use names::Names;
 
@@ -96,7 +98,10 @@ impl fmt::Debug for RedisSettings {
 /// A server, and what all sessions to it share.
 struct Place {
     client: Client,
+    /// The same for connections over which the server pushes; none if that is not wanted.
+    pushing: Option<Client>,
     config: AsyncConnectionConfig,
+    operation_timeout: Duration,
     names: Names,
     identity: String,
     /// Of the one counter there is.
@@ -124,7 +129,7 @@ impl RedisStore {
     #[allow(clippy::needless_pass_by_value)] // Settings are made for one store.
     pub fn from_url(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
         let client = connect::client(url, settings.root_certificates.as_deref())?;
-        Self::at(&client, &settings)
+        Self::at(&client, &settings, !connect::asks_for_resp2(url))
     }
 
     /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
@@ -138,17 +143,20 @@ impl RedisStore {
             let text = "root_certificates are for URLs; give them to redis::Client::build_with_tls instead";
             return Err(ConnectError::InvalidOptions(text.to_owned()));
         }
-        Self::at(&client, &settings)
+        Self::at(&client, &settings, true)
     }
 
-    fn at(client: &Client, settings: &RedisSettings) -> Result<Self, ConnectError> {
+    fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, ConnectError> {
         let names =
             Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(ConnectError::InvalidOptions)?;
         let fragment = if settings.name_format.is_some() { names.format() } else { settings.namespace.clone() };
         let identity = connect::identity(client.get_connection_info(), &fragment);
         let client = connect::prepared(client, settings)?;
+        let pushing = if may_push { Some(connect::pushing(&client)?) } else { None };
         let config = connect::config(settings);
-        Ok(Self(Arc::new(Place { client, config, names, identity, greatest_fence: AtomicU64::new(0) })))
+        let operation_timeout = settings.operation_timeout;
+        let greatest_fence = AtomicU64::new(0);
+        Ok(Self(Arc::new(Place { client, pushing, config, operation_timeout, names, identity, greatest_fence })))
     }
 }
 
@@ -168,6 +176,14 @@ impl Store for RedisStore {
         let place = Arc::clone(&self.0);
         Box::pin(async move {
             let session = connect::open(place).await?;
+            Ok(Arc::new(session) as Arc<dyn Session>)
+        })
+    }
+
+    fn listen(&self, listener: Listener) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
+        let place = Arc::clone(&self.0);
+        Box::pin(async move {
+            let session = connect::listen(place, listener).await?;
             Ok(Arc::new(session) as Arc<dyn Session>)
         })
     }

@@ -2,12 +2,11 @@
 //!
 //! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
 //! which only a new connection helps marks the session as not open; a connection that dies while nobody asks
-//! anything is noticed by the next operation. Absent on purpose: time-outs, second tries,
+//! anything is noticed by the next operation, or by the session's own ear (`wake`). Absent on purpose: time-outs, second tries,
 //! and the meaning of replies (`reply`) and errors (`fault`).
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
@@ -18,6 +17,7 @@ use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
+use super::wake::Hearing;
 use crate::key::LockKey;
 use crate::store::{
     Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture, Turn,
@@ -38,13 +38,12 @@ pub(super) struct Line {
     /// False if the counter could not be raised when the connection was made, as the server was full.
     raised: bool,
     known: Known,
-    open: AtomicBool,
+    hearing: Hearing,
 }
 
 impl RedisSession {
-    pub(super) fn new(connection: MultiplexedConnection, place: Arc<Place>, raised: bool) -> Self {
-        let open = AtomicBool::new(true);
-        Self(Arc::new(Line { connection, place, raised, known: Known::default(), open }))
+    pub(super) fn new(connection: MultiplexedConnection, place: Arc<Place>, raised: bool, hearing: Hearing) -> Self {
+        Self(Arc::new(Line { connection, place, raised, known: Known::default(), hearing }))
     }
 }
 
@@ -74,8 +73,12 @@ impl Session for RedisSession {
         Box::pin(async move { line.turn(&turn).await })
     }
 
+    fn listens(&self) -> bool {
+        self.0.hearing.listens()
+    }
+
     fn is_open(&self) -> bool {
-        self.0.open.load(Ordering::Relaxed)
+        self.0.hearing.is_open()
     }
 }
 
@@ -210,7 +213,7 @@ impl Line {
         let about = About { counter: self.names().counter(), lock, queue };
         let error = fault::store_error(error, about);
         if error.kind() == StoreErrorKind::Disconnected {
-            self.open.store(false, Ordering::Relaxed);
+            self.hearing.close();
         }
         error
     }

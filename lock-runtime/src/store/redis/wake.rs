@@ -1,0 +1,134 @@
+//! How a client hears that a key was handed to one of its waiters: its wake channel, and when that falls silent.
+//!
+//! What must stay true: a session that says that it listens was subscribed before it was handed out, and is no longer
+//! open once nothing can come over its subscription any more, without an operation that finds out. What reads the
+//! channel ends with the session. Absent on purpose: subscribing again, as a new session does, and what a grant is
+//! worth when it arrives.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::redis::aio::{MultiplexedConnection, PubSubStream};
+use ::redis::{PushInfo, PushKind, RedisError, Value};
+use futures_core::Stream as _;
+use tokio::task::AbortHandle;
+
+use super::{Place, fault, reply};
+use crate::store::{Listener, StoreErrorKind};
+
+/// Whether a session is open, and whether it listens.
+pub(super) struct Hearing {
+    open: Arc<AtomicBool>,
+    listens: bool,
+    _reading: Option<Reading>,
+}
+
+/// Hears what comes over a connection, for as long as the connection is there: whatever reads it owns the ear.
+pub(super) struct Ear {
+    place: Arc<Place>,
+    listener: Listener,
+    open: Arc<AtomicBool>,
+}
+
+/// A task that reads a wake channel, until this is dropped.
+struct Reading(AbortHandle);
+
+impl Hearing {
+    /// Of a session that does not listen.
+    pub(super) fn nothing() -> Self {
+        Self { open: Arc::new(AtomicBool::new(true)), listens: false, _reading: None }
+    }
+
+    pub(super) fn listens(&self) -> bool {
+        self.listens && self.is_open()
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn close(&self) {
+        self.open.store(false, Ordering::Relaxed);
+    }
+
+    /// An ear that closes this when it can hear no more.
+    pub(super) fn ear(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
+        Ear { place: Arc::clone(place), listener: listener.clone(), open: Arc::clone(&self.open) }
+    }
+}
+
+impl Ear {
+    /// Hears what a server pushes over a connection of operations.
+    pub(super) fn hear_push(&self, push: &PushInfo) -> Result<(), RedisError> {
+        match push.kind {
+            PushKind::Message => push.data.get(1).into_iter().for_each(|message| self.hear(message)),
+            PushKind::Disconnection => self.open.store(false, Ordering::Relaxed),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn hear(&self, message: &Value) {
+        if let Some(grant) = reply::grant(message, &self.place.names) {
+            self.place.saw_fences(grant.fence, grant.fences);
+            self.listener.hear(grant);
+        }
+    }
+}
+
+/// Also when the runtime that read the connection is gone.
+impl Drop for Ear {
+    fn drop(&mut self) {
+        self.open.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Subscribes over a connection of operations, whose pushes go to an ear of this hearing, unless the server refuses.
+pub(super) async fn by_push(
+    hearing: Hearing,
+    connection: &mut MultiplexedConnection,
+    channel: String,
+) -> Result<Hearing, RedisError> {
+    let listens = unless_refused(connection.subscribe(channel).await)?.is_some();
+    Ok(Hearing { listens, ..hearing })
+}
+
+/// Subscribes over a connection of its own and reads it in a task of this runtime, unless the server refuses.
+pub(super) async fn by_reading(place: &Arc<Place>, listener: &Listener) -> Result<Hearing, RedisError> {
+    let hearing = Hearing::nothing();
+    let within = tokio::time::timeout(place.operation_timeout, subscribed(place, listener)).await;
+    let subscribed = within.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+    let Some(stream) = unless_refused(subscribed)? else { return Ok(hearing) };
+    let reading = tokio::spawn(read(stream, hearing.ear(place, listener)));
+    Ok(Hearing { listens: true, _reading: Some(Reading(reading.abort_handle())), ..hearing })
+}
+
+async fn subscribed(place: &Place, listener: &Listener) -> Result<PubSubStream, RedisError> {
+    let mut connection = place.client.get_async_pubsub().await?;
+    connection.subscribe(place.names.channel(listener.id())).await?;
+    Ok(connection.into_on_message())
+}
+
+async fn read(mut stream: PubSubStream, ear: Ear) {
+    while let Some(message) = std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+        if let Ok(payload) = message.get_payload() {
+            ear.hear(&payload);
+        }
+    }
+}
+
+/// A refusal is an answer: those who wait look by themselves then.
+fn unless_refused<T>(answer: Result<T, RedisError>) -> Result<Option<T>, RedisError> {
+    match answer {
+        Err(error) if fault::kind(&error) == StoreErrorKind::Refused => Ok(None),
+        answer => answer.map(Some),
+    }
+}
