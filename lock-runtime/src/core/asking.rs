@@ -5,17 +5,15 @@
 
 use std::time::Duration;
 
+use super::hand_over::LONGEST_ROW;
 use super::lease::{By, Fences, Granted, Held};
 use super::line::Line;
 use super::release::Releasing;
 use super::waiting::{Turn, Waiting, alive_for, no_answer};
-use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Wait};
+use super::{Action, Core, Doubt, Job, LineId, Refusal, Settings, Stage, Step, Terms, Ticket, TicketId, Wait};
 use crate::clock::Moment;
 use crate::key::LockKey;
 use crate::store::{Acquired, Ask, Entry, Look, StoreError, StoreErrorKind, Token};
-
-/// How many fences are reserved at once at most.
-const MOST_FENCES: u32 = 32;
 
 impl<S: Clone> Core<S> {
     /// An acquire begins.
@@ -232,13 +230,13 @@ impl<S: Clone> Core<S> {
         let ticket = self.tickets.get(&id)?;
         let first_lease = self.first_lease.of(&ticket.terms);
         let others = self.lines.get(&ticket.key).map_or(0, Line::waiters);
-        let listener = self.settings.listener;
+        let Settings { listener, local_handover, .. } = self.settings;
         let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return None };
         if waiting.entry.is_none() && waiting.busy_from <= now {
             return None;
         }
-        // One for itself, and one for each who may have the lease after it without asking.
-        let fences = u32::try_from(others + 1).unwrap_or(u32::MAX).min(MOST_FENCES);
+        // Where others of this process may have the lease after it, as many as a run may need.
+        let fences = if others > 0 && local_handover { LONGEST_ROW } else { 1 };
         let since = waiting.place;
         let (entry, _) =
             waiting.entry.get_or_insert((Entry { listener, first_lease, fences, since, alive_for: None }, now));

@@ -14,9 +14,9 @@ use super::{Core, Doubt, LineId, Stage, Terms, TicketId, Wait};
 use crate::clock::Moment;
 use crate::store::{Grant, Release, Released, StoreError, Turn, Turned};
 
-/// How often a lease passes on inside a process, until others have their turn.
-const MOST_HAND_OVERS: u32 = 32;
-/// For how long it does.
+/// How many holders of one process have a lease in a row, until others have their turn. They end with their fences.
+pub(super) const LONGEST_ROW: u32 = 32;
+/// For how long the lease passes on.
 const LONGEST_RUN: Duration = Duration::from_millis(20);
 /// For how long a key counts as held that a turn has just handed to another process.
 const JUST_HANDED: Duration = Duration::from_secs(1);
@@ -119,8 +119,7 @@ impl<S: Clone> Core<S> {
             && held.lost.is_none()
             && held.keep_until <= now
             && now < held.deadline
-            && held.run.hand_overs < MOST_HAND_OVERS
-            && now < held.run.since + LONGEST_RUN;
+            && now < held.came_at + LONGEST_RUN;
         self.lines.get(&ticket.key)?.heir().filter(|_| may)
     }
 

@@ -72,18 +72,12 @@ pub(crate) struct Granted {
     pub(crate) by: By,
 }
 
-/// One process's run of holders: since when, and how many changes of the holder there were.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Run {
-    pub(crate) since: Moment,
-    pub(crate) hand_overs: u32,
-}
-
 /// A lease that was granted, until its ticket is released.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) fences: Fences,
-    pub(crate) run: Run,
+    /// When it came to this process, or last went on.
+    pub(crate) came_at: Moment,
     /// Whether its task may begin; a lease with too little time left is renewed first.
     pub(crate) ready: bool,
     /// It lasts for a first lease, and was not renewed since.
@@ -130,7 +124,7 @@ impl Held {
         let schedule = if terms.renew { schedule } else { Schedule::never() };
         let mut held = Self {
             fences: granted.fences,
-            run: Run { since: now, hand_overs: 0 },
+            came_at: now,
             ready: true,
             first_lease: matches!(granted.by, By::Message { .. }),
             ttl: terms.ttl,
@@ -162,8 +156,7 @@ impl Held {
             schedule.hurry(now);
         }
         let deadline = if terms.renew { self.deadline } else { self.deadline.min(deadline(now, terms.ttl)) };
-        let run = Run { hand_overs: self.run.hand_overs + 1, ..self.run };
-        let mut heir = Self { fences, run, ttl: terms.ttl, deadline, schedule, claimed: false, by_hand: None, ..self };
+        let mut heir = Self { fences, ttl: terms.ttl, deadline, schedule, claimed: false, by_hand: None, ..self };
         if ready {
             heir.begin(now, terms);
         } else {

@@ -86,7 +86,7 @@ fn after_thirty_two_others_have_their_turn() {
         holder = waiter;
     }
     let (_, turn) = story.turn(holder);
-    assert_eq!((turn.next, turn.fences), (story.token(waiters[31]), 8), "as many as wait still");
+    assert_eq!((turn.next, turn.fences), (story.token(waiters[31]), 32));
 }
 
 #[test]

@@ -165,7 +165,17 @@ mod tests {
         for text in ["BUSY Redis is", "OOM command not", "NOREPLICAS Not", "TRYAGAIN Multiple", "-OOM command"] {
             assert_eq!(kind_and_text(text).0, Unready, "{text}");
         }
-        for text in ["NOPERM this", "NOAUTH A", "WRONGPASS x", "WRONGTYPE x", "QUEUEBAD x", "ERR x", "NEW thing", "", "FENCEBAD"] {
+        for text in [
+            "NOPERM this",
+            "NOAUTH A",
+            "WRONGPASS x",
+            "WRONGTYPE x",
+            "QUEUEBAD x",
+            "ERR x",
+            "NEW thing",
+            "",
+            "FENCEBAD",
+        ] {
             assert_eq!(kind_and_text(text).0, Refused, "{text}");
         }
     }

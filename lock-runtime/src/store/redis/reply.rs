@@ -239,7 +239,8 @@ mod tests {
         assert_eq!(minted(&[Value::Int(0), Value::Int(-2)]), held(Some(0), None));
         assert_eq!(minted(&[Value::Int(0), Value::Int(5), bulk("99")]), held(Some(5), Some(99)));
         assert_eq!(minted(&[Value::Int(0), Value::Int(-1)]), Ok(Minted::HeldForEver));
-        for strange in [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &[Value::Int(2), bulk("1")]] {
+        for strange in [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &[Value::Int(2), bulk("1")]]
+        {
             assert!(minted(strange).is_err(), "{strange:?}");
         }
         assert!(minted(&[Value::Int(0), Value::Int(5), Value::Int(-1)]).is_err());
@@ -274,7 +275,8 @@ mod tests {
         let fine = format!("{token} 17 32 1000 99 lock:{{a}}");
         assert!(grant(&bulk(&fine), &names).is_some());
         let plus = format!("+{}", &token[1..]);
-        let changes = [(&*token, "a"), (&*token, &*plus), ("17", "x"), ("32", "-1"), ("1000", ""), ("99 ", ""), ("lock:", "k:")];
+        let changes =
+            [(&*token, "a"), (&*token, &*plus), ("17", "x"), ("32", "-1"), ("1000", ""), ("99 ", ""), ("lock:", "k:")];
         for (part, other) in changes {
             let message = fine.replacen(part, other, 1);
             assert_eq!(grant(&bulk(&message), &names), None, "{message}");
