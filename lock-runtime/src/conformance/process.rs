@@ -49,12 +49,8 @@ impl Trial {
         self.process_of(ListenerId::from_bits(random())).await
     }
 
-    /// Somebody who listens in the place of this one, who may still be there.
-    pub(super) async fn process_again(&self, process: &Process) -> Result<Process, Broken> {
-        self.process_of(process.listener).await
-    }
-
-    async fn process_of(&self, listener: ListenerId) -> Result<Process, Broken> {
+    /// Somebody who listens under this name, as others may.
+    pub(super) async fn process_of(&self, listener: ListenerId) -> Result<Process, Broken> {
         let (hear, heard) = unbounded_channel();
         let session = self.store.listen(Listener::new(listener, move |grant| drop(hear.send(grant)))).await?;
         ensure(session.listens(), || "it queues, and does not tell a listener of grants".to_owned())?;

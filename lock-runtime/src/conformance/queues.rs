@@ -106,15 +106,17 @@ pub(super) async fn a_release_that_does_not_leave_keeps_the_place(trial: Trial) 
     trial.releases(waiter).await
 }
 
-pub(super) async fn a_waiter_nobody_listens_for_is_skipped(trial: Trial) -> Result<(), Broken> {
-    let (holder, unheard_of, waiter, mut process) = (token(), token(), token(), trial.process().await?);
+pub(super) async fn a_waiter_nobody_listens_for_is_skipped_and_forgotten(trial: Trial) -> Result<(), Broken> {
+    let (holder, dead, waiter, mut process) = (token(), token(), token(), trial.process().await?);
+    let entry = unheard();
     trial.acquired(holder, LONG).await?;
-    trial.queue(unheard_of, &unheard()).await?;
+    trial.queue(dead, &entry).await?;
     trial.queue(waiter, &process.entry()).await?;
     trial.hands_over(holder, waiter, &mut process).await?;
-    trial.is_not_held_by(unheard_of, "a renewal by a waiter nobody listens for").await?;
+    trial.is_not_held_by(dead, "a renewal by a waiter nobody listens for").await?;
+    let _too_late = trial.process_of(entry.listener).await?;
     trial.releases(waiter).await?;
-    trial.is_free("after all who are alive").await
+    trial.is_free("after all who were alive when it was their turn").await
 }
 
 pub(super) async fn a_key_only_the_dead_wait_for_is_free(trial: Trial) -> Result<(), Broken> {
@@ -149,7 +151,7 @@ pub(super) async fn a_listener_whose_session_ended_is_skipped_before_long(trial:
 
 pub(super) async fn a_listener_hears_on_when_its_older_session_ends(trial: Trial) -> Result<(), Broken> {
     let (old, holder) = (trial.process().await?, token());
-    let mut next = trial.process_again(&old).await?;
+    let mut next = trial.process_of(old.entry().listener).await?;
     drop(old);
     trial.acquired(holder, LONG).await?;
     let waiter = token();
@@ -217,6 +219,18 @@ pub(super) async fn a_look_finds_its_own_grant_again(trial: Trial) -> Result<(),
     trial.is_free("after the only waiter, who looked again").await
 }
 
+pub(super) async fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks(trial: Trial) -> Result<(), Broken> {
+    let (waiter, process) = (token(), trial.process().await?);
+    trial.acquired(token(), SHORT).await?;
+    trial.queue(waiter, &process.entry()).await?;
+    past(SHORT).await;
+    // Sent before the first look, by a connection that was slower.
+    trial.acquired(waiter, LONG).await?;
+    fence(trial.look_as(waiter, &process.entry()).await?, "a look by the holder")?;
+    trial.releases(waiter).await?;
+    trial.is_free("after the only waiter").await
+}
+
 pub(super) async fn a_look_at_a_free_key_serves_the_first_in_line(trial: Trial) -> Result<(), Broken> {
     let (first, second, mut process) = (token(), token(), trial.process().await?);
     trial.acquired(token(), SHORT).await?;
@@ -245,11 +259,13 @@ pub(super) async fn a_look_without_an_entry_serves_the_first_in_line_too(trial: 
 }
 
 pub(super) async fn the_first_in_line_takes_a_free_key_by_its_look(trial: Trial) -> Result<(), Broken> {
-    let (dead, waiter, process) = (token(), token(), trial.process().await?);
-    let entry = Entry { first_lease: SHORT, ..process.entry() };
+    let (dead, waiter, behind, mut process) = (token(), token(), token(), trial.process().await?);
+    // Nobody listens for it, either; who looks is alive.
+    let entry = Entry { first_lease: SHORT, ..unheard() };
     trial.acquired(token(), SHORT).await?;
     trial.queue(dead, &unheard()).await?;
     trial.queue(waiter, &entry).await?;
+    trial.queue(behind, &process.entry()).await?;
     past(SHORT).await;
     fence(trial.look_as(waiter, &entry).await?, "a look at a free key by the first who is alive")?;
     match trial.look(token(), LONG).await? {
@@ -258,8 +274,9 @@ pub(super) async fn the_first_in_line_takes_a_free_key_by_its_look(trial: Trial)
         }
         other => return Err(Broken(format!("a look at a held key: {other:?}"))),
     }
-    trial.releases(waiter).await?;
-    trial.is_free("after the only waiter who is alive").await
+    trial.hands_over(waiter, behind, &mut process).await?;
+    trial.releases(behind).await?;
+    trial.is_free("after all who are alive").await
 }
 
 pub(super) async fn a_look_without_an_entry_does_not_queue(trial: Trial) -> Result<(), Broken> {

@@ -54,11 +54,11 @@ fn expired_locks_are_forgotten_a_few_at_a_time() {
 fn an_expired_lock_is_free_before_it_is_forgotten() {
     let mut model = Model::default();
     for n in 0..10 {
-        model.acquire(at(n), &ask(&format!("job:{n}"), 1));
+        model.acquire(at(0), &ask(&format!("job:{n}"), 1));
     }
-    assert!(matches!(model.acquire(at(100), &ask("job:9", 2)), Acquired::Granted { .. }));
+    assert!(matches!(model.acquire(at(10), &ask("job:9", 2)), Acquired::Granted { .. }));
     let renewal = Renewal { key: "job:8".into(), token: Token::from_bits(1), ttl: TTL };
-    assert_eq!(model.renew(at(100), &renewal), Renewed::NotOurs);
+    assert_eq!(model.renew(at(10), &renewal), Renewed::NotOurs);
 }
 
 #[test]

@@ -103,9 +103,9 @@ fn who_queued_before_takes_its_old_place_but_none_in_the_future() {
     let mut model = queue_of(&[2, 3]);
     let since = |micros| Entry { since: Some(micros), ..entry() };
     model.look(at(4), &queueing(4, since(1_500_000)));
-    model.look(at(5), &queueing(5, since(u64::MAX)));
-    model.look(at(6), &queueing(6, since(u64::MAX)));
-    assert_eq!(line(&mut model, at(7), 1), [2, 4, 3, 5, 6].map(token));
+    model.look(at(5), &queueing(6, since(u64::MAX)));
+    model.look(at(6), &queueing(5, since(u64::MAX)));
+    assert_eq!(line(&mut model, at(7), 1), [2, 4, 3, 6, 5].map(token));
 }
 
 #[test]
@@ -156,12 +156,13 @@ fn a_mark_keeps_a_waiter_alive_until_it_is_over() {
 #[test]
 fn each_look_writes_the_mark_anew_or_wipes_it() {
     let marked = Entry { alive_for: Some(Duration::from_secs(3)), ..entry() };
-    for (last, served) in [(marked.clone(), true), (entry(), false)] {
+    // The first mark lasts until 4 s.
+    for (last, released_at, served) in [(marked.clone(), at(5), true), (entry(), at(3), false)] {
         let mut model = queue_of(&[]);
         model.deafen(LISTENER);
         model.look(at(1), &queueing(2, marked.clone()));
         model.look(at(3), &queueing(2, last));
-        model.release(at(3) + Duration::from_secs(2), &release("a", 1, None));
+        model.release(released_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served);
     }
 }
@@ -305,6 +306,14 @@ fn a_token_has_the_key_by_one_hand_over_only() {
     assert!(matches!(model.turn(at(2), &turn(2, 3)), Turned::GoesOn { .. }));
     assert!(matches!(model.look(at(2), &queueing(2, entry())), Acquired::Granted { .. }));
     assert_eq!(line(&mut model, at(2), 2), []);
+}
+
+#[test]
+fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks() {
+    let mut model = queue_of(&[2]);
+    assert!(matches!(model.acquire(at(10), &ask("a", 2)), Acquired::Granted { .. }));
+    assert!(matches!(model.look(at(10), &queueing(2, entry())), Acquired::Granted { .. }));
+    assert_eq!(line(&mut model, at(10), 2), []);
 }
 
 #[test]
