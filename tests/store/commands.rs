@@ -1,5 +1,6 @@
 //! What is sent, and under which names.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,23 @@ use lock_runtime::redis::{RedisSettings, RedisStore};
 use lock_runtime::store::{Acquired, Release, Released, Renewed, Store, Token};
 use lock_tests::Server;
 
+use crate::waiters::{entry, heard, listen, queue};
 use crate::{TTL, acquire, fence, look, open, release, renew, store};
+
+/// All commands since the reset, those inside scripts too, each with how often it ran.
+fn commands(server: &Server) -> BTreeSet<String> {
+    let stats = server.commandstats().into_iter();
+    stats.map(|(name, calls)| format!("{name} {calls}")).collect()
+}
+
+/// Several such lists as one.
+fn sum(lists: &[&[&str]]) -> BTreeSet<String> {
+    let mut sum = BTreeMap::<&str, u64>::new();
+    for (name, calls) in lists.iter().flat_map(|list| list.iter()).filter_map(|words| words.split_once(' ')) {
+        *sum.entry(name).or_default() += calls.parse::<u64>().expect("a number");
+    }
+    sum.into_iter().map(|(name, calls)| format!("{name} {calls}")).collect()
+}
 
 lock_tests::on_every_server! {
     async fn a_lock_is_a_key_with_the_token_and_a_ttl(server: Server) {
@@ -27,9 +44,27 @@ lock_tests::on_every_server! {
         server.reset_commandstats();
         fence(acquire(&session, "a", 2).await);
         release(&session, "a", 2).await.expect("a release");
-        let stats = server.commandstats();
-        let sent = |name| stats.get(name).copied().unwrap_or(0);
-        assert_eq!((sent("set"), sent("incr"), sent("evalsha"), sent("eval")), (1, 1, 1, 0), "{stats:?}");
+        // The last three are the script's.
+        assert_eq!(commands(&server), sum(&[&["set 1", "incr 1", "evalsha 1", "get 1", "exists 1", "del 1"]]));
+    }
+
+    async fn a_hand_over_is_one_command_and_one_message(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 1).await;
+        for round in 0..2 {
+            // The first round sends the scripts' texts.
+            fence(acquire(&session, "a", 2 * round + 1).await);
+            server.reset_commandstats();
+            queue(&session, "a", 2 * round + 2, &entry(1)).await.expect("a look");
+            release(&session, "a", 2 * round + 1).await.expect("a release");
+            heard(&mut grants).await;
+            let sent = commands(&server);
+            release(&session, "a", 2 * round + 2).await.expect("a release");
+            if round == 1 {
+                let looking = ["time 1", "get 1", "pttl 1", "zadd 1", "zrem 1", "pexpire 1", "del 1"];
+                let handing_over = ["get 2", "exists 1", "zrangebyscore 2", "time 1", "del 1", "get 1", "set 2", "publish 1", "zrem 1", "pexpire 1"];
+                assert_eq!(sent, sum(&[&["evalsha 2"], &looking, &handing_over]));
+            }
+        }
     }
 
     async fn fences_that_overtake_each_other_need_no_repair(server: Server) {

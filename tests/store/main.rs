@@ -1,17 +1,23 @@
-//! The stores that we ship, each against its promises, and Redis against what only Redis can do to a lock.
+//! The stores that we ship, each against its promises and each other, and Redis against what only Redis can do to a lock.
 //!
 //! Everything here goes through `Store` and `Session`, as the layers above do; what a server holds is asked for with
 //! the harness's own connection.
 
 mod commands;
 mod counter;
+mod differential;
 mod fake;
+mod hand_over;
+mod listening;
 mod openings;
 mod promises;
+mod queue;
+mod rights;
 mod secrets;
 #[cfg(feature = "tls")]
 mod tls;
 mod trouble;
+mod waiters;
 
 use std::sync::Arc;
 use std::time::Duration;

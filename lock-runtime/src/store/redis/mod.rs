@@ -30,8 +30,16 @@ use names::Names;
 ///
 /// Clones are the same store, and share what they know of the server's fences.
 ///
-/// A user of the server needs the namespace's keys and nine commands:
-/// `ACL SETUSER app on >secret ~lock:* +set +incr +get +pttl +pexpire +del +time +eval +evalsha`.
+/// A user of the server needs the namespace's keys and channels, and these commands:
+///
+/// ```text
+/// ACL SETUSER app on >secret ~lock:* resetchannels &lock:wake:* +set +incr +get +pttl +pexpire +del +exists +time
+///     +eval +evalsha +zadd +zrem +zscore +zrangebyscore +publish +subscribe
+/// ```
+///
+/// Without the channels, `publish` or `subscribe` nobody is told of a lock that became free; those who wait look by
+/// themselves. One of a session's connections hears what it is told over RESP3; where the server refuses that, or the
+/// URL says `protocol=resp2`, a second connection does.
 ///
 /// ```
 /// use lock_runtime::redis::{RedisSettings, RedisStore};

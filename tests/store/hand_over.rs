@@ -1,0 +1,197 @@
+//! From one token to the next, whatever is wrong with the server at that moment.
+
+use std::time::Duration;
+
+use lock_runtime::store::{Acquired, Entry, Look, Released, StoreErrorKind, Token, Turn, Turned};
+use lock_tests::{Kind, Server};
+
+use crate::waiters::{FIRST_LEASE, entry, heard, listen, queue, turn, written};
+use crate::{TTL, acquire, fence, kind, look, open, release};
+
+lock_tests::on_every_server! {
+    async fn the_heir_is_told_all_that_a_lease_needs(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        let before = fence(acquire(&session, "a", 1).await);
+        let wants = Entry { fences: 32, ..entry(9) };
+        let waits = queue(&session, "a", 2, &wants).await.expect("a look");
+        let Acquired::Held { queued_at: Some(queued_at), .. } = waits else { panic!("{waits:?}") };
+        assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
+        let grant = heard(&mut grants).await;
+        assert_eq!((grant.key.as_str(), grant.token.bits(), grant.fences), ("a", 2, 32));
+        assert_eq!(grant.first_lease, FIRST_LEASE);
+        assert!(grant.fence > before && grant.clock > queued_at);
+        assert_eq!(server.get("lock:{a}"), Some(written(2)));
+        assert!((5_000..=10_000).contains(&server.pttl("lock:{a}")));
+        assert_eq!(server.get("lock:fence"), Some((grant.fence + 31).to_string()));
+    }
+
+    async fn those_who_are_gone_are_passed_over(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        fence(acquire(&session, "a", 1).await);
+        queue(&session, "a", 2, &entry(8)).await.expect("a look");
+        let over = Entry { alive_for: Some(Duration::ZERO), ..entry(8) };
+        queue(&session, "a", 3, &over).await.expect("a look");
+        queue(&session, "a", 4, &entry(9)).await.expect("a look");
+        release(&session, "a", 1).await.expect("a release");
+        assert_eq!(heard(&mut grants).await.token.bits(), 4);
+        queue(&session, "a", 5, &entry(8)).await.expect("a look");
+        release(&session, "a", 4).await.expect("a release");
+        assert_eq!(server.keys(), ["lock:fence"]);
+    }
+
+    async fn a_turn_past_those_who_are_gone_keeps_the_lease(server: Server) {
+        let session = open(&server.url()).await;
+        let before = fence(acquire(&session, "a", 1).await);
+        queue(&session, "a", 2, &entry(8)).await.expect("a look");
+        server.command(&["PEXPIRE", "lock:{a}", "90000"]);
+        let Ok(Turned::GoesOn { fence }) = turn(&session, "a", [1, 3], &entry(9)).await else { panic!("nobody else waits") };
+        assert!(fence > before);
+        assert_eq!(server.get("lock:{a}"), Some(written(1)));
+        assert!(server.pttl("lock:{a}") > 80_000, "never made shorter");
+        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        server.command(&["PEXPIRE", "lock:{a}", "5000"]);
+        assert!(matches!(turn(&session, "a", [1, 3], &entry(9)).await, Ok(Turned::GoesOn { .. })));
+        assert!(server.pttl("lock:{a}") > 20_000);
+    }
+
+    async fn a_turn_takes_its_place_behind_the_heir(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        fence(acquire(&session, "a", 1).await);
+        for token in [2, 3] {
+            queue(&session, "a", token, &entry(9)).await.expect("a look");
+        }
+        let Ok(Turned::HandedOver { clock }) = turn(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
+        assert_eq!(heard(&mut grants).await.clock, clock);
+        let place = server.ask::<u64>(&["ZSCORE", "lock:{a}:queue", &format!("{}|{}|10000|1", written(4), written(9))]);
+        assert_eq!(place, clock);
+        assert_eq!(turn(&session, "a", [1, 5], &entry(9)).await.expect("a turn"), Turned::NotOurs);
+        for (token, next) in [(2, 3), (3, 4)] {
+            release(&session, "a", token).await.expect("a release");
+            assert_eq!(heard(&mut grants).await.token.bits(), next);
+        }
+        release(&session, "a", 4).await.expect("a release");
+        assert_eq!(server.keys(), ["lock:fence"]);
+    }
+
+    async fn a_full_server_frees_what_nobody_waits_for(server: Server) {
+        let session = open(&server.url()).await;
+        for key in ["a", "b"] {
+            fence(acquire(&session, key, 1).await);
+        }
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+        assert_eq!(kind(queue(&session, "a", 2, &entry(9)).await), StoreErrorKind::Unready);
+        assert_eq!(turn(&session, "a", [1, 3], &entry(9)).await.expect("a turn"), Turned::Freed);
+        assert_eq!(release(&session, "b", 1).await.expect("a release"), Released::Freed);
+        assert_eq!(server.keys(), ["lock:fence"]);
+    }
+
+    /// Servers let a script that has deleted something write after that, so that full ones hand over.
+    async fn a_full_server_frees_or_hands_over(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        for key in ["a", "b"] {
+            fence(acquire(&session, key, 1).await);
+            queue(&session, key, 2, &entry(9)).await.expect("a look");
+        }
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+        assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
+        assert!(matches!(turn(&session, "b", [1, 3], &entry(9)).await, Ok(Turned::HandedOver { .. })));
+        for key in ["a", "b"] {
+            assert_eq!(heard(&mut grants).await.key.as_str(), key);
+            assert_eq!(server.get(&format!("lock:{{{key}}}")), Some(written(2)));
+        }
+    }
+
+    async fn a_broken_counter_frees_and_tells_nobody(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        for key in ["a", "b"] {
+            fence(acquire(&session, key, 1).await);
+            queue(&session, key, 2, &entry(9)).await.expect("a look");
+        }
+        for nonsense in ["abc", "9007199254740000"] {
+            server.command(&["SET", "lock:fence", nonsense]);
+            assert_eq!(kind(look(&session, "a", 1).await), StoreErrorKind::Refused);
+        }
+        assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
+        assert_eq!(turn(&session, "b", [1, 3], &entry(9)).await.expect("a turn"), Turned::Freed);
+        assert_eq!(server.keys(), ["lock:fence", "lock:{a}:queue", "lock:{b}:queue"]);
+        assert_eq!(kind(queue(&session, "a", 2, &entry(9)).await), StoreErrorKind::Refused);
+        assert_eq!((server.get("lock:{a}"), grants.try_recv().is_ok()), (None, false));
+        server.del("lock:fence");
+        fence(queue(&session, "a", 2, &entry(9)).await);
+    }
+
+    async fn blocks_of_fences_grow_wherever_the_counter_is(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        let wants = Entry { fences: 32, ..entry(9) };
+        let mut last = fence(acquire(&session, "a", 1).await);
+        let counters = ["0", "4000000000000000", "1700000000000000", ""];
+        for (token, counter) in (1..).zip(counters) {
+            match counter {
+                "" => assert!(server.del("lock:fence")),
+                counter => drop(server.command(&["SET", "lock:fence", counter])),
+            }
+            queue(&session, "a", token + 1, &wants).await.expect("a look");
+            release(&session, "a", token).await.expect("a release");
+            let grant = heard(&mut grants).await;
+            assert!(grant.fence > last, "{} after {last}, counter {counter:?}", grant.fence);
+            last = grant.fence + 31;
+            let Ok(Turned::GoesOn { fence }) = session.turn(turn_of_32(token + 1)).await else { panic!("nobody waits") };
+            assert!(fence > last, "{fence} after {last}, counter {counter:?}");
+            let block = Look { key: "a".into(), token: Token::from_bits(token + 1), ttl: TTL, fences: 32, entry: None };
+            server.del("lock:fence");
+            let again = crate::fence(session.look(block).await);
+            assert!(again > fence + 31, "{again} after a block from {fence}, counter {counter:?}");
+            last = again + 31;
+        }
+    }
+
+    async fn forgotten_scripts_hand_over_all_the_same(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        fence(acquire(&session, "a", 1).await);
+        for token in 1..6 {
+            queue(&session, "a", token + 1, &entry(9)).await.expect("a look");
+            server.command(&["SCRIPT", "FLUSH"]);
+            match token % 2 {
+                0 => drop(release(&session, "a", token).await.expect("a release")),
+                _ => drop(turn(&session, "a", [token, token + 100], &entry(8)).await.expect("a turn")),
+            }
+            assert_eq!(heard(&mut grants).await.token.bits(), token + 1);
+            server.command(&["SCRIPT", "FLUSH"]);
+        }
+    }
+
+    async fn a_lock_that_expired_goes_to_the_first_who_is_alive(server: Server) {
+        let (session, mut grants) = listen(&server.url(), 9).await;
+        fence(acquire(&session, "a", 1).await);
+        for (token, listener) in [(2, 8), (3, 9), (4, 9)] {
+            queue(&session, "a", token, &entry(listener)).await.expect("a look");
+        }
+        server.del("lock:{a}");
+        let answer = queue(&session, "a", 4, &entry(9)).await.expect("a look");
+        assert!(matches!(answer, Acquired::Held { for_at_most: Some(FIRST_LEASE), queued_at: Some(_) }), "{answer:?}");
+        assert_eq!(heard(&mut grants).await.token.bits(), 3);
+        server.del("lock:{a}");
+        fence(queue(&session, "a", 4, &entry(9)).await);
+        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        assert!(server.pttl("lock:{a}") > 20_000, "for the ttl of the look");
+    }
+}
+
+fn turn_of_32(token: u128) -> Turn {
+    let (key, token, next) = ("a".into(), Token::from_bits(token), Token::from_bits(token + 1000));
+    Turn { key, token, ttl: TTL, fences: 32, next, entry: entry(8) }
+}
+
+#[tokio::test]
+async fn a_replica_hands_nothing_over() {
+    let server = Server::redis();
+    let (session, mut grants) = listen(&server.url(), 9).await;
+    fence(acquire(&session, "a", 1).await);
+    queue(&session, "a", 2, &entry(9)).await.expect("a look");
+    let primary = Server::builder(Kind::Redis).start();
+    server.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+    assert_eq!(kind(release(&session, "a", 1).await), StoreErrorKind::Disconnected);
+    assert_eq!(kind(turn(&session, "a", [1, 3], &entry(9)).await), StoreErrorKind::Disconnected);
+    assert_eq!(kind(queue(&session, "a", 2, &entry(9)).await), StoreErrorKind::Disconnected);
+    assert!(grants.try_recv().is_err());
+}

@@ -1,0 +1,33 @@
+//! What a user of a shared server must be allowed, as the documentation says it.
+
+use lock_tests::Server;
+
+/// Commands; the first nine are those that were needed before there were queues.
+pub(crate) const RIGHTS: [&str; 16] = [
+    "+set",
+    "+incr",
+    "+get",
+    "+pttl",
+    "+pexpire",
+    "+del",
+    "+time",
+    "+eval",
+    "+evalsha",
+    "+exists",
+    "+zadd",
+    "+zrem",
+    "+zscore",
+    "+zrangebyscore",
+    "+publish",
+    "+subscribe",
+];
+
+/// Channels; servers differ in what a user has who is told nothing.
+pub(crate) const CHANNELS: [&str; 2] = ["resetchannels", "&lock:wake:*"];
+
+/// Allows a user this much, and nothing else but the keys of the namespace; the user's URL.
+pub(crate) fn allow(server: &Server, rights: &[&str], channels: &[&str]) -> String {
+    let user = ["ACL", "SETUSER", "app", "reset", "on", ">secret", "~lock:*"];
+    server.command(&[&user, rights, channels].concat());
+    server.url().replace("redis://", "redis://app:secret@")
+}

@@ -1,0 +1,76 @@
+//! Listeners and entries, and what is asked with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lock_runtime::store::{
+    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Session, Store, StoreError, Token, Turn,
+    Turned,
+};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::{TTL, store};
+
+/// For how long a hand-over grants, unless a test says otherwise.
+pub(crate) const FIRST_LEASE: Duration = Duration::from_secs(10);
+
+/// A session at a URL that listens under a name, and what it hears.
+pub(crate) async fn listen(url: &str, name: u128) -> (Arc<dyn Session>, UnboundedReceiver<Grant>) {
+    listen_to(&store(url), name).await
+}
+
+pub(crate) async fn listen_to(store: &impl Store, name: u128) -> (Arc<dyn Session>, UnboundedReceiver<Grant>) {
+    let (sender, receiver) = unbounded_channel();
+    let listener = Listener::new(ListenerId::from_bits(name), move |grant| drop(sender.send(grant)));
+    (store.listen(listener).await.expect("a session can be opened"), receiver)
+}
+
+/// The next grant, which must come.
+pub(crate) async fn heard(grants: &mut UnboundedReceiver<Grant>) -> Grant {
+    let grant = tokio::time::timeout(Duration::from_secs(10), grants.recv()).await;
+    grant.expect("a grant in time").expect("a session that is there")
+}
+
+/// One that waits, told by this listener.
+pub(crate) fn entry(listener: u128) -> Entry {
+    let listener = ListenerId::from_bits(listener);
+    Entry { listener, first_lease: FIRST_LEASE, fences: 1, since: None, alive_for: None }
+}
+
+/// A look that queues.
+pub(crate) async fn queue(
+    session: &Arc<dyn Session>,
+    key: &str,
+    token: u128,
+    entry: &Entry,
+) -> Result<Acquired, StoreError> {
+    let (key, token, entry) = (key.into(), Token::from_bits(token), Some(entry.clone()));
+    session.look(Look { key, token, ttl: TTL, fences: 1, entry }).await
+}
+
+/// A release that takes an entry out of the queue.
+pub(crate) async fn leave(
+    session: &Arc<dyn Session>,
+    key: &str,
+    token: u128,
+    entry: &Entry,
+) -> Result<Released, StoreError> {
+    let (key, token, leave) = (key.into(), Token::from_bits(token), Some(entry.clone()));
+    session.release(Release { key, token, keep: None, leave }).await
+}
+
+/// A turn to the next token.
+pub(crate) async fn turn(
+    session: &Arc<dyn Session>,
+    key: &str,
+    [token, next]: [u128; 2],
+    entry: &Entry,
+) -> Result<Turned, StoreError> {
+    let (key, token, next) = (key.into(), Token::from_bits(token), Token::from_bits(next));
+    session.turn(Turn { key, token, ttl: TTL, fences: 1, next, entry: entry.clone() }).await
+}
+
+/// A token as it stands in Redis.
+pub(crate) fn written(token: u128) -> String {
+    format!("{token:032x}")
+}
