@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::trial::{Broken, LONG, PATIENCE, Trial, ensure, expect, random};
+use super::trial::{Broken, LONG, PATIENCE, Trial, ensure, expect, past, random};
 use crate::key::LockKey;
 use crate::store::{
     Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewed, Session, Token, Turn, Turned,
@@ -95,6 +95,14 @@ impl Trial {
     /// A release, which must free the key or hand it over.
     pub(super) async fn releases(&self, token: Token) -> Result<(), Broken> {
         expect(self.release(token, None).await?, Released::Freed, "a release by the holder")
+    }
+
+    /// Ends the holder's lease so that the key is free although others wait: by its expiry.
+    pub(super) async fn abandons(&self, token: Token) -> Result<(), Broken> {
+        let keep = Duration::from_millis(50);
+        expect(self.release(token, Some(keep)).await?, Released::Freed, "a release by the holder")?;
+        past(keep).await;
+        Ok(())
     }
 
     /// This token must hold the key.

@@ -220,10 +220,10 @@ pub(super) async fn a_look_finds_its_own_grant_again(trial: Trial) -> Result<(),
 }
 
 pub(super) async fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks(trial: Trial) -> Result<(), Broken> {
-    let (waiter, process) = (token(), trial.process().await?);
-    trial.acquired(token(), SHORT).await?;
+    let (holder, waiter, process) = (token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
     trial.queue(waiter, &process.entry()).await?;
-    past(SHORT).await;
+    trial.abandons(holder).await?;
     // Sent before the first look, by a connection that was slower.
     trial.acquired(waiter, LONG).await?;
     fence(trial.look_as(waiter, &process.entry()).await?, "a look by the holder")?;
@@ -232,11 +232,11 @@ pub(super) async fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks(
 }
 
 pub(super) async fn a_look_at_a_free_key_serves_the_first_in_line(trial: Trial) -> Result<(), Broken> {
-    let (first, second, mut process) = (token(), token(), trial.process().await?);
-    trial.acquired(token(), SHORT).await?;
+    let (holder, first, second, mut process) = (token(), token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
     trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
-    past(SHORT).await;
+    trial.abandons(holder).await?;
     match trial.look_as(second, &process.entry()).await? {
         Acquired::Held { for_at_most: Some(left), queued_at: Some(_) } => {
             ensure(left <= LONG && left > LONG / 2, || format!("held for {left:?} more, of {LONG:?}"))?;
@@ -249,24 +249,24 @@ pub(super) async fn a_look_at_a_free_key_serves_the_first_in_line(trial: Trial) 
 }
 
 pub(super) async fn a_look_without_an_entry_serves_the_first_in_line_too(trial: Trial) -> Result<(), Broken> {
-    let (waiter, mut process) = (token(), trial.process().await?);
-    trial.acquired(token(), SHORT).await?;
+    let (holder, waiter, mut process) = (token(), token(), trial.process().await?);
+    trial.acquired(holder, LONG).await?;
     trial.queue(waiter, &process.entry()).await?;
-    past(SHORT).await;
+    trial.abandons(holder).await?;
     trial.is_held("while somebody waited").await?;
     trial.is_granted(waiter, &mut process).await?;
     trial.releases(waiter).await
 }
 
 pub(super) async fn the_first_in_line_takes_a_free_key_by_its_look(trial: Trial) -> Result<(), Broken> {
-    let (dead, waiter, behind, mut process) = (token(), token(), token(), trial.process().await?);
+    let (holder, dead, waiter, behind, mut process) = (token(), token(), token(), token(), trial.process().await?);
     // Nobody listens for it, either; who looks is alive.
     let entry = Entry { first_lease: SHORT, ..unheard() };
-    trial.acquired(token(), SHORT).await?;
+    trial.acquired(holder, LONG).await?;
     trial.queue(dead, &unheard()).await?;
     trial.queue(waiter, &entry).await?;
     trial.queue(behind, &process.entry()).await?;
-    past(SHORT).await;
+    trial.abandons(holder).await?;
     fence(trial.look_as(waiter, &entry).await?, "a look at a free key by the first who is alive")?;
     match trial.look(token(), LONG).await? {
         Acquired::Held { for_at_most: Some(left), .. } => {
