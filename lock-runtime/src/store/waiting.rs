@@ -74,7 +74,7 @@ pub enum Turned {
     },
     /// The key is free, and `next` does not stand in the queue.
     Freed,
-    /// The token did not hold the key, and `next` does not stand in the queue.
+    /// The token did not hold the key, and this turn did not queue `next`; one before it, whose reply was lost, may have.
     NotOurs,
 }
 
