@@ -3,6 +3,7 @@
 //! Here is only which chores there are; each has a module. They say what they do before they do it. Deliberately
 //! absent: dependencies, so that a fresh checkout can run them as soon as it has a compiler.
 
+mod bench;
 mod servers;
 mod steps;
 mod test;
@@ -10,15 +11,20 @@ mod test;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
+       cargo xtask bench [NAME] [--short]
 
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
-          With arguments, `cargo xtask test -p lock-tests store`, only those tests are run.";
+          With arguments, `cargo xtask test -p lock-tests store`, only those tests are run.
+  bench   gets a redis-server if it is missing, then measures against peers and floors, a few minutes long:
+          `contended`, waiters of several processes for one lock. Writes target/bench/NAME.md and NAME.json.
+          With --short it only sees that everything works, in seconds.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((chore, rest)) if chore == "test" => test::test(rest),
+        Some((chore, rest)) if chore == "bench" => bench::bench(rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -22,6 +22,13 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// The cargo that runs us, in the root of the workspace.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
 /// Whether a command can be run and succeeds; what it prints is not shown.
 pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let status =

@@ -1,13 +1,13 @@
 //! `cargo xtask test`: every test there is, with the servers that they need.
 //!
 //! A server that is missing fails the tests that want it. Only Valkey may be left out, and that is said here and again
-//! by each test it concerns. Deliberately absent: formatting and lints, which `.ci/run` checks.
+//! by each test it concerns. Deliberately absent: formatting and lints, which `.ci/run` checks, and the benches, whose
+//! peers nobody has to compile for a test of this library.
 
 use std::ffi::OsString;
-use std::process::Command;
 
 use crate::servers;
-use crate::steps::{root, run, say};
+use crate::steps::{cargo, run, say};
 
 /// Gets the servers, then runs all tests, or with arguments those that they select.
 pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
@@ -35,21 +35,14 @@ fn servers() -> Result<Vec<(&'static str, OsString)>, String> {
 }
 
 /// Cargo lets `--workspace` win over `-p`, so it is left out when the caller names a package.
-fn whole_workspace(arguments: &[String]) -> Option<&'static str> {
+fn whole_workspace(arguments: &[String]) -> &'static [&'static str] {
     let for_cargo = arguments.iter().take_while(|argument| *argument != "--");
     let names_a_package = for_cargo.into_iter().any(|argument| argument.starts_with("-p") || is_package(argument));
-    (!names_a_package).then_some("--workspace")
+    if names_a_package { &[] } else { &["--workspace", "--exclude", "lock-benches"] }
 }
 
 fn is_package(argument: &str) -> bool {
     argument == "--package" || argument.starts_with("--package=")
-}
-
-/// The cargo that runs us, in the root of the workspace.
-fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(arguments).current_dir(root());
-    command
 }
 
 #[cfg(test)]
@@ -58,7 +51,7 @@ mod tests {
 
     fn whole(arguments: &[&str]) -> bool {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        whole_workspace(&arguments).is_some()
+        whole_workspace(&arguments).contains(&"--workspace")
     }
 
     #[test]

@@ -1,0 +1,65 @@
+//! The names of this library's scripts, by the hashes under which they are called.
+//!
+//! A script is a file of `lock-runtime`, alone or behind one that it shares with others, so every such pair has its
+//! hash here. One that is made otherwise is called by the first digits of its hash.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+const FOLDER: &str = "lock-runtime/src/store/redis/lua";
+/// How many digits of a hash stand for a script without a name.
+const DIGITS: usize = 8;
+
+pub(crate) struct Names(HashMap<String, String>);
+
+impl Names {
+    /// Reads the scripts of this checkout.
+    pub(crate) fn read() -> Self {
+        let folder = crate::root().join(FOLDER);
+        let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| lua(&entry.ok()?.path()));
+        Self::of_files(&files.collect::<Vec<_>>())
+    }
+
+    pub(crate) fn of(&self, hash: &str) -> String {
+        self.0.get(hash).cloned().unwrap_or_else(|| hash.chars().take(DIGITS).collect())
+    }
+
+    fn of_files(files: &[(String, String)]) -> Self {
+        let hash = |text: &str| sha1_smol::Sha1::from(text).digest().to_string();
+        let mut names = HashMap::new();
+        for (name, text) in files {
+            names.insert(hash(text), name.clone());
+            for (_, shared) in files {
+                names.insert(hash(&format!("{shared}{text}")), name.clone());
+            }
+        }
+        Self(names)
+    }
+}
+
+/// The name and the text of a script's file.
+fn lua(file: &PathBuf) -> Option<(String, String)> {
+    let name = Path::new(file).file_name()?.to_str()?.strip_suffix(".lua")?.to_owned();
+    Some((name, std::fs::read_to_string(file).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_known_alone_and_behind_a_shared_one() {
+        let files = [("fence".to_owned(), "return".to_owned()), ("look".to_owned(), " 1".to_owned())];
+        let names = Names::of_files(&files);
+        // The hash that a server gives to `return 1`.
+        assert_eq!(names.of("e0e1f9fabfc9d4800c877a703b823ac0578ff8db"), "look");
+        assert_eq!(names.of("0123456789abcdef"), "01234567");
+    }
+
+    #[test]
+    fn the_scripts_of_this_checkout_are_found() {
+        let texts =
+            std::fs::read_to_string(crate::root().join(FOLDER).join("release.lua")).expect("there is a release");
+        assert_eq!(Names::read().of(&sha1_smol::Sha1::from(texts).digest().to_string()), "release");
+    }
+}
