@@ -4,7 +4,7 @@
 //! hash here. One that is made otherwise is called by the first digits of its hash.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FOLDER: &str = "lock-runtime/src/store/redis/lua";
 /// How many digits of a hash stand for a script without a name.
@@ -38,8 +38,8 @@ impl Names {
 }
 
 /// The name and the text of a script's file.
-fn lua(file: &PathBuf) -> Option<(String, String)> {
-    let name = Path::new(file).file_name()?.to_str()?.strip_suffix(".lua")?.to_owned();
+fn lua(file: &Path) -> Option<(String, String)> {
+    let name = file.file_name()?.to_str()?.strip_suffix(".lua")?.to_owned();
     Some((name, std::fs::read_to_string(file).ok()?))
 }
 
@@ -58,8 +58,7 @@ mod tests {
 
     #[test]
     fn the_scripts_of_this_checkout_are_found() {
-        let texts =
-            std::fs::read_to_string(crate::root().join(FOLDER).join("release.lua")).expect("there is a release");
-        assert_eq!(Names::read().of(&sha1_smol::Sha1::from(texts).digest().to_string()), "release");
+        let text = std::fs::read_to_string(crate::root().join(FOLDER).join("release.lua")).expect("there is a release");
+        assert_eq!(Names::read().of(&sha1_smol::Sha1::from(text).digest().to_string()), "release");
     }
 }

@@ -124,13 +124,13 @@ async fn repeat(mut waiter: impl Locking, hold: Duration, pause: Duration, times
 
 async fn once(waiter: &mut impl Locking, hold: Duration, log: &mut Log) -> Outcome<()> {
     let asked = now();
-    let held = waiter.acquire().await?;
+    let lock = waiter.acquire().await?;
     let entered = now();
     if !hold.is_zero() {
         tokio::time::sleep(hold).await;
     }
     let left = now();
-    let released = waiter.release(held).await;
+    let released = waiter.release(lock).await;
     log.longest_wait = log.longest_wait.max(entered - asked);
     log.holds.push((entered, left));
     released

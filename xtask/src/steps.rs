@@ -23,10 +23,21 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// The cargo that runs us, in the root of the workspace.
+///
+/// What cargo told us about our own package is not passed on: some build scripts watch those variables, and each change
+/// between `cargo xtask` and a plain cargo would build them anew.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_about_a_package(name)) {
+        command.env_remove(name);
+    }
     command
+}
+
+fn is_about_a_package(variable: &OsStr) -> bool {
+    let name = variable.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// Whether a command can be run and succeeds; what it prints is not shown.

@@ -36,7 +36,7 @@ impl Locking for Waiter {
     async fn release(&mut self, held: LockGuard) -> Outcome<()> {
         match held.release().await? {
             Released::Freed => Ok(()),
-            other => Err(format!("a release was answered {other:?}").into()),
+            Released::NotOurs => Err("a release found that the lock was not ours".into()),
         }
     }
 }
