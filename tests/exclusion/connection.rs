@@ -23,6 +23,12 @@ async fn survives(server: &Server, client: &Client, fault: impl Fn()) {
     assert_eq!(client.stats().lost, 0);
 }
 
+/// Kills all connections; those over which a server tells of grants are of a type of their own.
+fn kill_all(server: &Server) {
+    server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+    server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+}
+
 on_every_server! {
     async fn a_lease_survives_forgotten_scripts(server: Server) {
         let client = connect(&server.url()).await;
@@ -31,7 +37,7 @@ on_every_server! {
 
     async fn a_lease_survives_killed_connections(server: Server) {
         let client = connect(&server.url()).await;
-        survives(&server, &client, || drop(server.command(&["CLIENT", "KILL", "TYPE", "normal"]))).await;
+        survives(&server, &client, || kill_all(&server)).await;
         assert!(client.stats().reconnected > 0);
     }
 
@@ -56,7 +62,7 @@ on_every_server! {
         for round in 0..20 {
             let key = format!("round:{round}");
             let acquire = tokio::spawn(client.lock(key.clone()).wait(SOON).acquire());
-            server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
+            kill_all(&server);
             let guard = acquire.await.expect("it does not panic").expect("the server is there");
             assert!(matches!(client.lock(key.as_str()).acquire().await, Err(LockError::Busy { .. })));
             assert_eq!(guard.release().await.expect("the server is there"), lock_runtime::Released::Freed);
