@@ -147,7 +147,7 @@ fn entry(token: Token) -> Entry {
     let bits = token.bits();
     let listener = ListenerId::from_bits(bits % (LISTENERS + 1));
     let first_lease = Duration::from_secs(20 + u64::try_from(bits % 7).unwrap_or(0));
-    let since = (bits % 3 == 0).then(|| u64::try_from(bits % 4).unwrap_or(0));
+    let since = bits.is_multiple_of(3).then(|| u64::try_from(bits % 4).unwrap_or(0));
     Entry { listener, first_lease, fences: u32::try_from(bits % 5).unwrap_or(0) + 1, since, alive_for: None }
 }
 

@@ -131,7 +131,7 @@ lock_tests::on_every_server! {
     }
 
     async fn a_user_who_may_not_subscribe_waits_by_looking(server: Server) {
-        let url = allow(&server, &RIGHTS, &["&lock:wake:*", "-subscribe"]);
+        let url = allow(&server, &RIGHTS, &["resetchannels", "&lock:wake:*", "-subscribe"]);
         for url in [url.clone(), format!("{url}?protocol=resp2")] {
             let (session, _grants) = listen(&url, 9).await;
             assert!(!session.listens() && session.is_open());

@@ -4,6 +4,7 @@
 //! the session knows that it was not), nor one that listens before its subscription was confirmed; and no password gets into an error, a name or a `Debug` output. Absent on
 //! purpose: connecting again, which is decided above.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
@@ -181,7 +182,10 @@ pub(super) async fn listen(place: Arc<Place>, listener: Listener) -> Result<Redi
 async fn listen_by_push(place: &Arc<Place>, pushing: &Client, listener: &Listener) -> Result<RedisSession, StoreError> {
     let hearing = Hearing::nothing();
     let ear = hearing.ear(place, listener);
-    let config = place.config.clone().set_push_sender(move |push| ear.hear_push(&push));
+    let config = place.config.clone().set_push_sender(move |push| {
+        ear.hear_push(&push);
+        Ok::<(), Infallible>(())
+    });
     let (mut connection, raised) = connected(place, pushing, &config).await?;
     let hearing = wake::by_push(hearing, &mut connection, place.names.channel(listener.id())).await;
     let hearing = hearing.map_err(|error| opening_error(error, place))?;

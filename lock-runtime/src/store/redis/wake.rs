@@ -61,13 +61,12 @@ impl Hearing {
 
 impl Ear {
     /// Hears what a server pushes over a connection of operations.
-    pub(super) fn hear_push(&self, push: &PushInfo) -> Result<(), RedisError> {
+    pub(super) fn hear_push(&self, push: &PushInfo) {
         match push.kind {
             PushKind::Message => push.data.get(1).into_iter().for_each(|message| self.hear(message)),
             PushKind::Disconnection => self.open.store(false, Ordering::Relaxed),
             _ => {}
         }
-        Ok(())
     }
 
     fn hear(&self, message: &Value) {
