@@ -120,6 +120,25 @@ lock_tests::on_every_server! {
         fence(queue(&session, "a", 2, &entry(9)).await);
     }
 
+    /// The first waiter, who is gone, uses up what the counter had left.
+    async fn a_counter_that_ends_in_the_middle_frees(server: Server) {
+        let session = open(&server.url()).await;
+        let wants = Entry { fences: 32, ..entry(8) };
+        for key in ["released", "turned", "looked at"] {
+            fence(acquire(&session, key, 1).await);
+            queue(&session, key, 2, &wants).await.expect("a look");
+        }
+        let ending = || drop(server.command(&["SET", "lock:fence", "9007189999999990"]));
+        ending();
+        assert_eq!(release(&session, "released", 1).await.expect("a release"), Released::Freed);
+        ending();
+        assert_eq!(turn(&session, "turned", [1, 3], &entry(9)).await.expect("a turn"), Turned::Freed);
+        ending();
+        server.del("lock:{looked at}");
+        assert_eq!(kind(queue(&session, "looked at", 3, &entry(9)).await), StoreErrorKind::Refused);
+        assert_eq!(server.keys(), ["lock:fence"]);
+    }
+
     async fn blocks_of_fences_grow_wherever_the_counter_is(server: Server) {
         let (session, mut grants) = listen(&server.url(), 9).await;
         let wants = Entry { fences: 32, ..entry(9) };

@@ -117,6 +117,16 @@ lock_tests::on_every_server! {
         assert_eq!(release(&session, "a", 4).await.expect("a release"), Released::Freed);
     }
 
+    async fn whoever_holds_the_lock_does_not_wait_for_it(server: Server) {
+        let session = open(&server.url()).await;
+        fence(acquire(&session, "a", 1).await);
+        queue(&session, "a", 2, &entry(9)).await.expect("a look");
+        server.del("lock:{a}");
+        fence(acquire(&session, "a", 2).await);
+        fence(queue(&session, "a", 2, &entry(9)).await);
+        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+    }
+
     async fn what_is_no_entry_loses_its_place(server: Server) {
         let (session, mut grants) = listen(&server.url(), 9).await;
         fence(acquire(&session, "a", 1).await);

@@ -107,7 +107,7 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// False once operations through this session can only fail.
+    /// False once operations through this session can only fail, or its listener is no longer told.
     fn is_open(&self) -> bool;
 }
 

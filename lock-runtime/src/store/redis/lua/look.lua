@@ -10,6 +10,7 @@
 
 local token, entry = ARGV[1], ARGV[6]
 
+-- An error about the queue, by a code of its own if it is none: `WRONGTYPE` is about the lock.
 local function in_queue(failure)
   if string.find(failure.err, 'WRONGTYPE', 1, true) then
     return redis.error_reply('QUEUEBAD the queue holds another type')
@@ -31,28 +32,28 @@ if holder == token then
   leave(entry, token)
   return {1, fence}
 end
+
 local queued_at = entry ~= '' and left ~= -1 and whole(now) or nil
-local failure = queued_at and enqueue(entry, token, ARGV[7], ARGV[8], now)
-if failure then
-  return in_queue(failure)
+local unqueued = queued_at and enqueue(entry, token, ARGV[7], ARGV[8], now)
+if unqueued then
+  return in_queue(unqueued)
 end
 if holder then
   redis.call('DEL', KEYS[4]) -- a replica answers READONLY here instead of what it remembers
   return {0, left, queued_at}
 end
-local heir, lease = promote(now, token)
+
+local heir, lease, failure = promote(now, token)
 if heir and heir ~= token then
   return {0, tonumber(lease), queued_at}
 end
 local fence = nil
-if heir or not lease then
+if not failure then
   fence, failure = mint(KEYS[2], ARGV[2], ARGV[5], now)
-else
-  failure = in_queue(lease)
 end
 if failure then
-  redis.call('DEL', KEYS[1])
-  return failure
+  redis.call('DEL', KEYS[1]) -- it can be a dead waiter's
+  return in_queue(failure)
 end
 redis.call('SET', KEYS[1], token, 'PX', ARGV[4])
 return {1, fence}

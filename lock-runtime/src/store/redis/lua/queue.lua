@@ -62,7 +62,7 @@ end
 
 -- Gives the lock, which nobody holds, to the first waiter who is alive, and says its token and first lease. The dead
 -- before it lose their places. If `own` is reached it is taken out, and what becomes of the lock is left to the caller;
--- so it is when nobody is found: nil, and an error reply if there was one. The lock can be a dead waiter's then.
+-- so it is when nobody is found: nil, nil, and an error reply if there was one. The lock can be a dead waiter's then.
 local function promote(now, own)
   local entry, failure = first()
   while entry do
@@ -73,7 +73,7 @@ local function promote(now, own)
     end
     local left = failure or leave(entry, token or '')
     if failed(left) then
-      return nil, left
+      return nil, nil, left
     end
     if alive then
       outlast()
@@ -81,5 +81,5 @@ local function promote(now, own)
     end
     entry, failure = first()
   end
-  return nil, failure
+  return nil, nil, failure
 end
