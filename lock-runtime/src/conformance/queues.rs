@@ -74,7 +74,7 @@ pub(super) async fn a_waiter_that_asks_again_changes_nothing_and_is_served_once(
     trial.acquired(holder, LONG).await?;
     trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
-    let other = Entry { fences: 9, first_lease: 2 * LONG, since: Some(0), ..process.entry() };
+    let other = Entry { since: Some(0), ..process.entry() };
     trial.queue(second, &other).await?;
     trial.hands_over(holder, first, &mut process).await?;
     let grant = trial.hands_over(first, second, &mut process).await?;
