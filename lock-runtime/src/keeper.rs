@@ -94,7 +94,7 @@ impl Keeper {
             self.opened(opened);
         }
         if self.line.is_none() && self.opening.is_none() && self.again_at <= clock::now() {
-            let (opening, shared) = (self.shared.listen(), Arc::clone(&self.shared));
+            let (opening, shared) = (self.shared.lines.open_keepers(), Arc::clone(&self.shared));
             self.opening = Some(tokio::spawn(async move {
                 let _rouse = Rouse(Arc::clone(&shared));
                 timeout(shared.operation_timeout, opening).await.unwrap_or_else(|_| Err(no_answer()))
@@ -135,10 +135,13 @@ impl Keeper {
                     let operation = line.session.acquire(ask);
                     drop(tokio::spawn(errand.ask(id, operation)));
                 }
-                Job::Look(id, look) => {
-                    let operation = line.session.look(look);
-                    drop(tokio::spawn(errand.ask(id, operation)));
-                }
+                Job::Look(id, look, via) => match self.shared.lines.find(via) {
+                    Some(line) => {
+                        let operation = line.session.look(look);
+                        drop(tokio::spawn(Errand { line, ..errand }.ask(id, operation)));
+                    }
+                    None => self.shared.with(|core, now| core.cut_off(now, id)),
+                },
                 Job::Give(id, giving, via) => drop(tokio::spawn(errand.give(id, giving, via))),
             }
         }

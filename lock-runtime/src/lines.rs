@@ -5,6 +5,7 @@
 //! Must stay true: nobody waits for a runtime's line; a line that fails is replaced without a word.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -13,25 +14,35 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 
 use crate::clock::{self, Moment};
-use crate::core::LineId;
+use crate::core::{LineId, Via};
 use crate::mutex::enter;
-use crate::store::{Listener, Session, Store, StoreError};
+use crate::store::{Grant, Listener, ListenerId, Session, Store, StoreError};
 
 /// A line is replaced after this many operations in a row without an answer: a connection whose peer is gone says nothing.
 const TIME_OUTS: u32 = 2;
 /// How long after a failure a runtime tries again to open its line.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Hears of a grant over a line; it returns at once.
+pub(crate) type Hear = Arc<dyn Fn(LineId, Grant) + Send + Sync>;
+
 /// A session with a number.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) id: LineId,
+    /// The name under which the store tells of grants over it, if it does.
+    listener: Option<ListenerId>,
     pub(crate) session: Arc<dyn Session>,
     time_outs: AtomicU32,
     failed: Notify,
 }
 
 impl Line {
+    /// It, as the core knows it.
+    pub(crate) fn via(&self) -> Via {
+        Via { line: self.id, listener: self.listener }
+    }
+
     pub(crate) fn is_usable(&self) -> bool {
         self.time_outs.load(Ordering::Relaxed) < TIME_OUTS && self.session.is_open()
     }
@@ -62,9 +73,11 @@ enum Slot {
 }
 
 /// All lines of one client.
-#[derive(Debug)]
 pub(crate) struct Lines {
     store: Arc<dyn Store>,
+    /// Who hears over the keeper's lines; who hears over another line has the name that is so much further.
+    keepers: ListenerId,
+    hear: Hear,
     /// The only line of a store without connections.
     only: Option<Arc<Line>>,
     by_runtime: Mutex<HashMap<Id, Slot>>,
@@ -75,11 +88,13 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        let only = store.session().map(|session| new_line(LineId(0), session));
+    pub(crate) fn new(store: Arc<dyn Store>, keepers: ListenerId, hear: Hear) -> Arc<Self> {
+        let only = store.session().map(|session| new_line(LineId(0), None, session));
         let lines = Self {
             only,
             store,
+            keepers,
+            hear,
             by_runtime: Mutex::default(),
             by_id: Mutex::default(),
             next: AtomicU64::new(1),
@@ -107,7 +122,9 @@ impl Lines {
         drop(slots);
         // Made here: a runtime that is shutting down drops the task unpolled.
         let entry = Entry { lines: Arc::downgrade(self), runtime: runtime.id(), line: None };
-        runtime.spawn(keep_open(entry, self.store.open(), Arc::clone(&self.ended)));
+        let id = self.next_id();
+        let listener = ListenerId::from_bits(self.keepers.bits().wrapping_add(id.0.into()));
+        runtime.spawn(keep_open(entry, self.open(id, listener), Arc::clone(&self.ended)));
         None
     }
 
@@ -125,20 +142,36 @@ impl Lines {
     }
 
     /// Opens the keeper's line, on the runtime that polls this.
-    pub(crate) fn listen(
-        self: &Arc<Self>,
-        listener: Listener,
-    ) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
-        let lines = Arc::clone(self);
-        async move { lines.store.listen(listener).await.map(|session| lines.add(session)) }
+    pub(crate) fn open_keepers(self: &Arc<Self>) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
+        let (lines, opening) = (Arc::clone(self), self.open(self.next_id(), self.keepers));
+        async move { opening.await.map(|line| lines.add(line)) }
     }
 
-    fn add(&self, session: Arc<dyn Session>) -> Arc<Line> {
-        let line = new_line(LineId(self.next.fetch_add(1, Ordering::Relaxed)), session);
+    fn next_id(&self) -> LineId {
+        LineId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Opens a line over which grants are heard of, where the store tells of them.
+    fn open(&self, id: LineId, name: ListenerId) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
+        let hear = Arc::clone(&self.hear);
+        let opening = self.store.listen(Listener::new(name, move |grant| hear(id, grant)));
+        async move {
+            let session = opening.await?;
+            Ok(new_line(id, session.listens().then_some(name), session))
+        }
+    }
+
+    fn add(&self, line: Arc<Line>) -> Arc<Line> {
         let mut by_id = enter(&self.by_id);
         by_id.retain(|_, line| line.strong_count() > 0);
         by_id.insert(line.id, Arc::downgrade(&line));
         line
+    }
+}
+
+impl fmt::Debug for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines").field("store", &self.store).finish_non_exhaustive()
     }
 }
 
@@ -148,20 +181,16 @@ impl Drop for Lines {
     }
 }
 
-fn new_line(id: LineId, session: Arc<dyn Session>) -> Arc<Line> {
-    Arc::new(Line { id, session, time_outs: AtomicU32::new(0), failed: Notify::new() })
+fn new_line(id: LineId, listener: Option<ListenerId>, session: Arc<dyn Session>) -> Arc<Line> {
+    Arc::new(Line { id, listener, session, time_outs: AtomicU32::new(0), failed: Notify::new() })
 }
 
 /// Opens a runtime's line and stays until it fails or the runtime ends; then the runtime has none.
-async fn keep_open(
-    mut entry: Entry,
-    opening: impl Future<Output = Result<Arc<dyn Session>, StoreError>>,
-    ended: Arc<Notify>,
-) {
+async fn keep_open(mut entry: Entry, opening: impl Future<Output = Result<Arc<Line>, StoreError>>, ended: Arc<Notify>) {
     let mut ended = std::pin::pin!(ended.notified_owned());
     ended.as_mut().enable();
-    let Ok(session) = opening.await else { return };
-    let Some(line) = entry.opened(session) else { return };
+    let Ok(line) = opening.await else { return };
+    let Some(line) = entry.opened(line) else { return };
     let mut failed = std::pin::pin!(line.failed.notified());
     std::future::poll_fn(|cx| {
         if failed.as_mut().poll(cx).is_ready() { std::task::Poll::Ready(()) } else { ended.as_mut().poll(cx) }
@@ -177,9 +206,9 @@ struct Entry {
 }
 
 impl Entry {
-    fn opened(&mut self, session: Arc<dyn Session>) -> Option<Arc<Line>> {
+    fn opened(&mut self, line: Arc<Line>) -> Option<Arc<Line>> {
         let lines = self.lines.upgrade()?;
-        let line = lines.add(session);
+        let line = lines.add(line);
         self.line = Some(Arc::clone(&line));
         enter(&lines.by_runtime).insert(self.runtime, Slot::Open(Arc::clone(&line)));
         Some(line)

@@ -4,19 +4,18 @@
 //! sleeps to.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use once_cell::sync::OnceCell;
 use tokio::sync::Notify;
 
 use crate::clock::{self, Moment};
 use crate::core::{Action, Core, Job, Settings};
-use crate::lines::{Line, Lines};
+use crate::lines::{Hear, Lines};
 use crate::mutex::enter;
 use crate::observe::Observed;
 use crate::seat::Seat;
-use crate::store::{Listener, ListenerId, Store, StoreError};
+use crate::store::Store;
 
 /// What all handles of a client, its guards, its bodies and its keeper share.
 #[derive(Debug)]
@@ -28,8 +27,6 @@ pub(crate) struct Shared {
     pub(crate) place: Arc<str>,
     pub(crate) default_ttl: Duration,
     pub(crate) operation_timeout: Duration,
-    /// Who hears of this client's grants.
-    listener: ListenerId,
     /// Wakes the keeper.
     pub(crate) rouse: Notify,
     /// No handle, guard or body is left.
@@ -55,16 +52,23 @@ pub(crate) struct Round {
 impl Shared {
     pub(crate) fn new(store: Arc<dyn Store>, default_ttl: Duration, settings: Settings) -> Arc<Self> {
         let (place, operation_timeout) = (Arc::from(store.identity()), settings.operation_timeout);
-        Arc::new(Self {
-            desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),
-            lines: Lines::new(store),
-            observed: Observed::default(),
-            place,
-            default_ttl,
-            operation_timeout,
-            listener: settings.listener,
-            rouse: Notify::new(),
-            abandoned: AtomicBool::new(false),
+        Arc::new_cyclic(|shared: &Weak<Self>| {
+            let shared = Weak::clone(shared);
+            let hear: Hear = Arc::new(move |line, grant| {
+                if let Some(shared) = shared.upgrade() {
+                    shared.with(|core, now| core.handed(now, line, grant));
+                }
+            });
+            Self {
+                desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),
+                lines: Lines::new(store, settings.listener, hear),
+                observed: Observed::default(),
+                place,
+                default_ttl,
+                operation_timeout,
+                rouse: Notify::new(),
+                abandoned: AtomicBool::new(false),
+            }
         })
     }
 
@@ -84,25 +88,6 @@ impl Shared {
         }
         self.carry_out(actions);
         answer
-    }
-
-    /// Opens the keeper's line, over which the store tells of grants; on the runtime that polls this.
-    pub(crate) fn listen(self: &Arc<Self>) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
-        let (shared, line) = (Arc::downgrade(self), Arc::new(OnceCell::new()));
-        let hears = Arc::clone(&line);
-        // Until the line has a number nobody relies on what comes over it, as all look once it has.
-        let listener = Listener::new(self.listener, move |grant| {
-            if let (Some(shared), Some(&line)) = (shared.upgrade(), hears.get()) {
-                shared.with(|core, now| core.handed(now, line, grant));
-            }
-        });
-        let opening = self.lines.listen(listener);
-        async move {
-            let opened = opening.await?;
-            // Nobody else sets it.
-            let _ = line.set(opened.id);
-            Ok(opened)
-        }
     }
 
     /// The keeper's round: everything that is due.

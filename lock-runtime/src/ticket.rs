@@ -75,6 +75,10 @@ impl Acquiring {
                     let operation = line.session.acquire(ask);
                     self.sent = Some(Sent { at: now, line, operation });
                 }
+                (Step::Look(look), Some(line)) => {
+                    let operation = line.session.look(look);
+                    self.sent = Some(Sent { at: now, line, operation });
+                }
                 (Step::Granted { fence, until }, _) => return Poll::Ready(Ok(self.hold(now, fence, until))),
                 (Step::Refused(refusal), _) => {
                     self.id = None;
@@ -92,9 +96,9 @@ impl Acquiring {
 
     /// Asks the core; the ticket arrives with the first question.
     fn step(&mut self, line: Option<&Line>) -> Result<(Moment, Step), LockError> {
-        let line = line.map(|line| line.id);
+        let via = line.map(Line::via);
         if let Some(id) = self.id {
-            return Ok(self.client.shared().with(|core, now| (now, core.next(now, id, line))));
+            return Ok(self.client.shared().with(|core, now| (now, core.next(now, id, via))));
         }
         let key = &self.seat.key;
         if enclosing::holds(&self.seat.place, key) {
@@ -104,7 +108,7 @@ impl Acquiring {
         let (seat, terms) = (Arc::clone(&self.seat), self.seat.terms);
         let (now, arrival) = self.client.shared().with(|core, now| {
             let arrival = core.arrive(now, seat.key.clone(), token, terms, seat);
-            (now, arrival.map(|id| (id, core.next(now, id, line))))
+            (now, arrival.map(|id| (id, core.next(now, id, via))))
         });
         self.arrived = now;
         match arrival {

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::hand_over::LONGEST_ROW;
 use super::lease::{By, Fences, Granted, Held};
-use super::line::Line;
+use super::line::{Line, PATIENCE};
 use super::release::Releasing;
 use super::waiting::{Turn, Waiting, alive_for, no_answer};
-use super::{Action, Core, Doubt, Job, LineId, Refusal, Settings, Stage, Step, Terms, Ticket, TicketId, Wait};
+use super::{Action, Core, Doubt, Job, LineId, Refusal, Settings, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
 use crate::clock::Moment;
 use crate::key::LockKey;
 use crate::store::{Acquired, Ask, Entry, Look, StoreError, StoreErrorKind, Token};
@@ -53,38 +53,53 @@ impl<S: Clone> Core<S> {
         Ok(id)
     }
 
-    /// What the task of this ticket does now; `line` is its own session's, if it has one.
-    pub(crate) fn next(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> Step {
-        let operation_timeout = self.settings.operation_timeout;
+    /// What the task of this ticket does now; `via` is its own session, if it has one.
+    pub(crate) fn next(&mut self, now: Moment, id: TicketId, via: Option<Via>) -> Step {
         let Some(ticket) = self.tickets.get_mut(&id) else { return Step::Stand };
-        let step = match &mut ticket.stage {
-            Stage::Waiting(waiting) => match (&waiting.turn, line) {
-                (Turn::Refused(refusal), _) => Step::Refused(refusal.clone()),
-                (Turn::MayAsk { .. }, Some(line)) if waiting.is_new() => {
-                    waiting.carrier = Some(line);
-                    let fails_at = now + operation_timeout;
-                    waiting.turn = Turn::Asking { sent: now, fails_at, by_task: true, fences: 1 };
-                    Step::Ask(Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl })
+        match &mut ticket.stage {
+            Stage::Waiting(waiting) => {
+                waiting.is_at(via);
+                match &waiting.turn {
+                    Turn::Refused(refusal) => {
+                        let refusal = refusal.clone();
+                        self.remove(id);
+                        self.waiting -= 1;
+                        Step::Refused(refusal)
+                    }
+                    Turn::MayAsk { .. } => self.ask_by_task(now, id, via.map(|via| via.line)),
+                    Turn::Asking { by_task: true, .. } => Step::Asking,
+                    _ => Step::Stand,
                 }
-                (Turn::MayAsk { .. }, _) => {
-                    waiting.turn = Turn::MayAsk { keeper_from: now };
-                    Step::Stand
-                }
-                (Turn::Asking { by_task: true, .. }, _) => Step::Asking,
-                _ => Step::Stand,
-            },
-            Stage::Held(held) if held.ready && held.over(now).is_none() => {
+            }
+            Stage::Held(held) if held.is_ready() && held.over(now).is_none() => {
                 held.claimed = true;
-                Step::Granted { fence: held.fences.first, until: held.until() }
+                let step = Step::Granted { fence: held.fences.first, until: held.until() };
+                self.file(id);
+                step
             }
             _ => Step::Stand,
-        };
-        if let Step::Refused(_) = step {
-            self.remove(id);
-            self.waiting -= 1;
-        } else {
-            self.file(id);
         }
+    }
+
+    /// The task asks by its own session: for a free lock first, by way of the queue if others wait for it.
+    fn ask_by_task(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> Step {
+        let fails_at = now + self.settings.operation_timeout;
+        let Some(ticket) = self.tickets.get_mut(&id) else { return Step::Stand };
+        let Stage::Waiting(waiting) = &mut ticket.stage else { return Step::Stand };
+        let is_queued_for = waiting.busy_from > now && self.contended.has(now, &ticket.key);
+        let step = match line {
+            Some(line) if waiting.is_new() && !is_queued_for => {
+                waiting.carrier = Some(line);
+                waiting.turn = Turn::Asking { sent: now, fails_at, by_task: true, fences: 1 };
+                Step::Ask(Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl })
+            }
+            Some(line) if waiting.may_look_over(line) => self.look(now, id, line, true).map_or(Step::Stand, Step::Look),
+            _ => {
+                waiting.turn = Turn::MayAsk { keeper_from: now };
+                Step::Stand
+            }
+        };
+        self.file(id);
         step
     }
 
@@ -98,6 +113,9 @@ impl<S: Clone> Core<S> {
             Some(Stage::Held(held)) if answer.is_ok() => {
                 // Whatever it did is known now, and the lease is held anyway.
                 held.unanswered.take_if(|(asked, _)| *asked == sent);
+                if held.in_doubt() == Doubt::Nowhere {
+                    held.entry = None;
+                }
                 return;
             }
             _ => return,
@@ -111,9 +129,7 @@ impl<S: Clone> Core<S> {
                 self.tally.by_look += u64::from(granted && by_look);
             }
             Ok(Acquired::Held { for_at_most, queued_at }) if current => {
-                let carrier = waiting.carrier;
-                let clock = queued_at.filter(|_| carrier == self.keeper);
-                self.told_busy(now, id, sent, for_at_most, clock);
+                self.told_busy(now, id, sent, for_at_most, queued_at);
             }
             Err(error) if current => self.troubled(now, id, error),
             _ => {}
@@ -205,7 +221,7 @@ impl<S: Clone> Core<S> {
             self.file(id);
             return Some(Job::Acquire(id, ask));
         }
-        if self.listening
+        if waiting.told_over.is_some()
             && waiting.reading.is_some()
             && let Err(until) = self.looks.take(now)
         {
@@ -213,33 +229,64 @@ impl<S: Clone> Core<S> {
             self.file(id);
             return None;
         }
+        // Where it hears of its grant, so that what it reads of the store's clock is that store's.
+        let line = waiting.told_over.unwrap_or(line);
+        self.look(now, id, line, false).map(|look| Job::Look(id, look, line))
+    }
+
+    /// A look that is sent on this line now.
+    fn look(&mut self, now: Moment, id: TicketId, line: LineId, by_task: bool) -> Option<Look> {
         let entry = self.stand_in_line(now, id);
+        // The keeper answers within the operation time-out; twice that is for a store that panics.
+        let fails_at = now + self.settings.operation_timeout * if by_task { 1 } else { 2 };
         let ticket = self.tickets.get_mut(&id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         let fences = entry.as_ref().map_or(1, |entry| entry.fences);
         waiting.carrier = Some(line);
-        waiting.turn = Turn::Asking { sent: now, fails_at: now + patience, by_task: false, fences };
+        waiting.turn = Turn::Asking { sent: now, fails_at, by_task, fences };
         let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl, fences, entry };
         self.file(id);
-        Some(Job::Look(id, look))
+        Some(look)
+    }
+
+    /// The line is gone over which this ticket would have heard of its grant, and its look was not sent: it goes to its
+    /// old place under a new token, whose listener is another one.
+    pub(crate) fn cut_off(&mut self, now: Moment, id: TicketId) {
+        let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return };
+        if waiting.is_by_task() || !matches!(waiting.turn, Turn::Asking { .. }) {
+            return;
+        }
+        waiting.turn = Turn::MayAsk { keeper_from: now };
+        waiting.home = None;
+        self.give_back(now, id);
+        self.start_over(now, id, None);
     }
 
     /// The ticket's place in the store's queue, unless it does not wait: what it asked for first under its token stays.
     pub(super) fn stand_in_line(&mut self, now: Moment, id: TicketId) -> Option<Entry> {
-        let alive_for = (!self.listening).then(|| alive_for(self.first_lease.round_trip()));
+        let Settings { listener, local_handover, .. } = self.settings;
+        let keepers = self.keeper.filter(|_| self.listening);
         let ticket = self.tickets.get(&id)?;
         let first_lease = self.first_lease.of(&ticket.terms);
         let others = self.lines.get(&ticket.key).map_or(0, Line::waiters);
-        let Settings { listener, local_handover, .. } = self.settings;
+        let round_trip = self.first_lease.round_trip();
         let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return None };
-        if waiting.entry.is_none() && waiting.busy_from <= now {
-            return None;
+        if waiting.entry.is_none() {
+            if waiting.busy_from <= now {
+                return None;
+            }
+            let (listener, told_over) = match waiting.home {
+                Some((line, listener)) => (listener, Some(line)),
+                None => (listener, keepers),
+            };
+            // Where others of this process may have the lease after it, as many as a run may need.
+            let fences = if others > 0 && local_handover { LONGEST_ROW } else { 1 };
+            let entry = Entry { listener, first_lease, fences, since: waiting.place, alive_for: None };
+            waiting.entry = Some((entry, now));
+            waiting.told_over = told_over;
         }
-        // Where others of this process may have the lease after it, as many as a run may need.
-        let fences = if others > 0 && local_handover { LONGEST_ROW } else { 1 };
-        let since = waiting.place;
-        let (entry, _) =
-            waiting.entry.get_or_insert((Entry { listener, first_lease, fences, since, alive_for: None }, now));
+        let (entry, _) = waiting.entry.as_ref()?;
+        let alive_for = waiting.told_over.is_none().then(|| alive_for(round_trip));
         let entry = Entry { alive_for, ..entry.clone() };
         self.know(id);
         Some(entry)
@@ -260,6 +307,7 @@ impl<S: Clone> Core<S> {
             self.granted_too_late(now, id);
             return false;
         }
+        held.queued = waiting.place.is_some();
         if held.in_doubt() != Doubt::Nowhere {
             held.entry = waiting.entry.take().map(|(entry, _)| entry);
         }
@@ -277,11 +325,8 @@ impl<S: Clone> Core<S> {
     /// The grant is given back, and the ticket goes on under a new token, behind the release of the old one.
     fn granted_too_late(&mut self, now: Moment, id: TicketId) {
         self.give_back(now, id);
-        self.start_over(
-            now,
-            id,
-            StoreError::new(StoreErrorKind::Disconnected, "the store's answer came too late to be of use"),
-        );
+        let text = "the store's answer came too late to be of use";
+        self.start_over(now, id, Some(StoreError::new(StoreErrorKind::Disconnected, text)));
     }
 
     /// A lease came to its next holder in this process, and ended before that one's time had begun.
@@ -294,25 +339,19 @@ impl<S: Clone> Core<S> {
         }
         self.held -= 1;
         self.waiting += 1;
-        self.start_over(
-            now,
-            id,
-            StoreError::new(
-                StoreErrorKind::Disconnected,
-                "the lease ended before it could be renewed for its next holder",
-            ),
-        );
+        let text = "the lease ended before it could be renewed for its next holder";
+        self.start_over(now, id, Some(StoreError::new(StoreErrorKind::Disconnected, text)));
     }
 
     /// Goes on waiting in its old place, under a new token.
-    fn start_over(&mut self, now: Moment, id: TicketId, trouble: StoreError) {
+    fn start_over(&mut self, now: Moment, id: TicketId, trouble: Option<StoreError>) {
         self.forget_token(id);
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         ticket.token = ticket.token.successor();
         waiting.start_over(now);
         waiting.turn = Turn::InLine { impatient: waiting.busy_from <= now };
-        waiting.trouble = Some(trouble);
+        waiting.trouble = trouble.or(waiting.trouble.take());
         let key = ticket.key.clone();
         self.vacate(id);
         self.join_line(id);
@@ -330,7 +369,6 @@ impl<S: Clone> Core<S> {
         clock: Option<u64>,
     ) {
         self.refuse_impatient(now, id, sent);
-        let listening = self.listening;
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         waiting.answered = true;
@@ -338,13 +376,15 @@ impl<S: Clone> Core<S> {
         if let Some(clock) = clock {
             waiting.queued(sent, clock);
         }
-        // The first ask does not learn for how long; the look that follows at once does.
-        waiting.turn = Turn::MayAsk { keeper_from: now };
+        // The first ask does not learn for how long; the look that follows at once does, by whoever asked.
+        let keeper_from = if waiting.is_by_task() { now + PATIENCE } else { now };
+        waiting.turn = Turn::MayAsk { keeper_from };
         if waiting.busy_from <= now {
             return self.refuse(now, id, Refusal::Busy);
         }
         if let Some(held_for) = held_for {
-            waiting.rest(now, ticket.token, held_for, listening && clock.is_some());
+            let is_told = clock.is_some() && waiting.told_over.is_some();
+            waiting.rest(now, ticket.token, held_for, is_told);
         }
         self.file(id);
     }

@@ -29,7 +29,7 @@ impl<S: Clone> Core<S> {
             // Its grant was seen before, and no other counts.
             return;
         };
-        if self.keeper != Some(line) {
+        if waiting.told_over != Some(line) {
             // The clock that it is counted by may be another one's; a look over the new line follows.
             return;
         }
@@ -67,10 +67,13 @@ impl<S: Clone> Core<S> {
     /// The keeper's line is a new one: whoever stands in the queue looks whether a message was lost, and what was read
     /// of the old one's clock counts no more.
     pub(super) fn look_again(&mut self, now: Moment) {
+        let (listener, told_over) = (self.settings.listener, self.keeper.filter(|_| self.listening));
         let queued: Vec<TicketId> = self.by_token.values().copied().collect();
         for id in queued {
-            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
-                waiting.look_again(now);
+            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id)
+                && waiting.entry.as_ref().is_some_and(|(entry, _)| entry.listener == listener)
+            {
+                waiting.look_again(now, told_over);
                 self.file(id);
             }
         }
@@ -87,14 +90,17 @@ impl<S: Clone> Core<S> {
         let Some(Stage::Held(held)) = self.stage_mut(id).map(|stage| std::mem::replace(stage, passed_on)) else {
             return false;
         };
-        let lease = held.passed_on(now, fences, &heirs_terms);
         self.bequeath_token(id, heir);
         let Some(ticket) = self.tickets.get_mut(&heir) else { return false };
-        let is_ready = lease.ready;
-        let waiting = std::mem::replace(&mut ticket.stage, Stage::Held(lease));
-        if let (false, Stage::Held(lease), Stage::Waiting(waiting)) = (is_ready, &mut ticket.stage, waiting) {
-            lease.waiting = Some(Box::new(Waiting { since: now, ..waiting }));
-        }
+        // For the time between two lines; nobody sees it.
+        let nobody = Stage::Releasing(Releasing::passed_on(now, false));
+        let waiting = match std::mem::replace(&mut ticket.stage, nobody) {
+            Stage::Waiting(waiting) if !held.has_enough_for(now, &heirs_terms) => {
+                Some(Box::new(Waiting { since: now, ..waiting }))
+            }
+            _ => None,
+        };
+        ticket.stage = Stage::Held(held.passed_on(now, fences, &heirs_terms, waiting));
         if let Some(line) = self.lines.get_mut(&ticket.key) {
             line.occupant = Some(heir);
         }

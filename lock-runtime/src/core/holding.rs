@@ -51,7 +51,7 @@ impl<S: Clone> Core<S> {
                 if held.waiting.as_ref().is_some_and(|waiting| waiting.since <= sent) {
                     held.begin(now, &ticket.terms);
                     self.wake(id);
-                } else if held.ready {
+                } else if held.is_ready() {
                     let extended = ticket.seat.clone().map(|seat| Action::Extend(seat, held.until()));
                     self.actions.extend(extended);
                     self.satisfy_by_hand(now, id, sent);
@@ -59,7 +59,7 @@ impl<S: Clone> Core<S> {
                     held.schedule.hurry(now);
                 }
             }
-            Ok(Renewed::NotOurs) if !held.ready => self.passed_on_too_late(now, id),
+            Ok(Renewed::NotOurs) if !held.is_ready() => self.passed_on_too_late(now, id),
             Ok(Renewed::NotOurs) => self.lose(now, id, LossReason::Stolen),
             Err(error) => {
                 held.schedule.failed(now, sent, held.ttl, ticket.token);
@@ -78,7 +78,7 @@ impl<S: Clone> Core<S> {
     /// The clock has ended a lease.
     fn end_by_clock(&mut self, now: Moment, id: TicketId, reason: LossReason) {
         match self.stage(id) {
-            Some(Stage::Held(held)) if !held.ready => self.passed_on_too_late(now, id),
+            Some(Stage::Held(held)) if !held.is_ready() => self.passed_on_too_late(now, id),
             Some(Stage::Held(held)) if !held.claimed => self.refuse(now, id, Refusal::Unavailable(not_polled())),
             _ => self.lose(now, id, reason),
         }

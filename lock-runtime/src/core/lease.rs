@@ -78,8 +78,6 @@ pub(crate) struct Held {
     pub(crate) fences: Fences,
     /// When it came to this process, or last went on.
     pub(crate) came_at: Moment,
-    /// Whether its task may begin; a lease with too little time left is renewed first.
-    pub(crate) ready: bool,
     /// It lasts for a first lease, and was not renewed since.
     pub(crate) first_lease: bool,
     /// As last asked for; the next renewal asks for it again.
@@ -99,7 +97,9 @@ pub(crate) struct Held {
     pub(super) unanswered: Option<(Moment, LineId)>,
     /// The token's place in the queue, which such an ask may take again.
     pub(super) entry: Option<Entry>,
-    /// As what its holder waits, until it is ready.
+    /// Whether it was waited for in the store's queue.
+    pub(super) queued: bool,
+    /// As what its holder waits, while a lease with too little time left is renewed for it.
     pub(super) waiting: Option<Box<Waiting>>,
     pub(crate) by_hand: Option<ByHand>,
 }
@@ -125,7 +125,6 @@ impl Held {
         let mut held = Self {
             fences: granted.fences,
             came_at: now,
-            ready: true,
             first_lease: matches!(granted.by, By::Message { .. }),
             ttl: terms.ttl,
             deadline: deadline(granted.from, lasts),
@@ -137,6 +136,7 @@ impl Held {
             doubt: Doubt::Nowhere,
             unanswered: None,
             entry: None,
+            queued: false,
             waiting: None,
             by_hand: None,
         };
@@ -145,22 +145,22 @@ impl Held {
     }
 
     /// The same lease for the next holder in the same process, who gets the next of its fences.
-    pub(super) fn passed_on(self, now: Moment, fences: Fences, terms: &Terms) -> Self {
-        let ready = self.has_enough_for(now, terms);
+    /// If too little time is left of it, it is renewed first, and its holder is still `waiting`.
+    pub(super) fn passed_on(self, now: Moment, fences: Fences, terms: &Terms, waiting: Option<Box<Waiting>>) -> Self {
+        let is_ready = waiting.is_none();
         let mut schedule = match (terms.renew, self.schedule.is_automatic()) {
             (true, true) => self.schedule,
             (true, false) => Schedule::start_soon(now, self.deadline.since(now)),
             (false, _) => Schedule::never(),
         };
-        if !ready {
+        if !is_ready {
             schedule.hurry(now);
         }
         let deadline = if terms.renew { self.deadline } else { self.deadline.min(deadline(now, terms.ttl)) };
-        let mut heir = Self { fences, ttl: terms.ttl, deadline, schedule, claimed: false, by_hand: None, ..self };
-        if ready {
+        let mut heir =
+            Self { fences, ttl: terms.ttl, deadline, schedule, claimed: false, waiting, by_hand: None, ..self };
+        if is_ready {
             heir.begin(now, terms);
-        } else {
-            heir.ready = false;
         }
         heir
     }
@@ -173,7 +173,6 @@ impl Held {
 
     /// Its holder's time begins.
     pub(super) fn begin(&mut self, now: Moment, terms: &Terms) {
-        self.ready = true;
         self.waiting = None;
         self.hold_until = terms.max_hold.map_or(Moment::MAX, |max| now + max);
         self.keep_until = terms.min_hold.map_or(Moment::MIN, |min| now + min);
@@ -213,9 +212,14 @@ impl Held {
         over.min(self.schedule.due()).min(by_hand)
     }
 
+    /// Whether its holder may begin.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.waiting.is_none()
+    }
+
     /// A grant that nobody has looked at is not kept alive.
     pub(crate) fn is_kept_alive(&self) -> bool {
-        self.claimed || !self.ready
+        self.claimed || !self.is_ready()
     }
 
     /// A renewal that was sent at `sent` with this ttl was confirmed.

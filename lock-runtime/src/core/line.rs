@@ -13,7 +13,7 @@ use crate::key::LockKey;
 use crate::store::StoreError;
 
 /// How long a task whose turn it is may take to ask by itself; then the keeper asks for it.
-const PATIENCE: Duration = Duration::from_millis(10);
+pub(super) const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The tickets of one key, in the order in which they came.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@
 
 mod asking;
 mod closing;
+mod contended;
 mod doubt;
 mod first_lease;
 mod hand_over;
@@ -31,6 +32,7 @@ use crate::key::LockKey;
 use crate::store::{Ask, ListenerId, Look, Release, Released, Renewal, StoreError, Token, Turn, Turned};
 
 pub(crate) use closing::Closed;
+use contended::Contended;
 use doubt::Doubt;
 use first_lease::FirstLease;
 pub(crate) use holding::ByHandStep;
@@ -48,6 +50,13 @@ pub(crate) struct TicketId(u64);
 /// One session with the store, as whoever feeds the core numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct LineId(pub(crate) u64);
+
+/// A session, and the name under which the store tells of grants over it, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Via {
+    pub(crate) line: LineId,
+    pub(crate) listener: Option<ListenerId>,
+}
 
 /// What an acquire asks for.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +88,8 @@ pub(crate) enum Refusal {
 pub(crate) enum Step {
     /// Send this, then tell the answer.
     Ask(Ask),
+    /// Send this, then tell the answer.
+    Look(Look),
     /// Go on with the ask that is under way.
     Asking,
     /// Stand by until woken.
@@ -109,8 +120,8 @@ pub(crate) enum Action<S> {
 pub(crate) enum Job {
     /// A first ask, by a token that was never sent.
     Acquire(TicketId, Ask),
-    /// An ask by a token that may have been sent, or that waits.
-    Look(TicketId, Look),
+    /// An ask by a token that may have been sent, or that waits; on this line.
+    Look(TicketId, Look, LineId),
     Renew(Renewal),
     /// On the line that carried the ask, if it is still there.
     Give(TicketId, Giving, Option<LineId>),
@@ -144,7 +155,7 @@ pub(crate) enum Given {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) operation_timeout: Duration,
-    /// Who hears of this core's grants.
+    /// Who hears of grants over the keeper's line.
     pub(crate) listener: ListenerId,
     /// Whether a lease may pass from one ticket to the next without asking the store.
     pub(crate) local_handover: bool,
@@ -207,6 +218,7 @@ pub(crate) struct Core<S> {
     keeper: Option<LineId>,
     /// Whether the store tells of grants over it.
     listening: bool,
+    contended: Contended,
     first_lease: FirstLease,
     looks: Looks,
     tally: Tally,
@@ -230,6 +242,7 @@ impl<S: Clone> Core<S> {
             waiting: 0,
             keeper: None,
             listening: false,
+            contended: Contended::default(),
             first_lease: FirstLease::default(),
             looks: Looks::default(),
             tally: Tally::default(),

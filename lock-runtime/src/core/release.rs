@@ -151,7 +151,8 @@ impl<S: Clone> Core<S> {
     /// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
     pub(crate) fn end(&mut self, now: Moment, id: TicketId, wanted_until: Option<Moment>) {
         let Some(Stage::Held(held)) = self.stage(id) else { return };
-        if held.lost.is_none() && held.first_lease {
+        let (in_time, queued) = (held.lost.is_none() && held.first_lease, held.queued);
+        if in_time {
             self.first_lease.was_long_enough();
         }
         if self.pass_on(now, id, wanted_until.is_some()) {
@@ -173,6 +174,9 @@ impl<S: Clone> Core<S> {
             ..Releasing::orphan(now, held.ttl, doubt, held.entry.take())
         });
         let key = ticket.key.clone();
+        if queued {
+            self.contended.note(now, &key);
+        }
         self.vacate(id);
         self.lines.entry(key).or_default().releasing += 1;
         self.file(id);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::first_lease::Reading;
-use super::{Doubt, LineId, Refusal, Wait, jitter};
+use super::{Doubt, LineId, Refusal, Via, Wait, jitter};
 use crate::clock::Moment;
-use crate::store::{Entry, StoreError, StoreErrorKind, Token};
+use crate::store::{Entry, ListenerId, StoreError, StoreErrorKind, Token};
 
 /// How long a waiter rests between two looks, on average, if it is told of nothing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -35,11 +35,15 @@ pub(super) struct Waiting {
     pub(super) turn: Turn,
     /// What carried the last ask of this token; the token was never sent when there is none.
     pub(super) carrier: Option<LineId>,
+    /// Over which line its own task would hear of a grant.
+    pub(super) home: Option<(LineId, ListenerId)>,
+    /// Over which line the entry's listener hears of its grant; it looks often if there is none.
+    pub(super) told_over: Option<LineId>,
     /// The token's place in the store's queue, once it has asked for one, and when that was sent.
     pub(super) entry: Option<(Entry, Moment)>,
     /// The store's clock when it first stood in the queue, be it under another token.
     pub(super) place: Option<u64>,
-    /// What is known of the store's clock, over the keeper's present line.
+    /// What is known of the store's clock.
     pub(super) reading: Option<Reading>,
     /// Earlier asks of this token.
     pub(super) doubt: Doubt,
@@ -91,6 +95,8 @@ impl Waiting {
             time_up,
             turn,
             carrier: None,
+            home: None,
+            told_over: None,
             entry: None,
             place: None,
             reading: None,
@@ -152,8 +158,22 @@ impl Waiting {
         }
     }
 
-    /// What it was told may be out of date, and a message may be lost.
-    pub(super) fn look_again(&mut self, now: Moment) {
+    /// Its task calls, and would hear of a grant over this line.
+    pub(super) fn is_at(&mut self, via: Option<Via>) {
+        if let Some(Via { line, listener: Some(listener) }) = via {
+            self.home = Some((line, listener));
+        }
+    }
+
+    /// Whether its task may look by itself: on a line that carried all that was asked before, or as the first.
+    pub(super) fn may_look_over(&self, line: LineId) -> bool {
+        self.doubt == Doubt::Nowhere && self.carrier.is_none_or(|carrier| carrier == line)
+    }
+
+    /// It hears of its grant over this line from now on, if over any. What it was told before may be out of date, and a
+    /// message may be lost.
+    pub(super) fn look_again(&mut self, now: Moment, told_over: Option<LineId>) {
+        self.told_over = told_over;
         self.reading = None;
         if matches!(self.turn, Turn::Resting { told_busy: true, .. }) {
             self.turn = Turn::MayAsk { keeper_from: now };
@@ -164,6 +184,7 @@ impl Waiting {
     pub(super) fn start_over(&mut self, now: Moment) {
         self.since = now;
         self.carrier = None;
+        self.told_over = None;
         self.entry = None;
         self.reading = None;
         self.doubt = Doubt::Nowhere;

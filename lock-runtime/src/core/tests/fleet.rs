@@ -139,6 +139,7 @@ impl Fleet {
             grants: 0,
         };
         for n in 0..CLIENTS {
+            fleet.model.listen(own_listener(n));
             fleet.after(Duration::ZERO, Event::Heals(n));
             fleet.after(ms(5), Event::Comes(n));
             fleet.after(ms(3000), Event::Cuts(n));
@@ -197,7 +198,7 @@ impl Fleet {
                 self.settle(n);
             }
             Event::Hears(n, line, grant) => {
-                if line == LineId(self.clients[n].keeper) {
+                if line == LineId(1) || line == LineId(self.clients[n].keeper) {
                     self.clients[n].core.handed(self.now, line, grant);
                     self.settle(n);
                 }
@@ -279,8 +280,10 @@ impl Fleet {
         }
         // Most tasks run on a runtime that has a line of its own.
         let line = self.random.chance(70).then_some(LineId(1));
-        match self.clients[n].core.next(self.now, id, line) {
+        let hears = self.random.chance(50).then_some(own_listener(n));
+        match self.clients[n].core.next(self.now, id, line.map(|line| Via { line, listener: hears })) {
             Step::Ask(ask) => self.send(n, id, LineId(1), true, Request::Acquire(ask)),
+            Step::Look(look) => self.send(n, id, LineId(1), true, Request::Look(look)),
             Step::Granted { fence, until } => self.granted(n, id, fence, until),
             _ => {}
         }
@@ -319,7 +322,8 @@ impl Fleet {
         for job in self.clients[n].core.work(self.now) {
             match job {
                 Job::Acquire(id, ask) => self.send(n, id, line, false, Request::Acquire(ask)),
-                Job::Look(id, ask) => self.send(n, id, line, false, Request::Look(ask)),
+                Job::Look(id, _, LineId(1)) if self.random.chance(5) => self.clients[n].core.cut_off(self.now, id),
+                Job::Look(id, look, line) => self.send(n, id, line, false, Request::Look(look)),
                 Job::Renew(renewal) => self.send(n, TicketId(0), line, false, Request::Renew(renewal)),
                 Job::Give(id, giving, via) => self.send(n, id, via.unwrap_or(line), false, Request::Give(giving)),
             }
@@ -400,9 +404,10 @@ impl Fleet {
     /// Sends the messages of the store to those whom they concern; some are lost on the way.
     fn tell(&mut self) {
         for (listener, grant) in self.model.take_grants() {
-            let n = usize::try_from(listener.bits()).expect("a number of a client");
+            let n = usize::try_from(listener.bits()).expect("a small number");
             let busy = self.now < self.stop;
-            let line = LineId(self.clients[n].keeper);
+            let line = if n < CLIENTS { LineId(self.clients[n].keeper) } else { LineId(1) };
+            let n = n % CLIENTS;
             let longest = if busy && self.random.chance(5) { 900 } else { 4 };
             let delay = self.within(longest);
             let (dark, lost) = (self.now < self.clients[n].dark_until, busy && self.random.chance(3));
@@ -436,6 +441,11 @@ impl Fleet {
         }
         self.settle(mail.client);
     }
+}
+
+/// Who hears over the line of the tasks' runtime.
+fn own_listener(n: usize) -> ListenerId {
+    ListenerId::from_bits((n + CLIENTS) as u128)
 }
 
 fn name(key: u64) -> LockKey {

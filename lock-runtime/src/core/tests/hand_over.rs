@@ -15,7 +15,7 @@ impl Story {
     fn queue(&mut self, key: &str, terms: Terms) -> (TicketId, Look) {
         let (id, sent) = self.ask(key, terms);
         self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-        let Job::Look(_, look) = self.only_job() else { panic!("it looks at once") };
+        let Step::Look(look) = self.next(id) else { panic!("it looks at once") };
         self.stands(id);
         (id, look)
     }
@@ -152,7 +152,7 @@ fn a_message_that_overtakes_the_reply_is_counted_from_the_question() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    let Job::Look(_, look) = story.only_job() else { panic!("it looks at once") };
+    let Step::Look(look) = story.next(id) else { panic!("it looks at once") };
     let asked = story.now;
     story.pass(ms(200));
     story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
@@ -160,7 +160,7 @@ fn a_message_that_overtakes_the_reply_is_counted_from_the_question() {
     // The reply comes after all, and settles what the look has done.
     story.answer(id, asked, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock(asked)) }));
     story.end(id, None);
-    assert_eq!(release_of(story.only_job()).2, None);
+    assert_eq!(release_of(story.only_job()).1.leave, None);
 }
 
 #[test]
@@ -174,8 +174,7 @@ fn a_message_that_comes_too_late_is_given_back_and_the_old_place_asked_for() {
     let (release, given_back, _) = release_of(story.only_job());
     assert_eq!(given_back.token, look.token);
     story.released(release, KEEPER, Ok(Released::Freed));
-    assert!(matches!(story.next(id), Step::Stand), "it is in a queue, and goes there again");
-    let Job::Look(_, again) = story.only_job() else { panic!("it looks again") };
+    let Step::Look(again) = story.next(id) else { panic!("it is in a queue, and goes there again") };
     let entry = again.entry.expect("it queues");
     assert_ne!(again.token, look.token);
     assert_eq!((entry.since, entry.first_lease), (Some(place), ms(2000)), "and asks for twice the time");
@@ -251,8 +250,7 @@ fn a_message_over_an_old_line_is_left_to_the_look_over_the_new_one() {
     story.core.disconnected();
     story.core.connected(story.now, LineId(3), true);
     story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
-    assert!(matches!(story.next(id), Step::Stand));
-    let Job::Look(_, again) = story.only_job() else { panic!("it looks whether it missed anything") };
+    let Job::Look(_, again, _) = story.only_job() else { panic!("it looks whether it missed anything") };
     assert_eq!((again.token, again.entry), (look.token, look.entry));
     let sent = story.now;
     story.answer(id, sent, Ok(Acquired::Granted { fence: 9 }));
@@ -399,7 +397,9 @@ fn a_turn_without_an_answer_is_a_release_and_a_look() {
     let (id, turn) = story.turn(holder);
     story.core.released(story.now, id, Some(KEEPER), Err(no_answer()));
     let jobs = story.work();
-    let [Job::Give(_, Giving::Release(release), _), Job::Look(looking, look)] = &jobs[..] else { panic!("{jobs:?}") };
+    let [Job::Give(_, Giving::Release(release), _), Job::Look(looking, look, _)] = &jobs[..] else {
+        panic!("{jobs:?}")
+    };
     assert_eq!((release.token, *looking), (turn.token, next));
     assert_eq!((look.token, look.entry.as_ref()), (turn.next, Some(&turn.entry)));
 }
@@ -419,7 +419,7 @@ fn whoever_does_not_wait_does_not_queue() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", no_wait());
     story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
-    let Job::Look(_, look) = story.only_job() else { panic!("it tries again") };
+    let Job::Look(_, look, _) = story.only_job() else { panic!("it tries again") };
     assert_eq!(look.entry, None);
 }
 
@@ -431,6 +431,70 @@ fn a_waiter_who_is_told_of_nothing_says_for_how_long_it_is_alive() {
     let entry = look.entry.expect("it queues");
     assert_eq!(entry, Entry { alive_for: Some(ms(450)), ..entry.clone() });
     let queued = story.now;
-    let Job::Look(_, look) = story.next_work().remove(0) else { panic!("it looks again") };
+    let Job::Look(_, look, _) = story.next_work().remove(0) else { panic!("it looks again") };
     assert!(story.now.since(queued) <= ms(150) && look.entry.is_some());
+}
+
+#[test]
+fn a_task_that_hears_by_itself_is_told_over_its_own_line() {
+    let mut story = Story::new();
+    let (own, name) = (HERE, ListenerId::from_bits(9));
+    let id = story.arrive("a", patient()).expect("it waits");
+    let here = Some(Via { line: own, listener: Some(name) });
+    assert!(matches!(story.core.next(story.now, id, here), Step::Ask(_)));
+    let sent = story.now;
+    story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
+    let Step::Look(look) = story.core.next(story.now, id, here) else { panic!("it looks at once") };
+    assert_eq!(look.entry.as_ref().map(|entry| (entry.listener, entry.alive_for)), Some((name, None)));
+    story.stands(id);
+    let Job::Look(_, again, over) = story.next_work().remove(0) else { panic!("it looks again") };
+    assert_eq!((again.entry, over), (look.entry, own));
+    story.stands(id);
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    assert!(matches!(story.next(id), Step::Stand), "that is not where it hears");
+    story.core.handed(story.now, own, grant(look.token, 9, ms(1000), clock(story.now)));
+    story.granted(id, 9);
+}
+
+#[test]
+fn a_waiter_whose_own_line_is_gone_goes_to_its_old_place_under_another_name() {
+    let mut story = Story::new();
+    let here = Some(Via { line: HERE, listener: Some(ListenerId::from_bits(9)) });
+    let id = story.arrive("a", patient()).expect("it waits");
+    assert!(matches!(story.core.next(story.now, id, here), Step::Ask(_)));
+    let sent = story.now;
+    story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
+    let Step::Look(look) = story.core.next(story.now, id, here) else { panic!("it looks at once") };
+    let place = clock(story.now);
+    story.stands(id);
+    assert!(matches!(story.next_work()[..], [Job::Look(_, _, HERE)]));
+    story.core.cut_off(story.now, id);
+    let (leaving, release, _) = release_of(story.only_job());
+    assert_eq!((release.token, release.leave), (look.token, look.entry));
+    story.released(leaving, KEEPER, Ok(Released::NotOurs));
+    let Step::Look(again) = story.next(id) else { panic!("it queues again") };
+    let entry = again.entry.expect("it queues");
+    assert_eq!((entry.listener, entry.since), (LISTENER, Some(place)));
+    assert_ne!(again.token, look.token);
+}
+
+#[test]
+fn who_asks_again_for_a_contended_key_goes_to_its_queue_at_once() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
+    story.granted(id, 9);
+    story.end(id, None);
+    let (release, _, _) = release_of(story.only_job());
+    story.released(release, KEEPER, Ok(Released::Freed));
+    let again = story.arrive("a", patient()).expect("it waits");
+    assert!(matches!(story.next(again), Step::Look(_)));
+    let hasty = story.arrive("b", no_wait()).expect("it asks");
+    assert!(matches!(story.next(hasty), Step::Ask(_)));
+    story.pass(ms(1000));
+    story.left(again);
+    let (release, _, _) = release_of(story.only_job());
+    story.released(release, KEEPER, Ok(Released::Freed));
+    let later = story.arrive("a", patient()).expect("it waits");
+    assert!(matches!(story.next(later), Step::Ask(_)));
 }

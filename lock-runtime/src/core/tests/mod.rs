@@ -81,7 +81,7 @@ impl Story {
     }
 
     pub(super) fn next(&mut self, id: TicketId) -> Step {
-        let step = self.core.next(self.now, id, Some(HERE));
+        let step = self.core.next(self.now, id, Some(Via { line: HERE, listener: None }));
         self.listen();
         step
     }

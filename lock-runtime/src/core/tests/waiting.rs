@@ -124,7 +124,7 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
     let arrived = story.now;
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     let mut looks = 0;
-    while let [Job::Look(_, look)] = &story.next_work()[..] {
+    while let [Job::Look(_, look, _)] = &story.next_work()[..] {
         assert!(look.entry.is_some(), "it would queue, if the store could");
         looks += 1;
         let sent = story.now;
@@ -156,7 +156,7 @@ fn an_ask_without_an_answer_is_followed_by_a_look_with_the_same_token() {
     let Step::Ask(ask) = story.next(id) else { panic!("its turn") };
     let jobs = story.next_work();
     assert_eq!(story.timed_out, [HERE]);
-    let [Job::Look(_, look)] = &jobs[..] else { panic!("{jobs:?}") };
+    let [Job::Look(_, look, _)] = &jobs[..] else { panic!("{jobs:?}") };
     assert_eq!(look.token, ask.token);
     assert!(matches!(story.next(id), Step::Stand), "the task's own ask does not count any more");
 }
