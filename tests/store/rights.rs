@@ -3,9 +3,10 @@
 use lock_tests::Server;
 
 /// Commands; the first nine are those that were needed before there were queues.
-pub(crate) const RIGHTS: [&str; 16] = [
+pub(crate) const RIGHTS: [&str; 17] = [
     "+set",
     "+incr",
+    "+incrby",
     "+get",
     "+pttl",
     "+pexpire",
@@ -17,7 +18,7 @@ pub(crate) const RIGHTS: [&str; 16] = [
     "+zadd",
     "+zrem",
     "+zscore",
-    "+zrangebyscore",
+    "+zpopmin",
     "+publish",
     "+subscribe",
 ];

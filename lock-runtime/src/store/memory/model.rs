@@ -15,7 +15,7 @@ use crate::store::{
     Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Token, Turn, Turned,
 };
 
-/// How long a queue outlasts the last operation that put somebody there or left somebody there.
+/// How long a queue outlasts the last operation that put somebody there, or found that it stands there.
 const QUEUE_LASTS: Duration = Duration::from_secs(30);
 
 /// All locks of one namespace, and those who wait for them.
@@ -135,12 +135,12 @@ impl Model {
 
     /// Takes the next to have the key out of its queue: the first who is alive, or who asks. The dead before are gone.
     fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Option<Waiter> {
-        let (mut queue, _) = self.queues.take(now, key)?;
+        let (mut queue, expiry) = self.queues.take(now, key)?;
         let next = queue.first(|waiter| {
             let listens = || self.listening.contains(&waiter.entry.listener);
             Some(waiter.token) == asks || listens() || waiter.mark.is_some_and(|mark| now < mark)
         });
-        self.put(key, queue, now + QUEUE_LASTS);
+        self.put(key, queue, expiry);
         next
     }
 

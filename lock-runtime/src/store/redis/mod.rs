@@ -33,8 +33,8 @@ use names::Names;
 /// A user of the server needs the namespace's keys and channels, and these commands:
 ///
 /// ```text
-/// ACL SETUSER app on >secret ~lock:* resetchannels &lock:wake:* +set +incr +get +pttl +pexpire +del +exists +time
-///     +eval +evalsha +zadd +zrem +zscore +zrangebyscore +publish +subscribe
+/// ACL SETUSER app on >secret ~lock:* resetchannels &lock:wake:* +set +incr +incrby +get +pttl +pexpire +del +exists +time
+///     +eval +evalsha +zadd +zrem +zscore +zpopmin +publish +subscribe
 /// ```
 ///
 /// Without the channels, `publish` or `subscribe` nobody is told of a lock that became free; those who wait look by

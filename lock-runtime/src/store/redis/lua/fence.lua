@@ -46,3 +46,13 @@ local function mint(counter, seen, fences, now)
   end
   return whole(first)
 end
+
+-- The same by one call, if the counter is still what the client and the clock make of it; by `mint` else.
+local function count_on(counter, seen, fences, now)
+  local last = redis.pcall('INCRBY', counter, fences)
+  if type(last) == 'number' and last - fences >= tonumber(seen) and last > 1600000000000000
+      and last < 9007190000000000 then
+    return whole(last - fences + 1)
+  end
+  return mint(counter, seen, fences, now)
+end

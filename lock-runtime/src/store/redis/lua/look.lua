@@ -38,12 +38,18 @@ local unqueued = queued_at and enqueue(entry, token, ARGV[7], ARGV[8], now)
 if unqueued then
   return in_queue(unqueued)
 end
+if queued_at and ARGV[8] == '' then
+  redis.call('ZREM', KEYS[3], 'seen|' .. token) -- it may have looked by itself before
+end
 if holder then
   redis.call('DEL', KEYS[4]) -- a replica answers READONLY here instead of what it remembers
   return {0, left, queued_at}
 end
 
-local heir, lease, failure = promote(now, token)
+local heir, lease, failure = nil, nil, nil
+if redis.pcall('EXISTS', KEYS[3]) ~= 0 then -- taking something out would make a full server let the rest pass
+  heir, lease, failure = promote(now, token)
+end
 if heir and heir ~= token then
   return {0, tonumber(lease), queued_at}
 end
@@ -56,4 +62,7 @@ if failure then
   return in_queue(failure)
 end
 redis.call('SET', KEYS[1], token, 'PX', ARGV[4])
+if ARGV[8] ~= '' then
+  leave(entry, token)
+end
 return {1, fence}

@@ -6,8 +6,7 @@
 -- Reply 1 freed, 0 the token does not hold the lock
 
 local holder = redis.call('GET', KEYS[1])
-local waits = first()
-local now = waits and clock()
+local now = clock()
 if ARGV[5] ~= '' then
   leave(ARGV[5], ARGV[1])
 end
@@ -19,8 +18,7 @@ if ARGV[4] ~= '' then
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
   return 1
 end
-redis.call('DEL', KEYS[1])
-if waits and not promote(now) then
+if not promote(now) then
   redis.call('DEL', KEYS[1])
 end
 return 1

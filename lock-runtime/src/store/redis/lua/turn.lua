@@ -13,13 +13,10 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 end
 local now = clock()
 local left = redis.call('PTTL', KEYS[1])
-if first() then
-  redis.call('DEL', KEYS[1])
-  if promote(now) then
-    return enqueue(ARGV[6], ARGV[9], ARGV[7], ARGV[8], now) or {2, whole(now)}
-  end
+if promote(now) then
+  return enqueue(ARGV[6], ARGV[9], ARGV[7], ARGV[8], now) or {2, whole(now)}
 end
-local fence, failure = mint(KEYS[2], ARGV[2], ARGV[5], now)
+local fence, failure = count_on(KEYS[2], ARGV[2], ARGV[5], now)
 local ttl = whole(math.max(left, tonumber(ARGV[4])))
 if failed(failure or redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ttl)) then
   redis.call('DEL', KEYS[1])
