@@ -1,6 +1,7 @@
 //! From an arrival to a grant or a refusal: who asks the store, when, and what follows an ask that may have taken effect.
 //!
-//! The first ask goes by the task's own session, all later ones are looks by the keeper, which queue at the store.
+//! A task asks by its own session: for a free lock first, then by a look, which queues at the store. Later looks are
+//! the keeper's.
 //! Must stay true: an ask that may have taken effect is followed by a release.
 
 use std::time::Duration;
