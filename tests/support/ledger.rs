@@ -138,6 +138,11 @@ impl Ledger {
         findings
     }
 
+    /// All grants of a key that came inside so far, in this order.
+    pub fn grants(&self, key: &str) -> Vec<Visitor> {
+        self.read(&format!("{}.grants", encoded(key))).lines().map(Visitor::of_line).collect()
+    }
+
     fn take_place(&self, key: &str, us: Visitor, note: &Path) -> Inside {
         let place = self.directory.join(format!("{}.inside", encoded(key)));
         for _ in 0..ATTEMPTS {

@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`Server`] is a Redis or a Valkey of the test's own, [`on_every_server!`] and [`on_every_store!`]
 //! make one test body run on each kind, [`Worker`] is a second process, [`Proxy`] is a network that misbehaves on
-//! command, and [`Ledger`] finds two that were inside at once without trusting the lock.
+//! command, [`Ledger`] finds two that were inside at once without trusting the lock, and [`spawn_polled`] makes it
+//! certain who came first.
 //!
 //! What must stay true: nothing started here outlives the test process, however it ends, and everything listens on
 //! the loopback address alone. A harness that is in trouble panics, since that is how a test fails.
@@ -14,6 +15,7 @@ mod ask;
 mod kind;
 mod ledger;
 mod on_every;
+mod polled;
 mod port;
 mod process;
 mod proxy;
@@ -27,6 +29,8 @@ pub use on_every::{on_memory, on_server, on_store};
 
 pub use kind::Kind;
 pub use ledger::{Findings, Inside, Ledger, OutOfOrder, Overlap, Visitor};
+pub use polled::spawn_polled;
 pub use proxy::{Counts, Proxy};
 pub use server::{Builder, Server};
+pub use temporary::TemporaryDir;
 pub use worker::Worker;

@@ -4,6 +4,7 @@
 //! What it is asked for is in `ask`. Deliberately absent: Sentinel and cluster set-ups, which are made of several of
 //! these.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -44,6 +45,7 @@ struct Place {
 pub struct Builder {
     kind: Kind,
     arguments: Vec<String>,
+    variables: Vec<(String, OsString)>,
     unix_socket: bool,
     tls: bool,
 }
@@ -53,6 +55,13 @@ impl Builder {
     #[must_use]
     pub fn arg(mut self, name: &str, value: &str) -> Self {
         self.arguments.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    /// Adds a variable to its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
         self
     }
 
@@ -100,7 +109,7 @@ impl Builder {
             command.arg("--unixsocket").arg(place.file(SOCKET));
         }
         command.args(place.tls.iter().flat_map(Tls::arguments));
-        command.args(&self.arguments);
+        command.args(&self.arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 }
@@ -134,7 +143,7 @@ impl Server {
 
     /// For a server with other settings.
     pub fn builder(kind: Kind) -> Builder {
-        Builder { kind, arguments: Vec::new(), unix_socket: false, tls: false }
+        Builder { kind, arguments: Vec::new(), variables: Vec::new(), unix_socket: false, tls: false }
     }
 
     /// What it is.

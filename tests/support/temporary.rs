@@ -5,13 +5,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// A new directory, removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct TemporaryDir {
+pub struct TemporaryDir {
     path: PathBuf,
 }
 
 impl TemporaryDir {
-    pub(crate) fn new(what: &str) -> Self {
+    /// One whose name says what it is for.
+    #[must_use]
+    pub fn new(what: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         loop {
             // A process id comes round again, so a name may be taken by what an earlier process left behind.
@@ -25,7 +28,9 @@ impl TemporaryDir {
         }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -1,0 +1,96 @@
+//! Turns between processes, and the fences over every kind of hand-over.
+
+use std::time::Duration;
+
+use lock_runtime::Client;
+use lock_tests::{Ledger, Server, on_every_server};
+
+use super::fleet::Waiter;
+use super::{all_served, connect, connect_asking, enters, until_in_line};
+
+/// One grant by the store, and as often as a lease passes on after it.
+const LONGEST_RUN: usize = 1 + 32;
+
+on_every_server! {
+    async fn a_crowd_in_one_process_leaves_another_its_turn(server: Server) {
+        let (key, ledger) = ("crowded", Ledger::new());
+        let mut crowd = Waiter::local(&server.url(), &ledger, key).await;
+        let mut lonely = Waiter::asking(&server.url(), &ledger, key).await;
+        crowd.worker().tell("crowd 500");
+        crowd.until_waiting(499).await;
+        // Two of them, so that one stands in line whenever the other is served; without hand-over between them.
+        lonely.worker().tell("crowd 2");
+        let lonely_pid = lonely.worker().pid();
+        let holds_of_the_lonely = || ledger.grants(key).iter().filter(|grant| grant.pid == lonely_pid).count();
+        super::until("the lonely are served a hundred times", || holds_of_the_lonely() >= 100).await;
+        for waiter in [&mut crowd, &mut lonely] {
+            waiter.worker().tell("enough");
+        }
+        let grants = ledger.grants(key);
+        let runs = grants.split(|grant| grant.pid == lonely_pid).map(<[_]>::len);
+        // From the first time on that they are served, one of them is always in line; until the end is told.
+        let between: Vec<usize> = runs.skip(1).take(99).collect();
+        // A grant that reaches a process too late, on a busy machine, costs its place in a round.
+        assert!(between.iter().all(|&run| run <= 2 * LONGEST_RUN), "{between:?}");
+        let too_long = between.iter().filter(|&&run| run > LONGEST_RUN).count();
+        assert!(too_long <= 5, "{between:?}");
+        for waiter in [&mut crowd, &mut lonely] {
+            waiter.worker().line_starting_with("dispersed").await;
+        }
+        ledger.check().assert_clean();
+    }
+
+    async fn fences_grow_over_every_kind_of_hand_over(server: Server) {
+        let ledger = Ledger::new();
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(connect(&server.url()).await);
+        }
+        for round in 0..4 {
+            let waits = |client: &Client| {
+                let body = enters(&ledger, "kinds", Duration::from_micros(200));
+                tokio::spawn(client.lock("kinds").wait_forever().run(body))
+            };
+            let waiters: Vec<_> = (0..60).map(|waiter| waits(&clients[waiter % 3])).collect();
+            if round % 2 == 1 {
+                // So that some hear of nothing and have to look.
+                server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+            }
+            all_served(waiters).await;
+        }
+        ledger.check().assert_clean();
+        assert_eq!(ledger.check().grants, 240);
+        let kinds = clients.iter().map(Client::stats);
+        let [mut messages, mut locally] = [0, 0];
+        for stats in kinds {
+            messages += stats.granted_by_message;
+            locally += stats.granted_locally;
+        }
+        assert!(messages > 0 && locally > 0, "{messages} by message, {locally} locally");
+    }
+
+    async fn the_numbers_tell_by_which_way_a_lock_came(server: Server) {
+        let [asking, local] = [connect_asking(&server.url()).await, connect(&server.url()).await];
+        let held = asking.lock("ways").acquire().await.expect("it is free");
+        assert_eq!(asking.stats().granted_by_message + asking.stats().granted_by_look, 0, "it did not wait");
+        let first = tokio::spawn(local.lock("ways").wait_forever().acquire());
+        until_in_line(&server, "ways", 1).await;
+        let second = tokio::spawn(local.lock("ways").wait_forever().acquire());
+        super::until("both wait", || local.stats().waiting == 2).await;
+        held.release().await.expect("the server is there");
+        drop(first.await.expect("no panic").expect("its turn comes"));
+        drop(second.await.expect("no panic").expect("its turn comes"));
+        let stats = local.stats();
+        assert_eq!((stats.acquired, stats.granted_by_message, stats.granted_locally), (2, 1, 1), "{stats:?}");
+        server.until_gone(&super::name("ways"), super::SOON).await;
+
+        // A key that goes without a release is found by a look.
+        let forgotten = asking.lock("ways").acquire().await.expect("it is free");
+        let looks = tokio::spawn(local.lock("ways").wait_forever().acquire());
+        until_in_line(&server, "ways", 1).await;
+        server.del(&super::name("ways"));
+        drop(looks.await.expect("no panic").expect("it looks again"));
+        assert_eq!(local.stats().granted_by_look, 1);
+        drop(forgotten);
+    }
+}
