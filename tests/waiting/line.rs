@@ -5,7 +5,7 @@ use std::time::Duration;
 use lock_runtime::{Client, LockError, LockGuard, current};
 use lock_tests::{on_every_store, spawn_polled};
 
-use super::{Served, all_served, comes, connect, connect_asking, until};
+use super::{Served, all_served, comes, connect, connect_asking, its_turn, until};
 
 const KEY: &str = "line";
 
@@ -100,7 +100,7 @@ on_every_store! {
             let mut last = guard.fence();
             drop(guard);
             for waiter in waiters {
-                let guard = waiter.await.expect("no panic").expect("its turn comes");
+                let guard = its_turn(waiter).await;
                 assert!(guard.is_held() && guard.fence() > last);
                 last = guard.fence();
                 drop(guard);
@@ -138,7 +138,7 @@ on_every_store! {
         }
         assert_eq!(client.stats().waiting, 1);
         guard.release().await.expect("the store is there");
-        drop(waits.await.expect("no panic").expect("its turn comes"));
+        drop(its_turn(waits).await);
     }
 
     async fn two_clients_of_one_store_hand_over_to_each_other(url: String) {

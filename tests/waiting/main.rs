@@ -117,12 +117,17 @@ async fn comes(request: LockRequest, name: &str, served: &Served) -> JoinHandle<
     spawn_polled(request.run(body)).await
 }
 
-/// What became of all of them; panics unless each was served.
+/// What a waiter has to show when it was served.
+async fn its_turn<T>(waiter: JoinHandle<Result<T, LockError>>) -> T {
+    let outcome = tokio::time::timeout(2 * SOON, waiter).await.expect("its turn comes");
+    outcome.expect("nobody panics").expect("everybody is served")
+}
+
+/// What all of them have to show, in the order of their coming.
 async fn all_served<T>(waiters: Vec<JoinHandle<Result<T, LockError>>>) -> Vec<T> {
-    let mut outcomes = Vec::new();
+    let mut shown = Vec::new();
     for waiter in waiters {
-        let outcome = tokio::time::timeout(2 * SOON, waiter).await.expect("nobody hangs");
-        outcomes.push(outcome.expect("nobody panics").expect("everybody is served"));
+        shown.push(its_turn(waiter).await);
     }
-    outcomes
+    shown
 }

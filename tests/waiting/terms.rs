@@ -6,7 +6,7 @@ use lock_runtime::{Client, LockError, LossReason, Released, current};
 use lock_tests::{Ledger, Server, on_every_server, on_every_store, spawn_polled};
 use tokio::task::JoinHandle;
 
-use super::{SOON, all_served, connect, connect_asking, enters, name, until, until_in_line};
+use super::{SOON, all_served, connect, connect_asking, enters, its_turn, name, until, until_in_line};
 
 /// Holds the key in this client, and has somebody of this client wait behind it.
 async fn until_waiting(client: &Client, count: u64) {
@@ -63,7 +63,7 @@ on_every_store! {
         }
         held.release().await.expect("the store is there");
         for heir in heirs {
-            let guard = heir.await.expect("no panic").expect("its turn comes");
+            let guard = its_turn(heir).await;
             let began = Instant::now();
             assert_eq!(guard.lost().await, LossReason::MaxHold);
             assert!(began.elapsed() >= max_hold / 2, "{:?}", began.elapsed());
@@ -77,7 +77,7 @@ on_every_store! {
         let held = client.lock("whole").ttl(short).renew(false).acquire().await.expect("it is free");
         let heir = spawn_polled(client.lock("whole").ttl(ttl).renew(false).wait_forever().acquire()).await;
         held.release().await.expect("the store is there");
-        let guard = heir.await.expect("no panic").expect("its turn comes");
+        let guard = its_turn(heir).await;
         let (began, remaining) = (Instant::now(), guard.remaining());
         assert!(remaining > short && remaining <= ttl, "{remaining:?}");
         assert_eq!(guard.lost().await, LossReason::Expired);
@@ -89,7 +89,7 @@ on_every_store! {
         let held = client.lock("longer").ttl(Duration::from_millis(300)).acquire().await.expect("it is free");
         let heir = spawn_polled(client.lock("longer").ttl(Duration::from_secs(9)).wait_forever().acquire()).await;
         held.release().await.expect("the store is there");
-        let guard = heir.await.expect("no panic").expect("its turn comes");
+        let guard = its_turn(heir).await;
         assert!(guard.remaining() > Duration::from_secs(2), "{:?}", guard.remaining());
         assert_eq!(guard.release().await.expect("the store is there"), Released::Freed);
     }
@@ -100,7 +100,7 @@ on_every_store! {
         let held = client.lock("shorter").ttl(Duration::from_secs(30)).acquire().await.expect("it is free");
         let heir = spawn_polled(client.lock("shorter").ttl(ttl).renew(false).wait_forever().acquire()).await;
         held.release().await.expect("the store is there");
-        let guard = heir.await.expect("no panic").expect("its turn comes");
+        let guard = its_turn(heir).await;
         assert!(guard.remaining() <= ttl, "{:?}", guard.remaining());
         let lost = tokio::time::timeout(SOON, guard.lost()).await.expect("nobody renews it");
         assert_eq!(lost, LossReason::Expired);
@@ -160,7 +160,7 @@ on_every_server! {
         until_in_line(&server, "own", 1).await;
         let next = tokio::spawn(holder.lock("own").wait_forever().run(enters(&ledger, "own", Duration::ZERO)));
         held.release().await.expect("the server is there");
-        let guard = waits.await.expect("no panic").expect("its turn comes");
+        let guard = its_turn(waits).await;
         // No first lease of a second: nobody would renew it.
         assert!(guard.remaining() > Duration::from_secs(10), "{:?}", guard.remaining());
         guard.release().await.expect("the server is there");
@@ -176,7 +176,7 @@ fn futures_of(
     for waiter in waiters {
         let tell = tell.clone();
         tokio::spawn(async move {
-            let guard = waiter.await.expect("no panic").expect("its turn comes");
+            let guard = its_turn(waiter).await;
             tell.send(guard).expect("the test listens to the end");
         });
     }

@@ -50,8 +50,8 @@ async fn obey(hands: &Hands, mut told: UnboundedReceiver<String>) {
             ["enough"] => crowd.take().expect("a crowd was asked for").disperses().await,
             ["stats"] => println!("stats {:?}", hands.client.stats()),
             ["end"] => {
-                let report = hands.client.shutdown(Duration::from_secs(5)).await;
-                return println!("left {}", report.left.len());
+                hands.client.shutdown(Duration::from_secs(5)).await;
+                return;
             }
             _ => panic!("what is `{line}`?"),
         }
