@@ -5,7 +5,7 @@ use std::time::Instant;
 use lock_tests::{Ledger, Server, on_every_server};
 
 use super::fleet::Waiter;
-use super::{FIRST_LEASE, LOOK, SLACK, SOON, connect, in_line, name, queue, until_in_line, until_listening};
+use super::{FIRST_LEASE, LOOK, SLACK, SOON, connect, in_line, name, notices_the_dead, queue, until_in_line};
 
 /// So many processes stand in line, in their order, behind a holder of the test's own.
 async fn in_a_line(
@@ -29,8 +29,7 @@ on_every_server! {
         let ledger = Ledger::new();
         let (mut waiters, holder) = in_a_line(2, &server, &ledger, "headless").await;
         waiters[0].worker().kill();
-        // The holder's own client is the third who listens.
-        until_listening(&server, 2).await;
+        notices_the_dead(&server);
         holder.release().await.expect("the server is there");
         waiters[1].served().await;
         assert_eq!(waiters[1].stat("granted_by_message").await, 1, "by the release, not by a look after a second");
@@ -43,7 +42,7 @@ on_every_server! {
         for waiter in &mut waiters[..7] {
             waiter.worker().kill();
         }
-        until_listening(&server, 2).await;
+        notices_the_dead(&server);
         assert_eq!(in_line(&server, "survivor"), 8, "the dead still stand in line");
         holder.release().await.expect("the server is there");
         waiters[7].served().await;
@@ -97,7 +96,7 @@ on_every_server! {
         let ledger = Ledger::new();
         let (mut waiters, holder) = in_a_line(1, &server, &ledger, "forgotten").await;
         waiters[0].worker().kill();
-        until_listening(&server, 1).await;
+        notices_the_dead(&server);
         let left = server.pttl(&queue("forgotten"));
         assert!((1..=30_000).contains(&left), "{left}");
         holder.release().await.expect("the server is there");

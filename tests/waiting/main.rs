@@ -54,8 +54,9 @@ fn queue(key: &str) -> String {
 
 /// How many processes stand in line at the server.
 fn in_line(server: &Server, key: &str) -> usize {
-    // Waiters who look by themselves have a mark beside their entry, with a score below zero.
-    server.ask(&["ZCOUNT", &queue(key), "0", "+inf"])
+    let members: Vec<String> = server.ask(&["ZRANGE", &queue(key), "0", "-1"]);
+    // Waiters who look by themselves have a mark beside their entry.
+    members.iter().filter(|member| !member.starts_with("seen|")).count()
 }
 
 /// Comes back when so many processes stand in line.
@@ -63,10 +64,12 @@ async fn until_in_line(server: &Server, key: &str, processes: usize) {
     until(&format!("{processes} stand in line"), || in_line(server, key) == processes).await;
 }
 
-/// Comes back when so many subscriptions are there.
-async fn until_listening(server: &Server, processes: usize) {
-    let listening = || server.ask::<Vec<String>>(&["PUBSUB", "CHANNELS"]).len();
-    until(&format!("{processes} listen"), || listening() == processes).await;
+/// Comes back when the server knows that those who were killed are gone.
+///
+/// Their connections had ended when their processes were waited for, so that the server, which reads in the order of
+/// coming, has seen the ends when it answers to a connection that is newer.
+fn notices_the_dead(server: &Server) {
+    server.command(&["PING"]);
 }
 
 /// Waits for something that no event announces.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lock_runtime::Client;
+use lock_runtime::{Client, Released};
 use lock_tests::{Ledger, Proxy, Server, on_every_server};
 
 use super::{LOOK, SLACK, SOON, all_served, connect, connect_asking, enters, until_in_line};
@@ -72,7 +72,8 @@ on_every_server! {
         let waits = |_| tokio::spawn(waiter.lock("deaf").wait_forever().run(enters(&ledger, "deaf", Duration::ZERO)));
         let waiters = (0..5).map(waits).collect();
         until_in_line(&server, "deaf", 1).await;
-        held.release().await.expect("whatever the channel says");
+        assert_eq!(held.release().await.expect("the server is there"), Released::Freed, "whatever the channel says");
+        assert_eq!(holder.stats().release_failed, 0);
         all_served(waiters).await;
         let stats = waiter.stats();
         assert_eq!((stats.granted_by_message, stats.acquired), (0, 5), "{stats:?}");

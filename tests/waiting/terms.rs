@@ -2,15 +2,44 @@
 
 use std::time::{Duration, Instant};
 
-use lock_runtime::{Client, LockError, LossReason, Released, current};
+use lock_runtime::{Client, LockError, LockGuard, LockRequest, LossReason, Released, current};
 use lock_tests::{Ledger, Server, on_every_server, on_every_store, spawn_polled};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 use super::{SOON, all_served, connect, connect_asking, enters, its_turn, name, until, until_in_line};
 
-/// Holds the key in this client, and has somebody of this client wait behind it.
+/// Comes back when so many wait in this client.
 async fn until_waiting(client: &Client, count: u64) {
     until(&format!("{count} wait"), || client.stats().waiting == count).await;
+}
+
+/// A lock that came to a request without asking the store, from a holder of the same client on terms of its own; and
+/// a moment just before.
+async fn passed_on(
+    client: &Client,
+    holder: impl Fn() -> LockRequest,
+    heir: impl Fn() -> LockRequest,
+) -> (LockGuard, Instant) {
+    // A lease passes on for 20 ms at most, which may be over on a busy machine.
+    for _ in 0..50 {
+        let before = client.stats().granted_locally;
+        // The first one's lease has no fence for others; the second one's has, as somebody waits behind it.
+        let first = holder().wait_forever().acquire().await.expect("its turn comes");
+        let second = spawn_polled(holder().wait_forever().acquire()).await;
+        let heir = spawn_polled(heir().wait_forever().acquire()).await;
+        first.release().await.expect("the store is there");
+        let second = its_turn(second).await;
+        // So that the holder's time is on its way.
+        tokio::time::sleep(Duration::from_millis(8)).await;
+        let passes_on = Instant::now();
+        second.release().await.expect("the store is there");
+        let guard = its_turn(heir).await;
+        if client.stats().granted_locally > before {
+            return (guard, passes_on);
+        }
+    }
+    panic!("no lease passed on: {:?}", client.stats());
 }
 
 on_every_store! {
@@ -55,52 +84,49 @@ on_every_store! {
     async fn max_hold_counts_from_the_grant_of_one_who_had_it_without_asking(url: String) {
         let client = connect(&url).await;
         let max_hold = Duration::from_millis(300);
-        let request = || client.lock("passed on").ttl(max_hold).max_hold(max_hold).wait_forever();
-        let held = request().acquire().await.expect("it is free");
-        let mut heirs = Vec::new();
-        for _ in 0..3 {
-            heirs.push(spawn_polled(request().acquire()).await);
-        }
-        held.release().await.expect("the store is there");
-        for heir in heirs {
-            let guard = its_turn(heir).await;
-            let began = Instant::now();
-            assert_eq!(guard.lost().await, LossReason::MaxHold);
-            assert!(began.elapsed() >= max_hold / 2, "{:?}", began.elapsed());
-        }
+        let request = || client.lock("passed on").ttl(max_hold).max_hold(max_hold);
+        let (guard, passed_on) = passed_on(&client, request, request).await;
+        assert_eq!(guard.lost().await, LossReason::MaxHold);
+        // Told just before it is over.
+        assert!(passed_on.elapsed() >= max_hold.saturating_sub(Duration::from_millis(3)), "{:?}", passed_on.elapsed());
+    }
+
+    async fn min_hold_is_kept_by_one_who_had_it_without_asking(url: String) {
+        let (client, stranger) = (connect(&url).await, connect(&url).await);
+        let min_hold = Duration::from_millis(300);
+        let holder = || client.lock("kept on").ttl(SOON);
+        let (guard, passed_on) = passed_on(&client, holder, || holder().min_hold(min_hold)).await;
+        let next = spawn_polled(client.lock("kept on").wait_forever().acquire()).await;
+        guard.release().await.expect("the store is there");
+        drop(its_turn(next).await);
+        assert!(passed_on.elapsed() >= min_hold, "{:?}", passed_on.elapsed());
+        drop(stranger.lock("kept on").wait(SOON).acquire().await.expect("min_hold is over"));
     }
 
     async fn a_holder_without_renewal_has_its_whole_ttl_though_the_lease_is_another_ones(url: String) {
         let client = connect(&url).await;
-        let ttl = Duration::from_millis(600);
-        let short = Duration::from_millis(200);
-        let held = client.lock("whole").ttl(short).renew(false).acquire().await.expect("it is free");
-        let heir = spawn_polled(client.lock("whole").ttl(ttl).renew(false).wait_forever().acquire()).await;
-        held.release().await.expect("the store is there");
-        let guard = its_turn(heir).await;
+        let (short, ttl) = (Duration::from_millis(300), Duration::from_millis(900));
+        let holder = || client.lock("whole").ttl(short).renew(false);
+        let (guard, _) = passed_on(&client, holder, || client.lock("whole").ttl(ttl).renew(false)).await;
         let (began, remaining) = (Instant::now(), guard.remaining());
         assert!(remaining > short && remaining <= ttl, "{remaining:?}");
         assert_eq!(guard.lost().await, LossReason::Expired);
-        assert!(began.elapsed() >= short, "{:?}", began.elapsed());
+        assert!(began.elapsed() > short, "{:?}", began.elapsed());
     }
 
     async fn a_holder_with_a_longer_ttl_than_the_lease_has_left_has_time_enough(url: String) {
         let client = connect(&url).await;
-        let held = client.lock("longer").ttl(Duration::from_millis(300)).acquire().await.expect("it is free");
-        let heir = spawn_polled(client.lock("longer").ttl(Duration::from_secs(9)).wait_forever().acquire()).await;
-        held.release().await.expect("the store is there");
-        let guard = its_turn(heir).await;
+        let holder = || client.lock("longer").ttl(Duration::from_millis(300));
+        let (guard, _) = passed_on(&client, holder, || client.lock("longer").ttl(Duration::from_secs(9))).await;
         assert!(guard.remaining() > Duration::from_secs(2), "{:?}", guard.remaining());
         assert_eq!(guard.release().await.expect("the store is there"), Released::Freed);
     }
 
-    async fn a_holder_with_a_shorter_ttl_is_not_held_for_longer(url: String) {
+    async fn a_holder_with_a_shorter_ttl_does_not_have_the_longer_one_of_the_lease(url: String) {
         let client = connect(&url).await;
         let ttl = Duration::from_millis(300);
-        let held = client.lock("shorter").ttl(Duration::from_secs(30)).acquire().await.expect("it is free");
-        let heir = spawn_polled(client.lock("shorter").ttl(ttl).renew(false).wait_forever().acquire()).await;
-        held.release().await.expect("the store is there");
-        let guard = its_turn(heir).await;
+        let holder = || client.lock("shorter").ttl(Duration::from_secs(30));
+        let (guard, _) = passed_on(&client, holder, || client.lock("shorter").ttl(ttl).renew(false)).await;
         assert!(guard.remaining() <= ttl, "{:?}", guard.remaining());
         let lost = tokio::time::timeout(SOON, guard.lost()).await.expect("nobody renews it");
         assert_eq!(lost, LossReason::Expired);
@@ -112,17 +138,19 @@ on_every_server! {
         let (ours, theirs) = (connect(&server.url()).await, connect(&server.url()).await);
         let mut waiters = Vec::new();
         let held = ours.lock("believed").acquire().await.expect("it is free");
-        for (client, ttl_ms) in [(&ours, 400), (&theirs, 3000), (&ours, 9000), (&theirs, 200), (&theirs, 1000)] {
+        for (client, ttl_ms) in [(&ours, 900), (&theirs, 3000), (&ours, 9000), (&theirs, 600), (&theirs, 1000)] {
             let request = client.lock("believed").ttl(Duration::from_millis(ttl_ms)).wait_forever();
             waiters.push(spawn_polled(request.acquire()).await);
         }
         held.release().await.expect("the server is there");
-        let mut checked = futures_of(waiters);
+        let mut checked = as_they_are_granted(waiters);
         while let Some(guard) = checked.recv().await {
             for _ in 0..20 {
-                // In this order, so that time passing is on nobody's side.
-                let left = u64::try_from(server.pttl(&name("believed"))).expect("the key is there and has a ttl");
-                assert!(guard.remaining() <= Duration::from_millis(left), "{:?} of {left} ms", guard.remaining());
+                // Read before the key's, since a renewal may come between; so time that passes is added again.
+                let (read, believed) = (Instant::now(), guard.remaining());
+                let left = Duration::from_millis(u64::try_from(server.pttl(&name("believed"))).unwrap_or(0));
+                let has_left = left + Duration::from_millis(1) + read.elapsed();
+                assert!(believed <= has_left, "{believed:?} of {has_left:?}");
             }
             guard.release().await.expect("the server is there");
         }
@@ -168,10 +196,8 @@ on_every_server! {
     }
 }
 
-/// The guards, as they are granted.
-fn futures_of(
-    waiters: Vec<JoinHandle<Result<lock_runtime::LockGuard, LockError>>>,
-) -> tokio::sync::mpsc::UnboundedReceiver<lock_runtime::LockGuard> {
+/// The guards, in the order in which they are granted.
+fn as_they_are_granted(waiters: Vec<JoinHandle<Result<LockGuard, LockError>>>) -> UnboundedReceiver<LockGuard> {
     let (tell, told) = tokio::sync::mpsc::unbounded_channel();
     for waiter in waiters {
         let tell = tell.clone();
