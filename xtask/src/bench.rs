@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: a benchmark, with the server that it needs.
 //!
-//! Built with optimizations, and run by cargo so that it finds this checkout. Deliberately absent: what is measured,
-//! which the package `lock-benches` knows, and any judgement of it.
+//! Built with optimizations, unless it is to be short and its times mean nothing; run by cargo so that it finds this
+//! checkout. Deliberately absent: what is measured, which the package `lock-benches` knows, and any judgement of it.
 
 use crate::servers;
 use crate::steps::{cargo, run, say};
@@ -10,6 +10,7 @@ use crate::steps::{cargo, run, say};
 pub(crate) fn bench(arguments: &[String]) -> Result<(), String> {
     let redis = servers::redis()?;
     say(&format!("Redis:  {}", redis.display()));
-    let bench = ["run", "--release", "-p", "lock-benches", "--"];
+    let profile = if arguments.iter().any(|argument| argument == "--short") { "dev" } else { "release" };
+    let bench = ["run", "--profile", profile, "-p", "lock-benches", "--"];
     run(cargo(&bench).args(arguments).env("REDIS_SERVER", redis))
 }
