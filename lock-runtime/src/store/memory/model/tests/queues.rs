@@ -372,22 +372,13 @@ fn a_queue_is_gone_30_seconds_after_the_last_look() {
     for (released_at, served) in [(end - Duration::from_nanos(1), true), (end, false)] {
         let mut model = queue_of(&[2]);
         model.look(at(5), &queueing(3, entry()));
-        // Neither of these keeps a queue.
+        // None of these keeps a queue.
         model.look(at(9), &look("a", 9));
         model.renew(at(9), &Renewal { key: "a".into(), token: token(1), ttl: 10 * TTL });
         model.release(at(9), &leave(3));
         model.release(released_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served, "at {released_at:?}");
     }
-}
-
-#[test]
-fn a_hand_over_leaves_the_time_of_the_queue_as_it_is() {
-    let mut model = queue_of(&[2, 3]);
-    model.release(at(9), &release("a", 1, None));
-    heirs(&mut model);
-    model.renew(at(9), &Renewal { key: "a".into(), token: token(2), ttl: 10 * TTL });
-    assert!(line(&mut model, at(31), 2).is_empty());
 }
 
 #[test]
