@@ -52,8 +52,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Opens a session that also tells `listener` of the grants to its waiters, for as long as the session is there
     /// and open; [`Session::listens`] says whether it does.
     ///
-    /// A client has one such session at a time, always for a listener of the same name. A store that keeps no queues
-    /// needs none: its waiters look.
+    /// A client opens one such session for each runtime that calls and one for itself, each for a listener of its own.
+    /// All of them lead to one place and read one clock. A store that keeps no queues needs none: its waiters look.
     ///
     /// # Errors
     /// As [`open`](Store::open). That a server refuses to tell of grants is no error.

@@ -28,6 +28,28 @@ pub struct Look {
 }
 
 /// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+/// use lock_runtime::store::{Ask, Entry, Listener, ListenerId, Look, MemoryStore, Release, Store, Token};
+///
+/// let (tell, told) = mpsc::channel();
+/// let name = ListenerId::from_bits(7);
+/// let session = MemoryStore::new().listen(Listener::new(name, move |grant| drop(tell.send(grant)))).await?;
+/// let (holder, waiter, ttl) = (Token::from_bits(1), Token::from_bits(2), Duration::from_secs(30));
+/// session.acquire(Ask { key: "job:42".into(), token: holder, ttl }).await?;
+///
+/// let first_lease = Duration::from_secs(1);
+/// let entry = Entry { listener: name, first_lease, fences: 1, since: None, alive_for: None };
+/// session.look(Look { key: "job:42".into(), token: waiter, ttl, fences: 1, entry: Some(entry) }).await?;
+///
+/// session.release(Release { key: "job:42".into(), token: holder, keep: None, leave: None }).await?;
+/// let grant = told.recv()?;
+/// assert_eq!((grant.token, grant.first_lease), (waiter, first_lease));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Who is told of the grant.
