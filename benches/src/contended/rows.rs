@@ -224,11 +224,11 @@ mod tests {
     }
 
     #[test]
-    fn flatness_is_made_within_a_round_and_needs_all() {
+    fn growth_is_made_within_a_round_and_needs_all() {
         let samples = rounds::run(1, &[Trial::CONTROL], |_| Ok(ran(1, Vec::new())));
         let line = Line { samples: &samples, work: "" };
         let row = |ours: [Option<f64>; 2]| Row { ours: ours.into(), ..line.row("", Trial::CONTROL, HOLDS) };
         let rows = [row([Some(2.0), Some(2.0)]), row([Some(3.0), None])];
-        assert_eq!(flatness(&rows), [Some(1.5), None]);
+        assert_eq!(growth(&rows), [Some(1.5), None]);
     }
 }
