@@ -1,9 +1,9 @@
 //! What a hand-over costs the server: one command and one message, however many wait.
 
-use lock_tests::{Ledger, Server, on_every_server};
+use lock_tests::{Ledger, Server, on_every_server, spawn_polled};
 
 use super::fleet::{Waiter, holds};
-use super::{connect, queue, until_in_line};
+use super::{connect, its_turn, queue, until_in_line};
 
 const PROCESSES: usize = 4;
 
@@ -65,6 +65,11 @@ on_every_server! {
 
     async fn who_does_not_wait_does_not_queue(server: Server) {
         let [holder, other] = [connect(&server.url()).await, connect(&server.url()).await];
+        // A lock for which somebody has waited a moment ago is asked for in another way.
+        let first = other.lock("held").acquire().await.expect("it is free");
+        let second = spawn_polled(other.lock("held").wait_forever().acquire()).await;
+        first.release().await.expect("the server is there");
+        its_turn(second).await.release().await.expect("the server is there");
         let _held = holder.lock("held").acquire().await.expect("it is free");
         server.reset_commandstats();
         for client in [&holder, &other] {
