@@ -66,8 +66,9 @@ on_every_server! {
     async fn who_does_not_wait_does_not_queue(server: Server) {
         let [holder, other] = [connect(&server.url()).await, connect(&server.url()).await];
         // A lock for which somebody has waited a moment ago is asked for in another way.
-        let first = other.lock("held").acquire().await.expect("it is free");
+        let first = holder.lock("held").acquire().await.expect("it is free");
         let second = spawn_polled(other.lock("held").wait_forever().acquire()).await;
+        until_in_line(&server, "held", 1).await;
         first.release().await.expect("the server is there");
         its_turn(second).await.release().await.expect("the server is there");
         let _held = holder.lock("held").acquire().await.expect("it is free");
