@@ -1,9 +1,9 @@
-//! Waiting: who is served when, what a hand-over costs, and what waiters that die, stop or hear nothing cost the others.
+//! Waiting: who is served when, what a hand-over costs, and what waiters that die, stop or hear nothing cost others.
 //!
-//! What all of it rests on: the queue of a key at the server counts the processes in line, one entry for each, so a test
-//! that knows who stood in line when awaits that, and never trusts its luck. Order and counts are asserted; times only
-//! where a time is the promise, and then so generously that a busy machine keeps them. A client in this process is to
-//! the server what a process is; workers are started where one has to be stopped or killed.
+//! What all of it rests on: the queue of a key at the server counts the processes in line, one entry for each, so a
+//! test that knows who stood in line when awaits that, and never trusts its luck. Order and counts are asserted; times
+//! only where a time is the promise, and then so generously that a busy machine keeps them. A client in this process is
+//! to the server what a process is; workers are started where one has to be stopped or killed.
 
 mod cancelled;
 mod clock;

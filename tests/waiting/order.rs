@@ -70,7 +70,8 @@ on_every_server! {
 
     async fn who_comes_while_others_queue_is_served_after_them(server: Server) {
         let served = Served::default();
-        let [holder, first, newcomer] = [connect(&server.url()).await, connect(&server.url()).await, connect(&server.url()).await];
+        let [holder, first, newcomer] =
+            [connect(&server.url()).await, connect(&server.url()).await, connect(&server.url()).await];
         let held = holder.lock("late").acquire().await.expect("it is free");
         let mut waiters = vec![comes(first.lock("late").wait_forever(), "first", &served).await];
         until_in_line(&server, "late", 1).await;

@@ -168,8 +168,8 @@ on_every_server! {
                 let guard = client.lock(key.as_str()).ttl(ttl).renew(false).wait_forever().acquire().await?;
                 let inside = ledger.enter(&key, guard.fence());
                 // To just before its end, or just past it.
-                tokio::time::sleep(guard.remaining().saturating_sub(Duration::from_millis(u64::from(number % 5) * 5))).await;
-                // Those who are late on a busy machine leave without a word: from here on nobody says that it is theirs.
+                let before = Duration::from_millis(u64::from(number % 5) * 5);
+                tokio::time::sleep(guard.remaining().saturating_sub(before)).await;
                 drop(inside);
                 guard.release().await
             }));
