@@ -167,8 +167,8 @@ on_every_server! {
             all.push(tokio::spawn(async move {
                 let guard = client.lock(key.as_str()).ttl(ttl).renew(false).wait_forever().acquire().await?;
                 let inside = ledger.enter(&key, guard.fence());
-                // To just before its end, or just past it.
-                let before = Duration::from_millis(u64::from(number % 5) * 5);
+                // To just before its end.
+                let before = Duration::from_millis(10 + u64::from(number % 5) * 5);
                 tokio::time::sleep(guard.remaining().saturating_sub(before)).await;
                 drop(inside);
                 guard.release().await

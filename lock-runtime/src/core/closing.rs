@@ -48,8 +48,21 @@ impl<S: Clone> Core<S> {
             let watchers = vec![watcher];
             self.closing = Some(Closing { lose_at, give_up: None, lost: 0, over: false, watchers });
             self.refuse_waiting(now);
+            self.hurry_releases(now);
         }
         self.tick_closing(now);
+    }
+
+    /// Releases that are repeated, in case that an ask comes late, are repeated now; the rest is left to the ttl.
+    fn hurry_releases(&mut self, now: Moment) {
+        let releasing: Vec<TicketId> =
+            self.tickets.iter().filter(|(_, t)| matches!(t.stage, Stage::Releasing(_))).map(|(&id, _)| id).collect();
+        for id in releasing {
+            if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
+                releasing.close(now);
+            }
+            self.file(id);
+        }
     }
 
     /// What it came to, once it is over.

@@ -116,6 +116,13 @@ impl Releasing {
         self.doubt
     }
 
+    /// There is no later: what was put off is due.
+    pub(super) fn close(&mut self, now: Moment) {
+        if let Errand::Due(at) = &mut self.errand {
+            *at = now.min(*at);
+        }
+    }
+
     /// A plain release is due, by the keeper.
     pub(super) fn give_plainly(&mut self, now: Moment) {
         self.errand = Errand::Due(now);
@@ -350,7 +357,7 @@ impl<S: Clone> Core<S> {
     fn release_once_more(&mut self, now: Moment, id: TicketId) {
         let Some(ticket) = self.tickets.get(&id) else { return };
         let Stage::Releasing(releasing) = &ticket.stage else { return };
-        let at = now + self.settings.operation_timeout;
+        let at = if self.closing.is_some() { now } else { now + self.settings.operation_timeout };
         let again = Releasing {
             errand: Errand::Due(at),
             pointless: releasing.pointless.max(at + Duration::from_nanos(1)),

@@ -163,6 +163,22 @@ fn closing_refuses_those_who_wait_and_those_who_come() {
 }
 
 #[test]
+fn closing_repeats_at_once_what_would_be_repeated_later() {
+    let mut story = Story::new();
+    let (id, _) = story.ask("a", no_wait());
+    story.left(id);
+    let (orphan, _, _) = release_of(story.only_job());
+    story.released(orphan, HERE, Err(error(StoreErrorKind::Disconnected)));
+    let (orphan, _, _) = release_of(story.only_job());
+    story.released(orphan, KEEPER, Ok(Released::NotOurs));
+    assert!(story.work().is_empty(), "it is repeated in a while");
+    story.core.close(story.now, Duration::ZERO, 9);
+    let (again, _, _) = release_of(story.only_job());
+    story.released(again, KEEPER, Ok(Released::NotOurs));
+    assert!(story.core.closed().is_some_and(|closed| closed.left.is_empty()));
+}
+
+#[test]
 fn closing_loses_what_is_held_after_the_grace_and_reports_what_is_left() {
     let mut story = Story::new();
     let ends = story.hold("a", no_wait());
