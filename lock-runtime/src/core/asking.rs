@@ -1,20 +1,18 @@
-//! From an arrival to a grant or a refusal: who asks the store, when, and what follows an ask that may have taken effect.
+//! From an arrival to a grant: who asks the store, when, and what the answers mean.
 //!
 //! A task asks by its own session: for a free lock first, then by a look, which queues at the store. Later looks are
 //! the keeper's.
-//! Must stay true: an ask that may have taken effect is followed by a release.
+//! Must stay true: a ticket has one ask under way at most, and an answer to an earlier one counts only if it is a grant.
 
 use std::time::Duration;
 
-use super::hand_over::LONGEST_ROW;
 use super::lease::{By, Fences, Granted, Held};
-use super::line::{Line, PATIENCE};
-use super::release::Releasing;
-use super::waiting::{Turn, Waiting, alive_for, no_answer};
-use super::{Action, Core, Doubt, Job, LineId, Refusal, Settings, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
+use super::line::PATIENCE;
+use super::waiting::{Turn, Waiting, no_answer};
+use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
 use crate::clock::Moment;
 use crate::key::LockKey;
-use crate::store::{Acquired, Ask, Entry, Look, StoreError, StoreErrorKind, Token};
+use crate::store::{Acquired, Ask, StoreError, StoreErrorKind, Token};
 
 impl<S: Clone> Core<S> {
     /// An acquire begins.
@@ -138,39 +136,6 @@ impl<S: Clone> Core<S> {
         self.file(id);
     }
 
-    /// The task of a ticket that had not been granted, or had not seen its grant, is gone.
-    pub(crate) fn left(&mut self, now: Moment, id: TicketId) {
-        match self.stage(id) {
-            Some(Stage::Waiting(waiting)) => {
-                if !matches!(waiting.turn, Turn::Refused(_)) {
-                    self.step_out(now, id);
-                }
-                self.remove(id);
-                self.waiting -= 1;
-            }
-            Some(Stage::Held(_)) => self.end(now, id, None),
-            _ => {}
-        }
-        self.tick_closing(now);
-    }
-
-    /// Refuses everyone who waits.
-    pub(super) fn refuse_waiting(&mut self, now: Moment) {
-        let waiting: Vec<TicketId> = self
-            .tickets
-            .iter()
-            .filter(|(_, ticket)| match &ticket.stage {
-                Stage::Waiting(waiting) => !matches!(waiting.turn, Turn::Refused(_)),
-                Stage::Held(held) => !held.claimed,
-                Stage::Releasing(_) => false,
-            })
-            .map(|(&id, _)| id)
-            .collect();
-        for id in waiting {
-            self.refuse(now, id, Refusal::ShuttingDown);
-        }
-    }
-
     pub(super) fn tick_waiting(&mut self, now: Moment, id: TicketId) -> Option<Job> {
         let ticket = self.tickets.get_mut(&id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
@@ -235,64 +200,6 @@ impl<S: Clone> Core<S> {
         self.look(now, id, line, false).map(|look| Job::Look(id, look, line))
     }
 
-    /// A look that is sent on this line now.
-    fn look(&mut self, now: Moment, id: TicketId, line: LineId, by_task: bool) -> Option<Look> {
-        let entry = self.stand_in_line(now, id);
-        // The keeper answers within the operation time-out; twice that is for a store that panics.
-        let fails_at = now + self.settings.operation_timeout * if by_task { 1 } else { 2 };
-        let ticket = self.tickets.get_mut(&id)?;
-        let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
-        let fences = entry.as_ref().map_or(1, |entry| entry.fences);
-        waiting.carrier = Some(line);
-        waiting.turn = Turn::Asking { sent: now, fails_at, by_task, fences };
-        let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl, fences, entry };
-        self.file(id);
-        Some(look)
-    }
-
-    /// The line is gone over which this ticket would have heard of its grant, and its look was not sent: it goes to its
-    /// old place under a new token, whose listener is another one.
-    pub(crate) fn cut_off(&mut self, now: Moment, id: TicketId) {
-        let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return };
-        if waiting.is_by_task() || !matches!(waiting.turn, Turn::Asking { .. }) {
-            return;
-        }
-        waiting.turn = Turn::MayAsk { keeper_from: now };
-        waiting.home = None;
-        self.give_back(now, id);
-        self.start_over(now, id, None);
-    }
-
-    /// The ticket's place in the store's queue, unless it does not wait: what it asked for first under its token stays.
-    pub(super) fn stand_in_line(&mut self, now: Moment, id: TicketId) -> Option<Entry> {
-        let Settings { listener, local_handover, .. } = self.settings;
-        let keepers = self.keeper.filter(|_| self.listening);
-        let ticket = self.tickets.get(&id)?;
-        let first_lease = self.first_lease.of(&ticket.terms);
-        let others = self.lines.get(&ticket.key).map_or(0, Line::waiters);
-        let round_trip = self.first_lease.round_trip();
-        let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return None };
-        if waiting.entry.is_none() {
-            if waiting.busy_from <= now {
-                return None;
-            }
-            let (listener, told_over) = match waiting.home {
-                Some((line, listener)) => (listener, Some(line)),
-                None => (listener, keepers),
-            };
-            // Where others of this process may have the lease after it, as many as a run may need.
-            let fences = if others > 0 && local_handover { LONGEST_ROW } else { 1 };
-            let entry = Entry { listener, first_lease, fences, since: waiting.place, alive_for: None };
-            waiting.entry = Some((entry, now));
-            waiting.told_over = told_over;
-        }
-        let (entry, _) = waiting.entry.as_ref()?;
-        let alive_for = waiting.told_over.is_none().then(|| alive_for(round_trip));
-        let entry = Entry { alive_for, ..entry.clone() };
-        self.know(id);
-        Some(entry)
-    }
-
     /// Makes a lease of a grant, unless it came too late.
     pub(super) fn grant(&mut self, now: Moment, id: TicketId, granted: Granted) -> bool {
         let Some(ticket) = self.tickets.get_mut(&id) else { return false };
@@ -345,7 +252,7 @@ impl<S: Clone> Core<S> {
     }
 
     /// Goes on waiting in its old place, under a new token.
-    fn start_over(&mut self, now: Moment, id: TicketId, trouble: Option<StoreError>) {
+    pub(super) fn start_over(&mut self, now: Moment, id: TicketId, trouble: Option<StoreError>) {
         self.forget_token(id);
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
@@ -405,55 +312,6 @@ impl<S: Clone> Core<S> {
         if give_up {
             self.refuse(now, id, Refusal::Unavailable(error));
         }
-    }
-
-    /// Ends a ticket without a grant; its task has yet to hear of it.
-    pub(super) fn refuse(&mut self, now: Moment, id: TicketId, refusal: Refusal) {
-        if let Some(Stage::Held(_)) = self.stage(id) {
-            self.held -= 1;
-            self.waiting += 1;
-        }
-        self.step_out(now, id);
-        self.forget_token(id);
-        if let Some(stage) = self.stage_mut(id) {
-            *stage = Stage::Waiting(Waiting::refused(refusal));
-        }
-        self.wake(id);
-        self.file(id);
-    }
-
-    /// Leaves the line, and follows what may have taken effect by a release.
-    fn step_out(&mut self, now: Moment, id: TicketId) {
-        self.give_back(now, id);
-        self.vacate(id);
-        if let Some(ticket) = self.tickets.get(&id) {
-            let key = ticket.key.clone();
-            self.pass_turn(now, &key);
-        }
-    }
-
-    /// Queues a release of the ticket's token, if there is anything to release.
-    fn give_back(&mut self, now: Moment, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
-        let (doubt, entry) = match &ticket.stage {
-            Stage::Waiting(waiting) => (waiting.may_take_effect(), waiting.entry.as_ref().map(|(entry, _)| entry)),
-            Stage::Held(held) => (held.in_doubt(), held.entry.as_ref()),
-            Stage::Releasing(_) => return,
-        };
-        if doubt == Doubt::Nowhere && entry.is_none() && matches!(ticket.stage, Stage::Waiting(_)) {
-            return;
-        }
-        let releasing = Releasing::orphan(now, ticket.terms.ttl, doubt, entry.cloned());
-        self.insert_orphan(ticket.key.clone(), ticket.token, ticket.terms, releasing);
-    }
-
-    /// Gives back a token that no task of ours waits for.
-    pub(super) fn insert_orphan(&mut self, key: LockKey, token: Token, terms: Terms, releasing: Releasing) {
-        if releasing.holds_line() {
-            self.lines.entry(key.clone()).or_default().releasing += 1;
-        }
-        let stage = Stage::Releasing(releasing);
-        self.insert(Ticket { key, token, terms, seat: None, stage, filed: Moment::MAX, known: false });
     }
 
     fn report_time_out(&mut self, id: TicketId) {

@@ -64,21 +64,6 @@ impl<S: Clone> Core<S> {
         self.insert_orphan(grant.key, grant.token, terms, releasing);
     }
 
-    /// The keeper's line is a new one: whoever stands in the queue looks whether a message was lost, and what was read
-    /// of the old one's clock counts no more.
-    pub(super) fn look_again(&mut self, now: Moment) {
-        let (listener, told_over) = (self.settings.listener, self.keeper.filter(|_| self.listening));
-        let queued: Vec<TicketId> = self.by_token.values().copied().collect();
-        for id in queued {
-            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id)
-                && waiting.entry.as_ref().is_some_and(|(entry, _)| entry.listener == listener)
-            {
-                waiting.look_again(now, told_over);
-                self.file(id);
-            }
-        }
-    }
-
     /// The lease of a holder that ends goes to the next in line without asking the store, if it may.
     pub(super) fn pass_on(&mut self, now: Moment, id: TicketId, is_wanted: bool) -> bool {
         let Some(heir) = self.heir_without_asking(now, id) else { return false };

@@ -16,7 +16,9 @@ mod first_lease;
 mod hand_over;
 mod holding;
 pub(crate) mod lease;
+mod leaving;
 mod line;
+mod looking;
 mod release;
 mod renewal;
 #[cfg(test)]

@@ -1,0 +1,86 @@
+//! How a waiter stands in the store's queue: its looks, its entry, and over which line it hears of its grant.
+//!
+//! Must stay true: a token has one entry; a look goes over the line where the waiter hears, so that the clock that it
+//! reads is that of the store that tells.
+
+use super::hand_over::LONGEST_ROW;
+use super::line::Line;
+use super::waiting::{Turn, alive_for};
+use super::{Core, LineId, Settings, Stage, TicketId};
+use crate::clock::Moment;
+use crate::store::{Entry, Look};
+
+impl<S: Clone> Core<S> {
+    /// A look that is sent on this line now.
+    pub(super) fn look(&mut self, now: Moment, id: TicketId, line: LineId, by_task: bool) -> Option<Look> {
+        let entry = self.stand_in_line(now, id);
+        // The keeper answers within the operation time-out; twice that is for a store that panics.
+        let fails_at = now + self.settings.operation_timeout * if by_task { 1 } else { 2 };
+        let ticket = self.tickets.get_mut(&id)?;
+        let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
+        let fences = entry.as_ref().map_or(1, |entry| entry.fences);
+        waiting.carrier = Some(line);
+        waiting.turn = Turn::Asking { sent: now, fails_at, by_task, fences };
+        let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl, fences, entry };
+        self.file(id);
+        Some(look)
+    }
+
+    /// The line is gone over which this ticket would have heard of its grant, and its look was not sent: it goes to its
+    /// old place under a new token, whose listener is another one.
+    pub(crate) fn cut_off(&mut self, now: Moment, id: TicketId) {
+        let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return };
+        if waiting.is_by_task() || !matches!(waiting.turn, Turn::Asking { .. }) {
+            return;
+        }
+        waiting.turn = Turn::MayAsk { keeper_from: now };
+        waiting.home = None;
+        self.give_back(now, id);
+        self.start_over(now, id, None);
+    }
+
+    /// The keeper's line is a new one: whoever stands in the queue looks whether a message was lost, and what was read
+    /// of the old one's clock counts no more.
+    pub(super) fn look_again(&mut self, now: Moment) {
+        let (listener, told_over) = (self.settings.listener, self.keeper.filter(|_| self.listening));
+        let queued: Vec<TicketId> = self.by_token.values().copied().collect();
+        for id in queued {
+            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id)
+                && waiting.entry.as_ref().is_some_and(|(entry, _)| entry.listener == listener)
+            {
+                waiting.look_again(now, told_over);
+                self.file(id);
+            }
+        }
+    }
+
+    /// The ticket's place in the store's queue, unless it does not wait: what it asked for first under its token stays.
+    pub(super) fn stand_in_line(&mut self, now: Moment, id: TicketId) -> Option<Entry> {
+        let Settings { listener, local_handover, .. } = self.settings;
+        let keepers = self.keeper.filter(|_| self.listening);
+        let ticket = self.tickets.get(&id)?;
+        let first_lease = self.first_lease.of(&ticket.terms);
+        let others = self.lines.get(&ticket.key).map_or(0, Line::waiters);
+        let round_trip = self.first_lease.round_trip();
+        let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return None };
+        if waiting.entry.is_none() {
+            if waiting.busy_from <= now {
+                return None;
+            }
+            let (listener, told_over) = match waiting.home {
+                Some((line, listener)) => (listener, Some(line)),
+                None => (listener, keepers),
+            };
+            // Where others of this process may have the lease after it, as many as a run may need.
+            let fences = if others > 0 && local_handover { LONGEST_ROW } else { 1 };
+            let entry = Entry { listener, first_lease, fences, since: waiting.place, alive_for: None };
+            waiting.entry = Some((entry, now));
+            waiting.told_over = told_over;
+        }
+        let (entry, _) = waiting.entry.as_ref()?;
+        let alive_for = waiting.told_over.is_none().then(|| alive_for(round_trip));
+        let entry = Entry { alive_for, ..entry.clone() };
+        self.know(id);
+        Some(entry)
+    }
+}
