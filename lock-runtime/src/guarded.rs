@@ -15,6 +15,7 @@ use tracing::Span;
 use crate::clock::{self, Moment};
 use crate::enclosing;
 use crate::error::LockError;
+use crate::mutant::{Mutant, planted};
 use crate::observe;
 use crate::request::Call;
 use crate::ticket::{Acquiring, Holding, Releasing, Start};
@@ -118,6 +119,9 @@ impl<F: Future> Future for Guarded<F> {
                             Some(panic)
                         }
                         Stepped::Lost(error) => {
+                            if planted(Mutant::BodyOutlivesRelease) {
+                                *this.phase = Phase::Over;
+                            }
                             this.body.set(Body::Gone);
                             *this.phase = Phase::Over;
                             return Poll::Ready(Err(error));

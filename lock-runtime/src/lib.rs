@@ -41,6 +41,7 @@ mod guarded;
 mod keeper;
 mod key;
 mod lines;
+mod mutant;
 mod mutex;
 mod observe;
 mod outcome;
@@ -54,6 +55,10 @@ mod ticket;
 #[doc(hidden)]
 #[allow(missing_docs)]
 pub mod private;
+
+#[cfg(feature = "proof")]
+#[doc(hidden)]
+pub mod proof;
 
 pub mod conformance;
 #[cfg(feature = "redis")]

@@ -12,6 +12,7 @@ use super::waiting::{Turn, Waiting, no_answer};
 use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
 use crate::clock::Moment;
 use crate::key::LockKey;
+use crate::mutant::{Mutant, planted};
 use crate::store::{Acquired, Ask, StoreError, StoreErrorKind, Token};
 
 impl<S: Clone> Core<S> {
@@ -124,7 +125,8 @@ impl<S: Clone> Core<S> {
             Ok(Acquired::Granted { fence }) if !matches!(waiting.turn, Turn::Refused(_)) => {
                 let by_look = waiting.entry.is_some();
                 let fences = Fences::block(fence, waiting.fences_asked_at(sent));
-                let granted = self.grant(now, id, Granted { fences, from: sent, by: By::Answer });
+                let from = if planted(Mutant::ClockFromReply) { now } else { sent };
+                let granted = self.grant(now, id, Granted { fences, from, by: By::Answer });
                 self.tally.by_look += u64::from(granted && by_look);
             }
             Ok(Acquired::Held { for_at_most, queued_at }) if current => {
@@ -311,6 +313,8 @@ impl<S: Clone> Core<S> {
         waiting.pause(now, ticket.token);
         if give_up {
             self.refuse(now, id, Refusal::Unavailable(error));
+        } else if planted(Mutant::RetryWithNewToken) {
+            self.start_over(now, id, Some(error));
         }
     }
 

@@ -12,6 +12,7 @@ use super::release::{Releasing, Turning};
 use super::waiting::{Turn as Asks, Waiting};
 use super::{Core, Doubt, LineId, Stage, Terms, TicketId, Wait};
 use crate::clock::Moment;
+use crate::mutant::{Mutant, planted};
 use crate::store::{Grant, Release, Released, StoreError, Turn, Turned};
 
 /// How many holders of one process have a lease in a row, until others have their turn. They end with their fences.
@@ -33,9 +34,10 @@ impl<S: Clone> Core<S> {
             // The clock that it is counted by may be another one's; a look over the new line follows.
             return;
         }
+        let counted = waiting.handed_not_before(grant.clock).min(now);
         let granted = Granted {
             fences: Fences::block(grant.fence, grant.fences),
-            from: waiting.handed_not_before(grant.clock).min(now),
+            from: if planted(Mutant::HandOverFromArrival) { now } else { counted },
             by: By::Message { first_lease: grant.first_lease },
         };
         if self.grant(now, id, granted) {

@@ -9,6 +9,7 @@ use super::waiting::no_answer;
 use super::{Action, Core, Job, Refusal, Stage, TicketId};
 use crate::clock::Moment;
 use crate::error::LossReason;
+use crate::mutant::{Mutant, planted};
 use crate::store::{Renewal, Renewed, StoreError, StoreErrorKind, Token};
 
 /// What the task that renews by hand does now.
@@ -41,7 +42,12 @@ impl<S: Clone> Core<S> {
             // A late "yes" never revives.
             return self.end_by_clock(now, id, reason);
         }
+        let sent = if planted(Mutant::ClockFromReply) { now } else { sent };
         match answer {
+            Err(_) if planted(Mutant::FailedRenewalCounts) => {
+                held.renewed(sent, ttl);
+                held.schedule.succeeded(now, held.ttl, token);
+            }
             Ok(Renewed::Renewed) => {
                 if std::mem::take(&mut held.first_lease) {
                     self.first_lease.was_long_enough();

@@ -9,6 +9,7 @@ use super::waiting::Waiting;
 use super::{Doubt, LineId, Terms};
 use crate::clock::Moment;
 use crate::error::LossReason;
+use crate::mutant::{Mutant, planted};
 use crate::store::{Entry, StoreError, Token};
 
 /// How long before its deadline an idle body is told: one tick of a timer and the wake of a thread.
@@ -26,6 +27,9 @@ pub(crate) fn margin(ttl: Duration) -> Duration {
 
 /// How long of a ttl a body may use.
 pub(crate) fn usable(ttl: Duration) -> Duration {
+    if planted(Mutant::MarginOfWrongSign) {
+        return ttl.saturating_sub(drift(ttl)) + margin(ttl);
+    }
     ttl.saturating_sub(drift(ttl) + margin(ttl))
 }
 
@@ -119,6 +123,7 @@ impl Held {
     pub(super) fn new(now: Moment, granted: Granted, terms: &Terms, token: Token) -> Self {
         let (lasts, schedule) = match granted.by {
             By::Answer => (terms.ttl, Schedule::start(granted.from, terms.ttl, token)),
+            By::Message { first_lease } if planted(Mutant::FirstLeaseUnrenewed) => (first_lease, Schedule::never()),
             By::Message { first_lease } => (first_lease, Schedule::start_soon(now, first_lease)),
         };
         let schedule = if terms.renew { schedule } else { Schedule::never() };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::first_lease::Reading;
 use super::{Doubt, LineId, Refusal, Via, Wait, jitter};
 use crate::clock::Moment;
+use crate::mutant::{Mutant, planted};
 use crate::store::{Entry, ListenerId, StoreError, StoreErrorKind, Token};
 
 /// How long a waiter rests between two looks, on average, if it is told of nothing.
@@ -237,7 +238,8 @@ impl Waiting {
             let rest = LOOK_EVERY / 2 + jitter(token, self.tries, LOOK_EVERY);
             rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
         };
-        self.turn = Turn::Resting { until: now + rest, told_busy: true };
+        let until = if is_told && planted(Mutant::MessagesAlone) { Moment::MAX } else { now + rest };
+        self.turn = Turn::Resting { until, told_busy: true };
     }
 }
 

@@ -11,6 +11,7 @@ use super::expiring::Expiring;
 use super::queue::{Queue, Waiter, micros};
 use crate::clock::Moment;
 use crate::key::LockKey;
+use crate::mutant::{Mutant, planted};
 use crate::store::{
     Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Token, Turn, Turned,
 };
@@ -64,7 +65,7 @@ impl Model {
     /// Moves the expiry to `ttl` from now, if that is later.
     pub(crate) fn renew(&mut self, now: Moment, renewal: &Renewal) -> Renewed {
         self.forget_some(now);
-        match self.held_by(now, &renewal.key, renewal.token) {
+        match self.held_by_unless(Mutant::RenewWithoutCompare, now, &renewal.key, renewal.token) {
             Some(expiry) => {
                 self.locks.set(&renewal.key, renewal.token, expiry.max(now + renewal.ttl));
                 Renewed::Renewed
@@ -79,7 +80,7 @@ impl Model {
         if release.leave.is_some() {
             self.leave(now, &release.key, release.token);
         }
-        if self.held_by(now, &release.key, release.token).is_none() {
+        if self.held_by_unless(Mutant::ReleaseWithoutCompare, now, &release.key, release.token).is_none() {
             return Released::NotOurs;
         }
         if let Some(keep) = release.keep {
@@ -128,6 +129,11 @@ impl Model {
         self.locks.get(now, key).filter(|(holder, _)| **holder == token).map(|(_, expiry)| expiry)
     }
 
+    /// The same, without the comparison if that fault is planted.
+    fn held_by_unless(&self, fault: Mutant, now: Moment, key: &LockKey, token: Token) -> Option<Moment> {
+        self.locks.get(now, key).filter(|(holder, _)| **holder == token || planted(fault)).map(|(_, expiry)| expiry)
+    }
+
     fn grant(&mut self, key: &LockKey, token: Token, expiry: Moment, fences: u32) -> Acquired {
         self.locks.set(key, token, expiry);
         Acquired::Granted { fence: self.mint(fences) }
@@ -138,7 +144,10 @@ impl Model {
         let (mut queue, expiry) = self.queues.take(now, key)?;
         let next = queue.first(|waiter| {
             let listens = || self.listening.contains(&waiter.entry.listener);
-            Some(waiter.token) == asks || listens() || waiter.mark.is_some_and(|mark| now < mark)
+            Some(waiter.token) == asks
+                || listens()
+                || waiter.mark.is_some_and(|mark| now < mark)
+                || planted(Mutant::DeadWaiterNotSkipped)
         });
         self.put(key, queue, expiry);
         next
@@ -185,5 +194,7 @@ impl Model {
     }
 }
 
+#[cfg(any(test, feature = "proof"))]
+mod faults;
 #[cfg(test)]
 mod tests;

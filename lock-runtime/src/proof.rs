@@ -1,0 +1,3 @@
+//! What this project's own proofs reach of its inside. No part of the API: it may change or go at any time.
+
+pub use crate::mutant::{ALL, Mutant, plant};
