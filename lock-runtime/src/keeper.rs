@@ -19,7 +19,7 @@ use crate::core::{Given, Giving, Job, LineId, TicketId, no_answer};
 use crate::lines::Line;
 use crate::observe;
 use crate::shared::Shared;
-use crate::store::{Acquired, Renewal, StoreError, StoreErrorKind, StoreFuture};
+use crate::store::{Acquired, Renewal, StoreError, StoreErrorKind, StoreFuture, Token};
 
 /// How many renewals one call of the store carries.
 const BATCH: usize = 64;
@@ -132,13 +132,13 @@ impl Keeper {
             match job {
                 Job::Renew(renewal) => renewals.push(renewal),
                 Job::Acquire(id, ask) => {
-                    let operation = line.session.acquire(ask);
-                    drop(tokio::spawn(errand.ask(id, operation)));
+                    let (token, operation) = (ask.token, line.session.acquire(ask));
+                    drop(tokio::spawn(errand.ask(id, token, operation)));
                 }
                 Job::Look(id, look, via) => match self.shared.lines.find(via) {
                     Some(line) => {
-                        let operation = line.session.look(look);
-                        drop(tokio::spawn(Errand { line, ..errand }.ask(id, operation)));
+                        let (token, operation) = (look.token, line.session.look(look));
+                        drop(tokio::spawn(Errand { line, ..errand }.ask(id, token, operation)));
                     }
                     None => self.shared.with(|core, now| core.cut_off(now, id)),
                 },
@@ -184,9 +184,9 @@ struct Errand {
 }
 
 impl Errand {
-    async fn ask(self, id: TicketId, operation: StoreFuture<Result<Acquired, StoreError>>) {
+    async fn ask(self, id: TicketId, token: Token, operation: StoreFuture<Result<Acquired, StoreError>>) {
         let answer = self.carry(self.shared.operation_timeout, &self.line, operation).await.and_then(|answer| answer);
-        self.shared.with(|core, now| core.answered(now, id, self.sent, answer));
+        self.shared.with(|core, now| core.answered(now, id, token, self.sent, answer));
         self.finish();
     }
 

@@ -42,7 +42,8 @@ pub(crate) struct Acquiring {
     /// None before the first poll.
     id: Option<TicketId>,
     arrived: Moment,
-    sent: Option<Sent<Acquired>>,
+    /// With the token that it asks for.
+    sent: Option<(Token, Sent<Acquired>)>,
 }
 
 impl Acquiring {
@@ -58,12 +59,12 @@ impl Acquiring {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
         self.seat.register(cx.waker());
         loop {
-            if let (Some(sent), Some(id)) = (&mut self.sent, self.id)
+            if let (Some((token, sent)), Some(id)) = (&mut self.sent, self.id)
                 && let Poll::Ready(answer) = sent.poll(cx)
             {
-                let at = sent.at;
+                let (token, at) = (*token, sent.at);
                 self.sent = None;
-                self.client.shared().with(|core, now| core.answered(now, id, at, answer));
+                self.client.shared().with(|core, now| core.answered(now, id, token, at, answer));
             }
             let line = self.client.shared().lines.here();
             let (now, step) = match self.step(line.as_deref()) {
@@ -72,12 +73,12 @@ impl Acquiring {
             };
             match (step, line) {
                 (Step::Ask(ask), Some(line)) => {
-                    let operation = line.session.acquire(ask);
-                    self.sent = Some(Sent { at: now, line, operation });
+                    let (token, operation) = (ask.token, line.session.acquire(ask));
+                    self.sent = Some((token, Sent { at: now, line, operation }));
                 }
                 (Step::Look(look), Some(line)) => {
-                    let operation = line.session.look(look);
-                    self.sent = Some(Sent { at: now, line, operation });
+                    let (token, operation) = (look.token, line.session.look(look));
+                    self.sent = Some((token, Sent { at: now, line, operation }));
                 }
                 (Step::Granted { fence, until }, _) => return Poll::Ready(Ok(self.hold(now, fence, until))),
                 (Step::Refused(refusal), _) => {

@@ -103,14 +103,22 @@ impl<S: Clone> Core<S> {
         step
     }
 
-    /// The ask that was sent at `sent` was answered.
-    pub(crate) fn answered(&mut self, now: Moment, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
+    /// The ask for this token that was sent at `sent` was answered.
+    pub(crate) fn answered(
+        &mut self,
+        now: Moment,
+        id: TicketId,
+        token: Token,
+        sent: Moment,
+        answer: Result<Acquired, StoreError>,
+    ) {
         if answer.is_ok() {
             self.first_lease.saw_round_trip(now.since(sent));
         }
-        let waiting = match self.stage_mut(id) {
-            Some(Stage::Waiting(waiting)) if waiting.since <= sent => waiting,
-            Some(Stage::Held(held)) if answer.is_ok() => {
+        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let waiting = match &mut ticket.stage {
+            Stage::Waiting(waiting) if ticket.token == token => waiting,
+            Stage::Held(held) if answer.is_ok() => {
                 // Whatever it did is known now, and the lease is held anyway.
                 held.unanswered.take_if(|(asked, _)| *asked == sent);
                 if held.in_doubt() == Doubt::Nowhere {
@@ -144,8 +152,9 @@ impl<S: Clone> Core<S> {
         match waiting.turn {
             _ if waiting.time_up <= now => {
                 let blocked = self.occupants_trouble(id).or_else(|| self.outage.clone());
+                let held = self.has_waited_for_a_holder(id);
                 let Some(Stage::Waiting(waiting)) = self.stage(id) else { return None };
-                let refusal = waiting.time_up_refusal(blocked);
+                let refusal = waiting.time_up_refusal(held, blocked);
                 self.report_time_out(id);
                 self.refuse(now, id, refusal);
                 None
@@ -278,7 +287,9 @@ impl<S: Clone> Core<S> {
         held_for: Option<Duration>,
         clock: Option<u64>,
     ) {
-        self.refuse_impatient(now, id, sent);
+        let waits_on = matches!(self.stage(id), Some(Stage::Waiting(waiting)) if now < waiting.busy_from);
+        // Whoever came while this was asked has the answer too, if this one stays before them.
+        self.refuse_impatient(now, id, if waits_on { Moment::MAX } else { sent });
         let Some(ticket) = self.tickets.get_mut(&id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         waiting.answered = true;

@@ -16,16 +16,24 @@ use crate::store::StoreError;
 pub(super) const PATIENCE: Duration = Duration::from_millis(10);
 
 /// The tickets of one key, in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Line {
     /// Who asks or holds.
     pub(super) occupant: Option<TicketId>,
     /// Releases that have yet to be answered; nobody asks before.
     pub(super) releasing: u32,
+    /// When the key was last known to be held; whoever came before that has waited for a busy key.
+    held_at: Moment,
     /// By order of arrival.
     queue: BTreeMap<u64, TicketId>,
     /// Those whose time to wait is over, and who wait only to hear whether the key is free.
     impatient: BTreeMap<u64, TicketId>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { occupant: None, releasing: 0, held_at: Moment::MIN, queue: BTreeMap::new(), impatient: BTreeMap::new() }
+    }
 }
 
 impl Line {
@@ -112,8 +120,10 @@ impl<S: Clone> Core<S> {
     /// The key was seen to be held, by an ask that was sent at `sent` or by a grant to `winner`.
     pub(super) fn refuse_impatient(&mut self, now: Moment, winner: TicketId, sent: Moment) {
         let Some(key) = self.tickets.get(&winner).map(|ticket| &ticket.key) else { return };
-        let Some(line) = self.lines.get(key) else { return };
-        let heard: Vec<TicketId> = line.impatient.values().copied().filter(|&id| self.came_before(id, sent)).collect();
+        let Some(line) = self.lines.get_mut(key) else { return };
+        line.held_at = line.held_at.max(sent.min(now));
+        let impatient: Vec<TicketId> = line.impatient.values().copied().collect();
+        let heard: Vec<TicketId> = impatient.into_iter().filter(|&id| self.came_before(id, sent)).collect();
         for id in heard {
             self.refuse(now, id, Refusal::Busy);
         }
@@ -131,6 +141,19 @@ impl<S: Clone> Core<S> {
             Some(Stage::Waiting(waiting)) => matches!(waiting.turn, Turn::Resting { told_busy: true, .. }),
             _ => false,
         }
+    }
+
+    /// The key was held until now, by somebody of this process.
+    pub(super) fn was_held(&mut self, now: Moment, key: &LockKey) {
+        if let Some(line) = self.lines.get_mut(key) {
+            line.held_at = now;
+        }
+    }
+
+    /// Whether the key was held while this ticket waited for it.
+    pub(super) fn has_waited_for_a_holder(&self, id: TicketId) -> bool {
+        let line = self.tickets.get(&id).and_then(|ticket| self.lines.get(&ticket.key));
+        line.is_some_and(|line| self.came_before(id, line.held_at))
     }
 
     /// What keeps the one whom this ticket waits for from being answered.

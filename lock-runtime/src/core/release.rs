@@ -181,6 +181,7 @@ impl<S: Clone> Core<S> {
             ..Releasing::orphan(now, held.ttl, doubt, held.entry.take())
         });
         let key = ticket.key.clone();
+        self.was_held(now, &key);
         if queued {
             self.contended.note(now, &key);
         }

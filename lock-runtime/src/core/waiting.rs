@@ -212,12 +212,13 @@ impl Waiting {
         matches!(self.turn, Turn::Asking { sent: current, .. } if current == sent)
     }
 
-    /// What to say when the time is up.
-    pub(super) fn time_up_refusal(&self, blocked: Option<StoreError>) -> Refusal {
-        if self.answered && self.trouble.is_none() {
-            return Refusal::Busy;
+    /// What to say when the time is up: whether the key was held meanwhile, and what kept others from asking.
+    pub(super) fn time_up_refusal(&self, held: bool, blocked: Option<StoreError>) -> Refusal {
+        match (&self.trouble, blocked) {
+            (None, _) if self.answered => Refusal::Busy,
+            (None, None) if held => Refusal::Busy,
+            (trouble, blocked) => Refusal::Unavailable(trouble.clone().or(blocked).unwrap_or_else(no_answer)),
         }
-        Refusal::Unavailable(self.trouble.clone().or(blocked).unwrap_or_else(no_answer))
     }
 
     pub(super) fn pause(&mut self, now: Moment, token: Token) {

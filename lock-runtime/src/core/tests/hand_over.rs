@@ -180,6 +180,22 @@ fn a_message_that_comes_too_late_is_given_back_and_the_old_place_asked_for() {
     assert_eq!((entry.since, entry.first_lease), (Some(place), ms(2000)), "and asks for twice the time");
 }
 
+/// A process that was stopped does everything in one instant when it goes on.
+#[test]
+fn an_answer_for_a_token_that_was_given_back_in_the_same_instant_grants_nothing() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    let enqueued = story.now;
+    story.pass(ms(1300));
+    let Job::Look(_, again, _) = story.only_job() else { panic!("its rest is over") };
+    assert_eq!(again.token, look.token);
+    story.tell(grant(look.token, 9, ms(1000), clock(enqueued)));
+    let (_, release, _) = release_of(story.only_job());
+    assert_eq!(release.token, look.token);
+    story.answer(id, story.now, Ok(Acquired::Granted { fence: 10 }));
+    assert!(matches!(story.next(id), Step::Stand), "that lock was given back");
+}
+
 #[test]
 fn a_key_that_nobody_waits_for_is_given_back_at_once() {
     let mut story = Story::new();

@@ -1,7 +1,6 @@
 //! What the core decides, told as stories: time is an argument, the store's answers are ours to give.
 
 mod ending;
-mod fleet;
 mod hand_over;
 mod holding;
 mod waiting;
@@ -50,6 +49,8 @@ pub(super) struct Story {
     pub(super) woken: Vec<u32>,
     pub(super) lost: Vec<(u32, LossReason)>,
     pub(super) timed_out: Vec<LineId>,
+    /// For which token a ticket asked at a moment.
+    asked: HashMap<(TicketId, Moment), Token>,
 }
 
 impl Story {
@@ -63,7 +64,15 @@ impl Story {
     pub(super) fn unconnected() -> Self {
         let now = Moment::from_nanos(1_000_000_000_000);
         let core = Core::new(settings());
-        Self { core, now, next_seat: 0, woken: Vec::new(), lost: Vec::new(), timed_out: Vec::new() }
+        Self {
+            core,
+            now,
+            next_seat: 0,
+            woken: Vec::new(),
+            lost: Vec::new(),
+            timed_out: Vec::new(),
+            asked: HashMap::new(),
+        }
     }
 
     pub(super) fn pass(&mut self, time: Duration) {
@@ -82,6 +91,9 @@ impl Story {
 
     pub(super) fn next(&mut self, id: TicketId) -> Step {
         let step = self.core.next(self.now, id, Some(Via { line: HERE, listener: None }));
+        if let Step::Ask(Ask { token, .. }) | Step::Look(Look { token, .. }) = &step {
+            self.asked.insert((id, self.now), *token);
+        }
         self.listen();
         step
     }
@@ -94,7 +106,8 @@ impl Story {
     }
 
     pub(super) fn answer(&mut self, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
-        self.core.answered(self.now, id, sent, answer);
+        let token = self.asked.get(&(id, sent)).copied().unwrap_or(self.core.tickets[&id].token);
+        self.core.answered(self.now, id, token, sent, answer);
         self.listen();
     }
 
@@ -116,6 +129,11 @@ impl Story {
 
     pub(super) fn work(&mut self) -> Vec<Job> {
         let jobs = self.core.work(self.now);
+        for job in &jobs {
+            if let Job::Acquire(id, Ask { token, .. }) | Job::Look(id, Look { token, .. }, _) = job {
+                self.asked.insert((*id, self.now), *token);
+            }
+        }
         self.listen();
         jobs
     }

@@ -108,6 +108,16 @@ fn one_busy_answer_serves_all_who_came_before_its_question() {
 }
 
 #[test]
+fn a_neighbours_busy_answer_is_told_at_once_to_who_does_not_wait() {
+    let mut story = Story::new();
+    let (first, sent) = story.ask("a", patient());
+    story.pass(ms(1));
+    let after = story.arrive("a", no_wait()).expect("it waits for the answer");
+    story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
+    assert!(matches!(story.next(after), Step::Refused(Refusal::Busy)), "the neighbour stands before it");
+}
+
+#[test]
 fn a_grant_tells_all_who_do_not_wait() {
     let mut story = Story::new();
     let (first, sent) = story.ask("a", no_wait());
@@ -137,6 +147,37 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
     assert!(release.leave.is_some(), "it leaves the queue");
     story.released(leaving, KEEPER, Ok(Released::NotOurs));
     story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_waiter_whose_time_is_up_while_a_neighbour_looks_is_told_busy() {
+    let mut story = Story::new();
+    let (first, sent) = story.ask("a", patient());
+    let late = story.arrive("a", terms(Wait::AtMost(OPERATION))).expect("it waits");
+    story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
+    while story.now.since(sent) < OPERATION - ms(200) {
+        story.next_work();
+        let sent = story.now;
+        story.held_elsewhere(first, sent, TTL);
+    }
+    // This one is on its way still.
+    assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+    story.now = sent + OPERATION;
+    assert!(story.work().is_empty());
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
+}
+
+#[test]
+fn a_waiter_whose_time_is_up_while_a_neighbour_gives_back_is_told_busy() {
+    let mut story = Story::new();
+    let holder = story.hold("a", Terms { min_hold: Some(OPERATION), ..patient() });
+    let late = story.arrive("a", terms(Wait::AtMost(OPERATION))).expect("it waits");
+    story.pass(OPERATION - ms(1));
+    story.end(holder, None);
+    assert!(matches!(story.only_job(), Job::Give(..)));
+    story.pass(ms(1));
+    story.work();
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
 }
 
 #[test]
