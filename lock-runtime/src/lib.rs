@@ -49,6 +49,8 @@ mod random;
 mod request;
 mod seat;
 mod shared;
+#[cfg(feature = "proof")]
+mod simulator;
 pub mod store;
 mod ticket;
 

@@ -19,7 +19,7 @@ pub enum Mutant {
     LossIgnored,
     /// A renewal that failed counts as one that was confirmed.
     FailedRenewalCounts,
-    #[cfg(any(test, feature = "proof"))]
+    #[cfg(feature = "proof")]
     /// Fences come from a counter that starts anew when the store forgets.
     PlainFenceCounter,
     /// A lost body is dropped after the release of its lock.

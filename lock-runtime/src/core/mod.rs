@@ -15,6 +15,8 @@ mod doubt;
 mod first_lease;
 mod hand_over;
 mod holding;
+#[cfg(feature = "proof")]
+mod inspect;
 pub(crate) mod lease;
 mod leaving;
 mod line;

@@ -194,7 +194,7 @@ impl Model {
     }
 }
 
-#[cfg(any(test, feature = "proof"))]
+#[cfg(feature = "proof")]
 mod faults;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,37 @@
+//! What the simulator sees of a core, beside what it is told.
+
+use super::{Core, TicketId};
+use crate::store::Token;
+
+impl<S: Clone> Core<S> {
+    /// The token under which a ticket stands at the store.
+    pub(crate) fn token_of(&self, id: TicketId) -> Option<Token> {
+        self.tickets.get(&id).map(|ticket| ticket.token)
+    }
+
+    /// Whether any ticket has this token.
+    pub(crate) fn knows(&self, token: Token) -> bool {
+        self.tickets.values().any(|ticket| ticket.token == token)
+    }
+
+    /// What is still there of a core that has come to rest; nothing should be.
+    pub(crate) fn residue(&self) -> Option<String> {
+        let is_empty = self.tickets.is_empty()
+            && self.lines.is_empty()
+            && self.by_token.is_empty()
+            && self.due.is_empty()
+            && self.parked.is_empty()
+            && (self.held, self.waiting) == (0, 0);
+        let Self { tickets, lines, by_token, due, parked, held, waiting, .. } = self;
+        (!is_empty).then(|| {
+            let keys: Vec<String> = lines.keys().map(ToString::to_string).collect();
+            format!(
+                "{} tickets, lines of {keys:?}, {} known tokens, {} filed, {} parked, {held} held, {waiting} waiting",
+                tickets.len(),
+                by_token.len(),
+                due.len(),
+                parked.len()
+            )
+        })
+    }
+}
