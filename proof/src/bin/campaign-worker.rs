@@ -1,0 +1,5 @@
+//! A process of a campaign; see `lock_proof::campaign`.
+
+fn main() {
+    lock_proof::campaign::work();
+}

@@ -1,0 +1,66 @@
+//! C2: fences grow in the order of the grants, and none is there twice.
+//!
+//! Who was granted first is known from outside in one direction only: for certain when one body had begun before the
+//! other grant can have been made. While the assumptions hold, leases exclude each other, and then the bodies' first
+//! steps tell the order.
+
+use super::super::clock::Moment;
+use super::super::history::{Call, Grant, History};
+use super::{Check, Judged, named};
+
+pub(super) fn regressions(history: &History) -> Judged {
+    let mut judged = Judged::default();
+    for (key, granted) in history.granted() {
+        let before = history.fences_before.get(&key).copied().unwrap_or_default();
+        for &(call, grant) in &granted {
+            if grant.fence <= before {
+                let what = format!("key {key}: {} although {before} was there in an earlier phase", named(call));
+                judged.note(false, Check::FenceRegression, grant.at, what);
+            }
+        }
+        twice(&granted, &mut judged);
+        against_order(history, &granted, &mut judged);
+    }
+    judged
+}
+
+fn twice(granted: &[(&Call, Grant)], judged: &mut Judged) {
+    let mut by_fence = granted.to_vec();
+    by_fence.sort_by_key(|(_, grant)| grant.fence);
+    for pair in by_fence.windows(2) {
+        if pair[0].1.fence == pair[1].1.fence {
+            let what = format!("key {}: {} and {} have the same", pair[0].0.key, named(pair[0].0), named(pair[1].0));
+            judged.note(false, Check::FenceRegression, pair[0].1.at.max(pair[1].1.at), what);
+        }
+    }
+}
+
+/// Takes the grants in the order of the earliest moments at which they can have been made, and beside them those that
+/// had begun by then.
+fn against_order(history: &History, granted: &[(&Call, Grant)], judged: &mut Judged) {
+    let mut later: Vec<(Moment, &Call, Grant)> =
+        granted.iter().map(|&(call, grant)| (not_before(history, call, grant), call, grant)).collect();
+    later.sort_by_key(|&(earliest, ..)| earliest);
+    let mut begun = granted.iter().peekable();
+    let mut greatest: Option<(&Call, Grant)> = None;
+    for (earliest, call, grant) in later {
+        while let Some(&&(first, its)) = begun.peek().filter(|(_, its)| its.at < earliest) {
+            if greatest.is_none_or(|(_, most)| its.fence > most.fence) {
+                greatest = Some((first, its));
+            }
+            begun.next();
+        }
+        if let Some((before, most)) = greatest.filter(|(_, most)| most.fence > grant.fence) {
+            let what = format!("key {}: {} after {}", call.key, named(call), named(before));
+            judged.note(false, Check::FenceRegression, grant.at.max(most.at), what);
+        }
+    }
+}
+
+/// Whose body had begun before this moment was granted before this grant.
+pub(super) fn not_before(history: &History, call: &Call, grant: Grant) -> Moment {
+    if history.intact {
+        return call.steps.first().map_or(grant.at, |step| step.start.entered);
+    }
+    call.granted_at_the_earliest(grant)
+}

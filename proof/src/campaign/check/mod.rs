@@ -1,0 +1,236 @@
+//! The checks: pure functions from a history to what is wrong with it.
+//!
+//! What must stay true: nothing here knows a clock, a file or a server. A holder is excused for what it did because it
+//! stood still, by exactly as much as it stood still, and for nothing else. A process stands still when the nemesis
+//! stopped it, when the kernel says that it waited for a processor, and, for one body, in the part of a step that is
+//! longer than the margin, since bodies here never mean to take as long. What was excused is counted.
+
+mod fences;
+mod resources;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use super::clock::{Moment, margin, nanos};
+use super::fault::Fault;
+use super::history::{Call, History, SeenKind, Step, Still, merged};
+
+/// What can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Check {
+    /// Two bodies were there at once.
+    Overlap,
+    /// A fence that is not greater than that of an earlier grant.
+    FenceRegression,
+    /// A step that began at or after the deadline.
+    LatePoll,
+    /// A register that compares fences let the wrong one in, or kept the right one out.
+    WrongWriter,
+    /// An increment that was overwritten.
+    LostUpdate,
+    /// A call or a body without an end, or a loss that was told before its body was gone.
+    Unended,
+    /// A key that nobody was granted any more.
+    StuckKey,
+    /// A call that did not come back, or a worker that ended by itself.
+    StuckWaiter,
+    /// A key in Redis without an expiry, or one that was left over.
+    StrayKey,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) check: Check,
+    pub(crate) at: Moment,
+    pub(crate) what: String,
+}
+
+/// What a check has to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) findings: Vec<Finding>,
+    /// What would be wrong, had the one who did it not stood still; or, in a phase with broken assumptions, what had to
+    /// be expected.
+    pub(crate) excused: Vec<Finding>,
+    /// Of those, the ones that a broken assumption explains, with what broke it.
+    pub(crate) caused: Vec<(Finding, Option<Fault>)>,
+}
+
+/// All checks.
+pub(crate) fn judge(history: &History) -> Judged {
+    let mut judged = Judged::default();
+    judged.add_if_intact(history, overlaps(history));
+    judged.add(fences::regressions(history));
+    judged.add(late_polls(history));
+    judged.add(resources::wrong_writers(history));
+    judged.add_if_intact(history, resources::lost_updates(history));
+    judged.add(unended(history));
+    judged.add(seen(history));
+    judged
+}
+
+impl Check {
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Overlap,
+        Self::FenceRegression,
+        Self::LatePoll,
+        Self::WrongWriter,
+        Self::LostUpdate,
+        Self::Unended,
+        Self::StuckKey,
+        Self::StuckWaiter,
+        Self::StrayKey,
+    ];
+
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Overlap => "overlaps",
+            Self::FenceRegression => "fence regressions",
+            Self::LatePoll => "late polls",
+            Self::WrongWriter => "wrong writers",
+            Self::LostUpdate => "lost updates",
+            Self::Unended => "unended calls",
+            Self::StuckKey => "stuck keys",
+            Self::StuckWaiter => "stuck waiters",
+            Self::StrayKey => "stray keys",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.check.plural(), self.at, self.what)
+    }
+}
+
+impl Judged {
+    fn add(&mut self, one: Self) {
+        self.findings.extend(one.findings);
+        self.excused.extend(one.excused);
+    }
+
+    /// Adds what is only forbidden while the assumptions hold.
+    fn add_if_intact(&mut self, history: &History, one: Self) {
+        if history.intact {
+            return self.add(one);
+        }
+        self.excused.extend(one.excused);
+        self.caused.extend(one.findings.into_iter().map(|finding| {
+            let broken_before = history.faults.iter().filter(|planted| planted.from <= finding.at);
+            let cause = broken_before.filter(|planted| !planted.fault.keeps_assumptions()).max_by_key(|it| it.from);
+            let cause = cause.map(|planted| planted.fault);
+            (finding, cause)
+        }));
+    }
+
+    fn note(&mut self, excused: bool, check: Check, at: Moment, what: String) {
+        let list = if excused { &mut self.excused } else { &mut self.findings };
+        list.push(Finding { check, at, what });
+    }
+}
+
+/// C1: from its first step until it is gone, a body is alone with its key.
+fn overlaps(history: &History) -> Judged {
+    let mut judged = Judged::default();
+    for (key, granted) in history.granted() {
+        let mut inside: Vec<&Call> = Vec::new();
+        for (call, grant) in granted {
+            inside.retain(|before| history.gone(before) > grant.at);
+            for before in &inside {
+                let what = format!("key {key}: {} was there when {} came", named(before), named(call));
+                judged.note(excused_for_being_there(history, before, grant.at), Check::Overlap, grant.at, what);
+            }
+            inside.push(call);
+        }
+    }
+    judged
+}
+
+/// Whether a body was late in leaving by no longer than it stood still, since a margin before the next one came.
+fn excused_for_being_there(history: &History, call: &Call, came: Moment) -> bool {
+    let gone = history.gone(call);
+    let margin = margin_of(call);
+    let mut still = history.process(call).still.clone();
+    still.extend(call.steps.iter().map(|step| Still { from: step.from + margin, to: step.to.unwrap_or(gone) }));
+    still.retain(|still| still.from < still.to);
+    let stood = merged(still);
+    let since = came.saturating_sub(margin);
+    let stood: u64 = stood.iter().map(|still| still.to.min(gone).saturating_sub(still.from.max(since))).sum();
+    gone != Moment::MAX && stood >= gone - came
+}
+
+/// C3: no step begins at or after the deadline.
+///
+/// The library looks between the moment at which the call was polled and the first thing the body does. So a step is
+/// late for certain if the lease was over when the call was polled; if it was over only when the body began, the
+/// look lay in between.
+fn late_polls(history: &History) -> Judged {
+    let mut judged = Judged::default();
+    for call in &history.calls {
+        for step in call.steps.iter().filter(|step| step.start.deadline <= step.from) {
+            let between = match step.start.was_held {
+                Some(held) => held,
+                None => history.process(call).stood(step.start.entered, step.from) > 0,
+            };
+            let what = format!("key {}: a step of {}", call.key, named(call));
+            judged.note(between, Check::LatePoll, step.from, what);
+        }
+    }
+    judged
+}
+
+/// C6: every call comes to its end, and a loss is told when the body is gone.
+fn unended(history: &History) -> Judged {
+    let mut judged = Judged::default();
+    for call in &history.calls {
+        let mut wrong = |at, what: &str| {
+            judged.note(false, Check::Unended, at, format!("key {}: {} {what}", call.key, named(call)));
+        };
+        let killed = history.process(call).killed.is_some();
+        if !killed && call.ended.is_none() {
+            wrong(call.tried, "did not come back");
+        }
+        if call.grant.is_some() && call.dropped.is_none() && (!killed || call.ended.is_some()) {
+            wrong(call.tried, "left its body behind");
+        }
+        if let Some((heard, _)) = call.lost
+            && call.grant.is_some()
+            && call.dropped.is_none_or(|dropped| dropped > heard)
+        {
+            wrong(heard, "heard of its loss before its body was gone");
+        }
+    }
+    judged
+}
+
+/// C7 and C8: what had to be seen while it was there.
+fn seen(history: &History) -> Judged {
+    let mut judged = Judged::default();
+    for seen in &history.seen {
+        let check = match seen.kind {
+            SeenKind::StuckKey => Check::StuckKey,
+            SeenKind::StuckWorker => Check::StuckWaiter,
+            SeenKind::StrayKey => Check::StrayKey,
+        };
+        judged.note(false, check, seen.at, seen.what.clone());
+    }
+    judged
+}
+
+fn margin_of(call: &Call) -> u64 {
+    nanos(margin(Duration::from_nanos(call.ttl)))
+}
+
+/// Whether a step did something so late because its process stood still in the middle of it.
+fn stood_in_step(history: &History, call: &Call, step: &Step, until: Moment) -> bool {
+    let stood = history.process(call).stood(step.from, until);
+    stood > 0 || until.saturating_sub(step.from) > margin_of(call)
+}
+
+fn named(call: &Call) -> String {
+    let fence = call.grant.map_or_else(|| "none".to_owned(), |grant| grant.fence.to_string());
+    format!("worker {} task {} fence {fence}", call.process, call.task)
+}

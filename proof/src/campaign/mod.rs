@@ -1,0 +1,151 @@
+//! The campaign: a fleet of processes on a real server, a nemesis, and a ledger outside Redis.
+//!
+//! It runs in phases of two kinds. In one (S) only such things go wrong that a lock must survive, and then two bodies
+//! are never there at once. In the other (X) the server loses what it acknowledged, or somebody else writes lock keys;
+//! then two bodies may meet, which is counted, but fences still grow, no step begins after a deadline, and a resource
+//! that compares fences is still right.
+//!
+//! In reading order: `phase` is one phase, `fleet` its workers (`worker`, in processes of their own), `nemesis` what
+//! goes wrong (`fault`), `oracle` the resources that are locked, `scan` a look at the keys in Redis; `event` is what is
+//! written down, `history` what it is put together to, `check` what is wrong with that, and `report` tells.
+//! What must stay true: the last line is the verdict, and the exit code says the same. Deliberately absent: mending
+//! anything, and times that are judged closely; the machine may be busy.
+
+mod chance;
+mod check;
+mod clock;
+mod event;
+mod fault;
+mod fleet;
+mod history;
+mod nemesis;
+mod oracle;
+mod phase;
+mod report;
+mod scan;
+mod store;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use phase::Phase;
+use report::Report;
+
+const USAGE: &str = "usage: campaign [--seconds N] [--seed S] [--without-lock]
+
+  --seconds       for how long faults are planted; 60 by default
+  --seed          what chance goes by; by default the time
+  --without-lock  the workers lock nothing, to see that this is noticed";
+
+/// The name of the oracle's socket.
+const ORACLE: &str = "oracle";
+/// About how long a phase with faults of both kinds lasts, and which part of it keeps the assumptions.
+const ROUND: u64 = 30;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    seconds: u64,
+    seed: u64,
+    without_lock: bool,
+}
+
+/// The program `campaign`.
+pub fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match options(&arguments) {
+        Some(options) => run(options),
+        None => {
+            eprintln!("{USAGE}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The program `campaign-worker`.
+pub fn work() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    worker::run(&arguments);
+}
+
+fn options(arguments: &[String]) -> Option<Options> {
+    let mut options = Options { seconds: 60, seed: clock::now(), without_lock: false };
+    let mut words = arguments.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--seconds" => options.seconds = words.next()?.parse().ok().filter(|&seconds| seconds > 0)?,
+            "--seed" => options.seed = words.next()?.parse().ok()?,
+            "--without-lock" => options.without_lock = true,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
+fn run(options: Options) -> ExitCode {
+    println!("seed {}", options.seed);
+    let mut server = store::start();
+    let mut report = Report::default();
+    let mut fences = BTreeMap::new();
+    for phase in phases(options) {
+        let kind = if phase.intact { "S, assumptions intact" } else { "X, assumptions broken" };
+        println!("phase {kind}, seed {}, {:?}", phase.seed, phase.lasts);
+        let mut ran = phase::run(&mut server, phase, options);
+        ran.history.fences_before.clone_from(&fences);
+        for (key, granted) in ran.history.granted() {
+            let greatest = fences.entry(key).or_default();
+            *greatest = granted.iter().map(|(_, grant)| grant.fence).max().unwrap_or_default().max(*greatest);
+        }
+        report.take_in(&ran);
+    }
+    report.tell();
+    let verdict = if report.is_clean() { "held" } else { "BROKEN" };
+    println!("verdict: {verdict}, seed {}", options.seed);
+    if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Rounds of both kinds; without locks there is no promise that could be broken by assumptions.
+fn phases(options: Options) -> Vec<Phase> {
+    let all = Duration::from_secs(options.seconds);
+    if options.without_lock {
+        return vec![Phase { intact: true, lasts: all, seed: options.seed }];
+    }
+    let rounds = options.seconds.div_ceil(ROUND);
+    let round = all / u32::try_from(rounds).unwrap_or(u32::MAX);
+    let of_round = |number: u64| {
+        let seed = options.seed.wrapping_mul(1_000).wrapping_add(2 * number);
+        let intact = Phase { intact: true, lasts: round * 2 / 3, seed };
+        [intact, Phase { intact: false, lasts: round / 3, seed: seed + 1 }]
+    };
+    (0..rounds).flat_map(of_round).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(words: &str) -> Option<Options> {
+        options(&words.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_asked_for_is_understood() {
+        let options = Options { seconds: 5, seed: 7, without_lock: true };
+        assert_eq!(of("--seed 7 --seconds 5 --without-lock"), Some(options));
+        for wrong in ["--seed", "--seconds 0", "--seconds x", "5", "--with-lock"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn phases_of_both_kinds_take_as_long_as_is_asked_for() {
+        for seconds in [1, 30, 31, 300] {
+            let phases = phases(Options { seconds, seed: 1, without_lock: false });
+            let lasts: Duration = phases.iter().map(|phase| phase.lasts).sum();
+            assert!(lasts.abs_diff(Duration::from_secs(seconds)) < Duration::from_millis(1), "{lasts:?}");
+            assert!(phases[0].intact && !phases[1].intact);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! One phase: a fleet at work, faults of one kind, calm, and the end; it becomes a history.
+//!
+//! A phase begins with a fleet of its own and ends when no process of it is left, so that what a broken assumption did
+//! to one phase says nothing about the next.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lock_tests::{Server, TemporaryDir};
+
+use super::Options;
+use super::clock::{nanos, now};
+use super::event::Line;
+use super::fleet::Fleet;
+use super::history::{History, Seen, SeenKind};
+use super::nemesis::{self, Plan, Script};
+use super::oracle::Oracle;
+use super::scan;
+use super::worker::TTLS_MS;
+
+/// How many keys there are.
+const KEYS: u64 = 3;
+/// How much later than by the longest ttl a key may be granted again on a machine that is busy: a second, and a cap
+/// that is generous.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// Which faults, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Phase {
+    pub(crate) intact: bool,
+    pub(crate) lasts: Duration,
+    pub(crate) seed: u64,
+}
+
+/// What is known after a phase.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) history: History,
+    /// What each process wrote.
+    pub(crate) lines: Vec<Vec<Line>>,
+    pub(crate) script: Script,
+}
+
+/// Runs it.
+pub(crate) fn run(server: &mut Server, phase: Phase, options: Options) -> Ran {
+    let port = server.port();
+    let keys: Vec<u64> = (0..KEYS).collect();
+    let directory = TemporaryDir::new("campaign");
+    let oracle = Oracle::listen(&directory.path().join(super::ORACLE));
+    let mut fleet = Fleet::start(directory.path(), port, KEYS, phase.seed, options);
+    let script = Script::new();
+    let until = now() + nanos(phase.lasts);
+    let plan = Plan { seed: phase.seed, until, intact: phase.intact, keys: &keys, script: &script };
+    let over = AtomicBool::new(false);
+    let mut seen = Vec::new();
+    let (processes, in_fleet) = std::thread::scope(|scope| {
+        let scanner = scope.spawn(|| scan::scan(port, &over));
+        let in_server = scope.spawn(|| nemesis::trouble_server(server, &plan));
+        nemesis::trouble_workers(&mut fleet, &plan);
+        in_server.join().expect("the nemesis of the server comes to its end");
+        seen.extend(stuck_keys(&oracle, &keys));
+        let finished = fleet.finish();
+        over.store(true, Ordering::Relaxed);
+        seen.extend(scanner.join().expect("the scan comes to its end"));
+        finished
+    });
+    seen.extend(in_fleet);
+    seen.extend(scan::leftovers(port, patience()));
+    let mut history = History { intact: phase.intact, deeds: oracle.deeds(), seen, ..History::default() };
+    history.faults = script.planted();
+    let mut lines = Vec::new();
+    for (process, its_lines) in processes {
+        history.take_in(process, &its_lines);
+        lines.push(its_lines);
+    }
+    Ran { history, lines, script }
+}
+
+/// The longest ttl and some grace.
+fn patience() -> Duration {
+    TTLS_MS.into_iter().max().map(Duration::from_millis).unwrap_or_default() + GRACE
+}
+
+/// The keys that nobody is granted after the last fault.
+fn stuck_keys(oracle: &Oracle, keys: &[u64]) -> Vec<Seen> {
+    let calm = now();
+    let missing = oracle.not_entered_since(calm, keys, patience());
+    let stuck = |key| Seen { at: calm, kind: SeenKind::StuckKey, what: format!("key {key}: nobody is granted it") };
+    missing.into_iter().map(stuck).collect()
+}

@@ -1,0 +1,117 @@
+//! The report: what was held, what was faulted, what was found; and for each finding what happened around it.
+
+use std::collections::BTreeMap;
+
+use super::check::{self, Check, Finding, Judged};
+use super::clock::Moment;
+use super::event::Line;
+use super::fault::Fault;
+use super::history::Planted;
+use super::phase::Ran;
+
+/// How many events before and behind a finding are shown.
+const AROUND: usize = 100;
+/// How many findings of a phase are shown with what was around them.
+const SHOWN: usize = 3;
+
+/// What all phases came to.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    grants: BTreeMap<&'static str, usize>,
+    outcomes: BTreeMap<String, usize>,
+    faults: BTreeMap<Fault, usize>,
+    found: BTreeMap<Check, usize>,
+    excused: BTreeMap<Check, usize>,
+    caused: BTreeMap<(Check, Option<Fault>), usize>,
+    deeds: usize,
+}
+
+impl Report {
+    /// Judges a phase, and shows what is wrong with it.
+    pub(crate) fn take_in(&mut self, ran: &Ran) {
+        let history = &ran.history;
+        for call in &history.calls {
+            if call.grant.is_some() {
+                *self.grants.entry(history.process(call).executor).or_default() += 1;
+            }
+            let outcome = call.ended.as_ref().map_or("killed", |(_, outcome)| outcome);
+            *self.outcomes.entry(outcome.to_owned()).or_default() += 1;
+        }
+        for planted in &history.faults {
+            *self.faults.entry(planted.fault).or_default() += 1;
+        }
+        self.deeds += history.deeds.len();
+        let Judged { findings, excused, caused } = check::judge(history);
+        for finding in &excused {
+            *self.excused.entry(finding.check).or_default() += 1;
+        }
+        for (finding, cause) in &caused {
+            *self.caused.entry((finding.check, *cause)).or_default() += 1;
+        }
+        for (place, finding) in findings.iter().enumerate() {
+            *self.found.entry(finding.check).or_default() += 1;
+            println!("FOUND {finding}");
+            if place < SHOWN {
+                show_around(ran, finding);
+            }
+        }
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    pub(crate) fn tell(&self) {
+        println!("\nheld");
+        let grants: usize = self.grants.values().sum();
+        println!("  {grants:>8} grants, {} deeds under them", self.deeds);
+        for (executor, count) in &self.grants {
+            println!("  {count:>8} {executor}");
+        }
+        println!("calls");
+        for (outcome, count) in &self.outcomes {
+            println!("  {count:>8} {outcome}");
+        }
+        println!("faulted");
+        for (fault, count) in &self.faults {
+            let kind = if fault.keeps_assumptions() { "S" } else { "X" };
+            println!("  {count:>8} {kind} {fault}");
+        }
+        println!("excused, because the process stood still");
+        for (check, count) in &self.excused {
+            println!("  {count:>8} {}", check.plural());
+        }
+        println!("explained by broken assumptions");
+        for ((check, cause), count) in &self.caused {
+            let cause = cause.map_or_else(|| "an earlier phase".to_owned(), |fault| fault.to_string());
+            println!("  {count:>8} {} after {cause}", check.plural());
+        }
+        println!("found");
+        for check in Check::ALL {
+            println!("  {:>8} {}", self.found.get(&check).copied().unwrap_or_default(), check.plural());
+        }
+    }
+}
+
+/// What happened around a finding: everybody's events, and the script of the faults.
+fn show_around(ran: &Ran, finding: &Finding) {
+    println!("  the faults around it:");
+    let near = |planted: &&Planted| planted.from.abs_diff(finding.at).min(planted.to.abs_diff(finding.at)) < NEAR;
+    for planted in ran.history.faults.iter().filter(near) {
+        println!("    {} .. {}  {}", planted.from, planted.to, ran.script.line(planted));
+    }
+    let mut all: Vec<(Moment, usize, &Line)> = Vec::new();
+    for (process, lines) in ran.lines.iter().enumerate() {
+        all.extend(lines.iter().map(|line| (line.at, process, line)));
+    }
+    all.sort_by_key(|&(at, process, _)| (at, process));
+    let middle = all.partition_point(|&(at, ..)| at < finding.at);
+    let around = middle.saturating_sub(AROUND)..(middle + AROUND).min(all.len());
+    println!("  the events around it, by worker and task:");
+    for (_, process, line) in &all[around] {
+        println!("    worker {process} {line}");
+    }
+}
+
+/// Faults within five seconds of a finding are shown with it.
+const NEAR: u64 = 5_000_000_000;

@@ -1,0 +1,83 @@
+//! Looks at the keys in Redis all the time, on connections of its own: each expires some day.
+//!
+//! Deliberately absent: what the keys hold.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection, RedisResult};
+
+use super::clock::now;
+use super::history::{Seen, SeenKind};
+
+/// What a stranger writes into a lock key.
+pub(crate) const STRANGER: &str = "stranger";
+/// The pause between two looks: short against any ttl, and cheap.
+const PAUSE: Duration = Duration::from_millis(10);
+const ANSWER: Duration = Duration::from_millis(500);
+/// The names of all keys but the counter, and among them those that never expire.
+const LOOK: &str = "
+local immortal, all = {}, {}
+for _, key in ipairs(redis.call('KEYS', 'lock:*')) do
+    if key ~= 'lock:fence' then
+        all[#all + 1] = key
+        local strangers = redis.call('TYPE', key).ok == 'string' and redis.call('GET', key) == ARGV[1]
+        if redis.call('PTTL', key) == -1 and not strangers then immortal[#immortal + 1] = key end
+    end
+end
+return {all, immortal}";
+
+/// What one look sees: all keys, and those that never expire.
+type Look = (BTreeSet<String>, BTreeSet<String>);
+
+/// Looks until it is told to stop, and says what it saw that must not be.
+pub(crate) fn scan(port: u16, stop: &AtomicBool) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    let mut known = BTreeSet::new();
+    let mut connection = None;
+    while !stop.load(Ordering::Relaxed) {
+        match look(port, &mut connection) {
+            Ok((_, immortal)) => seen.extend(immortal.into_iter().filter(|key| known.insert(key.clone())).map(stray)),
+            // The server is someone else's to trouble.
+            Err(_) => connection = None,
+        }
+        std::thread::sleep(PAUSE);
+    }
+    seen
+}
+
+/// Waits until no key is left but the counter; those that are after `patience`.
+pub(crate) fn leftovers(port: u16, patience: Duration) -> Vec<Seen> {
+    let deadline = Instant::now() + patience;
+    let mut connection = None;
+    loop {
+        let looked = look(port, &mut connection);
+        match looked {
+            Ok((all, _)) if all.is_empty() => return Vec::new(),
+            Ok((all, _)) if Instant::now() >= deadline => return all.into_iter().map(left_over).collect(),
+            Err(error) if Instant::now() >= deadline => panic!("the server does not answer after all: {error}"),
+            Ok(_) => {}
+            Err(_) => connection = None,
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+fn stray(key: String) -> Seen {
+    Seen { at: now(), kind: SeenKind::StrayKey, what: format!("`{key}` never expires") }
+}
+
+fn left_over(key: String) -> Seen {
+    Seen { at: now(), kind: SeenKind::StrayKey, what: format!("`{key}` was left over") }
+}
+
+fn look(port: u16, connection: &mut Option<Connection>) -> RedisResult<Look> {
+    if connection.is_none() {
+        let made = Client::open(format!("redis://127.0.0.1:{port}"))?.get_connection_with_timeout(ANSWER)?;
+        made.set_read_timeout(Some(ANSWER))?;
+        *connection = Some(made);
+    }
+    let connection = connection.as_mut().expect("it was made just now");
+    redis::cmd("EVAL").arg(LOOK).arg(0).arg(STRANGER).query(connection)
+}

@@ -1,0 +1,71 @@
+//! The server of a campaign: what it is started with, and what is asked of it besides.
+//!
+//! The workers log in as a user with the rights that the library's documentation asks for. All that the server
+//! acknowledged is on its disk, so that a restart is no excuse.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lock_tests::{Kind, Server};
+use redis::Value;
+
+/// How long a server may refuse a command of ours.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Where a server with an append-only file has it.
+const APPENDED: &str = "appendonlydir";
+const RIGHTS: [&str; 17] = [
+    "+set", "+incr", "+incrby", "+get", "+pttl", "+pexpire", "+del", "+time", "+eval", "+evalsha", "+exists", "+zadd",
+    "+zrem", "+zscore", "+zpopmin", "+publish", "+subscribe",
+];
+
+/// A server with an append-only file and the workers' user.
+pub(crate) fn start() -> Server {
+    let mut settings = Server::builder(Kind::Redis).arg("--appendonly", "yes").arg("--appendfsync", "always");
+    let user = ["--user", "app", "on", ">secret", "~lock:*", "resetchannels", "&lock:wake:*"];
+    // Settings come in pairs; saying the last right twice does no harm.
+    let words: Vec<&str> = user.into_iter().chain(RIGHTS).chain(["+subscribe"]).collect();
+    for pair in words.chunks(2) {
+        settings = settings.arg(pair[0], pair.get(1).copied().unwrap_or("on"));
+    }
+    settings.start()
+}
+
+/// The URL of the workers' user on a port.
+pub(crate) fn url_on(port: u16) -> String {
+    format!("redis://app:secret@127.0.0.1:{port}")
+}
+
+/// The name of a lock in Redis.
+pub(crate) fn name(key: u64) -> String {
+    format!("lock:{{{}}}", lock_key(key))
+}
+
+/// The key of a lock, as the workers know it.
+pub(crate) fn lock_key(key: u64) -> String {
+    format!("campaign:{key}")
+}
+
+/// Sends a command until it is answered; a server may be busy with something else that was done to it.
+pub(crate) fn command(server: &Server, words: &[&str]) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(error) = server.try_ask::<Value>(words) {
+        assert!(Instant::now() < deadline, "{words:?} on port {} failed: {error}", server.port());
+    }
+}
+
+pub(crate) fn revoke_rights(server: &Server) {
+    command(server, &["ACL", "SETUSER", "app", "-@all"]);
+}
+
+pub(crate) fn give_rights(server: &Server) {
+    command(server, &[&["ACL", "SETUSER", "app"], &RIGHTS[..]].concat());
+}
+
+/// Kills it and starts it again with nothing on its disk.
+pub(crate) fn restart_empty(server: &mut Server) {
+    let directory: Vec<String> = server.ask(&["CONFIG", "GET", "dir"]);
+    let appended: PathBuf = [&directory[1], APPENDED].iter().collect();
+    server.kill();
+    std::fs::remove_dir_all(&appended).expect("the files of a server that is gone can be removed");
+    server.restart();
+}

@@ -1,0 +1,90 @@
+//! The body: short awaits, stretches without one, and work on the resources outside Redis.
+//!
+//! No stretch is longer than its share of the margin, which is what a body promises the library.
+
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::Duration;
+
+use super::super::chance::Chance;
+use super::super::clock::margin;
+use super::super::oracle::Asking;
+use super::Shared;
+use super::call::Call;
+
+/// How a body means to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Ok,
+    Error,
+    Panic,
+}
+
+/// What a planned panic carries.
+#[derive(Debug)]
+pub(crate) struct Planned;
+
+/// A body did not work out.
+#[derive(Debug)]
+pub(crate) struct Unlucky;
+
+pub(crate) struct Job {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) call: Arc<Call>,
+    pub(crate) key: u64,
+    pub(crate) ttl: Duration,
+    /// For how long it means to run.
+    pub(crate) lasts: Duration,
+    pub(crate) ending: Ending,
+    pub(crate) chance: Chance,
+}
+
+/// Something that takes its time to be dropped.
+struct Slow(Duration);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        sleep(self.0);
+    }
+}
+
+impl Job {
+    /// Works on the resources, step by step, then ends as it means to.
+    pub(crate) async fn work(mut self) -> Result<(), Unlucky> {
+        let fence = self.call.hold().expect("a body runs under something").fence();
+        let mut oracle = Asking::connect(&self.shared.orders.oracle);
+        oracle.enter(self.key, fence);
+        let _slow = self.chance.percent(30).then(|| {
+            Slow(self.chance.between(Duration::from_millis(2), Duration::from_millis(5)))
+        });
+        let mut left = self.lasts;
+        while !left.is_zero() {
+            let rest = self.chance.between(Duration::ZERO, Duration::from_millis(12)).min(left);
+            left = left.saturating_sub(rest.max(Duration::from_micros(100)));
+            match self.chance.below(4) {
+                0 => self.stretch(),
+                1 => oracle.write_fenced(self.key, fence),
+                2 => {
+                    let value = oracle.read(self.key, fence);
+                    self.shared.alarm.after(rest).await;
+                    oracle.write(self.key, fence, value + 1);
+                    continue;
+                }
+                _ => {}
+            }
+            self.shared.alarm.after(rest).await;
+        }
+        match self.ending {
+            Ending::Ok => Ok(()),
+            Ending::Error => Err(Unlucky),
+            // Says nothing on the error output, where only surprises belong.
+            Ending::Panic => std::panic::resume_unwind(Box::new(Planned)),
+        }
+    }
+
+    /// Keeps its thread for a while. On a thread that drives several tasks each may take its share of the margin.
+    fn stretch(&mut self) {
+        let most = margin(self.ttl) / (2 * self.shared.tasks);
+        sleep(self.chance.between(Duration::ZERO, most));
+    }
+}
