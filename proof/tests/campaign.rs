@@ -1,1 +1,42 @@
+//! A short campaign holds; and one that must not is seen not to.
 
+use std::process::{Command, Output};
+
+/// Runs a campaign to its end.
+fn campaign(arguments: &[&str], variables: &[(&str, &str)]) -> (Output, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_campaign"));
+    let output = command.args(arguments).envs(variables.iter().copied()).output().expect("a campaign can be started");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    println!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    (output, said)
+}
+
+/// How many of these the table at the end has.
+fn found(said: &str, what: &str) -> usize {
+    let table = said.rsplit_once("\nfound\n").expect("there is a table").1;
+    let line = table.lines().find(|line| line.ends_with(what)).expect("the table has a line for it");
+    line.split_whitespace().next().and_then(|count| count.parse().ok()).expect("a line begins with a number")
+}
+
+#[test]
+fn a_short_campaign_holds() {
+    let (output, said) = campaign(&["--seconds", "30", "--seed", "1"], &[]);
+    assert!(output.status.success());
+    assert_eq!((found(&said, "overlaps"), found(&said, "fence regressions"), found(&said, "stuck keys")), (0, 0, 0));
+    assert_eq!(said.lines().last(), Some("verdict: held, seed 1"));
+}
+
+#[test]
+fn workers_that_lock_nothing_are_found_out() {
+    let (output, said) = campaign(&["--seconds", "5", "--seed", "1", "--without-lock"], &[]);
+    assert!(!output.status.success());
+    assert!(found(&said, "overlaps") > 0 && found(&said, "lost updates") > 0);
+    assert_eq!(said.lines().last(), Some("verdict: BROKEN, seed 1"));
+}
+
+#[test]
+fn a_mutant_that_there_is_not_is_no_campaign() {
+    let (output, said) = campaign(&["--seconds", "1", "--seed", "1"], &[("LOCK_MUTANT", "NoSuchMutant")]);
+    assert!(!output.status.success());
+    assert!(found(&said, "stuck waiters") > 0, "the workers end by themselves");
+}

@@ -4,6 +4,7 @@
 //! absent: dependencies, so that a fresh checkout can run them as soon as it has a compiler.
 
 mod bench;
+mod campaign;
 mod servers;
 mod steps;
 mod test;
@@ -12,19 +13,24 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
        cargo xtask bench [NAME] [--short]
+       cargo xtask campaign [--seconds N] [--seed S]
 
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
           With arguments, `cargo xtask test -p lock-tests store`, only those tests are run.
   bench   gets a redis-server if it is missing, then measures against peers and floors, a few minutes long:
           `contended`, waiters of several processes for one lock. Writes target/bench/NAME.md and NAME.json.
-          With --short it only sees that everything works, in seconds.";
+          With --short it only sees that everything works, in seconds.
+  campaign
+          gets a redis-server if it is missing, then lets processes lock, and servers, networks and processes fail, and
+          checks what they wrote down; a minute long unless told otherwise. The last line is the verdict.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((chore, rest)) if chore == "test" => test::test(rest),
         Some((chore, rest)) if chore == "bench" => bench::bench(rest),
+        Some((chore, rest)) if chore == "campaign" => campaign::campaign(rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every test there is, with the servers that they need.
 //!
 //! A server that is missing fails the tests that want it. Only Valkey may be left out, and that is said here and again
-//! by each test it concerns. Deliberately absent: formatting and lints, which `.ci/run` checks, and the benches, whose
-//! peers nobody has to compile for a test of this library.
+//! by each test it concerns. Deliberately absent: formatting and lints, which `.ci/run` checks, the benches, whose
+//! peers nobody has to compile for a test of this library, and the campaigns, which take minutes.
 
 use std::ffi::OsString;
 
@@ -38,7 +38,7 @@ fn servers() -> Result<Vec<(&'static str, OsString)>, String> {
 fn whole_workspace(arguments: &[String]) -> &'static [&'static str] {
     let for_cargo = arguments.iter().take_while(|argument| *argument != "--");
     let names_a_package = for_cargo.into_iter().any(|argument| argument.starts_with("-p") || is_package(argument));
-    if names_a_package { &[] } else { &["--workspace", "--exclude", "lock-benches"] }
+    if names_a_package { &[] } else { &["--workspace", "--exclude", "lock-benches", "--exclude", "lock-proof"] }
 }
 
 fn is_package(argument: &str) -> bool {

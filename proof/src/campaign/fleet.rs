@@ -55,8 +55,8 @@ impl Fleet {
         let us = std::env::current_exe().expect("a running program can be found");
         let binary = us.with_file_name("campaign-worker");
         let directory = directory.to_owned();
-        let (members, ended, seen) = Default::default();
-        let mut fleet = Self { directory, binary, options, keys, seed, members, ended, seen };
+        let (members, ended) = Default::default();
+        let mut fleet = Self { directory, binary, options, keys, seed, members, ended, seen: Vec::new() };
         for place in 0..EXECUTORS.len() {
             let proxy = Proxy::to(server);
             let member = fleet.enlist(place, proxy);

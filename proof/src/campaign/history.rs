@@ -130,7 +130,9 @@ impl History {
                 by_key.entry(call.key).or_default().push((call, grant));
             }
         }
-        by_key.values_mut().for_each(|granted| granted.sort_by_key(|(_, grant)| grant.at));
+        for granted in by_key.values_mut() {
+            granted.sort_by_key(|(_, grant)| grant.at);
+        }
         by_key
     }
 

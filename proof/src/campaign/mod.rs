@@ -55,13 +55,11 @@ pub(crate) struct Options {
 /// The program `campaign`.
 pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match options(&arguments) {
-        Some(options) => run(options),
-        None => {
-            eprintln!("{USAGE}");
-            ExitCode::FAILURE
-        }
-    }
+    let Some(options) = options(&arguments) else {
+        eprintln!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    run(options)
 }
 
 /// The program `campaign-worker`.

@@ -19,7 +19,7 @@ use super::history::{Planted, Still};
 use super::store;
 
 /// The calm between two faults of a lane.
-const CALM: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(500));
+const CALM: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(900));
 /// The ttls of the workers, which the lengths of faults go by.
 const TTLS: [u64; 5] = super::worker::TTLS_MS;
 /// A server answers nobody for at most so long, so that it still answers us in time.

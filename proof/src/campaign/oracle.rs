@@ -203,8 +203,7 @@ mod tests {
             state.answer(line, 0).expect("a line that makes sense");
         }
         let acts: Vec<Act> = state.deeds.iter().map(|deed| deed.act).collect();
-        let expected =
-            [Act::Read { value: 0 }, Act::Write { value: 1, found: 0 }, Act::Write { value: 1, found: 1 }];
+        let expected = [Act::Read { value: 0 }, Act::Write { value: 1, found: 0 }, Act::Write { value: 1, found: 1 }];
         assert_eq!(acts, expected);
     }
 

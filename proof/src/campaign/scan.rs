@@ -38,7 +38,9 @@ pub(crate) fn scan(port: u16, stop: &AtomicBool) -> Vec<Seen> {
     let mut connection = None;
     while !stop.load(Ordering::Relaxed) {
         match look(port, &mut connection) {
-            Ok((_, immortal)) => seen.extend(immortal.into_iter().filter(|key| known.insert(key.clone())).map(stray)),
+            Ok((_, immortal)) => {
+                seen.extend(immortal.iter().filter(|key| known.insert((*key).clone())).map(|key| stray(key)));
+            }
             // The server is someone else's to trouble.
             Err(_) => connection = None,
         }
@@ -55,7 +57,7 @@ pub(crate) fn leftovers(port: u16, patience: Duration) -> Vec<Seen> {
         let looked = look(port, &mut connection);
         match looked {
             Ok((all, _)) if all.is_empty() => return Vec::new(),
-            Ok((all, _)) if Instant::now() >= deadline => return all.into_iter().map(left_over).collect(),
+            Ok((all, _)) if Instant::now() >= deadline => return all.iter().map(|key| left_over(key)).collect(),
             Err(error) if Instant::now() >= deadline => panic!("the server does not answer after all: {error}"),
             Ok(_) => {}
             Err(_) => connection = None,
@@ -64,11 +66,11 @@ pub(crate) fn leftovers(port: u16, patience: Duration) -> Vec<Seen> {
     }
 }
 
-fn stray(key: String) -> Seen {
+fn stray(key: &str) -> Seen {
     Seen { at: now(), kind: SeenKind::StrayKey, what: format!("`{key}` never expires") }
 }
 
-fn left_over(key: String) -> Seen {
+fn left_over(key: &str) -> Seen {
     Seen { at: now(), kind: SeenKind::StrayKey, what: format!("`{key}` was left over") }
 }
 

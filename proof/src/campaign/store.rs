@@ -14,8 +14,23 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Where a server with an append-only file has it.
 const APPENDED: &str = "appendonlydir";
 const RIGHTS: [&str; 17] = [
-    "+set", "+incr", "+incrby", "+get", "+pttl", "+pexpire", "+del", "+time", "+eval", "+evalsha", "+exists", "+zadd",
-    "+zrem", "+zscore", "+zpopmin", "+publish", "+subscribe",
+    "+set",
+    "+incr",
+    "+incrby",
+    "+get",
+    "+pttl",
+    "+pexpire",
+    "+del",
+    "+time",
+    "+eval",
+    "+evalsha",
+    "+exists",
+    "+zadd",
+    "+zrem",
+    "+zscore",
+    "+zpopmin",
+    "+publish",
+    "+subscribe",
 ];
 
 /// A server with an append-only file and the workers' user.

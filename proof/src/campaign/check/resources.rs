@@ -36,7 +36,8 @@ pub(super) fn wrong_writers(history: &History) -> Judged {
         };
         if wrong {
             let done = if accepted { "wrote" } else { "could not write" };
-            let what = format!("key {}: fence {} {done} behind {:?}", deed.key, deed.fence, greatest.map(|it| it.fence));
+            let what =
+                format!("key {}: fence {} {done} behind {:?}", deed.key, deed.fence, greatest.map(|it| it.fence));
             judged.note(false, Check::WrongWriter, deed.at, what);
         }
         // One of each fence is enough, and keeps this short.

@@ -200,7 +200,11 @@ fn a_fenced_register_that_follows_wrong_fences_is_seen() {
     let mut history = history(calls);
     let write = |at, fence, accepted| deed(at, fence, Act::Fenced { accepted });
     history.deeds = vec![write(110, 11, true), write(210, 10, false)];
-    assert_eq!(counts(&history), [(Check::FenceRegression, 1), (Check::WrongWriter, 1)], "the rightful one is kept out");
+    assert_eq!(
+        counts(&history),
+        [(Check::FenceRegression, 1), (Check::WrongWriter, 1)],
+        "the rightful one is kept out"
+    );
     history.deeds = vec![write(210, 10, true), write(220, 11, true)];
     assert_eq!(counts(&history), [(Check::FenceRegression, 1), (Check::WrongWriter, 1)], "its predecessor got in");
 }

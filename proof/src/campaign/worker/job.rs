@@ -54,9 +54,10 @@ impl Job {
         let fence = self.call.hold().expect("a body runs under something").fence();
         let mut oracle = Asking::connect(&self.shared.orders.oracle);
         oracle.enter(self.key, fence);
-        let _slow = self.chance.percent(30).then(|| {
-            Slow(self.chance.between(Duration::from_millis(2), Duration::from_millis(5)))
-        });
+        let _slow = self
+            .chance
+            .percent(30)
+            .then(|| Slow(self.chance.between(Duration::from_millis(2), Duration::from_millis(5))));
         let mut left = self.lasts;
         while !left.is_zero() {
             let rest = self.chance.between(Duration::ZERO, Duration::from_millis(12)).min(left);

@@ -137,8 +137,8 @@ fn on_tokio(builder: &mut tokio::runtime::Builder, shared: &Arc<Shared>) {
 fn outside_tokio(shared: &Arc<Shared>) {
     let mut pool = LocalPool::new();
     let spawner = pool.spawner();
-    let spawned = spawner.spawn_local(pulse::watch_executor(Arc::clone(shared)));
-    spawned.expect("the pool is there");
+    let pulse = spawner.spawn_local(pulse::watch_executor(Arc::clone(shared)));
+    pulse.expect("the pool is there");
     pool.run_until(join_all((0..shared.tasks).map(|task| {
         let task = task::work(Arc::clone(shared), task);
         spawner.spawn_local_with_handle(task).expect("the pool is there")
