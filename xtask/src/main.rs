@@ -6,6 +6,7 @@
 mod bench;
 mod campaign;
 mod servers;
+mod simulate;
 mod steps;
 mod test;
 
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
        cargo xtask bench [NAME] [--short]
+       cargo xtask simulate [--seed N [--picture FILE] | --minutes M]
        cargo xtask campaign [--seconds N] [--seed S]
 
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
@@ -21,6 +23,9 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
   bench   gets a redis-server if it is missing, then measures against peers and floors, a few minutes long:
           `contended`, waiters of several processes for one lock. Writes target/bench/NAME.md and NAME.json.
           With --short it only sees that everything works, in seconds.
+  simulate
+          runs fleets of the library's core without sockets or time, 20000 of them, or for so many minutes, or one of them
+          for a reader. The last line is the verdict; --help lists all that can be said.
   campaign
           gets a redis-server if it is missing, then lets processes lock, and servers, networks and processes fail, and
           checks what they wrote down; a minute long unless told otherwise. The last line is the verdict.";
@@ -30,6 +35,7 @@ fn main() -> ExitCode {
     let done = match arguments.split_first() {
         Some((chore, rest)) if chore == "test" => test::test(rest),
         Some((chore, rest)) if chore == "bench" => bench::bench(rest),
+        Some((chore, rest)) if chore == "simulate" => simulate::simulate(rest),
         Some((chore, rest)) if chore == "campaign" => campaign::campaign(rest),
         _ => Err(USAGE.to_owned()),
     };

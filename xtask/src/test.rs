@@ -2,7 +2,7 @@
 //!
 //! A server that is missing fails the tests that want it. Only Valkey may be left out, and that is said here and again
 //! by each test it concerns. Deliberately absent: formatting and lints, which `.ci/run` checks, the benches, whose
-//! peers nobody has to compile for a test of this library, and the campaigns, which take minutes.
+//! peers nobody has to compile for a test of this library, and long campaigns.
 
 use std::ffi::OsString;
 
@@ -12,10 +12,14 @@ use crate::steps::{cargo, run, say};
 /// Gets the servers, then runs all tests, or with arguments those that they select.
 pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     let servers = servers()?;
-    run(cargo(&["test"]).args(whole_workspace(arguments)).arg("--all-features").args(arguments).envs(servers))?;
+    run(cargo(&["test"]).args(whole_workspace(arguments)).arg("--all-features").args(arguments).envs(servers.clone()))?;
     if arguments.is_empty() {
         say("the runtime once more without Redis: the memory store alone");
         run(&mut cargo(&["test", "-p", "lock-runtime", "--no-default-features"]))?;
+        say("thousands of simulated fleets, and faults that are planted in them");
+        run(&mut cargo(&["test", "--profile", "simulation", "-p", "lock-simulation"]))?;
+        say("a short campaign");
+        run(cargo(&["test", "-p", "lock-proof"]).envs(servers))?;
     }
     Ok(())
 }
@@ -38,7 +42,11 @@ fn servers() -> Result<Vec<(&'static str, OsString)>, String> {
 fn whole_workspace(arguments: &[String]) -> &'static [&'static str] {
     let for_cargo = arguments.iter().take_while(|argument| *argument != "--");
     let names_a_package = for_cargo.into_iter().any(|argument| argument.starts_with("-p") || is_package(argument));
-    if names_a_package { &[] } else { &["--workspace", "--exclude", "lock-benches", "--exclude", "lock-proof"] }
+    if names_a_package {
+        &[]
+    } else {
+        &["--workspace", "--exclude", "lock-benches", "--exclude", "lock-proof", "--exclude", "lock-simulation"]
+    }
 }
 
 fn is_package(argument: &str) -> bool {

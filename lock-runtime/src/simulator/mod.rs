@@ -56,20 +56,18 @@ pub fn simulate(plan: &Plan, recorded: bool) -> Outcome {
     })
 }
 
-/// The same violation with as few faults as leaving them out one by one can do. None if the plan is not violated.
+/// A violation with as few faults as leaving them out one by one can do. None if the plan is not violated.
 pub fn shrink(plan: &Plan) -> Option<Plan> {
     simulate(plan, false).violation?;
     let mut plan = plan.clone();
-    let mut fault = 0;
-    while fault < plan.faults.len() {
-        let fewer = plan.without(fault);
-        if simulate(&fewer, false).violation.is_some() {
-            plan = fewer;
-        } else {
-            fault += 1;
-        }
+    while let Some(fewer) = (0..plan.faults.len()).map(|fault| plan.without(fault)).find(is_violated) {
+        plan = fewer;
     }
     Some(plan)
+}
+
+fn is_violated(plan: &Plan) -> bool {
+    simulate(plan, false).violation.is_some()
 }
 
 #[cfg(test)]

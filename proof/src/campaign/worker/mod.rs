@@ -19,6 +19,7 @@ use futures::executor::LocalPool;
 use futures::future::join_all;
 use futures::task::LocalSpawnExt as _;
 use lock_runtime::Client;
+use lock_runtime::proof::{ALL, plant};
 
 use super::chance::Chance;
 use super::event::Journal;
@@ -101,9 +102,10 @@ pub(crate) fn run(arguments: &[String]) {
 
 /// Where a known bug is planted into the library, to see that a campaign finds it: `LOCK_MUTANT` names it.
 fn plant_from_environment() {
-    if let Some(mutant) = std::env::var_os("LOCK_MUTANT").filter(|mutant| !mutant.is_empty()) {
-        panic!("this build has no mutants, so none is called {}", mutant.display());
-    }
+    let Some(name) = std::env::var_os("LOCK_MUTANT").filter(|mutant| !mutant.is_empty()) else { return };
+    let mutant = ALL.into_iter().find(|mutant| name == *format!("{mutant:?}"));
+    assert!(mutant.is_some(), "no mutant is called {}", name.display());
+    plant(mutant);
 }
 
 /// A client that is there at once, whatever the nemesis does just now; the attribute uses it too.
