@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
     };
     plant(options.mutant);
     match options.seed {
-        Some(seed) => replay::replay(seed, options.whole, options.picture.as_deref()),
+        Some(seed) => replay::replay(seed, &options),
         None => run(&options),
     }
 }
@@ -96,7 +96,7 @@ fn run(options: &Options) -> ExitCode {
         println!("verdict: held, {} schedules", searched.schedules);
         return ExitCode::SUCCESS;
     };
-    replay::replay(found.seed, false, None)
+    replay::replay(found.seed, options)
 }
 
 #[cfg(test)]

@@ -1,20 +1,19 @@
 //! One seed's history, for a reader.
 
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 
 use lock_runtime::proof::{Outcome, Plan, shrink, simulate};
 
-use super::picture;
+use super::{Options, picture};
 
 /// Tells the history of a seed, and what it breaks; if it breaks something, without the faults that take no part in it.
-pub(super) fn replay(seed: u64, whole: bool, drawn: Option<&Path>) -> ExitCode {
+pub(super) fn replay(seed: u64, options: &Options) -> ExitCode {
     let all = Plan::of(seed);
-    let plan = if whole { all.clone() } else { shrink(&all).unwrap_or_else(|| all.clone()) };
+    let plan = if options.whole { all.clone() } else { shrink(&all).unwrap_or_else(|| all.clone()) };
     let outcome = simulate(&plan, true);
     tell(&plan, all.faults.len(), &outcome);
-    if let Some(file) = drawn {
+    if let Some(file) = &options.picture {
         if let Err(error) = fs::write(file, picture::draw(&plan, &outcome)) {
             eprintln!("{}: {error}", file.display());
             return ExitCode::FAILURE;
@@ -28,7 +27,8 @@ pub(super) fn replay(seed: u64, whole: bool, drawn: Option<&Path>) -> ExitCode {
         }
         Some(violation) => {
             println!("at {:.3} ms: {}", violation.at.as_secs_f64() * 1000.0, violation.what);
-            println!("again: cargo xtask simulate --seed {seed}");
+            let mutant = options.mutant.map_or(String::new(), |mutant| format!(" --mutant {mutant:?}"));
+            println!("again: cargo xtask simulate --seed {seed}{mutant}");
             println!("verdict: BROKEN, seed {seed}");
             ExitCode::FAILURE
         }
