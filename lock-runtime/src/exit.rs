@@ -76,8 +76,8 @@ fn end_leases(shared: &Shared, waker: &Waker) -> Arc<Seat> {
     let leases = shared.with(|core, now| core.close_at_exit(now, Arc::clone(&watcher)));
     for (id, seat) in leases {
         let lost = seat.until() == Moment::MIN;
-        seat.end();
-        shared.with(|core, now| if lost || seat.is_in_step() { core.forget(now, id) } else { core.end(now, id, None) });
+        let in_step = seat.end_at_exit();
+        shared.with(|core, now| if lost || in_step { core.forget(now, id) } else { core.end(now, id, None) });
     }
     watcher
 }

@@ -38,6 +38,8 @@ mod exit;
 mod global;
 mod guard;
 mod guarded;
+#[cfg(test)]
+mod interleavings;
 mod keeper;
 mod key;
 mod lines;
@@ -52,6 +54,7 @@ mod shared;
 #[cfg(feature = "proof")]
 mod simulator;
 pub mod store;
+mod sync;
 mod ticket;
 
 #[doc(hidden)]

@@ -2,9 +2,10 @@
 //!
 //! The core speaks to a task through its seat: it is woken here, and reads here until when it may go on.
 //! Must stay true: `until` only grows, and once the lease has ended it stays so; no lock is held while a waker runs.
+//! What threads do to it at once is tried in every order: `interleavings.rs` compiles this file once more, so that what
+//! it shares state by comes from `super`.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::sync::Notify;
@@ -14,7 +15,8 @@ use crate::core::Terms;
 use crate::error::LossReason;
 use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
-use crate::mutex::enter;
+
+use super::sync::{AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, enter, fence};
 
 /// `until` of a lease that has ended: before every moment, and never raised again.
 const ENDED: u64 = 0;
@@ -84,7 +86,8 @@ impl Seat {
 
     /// No step may start any more.
     pub(crate) fn end(&self) {
-        self.until.store(ENDED, Ordering::SeqCst);
+        // A store would do. A swap costs the same, and loom knows its place in the row of raises.
+        self.until.swap(ENDED, Ordering::SeqCst);
     }
 
     /// The lease is lost: no step may start any more, and everybody is told.
@@ -103,10 +106,11 @@ impl Seat {
 
     /// A step of the body is about to start: true if it may.
     ///
-    /// The store of `in_step` and the load of `until` are in one order with the reverse at process exit, so that
-    /// either this step does not start or the exit sees it.
+    /// The fence stands between a store and a load, as the one in [`end_at_exit`](Self::end_at_exit) does between the
+    /// reverse, so that either this step does not start or the exit sees it.
     pub(crate) fn start_step(&self, now: Moment) -> bool {
-        self.in_step.store(true, Ordering::SeqCst);
+        self.in_step.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         let may = now < self.until() || planted(Mutant::LossIgnored);
         if !may {
             self.end_step();
@@ -119,9 +123,11 @@ impl Seat {
         self.in_step.store(false, Ordering::Release);
     }
 
-    /// Whether the body is in the middle of a step.
-    pub(crate) fn is_in_step(&self) -> bool {
-        self.in_step.load(Ordering::SeqCst)
+    /// No step may start any more; true if one is under way, which nobody can stop.
+    pub(crate) fn end_at_exit(&self) -> bool {
+        self.end();
+        fence(Ordering::SeqCst);
+        self.in_step.load(Ordering::Acquire)
     }
 
     /// Whom to wake; the task's last word counts.
@@ -157,40 +163,5 @@ impl Seat {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::Wait;
-    use std::time::Duration;
-
-    fn seat() -> Arc<Seat> {
-        let ttl = Duration::from_secs(1);
-        let terms = Terms { ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
-        Seat::new("here".into(), "key".into(), terms)
-    }
-
-    const fn at(nanos: u64) -> Moment {
-        Moment::from_nanos(nanos)
-    }
-
-    #[test]
-    fn no_step_starts_before_the_grant_nor_at_the_deadline() {
-        let seat = seat();
-        assert!(!seat.start_step(at(5)));
-        seat.granted(7, at(10));
-        assert!(seat.start_step(at(9)) && seat.is_in_step());
-        seat.end_step();
-        assert!(!seat.start_step(at(10)) && !seat.is_in_step());
-        assert_eq!(seat.fence(), 7);
-    }
-
-    #[test]
-    fn an_ended_lease_is_never_extended() {
-        let seat = seat();
-        seat.granted(7, at(10));
-        seat.lose(LossReason::Stolen);
-        seat.extend(at(100));
-        assert!(!seat.start_step(at(5)));
-        seat.lose(LossReason::Shutdown);
-        assert_eq!(seat.loss(), Some(LossReason::Stolen));
-    }
-}
+#[path = "seat/tests.rs"]
+mod tests;

@@ -1,0 +1,198 @@
+//! Each test runs in threads as they come and, by `interleavings.rs`, in every order that they could come in.
+
+use std::sync::atomic::AtomicBool as Flag;
+use std::task::Wake;
+use std::time::Duration;
+
+use super::super::sync::{model, thread};
+use super::*;
+use crate::core::Wait;
+
+const FENCE: u64 = 7;
+
+fn seat() -> Arc<Seat> {
+    let ttl = Duration::from_secs(1);
+    let terms = Terms { ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
+    Seat::new("here".into(), "key".into(), terms)
+}
+
+/// A seat whose steps may start until then.
+fn granted(nanos: u64) -> Arc<Seat> {
+    let seat = seat();
+    seat.granted(FENCE, at(nanos));
+    seat
+}
+
+const fn at(nanos: u64) -> Moment {
+    Moment::from_nanos(nanos)
+}
+
+/// Does both at once; says what came of them.
+fn at_once<A: Send + 'static, B>(
+    seat: &Arc<Seat>,
+    there: impl FnOnce(&Seat) -> A + Send + 'static,
+    here: impl FnOnce(&Seat) -> B,
+) -> (A, B) {
+    let theirs = Arc::clone(seat);
+    let thread = thread::spawn(move || there(&theirs));
+    let here = here(seat);
+    (thread.join().expect("no panic there"), here)
+}
+
+#[derive(Default)]
+struct Woken(Flag);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Woken {
+    fn is(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn no_step_starts_before_the_grant_nor_at_the_deadline() {
+    model(|| {
+        let seat = seat();
+        assert!(!seat.start_step(at(5)));
+        seat.granted(FENCE, at(10));
+        assert!(seat.start_step(at(9)));
+        seat.end_step();
+        assert!(!seat.start_step(at(10)));
+        assert!(!seat.end_at_exit());
+    });
+}
+
+#[test]
+fn the_first_loss_is_the_one_that_counts() {
+    model(|| {
+        let seat = granted(10);
+        seat.lose(LossReason::Stolen);
+        seat.lose(LossReason::Shutdown);
+        assert_eq!(seat.loss(), Some(LossReason::Stolen));
+    });
+}
+
+#[test]
+fn an_ended_lease_is_never_extended() {
+    model(|| {
+        let seat = granted(10);
+        at_once(&seat, |seat| seat.extend(at(100)), Seat::end);
+        assert!(!seat.start_step(at(5)));
+        seat.extend(at(100));
+        assert!(!seat.start_step(at(5)));
+    });
+}
+
+#[test]
+fn a_lost_lease_is_never_extended() {
+    model(|| {
+        let seat = granted(10);
+        at_once(&seat, |seat| seat.extend(at(100)), |seat| seat.lose(LossReason::Stolen));
+        assert!(!seat.start_step(at(5)));
+    });
+}
+
+#[test]
+fn a_grant_that_comes_with_a_loss_starts_nothing() {
+    model(|| {
+        let seat = seat();
+        at_once(&seat, |seat| seat.granted(FENCE, at(100)), |seat| seat.lose(LossReason::Shutdown));
+        assert!(!seat.start_step(at(5)));
+    });
+}
+
+#[test]
+fn of_a_grant_and_a_renewal_the_later_deadline_stands() {
+    model(|| {
+        let seat = seat();
+        at_once(&seat, |seat| seat.granted(FENCE, at(10)), |seat| seat.extend(at(20)));
+        assert_eq!(seat.until(), at(20));
+    });
+}
+
+#[test]
+fn of_two_renewals_the_later_deadline_stands() {
+    model(|| {
+        let seat = granted(10);
+        at_once(&seat, |seat| seat.extend(at(30)), |seat| seat.extend(at(20)));
+        assert_eq!(seat.until(), at(30));
+    });
+}
+
+#[test]
+fn a_step_that_starts_knows_the_fence() {
+    model(|| {
+        let seat = seat();
+        let step = |seat: &Seat| seat.start_step(at(5)).then(|| seat.fence());
+        // This way round: the other way loom leaves out the order in which the fence would be missing.
+        let (fence, ()) = at_once(&seat, step, |seat| seat.granted(FENCE, at(10)));
+        assert!(fence.is_none_or(|fence| fence == FENCE), "{fence:?}");
+    });
+}
+
+#[test]
+fn the_end_of_the_process_sees_a_step_or_stops_it() {
+    model(|| {
+        let seat = granted(10);
+        let (started, seen) = at_once(&seat, |seat| seat.start_step(at(5)), Seat::end_at_exit);
+        assert!(!started || seen, "a step that nobody saw");
+    });
+}
+
+/// A renewal that comes at the end of the process changes nothing of that.
+#[test]
+fn the_end_of_the_process_sees_a_step_or_stops_it_in_spite_of_a_renewal() {
+    model(|| {
+        let seat = granted(10);
+        let renewed = Arc::clone(&seat);
+        let renewal = thread::spawn(move || renewed.extend(at(100)));
+        let (started, seen) = at_once(&seat, |seat| seat.start_step(at(5)), Seat::end_at_exit);
+        renewal.join().expect("no panic there");
+        assert!(!started || seen, "a step that nobody saw");
+    });
+}
+
+#[test]
+fn a_body_that_found_its_lease_alive_is_woken_by_a_loss() {
+    model(|| {
+        let (seat, woken) = (granted(10), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        let poll = move |seat: &Seat| {
+            seat.register(&waker);
+            seat.start_step(at(5))
+        };
+        let (alive, ()) = at_once(&seat, poll, |seat| seat.lose(LossReason::Stolen));
+        assert!(!alive || woken.is(), "a loss that nobody was woken for");
+    });
+}
+
+/// The waker that another task had before is woken or not; it is the last one that counts.
+#[test]
+fn a_body_that_moved_to_another_task_is_woken_there() {
+    model(|| {
+        let (seat, woken) = (granted(10), Arc::new(Woken::default()));
+        seat.register(Waker::noop());
+        let waker = Waker::from(Arc::clone(&woken));
+        let poll = move |seat: &Seat| {
+            seat.register(&waker);
+            seat.start_step(at(5))
+        };
+        let (alive, ()) = at_once(&seat, poll, |seat| seat.lose(LossReason::Expired));
+        assert!(!alive || woken.is(), "a loss that nobody was woken for");
+    });
+}
+
+#[test]
+fn a_body_that_is_stopped_by_a_loss_knows_why() {
+    model(|| {
+        let seat = granted(10);
+        let poll = |seat: &Seat| seat.start_step(at(5)) || seat.loss().is_some();
+        let (knows, ()) = at_once(&seat, poll, |seat| seat.lose(LossReason::MaxHold));
+        assert!(knows, "a loss without a reason");
+    });
+}
