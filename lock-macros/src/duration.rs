@@ -99,6 +99,9 @@ fn too_long(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::Config;
+
     use super::*;
 
     fn fault(text: &str) -> String {
@@ -170,5 +173,46 @@ mod tests {
             assert!(fault(text).contains("too long") || fault(text).contains("order"), "{}", fault(text));
         }
         assert!(parse("18446744073709551615ms").is_ok());
+    }
+
+    /// Any text, mostly such as has numbers and units in it.
+    fn text() -> impl Strategy<Value = String> {
+        let number = prop_oneof![
+            3 => "[0-9]{1,3}",
+            1 => any::<u64>().prop_map(|number| number.to_string()),
+            1 => "[0-9]{15,25}",
+        ];
+        let part = (number, "d|h|m|s|ms|[a-zµ]{0,2}|[ .,+-]").prop_map(|(number, unit)| number + &unit);
+        let parts = proptest::collection::vec(part, 0..5).prop_map(|parts| parts.concat());
+        prop_oneof![4 => parts, 1 => any::<String>()]
+    }
+
+    proptest! {
+        #![proptest_config(Config { cases: 2_000, failure_persistence: None, ..Config::default() })]
+
+        #[test]
+        fn any_text_is_a_duration_or_refused_in_words_that_quote_it(text in text()) {
+            match parse(&text) {
+                Ok(duration) => prop_assert_eq!(parse(&written(duration)), Ok(duration)),
+                Err(fault) => prop_assert!(fault.starts_with(&format!("`{text}`")), "{fault}"),
+            }
+        }
+
+        #[test]
+        fn any_duration_in_milliseconds_reads_back(millis in any::<u64>()) {
+            let duration = Duration::from_millis(millis);
+            prop_assert_eq!(parse(&written(duration)), Ok(duration));
+        }
+
+        /// The sum is right, or too great for any clock: it is never a smaller one.
+        #[test]
+        fn parts_are_summed_or_refused(numbers in proptest::array::uniform5(proptest::option::of(any::<u64>()))) {
+            let parts = || UNITS.iter().zip(numbers).filter_map(|(unit, number)| Some((number?, unit)));
+            let text = parts().map(|(number, (unit, _))| format!("{number}{unit}")).collect::<Vec<_>>().concat();
+            prop_assume!(!text.is_empty());
+            let sum: u128 = parts().map(|(number, (_, length))| u128::from(number) * u128::from(*length)).sum();
+            let duration = u64::try_from(sum).map(Duration::from_millis).map_err(|_| too_long(&text));
+            prop_assert_eq!(parse(&text), duration);
+        }
     }
 }

@@ -280,4 +280,6 @@ fn last_name(text: &str) -> &str {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -42,6 +42,9 @@ pub(crate) fn check(terms: Terms) -> Result<Terms, OptionFault> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::Config;
+
     use super::*;
 
     const TERMS: Terms = Terms {
@@ -89,5 +92,42 @@ mod tests {
     fn a_ttl_reaches_the_store_in_whole_milliseconds() {
         let ttl = Duration::from_micros(1_500_700);
         assert_eq!(check_ttl(ttl), Ok(Duration::from_millis(1500)));
+    }
+
+    /// Any duration, mostly one near to where something changes.
+    fn any_duration() -> impl Strategy<Value = Duration> {
+        let bounds = proptest::sample::select(vec![Duration::ZERO, SHORTEST_TTL, LONGEST]);
+        let (under, over) = (0_u64..2_000_000, 0_u64..2_000_000);
+        let near = (bounds, under, over).prop_map(|(bound, under, over)| {
+            bound.saturating_sub(Duration::from_nanos(under)) + Duration::from_nanos(over)
+        });
+        prop_oneof![3 => near, 1 => any::<Duration>()]
+    }
+
+    fn any_terms() -> impl Strategy<Value = Terms> {
+        let wait = prop_oneof![4 => any_duration().prop_map(Wait::AtMost), 1 => Just(Wait::Forever)];
+        let hold = || proptest::option::of(any_duration());
+        (any_duration(), wait, any::<bool>(), hold(), hold()).prop_map(|(ttl, wait, renew, max_hold, min_hold)| Terms {
+            ttl,
+            wait,
+            renew,
+            max_hold,
+            min_hold,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
+        #[test]
+        fn terms_that_are_accepted_are_within_bounds_and_stay_so(terms in any_terms()) {
+            let Ok(accepted) = check(terms) else { return Ok(()) };
+            let ttl = accepted.ttl;
+            prop_assert!(ttl <= terms.ttl && terms.ttl < ttl + Duration::from_millis(1));
+            prop_assert!(SHORTEST_TTL <= ttl && ttl <= LONGEST && ttl.subsec_nanos().is_multiple_of(1_000_000));
+            prop_assert!(accepted.min_hold.is_none_or(|min_hold| min_hold <= ttl));
+            prop_assert!(accepted.max_hold.is_none_or(|max_hold| max_hold >= ttl && accepted.renew));
+            prop_assert_eq!(check(accepted).map(|again| again.ttl), Ok(ttl));
+        }
     }
 }

@@ -210,3 +210,6 @@ pub fn settle_or_skip_or_else<R: Skipped>(outcome: Result<R, LockError>, or_else
         error => or_else(error),
     })
 }
+
+#[cfg(test)]
+mod properties;
