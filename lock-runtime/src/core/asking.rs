@@ -150,6 +150,11 @@ impl<S: Clone> Core<S> {
         let ticket = self.tickets.get_mut(&id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         match waiting.turn {
+            // Before its time is up, which may be at this very moment: that a neighbour holds is an answer.
+            Turn::InLine { impatient: false } => {
+                self.grow_impatient(now, id);
+                None
+            }
             _ if waiting.time_up <= now => {
                 let blocked = self.occupants_trouble(id).or_else(|| self.outage.clone());
                 let held = self.has_waited_for_a_holder(id);
@@ -157,10 +162,6 @@ impl<S: Clone> Core<S> {
                 let refusal = waiting.time_up_refusal(held, blocked);
                 self.report_time_out(id);
                 self.refuse(now, id, refusal);
-                None
-            }
-            Turn::InLine { impatient: false } => {
-                self.grow_impatient(now, id);
                 None
             }
             Turn::Resting { told_busy: true, .. } if waiting.busy_from <= now => {

@@ -81,6 +81,19 @@ fn who_does_not_wait_is_told_at_once_that_a_neighbour_holds() {
 }
 
 #[test]
+fn who_waited_is_told_that_a_neighbour_holds_however_long_the_wait_was() {
+    for wait in [OPERATION / 2, OPERATION, OPERATION * 2] {
+        let mut story = Story::new();
+        let _holder = story.hold("a", Terms { ttl: TTL * 10, ..patient() });
+        let waiter = story.arrive("a", terms(Wait::AtMost(wait))).expect("it waits");
+        story.pass(wait);
+        assert!(story.work().is_empty());
+        let step = story.next(waiter);
+        assert!(matches!(step, Step::Refused(Refusal::Busy)), "{wait:?}: {step:?}");
+    }
+}
+
+#[test]
 fn who_does_not_wait_goes_behind_a_pending_release_and_is_woken_by_it() {
     let mut story = Story::new();
     let holder = story.hold("a", no_wait());
