@@ -49,19 +49,34 @@ impl Sub<Duration> for Moment {
 }
 
 /// Now.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+#[cfg(not(test))]
 pub(crate) fn now() -> Moment {
+    reading()
+}
+
+/// Now, for tests that let the machine sleep.
+#[cfg(test)]
+pub(crate) fn now() -> Moment {
+    reading() + suspend::slept()
+}
+
+/// What the clock says.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
+fn reading() -> Moment {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::Boottime);
     Moment(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
 }
 
-/// Now, on the standard library's clock: on macOS it counts during sleep, elsewhere it may not.
+/// What the standard library's clock says: on macOS it counts during sleep, elsewhere it may not.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
-pub(crate) fn now() -> Moment {
+fn reading() -> Moment {
     use once_cell::sync::Lazy;
     use std::time::Instant;
     static START: Lazy<Instant> = Lazy::new(Instant::now);
     // An hour on top, so that moments before the start can be told apart from `Moment::MIN`.
     Moment(3_600_000_000_000) + START.elapsed()
 }
+
+#[cfg(test)]
+mod suspend;

@@ -1,7 +1,7 @@
 //! The core behind its mutex, and who carries out what it decides.
 //!
 //! Must stay true: under the mutex no foreign code runs; the keeper is woken only when something is due before what it
-//! sleeps to.
+//! sleeps to, or when it overslept because the machine did.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -40,6 +40,20 @@ struct Desk {
     keeper_wakes: Moment,
 }
 
+impl Desk {
+    /// Whether the keeper has to be woken: something is due before it wakes by itself, or it should be awake already.
+    /// Its timer stands still while the machine sleeps, and the clock does not.
+    fn rouses_keeper(&mut self, now: Moment) -> bool {
+        let overslept = Moment::MIN < self.keeper_wakes && self.keeper_wakes <= now;
+        let rouse = overslept || self.core.next_due() < self.keeper_wakes;
+        if rouse {
+            // Once is enough.
+            self.keeper_wakes = Moment::MIN;
+        }
+        rouse
+    }
+}
+
 /// What the keeper does in one round.
 pub(crate) struct Round {
     pub(crate) now: Moment,
@@ -75,13 +89,10 @@ impl Shared {
     /// Tells the core what happened, at the time that it is told, and does what it answers.
     pub(crate) fn with<R>(&self, tell: impl FnOnce(&mut Core<Arc<Seat>>, Moment) -> R) -> R {
         let mut desk = enter(&self.desk);
-        let answer = tell(&mut desk.core, clock::now());
+        let now = clock::now();
+        let answer = tell(&mut desk.core, now);
         let actions = desk.core.take_actions();
-        let rouse = desk.core.next_due() < desk.keeper_wakes;
-        if rouse {
-            // Once is enough.
-            desk.keeper_wakes = Moment::MIN;
-        }
+        let rouse = desk.rouses_keeper(now);
         drop(desk);
         if rouse {
             self.rouse.notify_one();
