@@ -1,0 +1,176 @@
+//! A store with those who listen to it: what a step does to it, and how it stands afterwards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lock_runtime::LockKey;
+use lock_runtime::store::{
+    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Renewal, Renewed, Session, Token, Turn, Turned,
+};
+use lock_tests::Server;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::{Operation, SHORT, Step};
+use crate::waiters::listen_to;
+
+/// Who listens; more names than these stand in entries.
+const LISTENERS: u128 = 2;
+
+/// How far apart two stores may be in a ttl of many seconds.
+const TOLERANCE: Duration = Duration::from_secs(5);
+
+/// A ttl that lengthens none that is there.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Who only asks.
+const OBSERVER: Token = Token::from_bits(0);
+
+/// A store with its listeners.
+pub(super) struct Side {
+    sessions: Vec<(Arc<dyn Session>, UnboundedReceiver<Grant>)>,
+    /// The last fence that was reserved.
+    last_fence: u64,
+    /// Some hand-overs grant for a short time only.
+    short_leases: bool,
+}
+
+/// What one step did to a store, with what may differ made equal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Effect {
+    pub(super) reply: String,
+    /// In a reply that names one.
+    left: Option<Duration>,
+    grants: Vec<(LockKey, Token, u32, Duration)>,
+}
+
+impl Side {
+    pub(super) async fn new(store: &impl lock_runtime::store::Store, short_leases: bool) -> Self {
+        let mut sessions = Vec::new();
+        for name in 0..LISTENERS {
+            sessions.push(listen_to(store, name).await);
+        }
+        Self { sessions, last_fence: 0, short_leases }
+    }
+
+    pub(super) async fn apply(&mut self, step: &Step, key: &LockKey, token: Token, next: Token) -> Effect {
+        let session = Arc::clone(&self.sessions[step.actor % self.sessions.len()].0);
+        let (key, ttl, fences) = (key.clone(), step.ttl, step.fences);
+        let short_leases = self.short_leases;
+        let entry = |token| Entry { alive_for: step.alive_for, ..entry(token, short_leases) };
+        let (reply, left, minted) = match &step.operation {
+            Operation::Acquire => acquired(session.acquire(Ask { key, token, ttl }).await.expect("a reply"), 1),
+            Operation::Look { waits } => {
+                let entry = waits.then(|| entry(token));
+                acquired(session.look(Look { key, token, ttl, fences, entry }).await.expect("a reply"), fences)
+            }
+            Operation::Renew => (format!("{:?}", session.renew(vec![Renewal { key, token, ttl }]).await), None, None),
+            Operation::Release { leaves, keeps } => {
+                let release = Release { key, token, keep: *keeps, leave: leaves.then(|| entry(token)) };
+                (format!("{:?}", session.release(release).await), None, None)
+            }
+            Operation::Pass => (String::new(), None, None),
+            Operation::Turn => {
+                let turn = Turn { key, token, ttl, fences, next, entry: entry(next) };
+                turned(session.turn(turn).await.expect("a reply"), fences)
+            }
+        };
+        let mut grants = self.heard().await;
+        grants.sort_by_key(|grant| grant.fence);
+        let blocks = grants.iter().map(|grant| (grant.fence, grant.fences)).chain(minted);
+        for (fence, fences) in blocks {
+            assert!(fence > self.last_fence, "{fence} after {}", self.last_fence);
+            self.last_fence = fence + u64::from(fences) - 1;
+        }
+        let grants =
+            grants.into_iter().map(|grant| (grant.key, grant.token, grant.fences, grant.first_lease)).collect();
+        Effect { reply, left, grants }
+    }
+
+    /// Who holds a key, and for how long: asked by what changes nothing about a lock that is held.
+    pub(super) async fn standing(&self, key: &LockKey, tokens: &[Token]) -> Option<(Token, Duration)> {
+        let session = &self.sessions[0].0;
+        let renewals = tokens.iter().map(|&token| Renewal { key: key.clone(), token, ttl: MOMENT });
+        let answers = session.renew(renewals.collect()).await;
+        let renewed = answers.into_iter().position(|answer| matches!(answer, Ok(Renewed::Renewed)))?;
+        let look = Look { key: key.clone(), token: OBSERVER, ttl: MOMENT, fences: 1, entry: None };
+        match session.look(look).await.expect("a reply") {
+            Acquired::Held { for_at_most, .. } => for_at_most.map(|left| (tokens[renewed], left)),
+            Acquired::Granted { .. } => panic!("a held key was granted to one who only asks"),
+        }
+    }
+
+    /// All that was told so far. A push that was written before a reply to the same connection is heard before it.
+    async fn heard(&mut self) -> Vec<Grant> {
+        let mut grants = Vec::new();
+        for (session, heard) in &mut self.sessions {
+            let renewal = Renewal { key: "nobody's".into(), token: Token::from_bits(0), ttl: TOLERANCE };
+            drop(session.renew(vec![renewal]).await);
+            while let Ok(grant) = heard.try_recv() {
+                grants.push(grant);
+            }
+        }
+        grants
+    }
+}
+
+/// What stands in a queue for a token, but for its mark.
+fn entry(token: Token, short_leases: bool) -> Entry {
+    let bits = token.bits();
+    let listener = ListenerId::from_bits(bits % (LISTENERS + 1));
+    let first_lease = match bits % 7 {
+        0 | 1 if short_leases => SHORT,
+        more => Duration::from_secs(20 + u64::try_from(more).unwrap_or(0)),
+    };
+    let since = bits.is_multiple_of(3).then(|| u64::try_from(bits % 4).unwrap_or(0));
+    Entry { listener, first_lease, fences: u32::try_from(bits % 5).unwrap_or(0) + 1, since, alive_for: None }
+}
+
+type Reply = (String, Option<Duration>, Option<(u64, u32)>);
+
+fn acquired(reply: Acquired, fences: u32) -> Reply {
+    match reply {
+        Acquired::Granted { fence } => ("granted".to_owned(), None, Some((fence, fences))),
+        Acquired::Held { for_at_most, queued_at } => {
+            (format!("held, queued {}", queued_at.is_some()), for_at_most, None)
+        }
+    }
+}
+
+fn turned(reply: Turned, fences: u32) -> Reply {
+    match reply {
+        Turned::GoesOn { fence } => ("goes on".to_owned(), None, Some((fence, fences))),
+        Turned::HandedOver { .. } => ("handed over".to_owned(), None, None),
+        other => (format!("{other:?}"), None, None),
+    }
+}
+
+/// Whether two effects are the same, as far as clocks that differ let them be.
+pub(super) fn agree(one: &Effect, other: &Effect) -> bool {
+    near(one.left, other.left) && one.reply == other.reply && one.grants == other.grants
+}
+
+/// Whether the same token holds a key for about as long, or none does.
+pub(super) fn agree_on_holder(one: Option<(Token, Duration)>, other: Option<(Token, Duration)>) -> bool {
+    let ((token, left), (other_token, other_left)) = (one.unzip(), other.unzip());
+    token == other_token && near(left, other_left)
+}
+
+fn near(one: Option<Duration>, other: Option<Duration>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.abs_diff(other) < TOLERANCE,
+        (one, other) => one == other,
+    }
+}
+
+/// A lock as it stands on a server, to which the library's names are known here alone.
+pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<(Token, Duration)> {
+    let name = format!("lock:{{{key}}}");
+    let left = u64::try_from(server.pttl(&name)).ok()?;
+    let token = u128::from_str_radix(&server.get(&name)?, 16).expect("a token");
+    Some((Token::from_bits(token), Duration::from_millis(left)))
+}
+
+/// Whether a server keeps nothing at all of a key.
+pub(super) fn is_forgotten(server: &Server, key: &LockKey) -> bool {
+    server.ask::<u32>(&["EXISTS", &format!("lock:{{{key}}}"), &format!("lock:{{{key}}}:queue")]) == 0
+}
