@@ -175,6 +175,9 @@ mod tests {
         assert!(parse("18446744073709551615ms").is_ok());
     }
 
+    /// Few where each takes long.
+    const CASES: u32 = if cfg!(miri) { 8 } else { 2_000 };
+
     /// Any text, mostly such as has numbers and units in it.
     fn text() -> impl Strategy<Value = String> {
         let number = prop_oneof![
@@ -188,7 +191,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(Config { cases: 2_000, failure_persistence: None, ..Config::default() })]
+        #![proptest_config(Config { cases: CASES, failure_persistence: None, ..Config::default() })]
 
         #[test]
         fn any_text_is_a_duration_or_refused_in_words_that_quote_it(text in text()) {

@@ -117,7 +117,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+        #![proptest_config(Config { cases: if cfg!(miri) { 8 } else { 256 }, failure_persistence: None, ..Config::default() })]
 
         #[test]
         fn terms_that_are_accepted_are_within_bounds_and_stay_so(terms in any_terms()) {

@@ -80,6 +80,9 @@ pub use lock_macros::distributed_lock;
 pub use observe::Stats;
 pub use outcome::{FromLockError, Skipped, log_and_skip};
 pub use request::LockRequest;
+#[cfg(all(fuzzing, feature = "redis"))]
+#[doc(hidden)]
+pub use store::redis::fuzzing::read_any_reply;
 pub use store::{Released, Store};
 
 /// The README's code.

@@ -5,10 +5,14 @@
 
 mod bench;
 mod campaign;
+mod fuzz;
+mod miri;
+mod mutants;
 mod servers;
 mod simulate;
 mod steps;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -16,6 +20,9 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
        cargo xtask bench [NAME] [--short]
        cargo xtask simulate [--seed N [--picture FILE] | --minutes M]
        cargo xtask campaign [--seconds N] [--seed S]
+       cargo xtask mutants [arguments for cargo mutants]
+       cargo xtask miri [arguments for cargo test]
+       cargo xtask fuzz [TARGET] [SECONDS]
 
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
@@ -28,7 +35,12 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
           for a reader. The last line is the verdict; --help lists all that can be said.
   campaign
           gets a redis-server if it is missing, then lets processes lock, and servers, networks and processes fail, and
-          checks what they wrote down; a minute long unless told otherwise. The last line is the verdict.";
+          checks what they wrote down; a minute long unless told otherwise. The last line is the verdict.
+  mutants gets cargo-mutants, then changes the code that decides and looks whether a test notices; hours.
+          `--shard 1/20` is a part of it. What nobody noticed stands in target/mutants.out/missed.txt.
+  miri    gets a nightly compiler with Miri, then runs the tests of the pure parts under it; minutes.
+  fuzz    gets a nightly compiler and cargo-fuzz, then gives anything to what reads text and replies, a minute each:
+          `key_template`, `duration`, `reply`.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +49,9 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "bench" => bench::bench(rest),
         Some((chore, rest)) if chore == "simulate" => simulate::simulate(rest),
         Some((chore, rest)) if chore == "campaign" => campaign::campaign(rest),
+        Some((chore, rest)) if chore == "mutants" => mutants::mutants(rest),
+        Some((chore, rest)) if chore == "miri" => miri::miri(rest),
+        Some((chore, rest)) if chore == "fuzz" => fuzz::fuzz(rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -6,6 +6,9 @@ use proptest::test_runner::Config;
 
 use super::*;
 
+/// Few where each takes long.
+const CASES: u32 = if cfg!(miri) { 8 } else { 2_000 };
+
 /// The literal that a template was read from.
 fn written(template: &Template) -> String {
     let piece = |part: &Part| match part {
@@ -61,7 +64,7 @@ fn formatted_with_nothing(literal: &str) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 2_000, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: CASES, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_literal_is_read_without_loss_or_refused_in_words(literal in literal()) {

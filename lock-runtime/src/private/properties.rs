@@ -5,6 +5,9 @@ use proptest::test_runner::Config;
 
 use super::*;
 
+/// Few where each takes long.
+const CASES: u32 = if cfg!(miri) { 8 } else { 1_000 };
+
 /// Text that leaks, as a literal's is there for ever.
 fn literal(text: &str) -> &'static str {
     text.to_owned().leak()
@@ -62,7 +65,7 @@ impl Display for InPieces<'_> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 1_000, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: CASES, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn two_lists_of_arguments_never_make_one_key([one, other, separators] in two_calls()) {

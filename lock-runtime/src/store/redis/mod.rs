@@ -9,6 +9,8 @@
 mod calls;
 mod connect;
 mod fault;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod names;
 mod reply;
 mod script;

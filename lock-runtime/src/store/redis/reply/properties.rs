@@ -6,6 +6,9 @@ use proptest::test_runner::Config;
 
 use super::*;
 
+/// Few where each takes long.
+const CASES: u32 = if cfg!(miri) { 8 } else { 2_000 };
+
 fn bulk(text: &str) -> Value {
     Value::BulkString(text.as_bytes().to_vec())
 }
@@ -86,7 +89,7 @@ fn words() -> impl Strategy<Value = Vec<&'static str>> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 2_000, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: CASES, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn nothing_is_taken_but_by_set_nor_fenced_but_by_a_count_that_grew(

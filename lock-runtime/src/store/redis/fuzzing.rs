@@ -1,0 +1,44 @@
+//! The door for fuzz targets: there under `--cfg fuzzing` alone, which nobody but they build with.
+
+use ::redis::{Value, parse_redis_value};
+
+use super::names::Names;
+use super::reply;
+use crate::store::{Acquired, Released, Renewed, Turned};
+
+/// Reads these bytes as a reply to everything that is ever asked. Panics if it made something of nothing.
+pub fn read_any_reply(bytes: &[u8]) {
+    let Ok(value) = parse_redis_value(bytes) else { return };
+    let begins_with_one = matches!(&value, Value::Array(parts) if parts.first().is_some_and(is_one));
+    if let Ok(reply::Minted::Known(Acquired::Granted { .. })) = reply::minted(value.clone()) {
+        assert!(begins_with_one, "granted by {value:?}");
+    }
+    if let Ok(Turned::GoesOn { .. }) = reply::turned(value.clone()) {
+        assert!(begins_with_one, "goes on by {value:?}");
+    }
+    if let Ok(Released::Freed) = reply::released(value.clone()) {
+        assert_eq!(value, Value::Int(1));
+    }
+    if let Value::Array(parts) = &value {
+        let renewed = reply::renewed(value.clone(), parts.len()).unwrap_or_default();
+        for (answer, part) in renewed.iter().zip(parts) {
+            assert!(!matches!(answer, Ok(Renewed::Renewed)) || *part == Value::Int(1), "renewed by {part:?}");
+        }
+        let _ = reply::taken(parts.clone(), 0);
+    }
+    let names = Names::new("lock", None).expect("valid names");
+    let _ = (reply::grant(&value, &names), reply::version_in_info(&value));
+    if let Some(version) = reply::version_in_hello(&value) {
+        let _ = reply::is_too_old(&version);
+    }
+}
+
+/// As a number or as a text, be it `+1` or `01`.
+fn is_one(value: &Value) -> bool {
+    match value {
+        Value::Int(number) => *number == 1,
+        Value::BulkString(bytes) => String::from_utf8_lossy(bytes).parse() == Ok(1),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.parse() == Ok(1),
+        _ => false,
+    }
+}
