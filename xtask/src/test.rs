@@ -12,7 +12,7 @@ use crate::steps::{cargo, run, say};
 /// Gets the servers, then runs all tests, or with arguments those that they select.
 pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     let servers = servers()?;
-    run(cargo(&["test"]).args(whole_workspace(arguments)).arg("--all-features").args(arguments).envs(servers.clone()))?;
+    run(cargo(&["test"]).args(features(arguments)).args(arguments).envs(servers.clone()))?;
     if arguments.is_empty() {
         say("the runtime once more without Redis: the memory store alone");
         run(&mut cargo(&["test", "-p", "lock-runtime", "--no-default-features"]))?;
@@ -38,15 +38,11 @@ fn servers() -> Result<Vec<(&'static str, OsString)>, String> {
     Ok(vec![("REDIS_SERVER", redis.into_os_string()), valkey])
 }
 
-/// Cargo lets `--workspace` win over `-p`, so it is left out when the caller names a package.
-fn whole_workspace(arguments: &[String]) -> &'static [&'static str] {
+/// The library as it is shipped, and its tests of TLS too; all that there is of a package that the caller names.
+fn features(arguments: &[String]) -> &'static [&'static str] {
     let for_cargo = arguments.iter().take_while(|argument| *argument != "--");
     let names_a_package = for_cargo.into_iter().any(|argument| argument.starts_with("-p") || is_package(argument));
-    if names_a_package {
-        &[]
-    } else {
-        &["--workspace", "--exclude", "lock-benches", "--exclude", "lock-proof", "--exclude", "lock-simulation"]
-    }
+    if names_a_package { &["--all-features"] } else { &["--features", "lock-runtime/tls,lock-tests/tls"] }
 }
 
 fn is_package(argument: &str) -> bool {
@@ -55,18 +51,18 @@ fn is_package(argument: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::whole_workspace;
+    use super::features;
 
-    fn whole(arguments: &[&str]) -> bool {
+    fn is_as_shipped(arguments: &[&str]) -> bool {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        whole_workspace(&arguments).contains(&"--workspace")
+        !features(&arguments).contains(&"--all-features")
     }
 
     #[test]
-    fn a_named_package_is_tested_alone() {
-        assert!(
-            !whole(&["-p", "lock-tests", "store"]) && !whole(&["-plock-tests"]) && !whole(&["--package=lock-tests"])
-        );
-        assert!(whole(&[]) && whole(&["store"]) && whole(&["--profile", "release"]) && whole(&["--", "-p"]));
+    fn a_named_package_is_tested_with_all_that_it_has() {
+        assert!(!is_as_shipped(&["-p", "lock-tests", "store"]));
+        assert!(!is_as_shipped(&["-plock-tests"]) && !is_as_shipped(&["--package=lock-tests"]));
+        assert!(is_as_shipped(&[]) && is_as_shipped(&["store"]));
+        assert!(is_as_shipped(&["--profile", "release"]) && is_as_shipped(&["--", "-p"]));
     }
 }

@@ -168,7 +168,7 @@ fn a_waiter_whose_time_is_up_while_a_neighbour_looks_is_told_busy() {
     let (first, sent) = story.ask("a", patient());
     let late = story.arrive("a", terms(Wait::AtMost(OPERATION))).expect("it waits");
     story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    while story.now.since(sent) < OPERATION - ms(200) {
+    while story.now.since(sent) + ms(200) < OPERATION {
         story.next_work();
         let sent = story.now;
         story.held_elsewhere(first, sent, TTL);
@@ -185,10 +185,10 @@ fn a_waiter_whose_time_is_up_while_a_neighbour_gives_back_is_told_busy() {
     let mut story = Story::new();
     let holder = story.hold("a", Terms { min_hold: Some(OPERATION), ..patient() });
     let late = story.arrive("a", terms(Wait::AtMost(OPERATION))).expect("it waits");
-    story.pass(OPERATION - ms(1));
+    story.pass(OPERATION / 2);
     story.end(holder, None);
     assert!(matches!(story.only_job(), Job::Give(..)));
-    story.pass(ms(1));
+    story.pass(OPERATION / 2);
     story.work();
     assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
 }
