@@ -153,7 +153,7 @@ impl<S: Clone> Core<S> {
             // Before its time is up, which may be at this very moment: that a neighbour holds is an answer.
             Turn::InLine { impatient: false } => {
                 self.grow_impatient(now, id);
-                None
+                self.tick_waiting(now, id)
             }
             _ if waiting.time_up <= now => {
                 let blocked = self.occupants_trouble(id).or_else(|| self.outage.clone());
