@@ -6,8 +6,7 @@ use proptest::test_runner::Config;
 
 use super::*;
 
-/// Few where each takes long.
-const CASES: u32 = if cfg!(miri) { 8 } else { 2_000 };
+const CASES: u32 = 2_000;
 
 /// The literal that a template was read from.
 fn written(template: &Template) -> String {
