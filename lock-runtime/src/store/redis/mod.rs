@@ -10,7 +10,7 @@ mod calls;
 mod connect;
 mod fault;
 #[cfg(fuzzing)]
-pub mod fuzzing;
+pub(crate) mod fuzzing;
 mod names;
 mod reply;
 mod script;
