@@ -39,7 +39,7 @@ pub(crate) struct Member {
     proxy: Proxy,
     place: usize,
     journal: PathBuf,
-    still: Vec<Still>,
+    stopped: Vec<Still>,
 }
 
 /// A process that has ended, and where its journal is.
@@ -135,7 +135,7 @@ impl Fleet {
         let arguments = orders.to_arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let worker = Worker::start(self.binary.to_str().expect("a path of ours is text"), &arguments);
-        Member { worker, proxy, place, journal, still: Vec::new() }
+        Member { worker, proxy, place, journal, stopped: Vec::new() }
     }
 }
 
@@ -150,11 +150,12 @@ impl Member {
 
     /// Writes down when it was stopped.
     pub(crate) fn stood(&mut self, still: Still) {
-        self.still.push(still);
+        self.stopped.push(still);
     }
 
     fn process_that_ended(&mut self, killed: Option<Moment>) -> Process {
-        Process { executor: EXECUTORS[self.place], killed, still: std::mem::take(&mut self.still) }
+        let (stopped, starved) = (std::mem::take(&mut self.stopped), Vec::new());
+        Process { executor: EXECUTORS[self.place], killed, stopped, starved }
     }
 
     fn gone_by_itself(&self, status: &str) -> Seen {

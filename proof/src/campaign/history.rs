@@ -8,6 +8,10 @@ use super::clock::Moment;
 use super::event::{Event, Line, PollStart};
 use super::fault::Fault;
 use super::oracle::Deed;
+use super::worker::TTLS_MS;
+
+/// The longest ttl there is, in nanoseconds.
+const LONGEST_LEASE: u64 = TTLS_MS[TTLS_MS.len() - 1] * 1_000_000;
 
 /// All that happened in one phase.
 #[derive(Clone, Debug, Default)]
@@ -30,9 +34,10 @@ pub(crate) struct History {
 pub(crate) struct Process {
     pub(crate) executor: &'static str,
     pub(crate) killed: Option<Moment>,
-    /// When it stood still: stopped by the nemesis, or without a processor although it wanted one. By their begin,
-    /// and apart from each other.
-    pub(crate) still: Vec<Still>,
+    /// When the nemesis had stopped it.
+    pub(crate) stopped: Vec<Still>,
+    /// When it could not run although it wanted to, since the machine had no time for it.
+    pub(crate) starved: Vec<Still>,
 }
 
 /// A span of time in which a process could not run.
@@ -109,7 +114,7 @@ impl History {
         let mut open: BTreeMap<u32, Call> = BTreeMap::new();
         for line in lines {
             if let Event::Stalled { since } = line.event {
-                process.still.push(Still { from: since, to: line.at });
+                process.starved.push(Still { from: since, to: line.at });
             } else if let Event::Try { key, ttl } = line.event {
                 let call = Call::new(place, line, key, ttl);
                 self.calls.extend(open.insert(line.task, call));
@@ -118,7 +123,6 @@ impl History {
             }
         }
         self.calls.extend(open.into_values());
-        process.still = merged(process.still);
         self.processes.push(process);
     }
 
@@ -146,14 +150,6 @@ impl History {
     }
 }
 
-impl Process {
-    /// For how long it stood still between two moments.
-    pub(crate) fn stood(&self, from: Moment, to: Moment) -> u64 {
-        let shared = |still: &Still| still.to.min(to).saturating_sub(still.from.max(from));
-        self.still.iter().map(shared).sum()
-    }
-}
-
 impl Call {
     fn new(process: usize, line: &Line, key: u64, ttl: u64) -> Self {
         let (task, tried) = (line.task, line.at);
@@ -177,23 +173,24 @@ impl Call {
         }
     }
 
-    /// The earliest moment at which it can have been granted: a lease is not longer than its ttl.
+    /// The earliest moment at which it can have been granted. A lease is not longer than its ttl, but that may be the ttl
+    /// of somebody who held it before and handed it on within the process.
     pub(crate) fn granted_at_the_earliest(&self, grant: Grant) -> Moment {
-        self.tried.max(grant.deadline.saturating_sub(self.ttl))
+        self.tried.max(grant.deadline.saturating_sub(LONGEST_LEASE)).min(grant.at)
     }
 }
 
-/// The same spans, by their begin and apart from each other.
-pub(crate) fn merged(mut spans: Vec<Still>) -> Vec<Still> {
-    spans.sort();
-    let mut apart: Vec<Still> = Vec::with_capacity(spans.len());
+/// How much of the time between two moments these spans cover. What several of them cover counts once.
+pub(crate) fn covered(spans: impl IntoIterator<Item = Still>, from: Moment, to: Moment) -> u64 {
+    let within = |span: Still| Still { from: span.from.max(from), to: span.to.min(to) };
+    let mut spans: Vec<Still> = spans.into_iter().map(within).filter(|span| span.from < span.to).collect();
+    spans.sort_unstable();
+    let (mut sum, mut reached) = (0, from);
     for span in spans {
-        match apart.last_mut() {
-            Some(last) if span.from <= last.to => last.to = last.to.max(span.to),
-            _ => apart.push(span),
-        }
+        sum += span.to.saturating_sub(span.from.max(reached));
+        reached = reached.max(span.to);
     }
-    apart
+    sum
 }
 
 #[cfg(test)]
@@ -228,8 +225,7 @@ mod tests {
 
     #[test]
     fn time_that_was_stood_still_counts_once() {
-        let spans = [(10, 20), (15, 30), (40, 50)].map(|(from, to)| Still { from, to });
-        let process = Process { still: merged(spans.to_vec()), ..Process::default() };
-        assert_eq!((process.stood(0, 100), process.stood(25, 45), process.stood(31, 39)), (30, 10, 0));
+        let spans = [(40, 50), (10, 20), (15, 30), (16, 17)].map(|(from, to)| Still { from, to });
+        assert_eq!((covered(spans, 0, 100), covered(spans, 25, 45), covered(spans, 31, 39)), (30, 10, 0));
     }
 }

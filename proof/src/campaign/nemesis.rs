@@ -52,7 +52,7 @@ impl Script {
 
     /// `S  +1.250s stop worker 2 for 0.500s`
     pub(crate) fn line(&self, planted: &Planted) -> String {
-        let kind = if planted.fault.keeps_assumptions() { "S" } else { "X" };
+        let kind = super::report::kind(planted.fault.keeps_assumptions());
         let worker = planted.worker.map_or_else(String::new, |worker| format!(" {worker}"));
         let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
         let (at, lasted) = (seconds(planted.from - self.begun), seconds(planted.to - planted.from));

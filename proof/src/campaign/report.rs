@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::check::{self, Check, Finding, Judged};
+use super::check::{self, Check, Excuse, Finding, Judged};
 use super::clock::Moment;
 use super::event::Line;
 use super::fault::Fault;
@@ -21,7 +21,7 @@ pub(crate) struct Report {
     outcomes: BTreeMap<String, usize>,
     faults: BTreeMap<Fault, usize>,
     found: BTreeMap<Check, usize>,
-    excused: BTreeMap<Check, usize>,
+    excused: BTreeMap<(bool, Check, Excuse), usize>,
     caused: BTreeMap<(Check, Option<Fault>), usize>,
     deeds: usize,
 }
@@ -42,8 +42,8 @@ impl Report {
         }
         self.deeds += history.deeds.len();
         let Judged { findings, excused, caused } = check::judge(history);
-        for finding in &excused {
-            *self.excused.entry(finding.check).or_default() += 1;
+        for (finding, excuse) in &excused {
+            *self.excused.entry((history.intact, finding.check, *excuse)).or_default() += 1;
         }
         for (finding, cause) in &caused {
             *self.caused.entry((finding.check, *cause)).or_default() += 1;
@@ -74,12 +74,15 @@ impl Report {
         }
         println!("faulted");
         for (fault, count) in &self.faults {
-            let kind = if fault.keeps_assumptions() { "S" } else { "X" };
-            println!("  {count:>8} {kind} {fault}");
+            println!("  {count:>8} {} {fault}", kind(fault.keeps_assumptions()));
         }
-        println!("excused, because the process stood still");
-        for (check, count) in &self.excused {
-            println!("  {count:>8} {}", check.plural());
+        println!("excused");
+        for ((intact, check, excuse), count) in &self.excused {
+            let why = match excuse {
+                Excuse::Stopped => "the nemesis had stopped the process",
+                Excuse::Starved => "the machine had no time for the process",
+            };
+            println!("  {count:>8} {} {}: {why}", kind(*intact), check.plural());
         }
         println!("explained by broken assumptions");
         for ((check, cause), count) in &self.caused {
@@ -91,6 +94,11 @@ impl Report {
             println!("  {:>8} {}", self.found.get(&check).copied().unwrap_or_default(), check.plural());
         }
     }
+}
+
+/// How the two kinds of phases and of faults are called.
+pub(crate) fn kind(intact: bool) -> &'static str {
+    if intact { "S" } else { "X" }
 }
 
 /// What happened around a finding: everybody's events, and the script of the faults.

@@ -15,7 +15,7 @@ pub(super) fn regressions(history: &History) -> Judged {
         for &(call, grant) in &granted {
             if grant.fence <= before {
                 let what = format!("key {key}: {} although {before} was there in an earlier phase", named(call));
-                judged.note(false, Check::FenceRegression, grant.at, what);
+                judged.note(None, Check::FenceRegression, grant.at, what);
             }
         }
         twice(&granted, &mut judged);
@@ -30,7 +30,7 @@ fn twice(granted: &[(&Call, Grant)], judged: &mut Judged) {
     for pair in by_fence.windows(2) {
         if pair[0].1.fence == pair[1].1.fence {
             let what = format!("key {}: {} and {} have the same", pair[0].0.key, named(pair[0].0), named(pair[1].0));
-            judged.note(false, Check::FenceRegression, pair[0].1.at.max(pair[1].1.at), what);
+            judged.note(None, Check::FenceRegression, pair[0].1.at.max(pair[1].1.at), what);
         }
     }
 }
@@ -52,7 +52,7 @@ fn against_order(history: &History, granted: &[(&Call, Grant)], judged: &mut Jud
         }
         if let Some((before, most)) = greatest.filter(|(_, most)| most.fence > grant.fence) {
             let what = format!("key {}: {} after {}", call.key, named(call), named(before));
-            judged.note(false, Check::FenceRegression, grant.at.max(most.at), what);
+            judged.note(None, Check::FenceRegression, grant.at.max(most.at), what);
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::clock::{Moment, margin, nanos};
 use super::fault::Fault;
-use super::history::{Call, History, SeenKind, Step, Still, merged};
+use super::history::{Call, History, Process, SeenKind, Step, Still, covered};
 
 /// What can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,14 +48,22 @@ pub(crate) struct Finding {
     pub(crate) what: String,
 }
 
+/// Why something is not wrong that would be otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Excuse {
+    /// The nemesis had stopped the process.
+    Stopped,
+    /// The machine had no time for the process, as far as the nemesis alone does not explain it.
+    Starved,
+}
+
 /// What a check has to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Judged {
     pub(crate) findings: Vec<Finding>,
-    /// What would be wrong, had the one who did it not stood still; or, in a phase with broken assumptions, what had to
-    /// be expected.
-    pub(crate) excused: Vec<Finding>,
-    /// Of those, the ones that a broken assumption explains, with what broke it.
+    /// What would be wrong, had the one who did it not stood still.
+    pub(crate) excused: Vec<(Finding, Excuse)>,
+    /// What would be wrong, had nothing broken the assumptions; with what did.
     pub(crate) caused: Vec<(Finding, Option<Fault>)>,
 }
 
@@ -126,9 +134,12 @@ impl Judged {
         }));
     }
 
-    fn note(&mut self, excused: bool, check: Check, at: Moment, what: String) {
-        let list = if excused { &mut self.excused } else { &mut self.findings };
-        list.push(Finding { check, at, what });
+    fn note(&mut self, excuse: Option<Excuse>, check: Check, at: Moment, what: String) {
+        let finding = Finding { check, at, what };
+        match excuse {
+            Some(excuse) => self.excused.push((finding, excuse)),
+            None => self.findings.push(finding),
+        }
     }
 }
 
@@ -141,7 +152,7 @@ fn overlaps(history: &History) -> Judged {
             inside.retain(|before| history.gone(before) > grant.at);
             for before in &inside {
                 let what = format!("key {key}: {} was there when {} came", named(before), named(call));
-                judged.note(excused_for_being_there(history, before, grant.at), Check::Overlap, grant.at, what);
+                judged.note(excuse_for_being_there(history, before, grant.at), Check::Overlap, grant.at, what);
             }
             inside.push(call);
         }
@@ -150,16 +161,26 @@ fn overlaps(history: &History) -> Judged {
 }
 
 /// Whether a body was late in leaving by no longer than it stood still, since a margin before the next one came.
-fn excused_for_being_there(history: &History, call: &Call, came: Moment) -> bool {
-    let gone = history.gone(call);
-    let margin = margin_of(call);
-    let mut still = history.process(call).still.clone();
-    still.extend(call.steps.iter().map(|step| Still { from: step.from + margin, to: step.to.unwrap_or(gone) }));
-    still.retain(|still| still.from < still.to);
-    let stood = merged(still);
+fn excuse_for_being_there(history: &History, call: &Call, came: Moment) -> Option<Excuse> {
+    let (gone, margin, process) = (history.gone(call), margin_of(call), history.process(call));
+    let long = |step: &Step| Still { from: step.from + margin, to: step.to.unwrap_or(gone) };
+    let in_steps = call.steps.iter().map(long).filter(|still| still.from < still.to);
+    let stopped = process.stopped.iter().copied();
+    let still = stopped.clone().chain(process.starved.iter().copied()).chain(in_steps);
     let since = came.saturating_sub(margin);
-    let stood: u64 = stood.iter().map(|still| still.to.min(gone).saturating_sub(still.from.max(since))).sum();
-    gone != Moment::MAX && stood >= gone - came
+    let enough = |stood: u64| gone != Moment::MAX && stood >= gone - came;
+    excuse(enough(covered(stopped, since, gone)), enough(covered(still, since, gone)))
+}
+
+fn excuse(stopped: bool, still: bool) -> Option<Excuse> {
+    let starved = still.then_some(Excuse::Starved);
+    if stopped { Some(Excuse::Stopped) } else { starved }
+}
+
+/// The excuse of a process that stood still at some time between two moments.
+fn stood(process: &Process, from: Moment, to: Moment) -> Option<Excuse> {
+    let any = |spans: &[Still]| covered(spans.iter().copied(), from, to) > 0;
+    excuse(any(&process.stopped), any(&process.starved))
 }
 
 /// C3: no step begins at or after the deadline.
@@ -171,12 +192,15 @@ fn late_polls(history: &History) -> Judged {
     let mut judged = Judged::default();
     for call in &history.calls {
         for step in call.steps.iter().filter(|step| step.start.deadline <= step.from) {
-            let between = match step.start.was_held {
-                Some(held) => held,
-                None => history.process(call).stood(step.start.entered, step.from) > 0,
+            let stood = stood(history.process(call), step.start.entered, step.from);
+            // That a lease ended between the two looks needs no process that stood still, only bad luck.
+            let excuse = match step.start.was_held {
+                Some(true) => stood.or(Some(Excuse::Starved)),
+                Some(false) => None,
+                None => stood,
             };
             let what = format!("key {}: a step of {}", call.key, named(call));
-            judged.note(between, Check::LatePoll, step.from, what);
+            judged.note(excuse, Check::LatePoll, step.from, what);
         }
     }
     judged
@@ -187,7 +211,7 @@ fn unended(history: &History) -> Judged {
     let mut judged = Judged::default();
     for call in &history.calls {
         let mut wrong = |at, what: &str| {
-            judged.note(false, Check::Unended, at, format!("key {}: {} {what}", call.key, named(call)));
+            judged.note(None, Check::Unended, at, format!("key {}: {} {what}", call.key, named(call)));
         };
         let killed = history.process(call).killed.is_some();
         if !killed && call.ended.is_none() {
@@ -215,7 +239,7 @@ fn seen(history: &History) -> Judged {
             SeenKind::StuckWorker => Check::StuckWaiter,
             SeenKind::StrayKey => Check::StrayKey,
         };
-        judged.note(false, check, seen.at, seen.what.clone());
+        judged.note(None, check, seen.at, seen.what.clone());
     }
     judged
 }
@@ -224,10 +248,10 @@ fn margin_of(call: &Call) -> u64 {
     nanos(margin(Duration::from_nanos(call.ttl)))
 }
 
-/// Whether a step did something so late because its process stood still in the middle of it.
-fn stood_in_step(history: &History, call: &Call, step: &Step, until: Moment) -> bool {
-    let stood = history.process(call).stood(step.from, until);
-    stood > 0 || until.saturating_sub(step.from) > margin_of(call)
+/// The excuse of a step that did something later than a margin after its begin, which none means to.
+fn excuse_in_step(history: &History, call: &Call, step: &Step, until: Moment) -> Option<Excuse> {
+    let late = until.saturating_sub(step.from) > margin_of(call);
+    late.then(|| stood(history.process(call), step.from, until).unwrap_or(Excuse::Starved))
 }
 
 fn named(call: &Call) -> String {

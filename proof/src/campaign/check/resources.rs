@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::super::history::{Call, Grant, History};
 use super::super::oracle::{Act, Deed};
 use super::fences::not_before;
-use super::{Check, Judged, named, stood_in_step};
+use super::{Check, Judged, excuse_in_step, named};
 
 type ByFence<'a> = BTreeMap<(u64, u64), (&'a Call, Grant)>;
 
@@ -38,7 +38,7 @@ pub(super) fn wrong_writers(history: &History) -> Judged {
             let done = if accepted { "wrote" } else { "could not write" };
             let what =
                 format!("key {}: fence {} {done} behind {:?}", deed.key, deed.fence, greatest.map(|it| it.fence));
-            judged.note(false, Check::WrongWriter, deed.at, what);
+            judged.note(None, Check::WrongWriter, deed.at, what);
         }
         // One of each fence is enough, and keeps this short.
         if accepted && !written.iter().any(|before| before.fence == deed.fence) {
@@ -63,9 +63,9 @@ pub(super) fn lost_updates(history: &History) -> Judged {
     let mut judged = Judged::default();
     let grants = by_fence(history);
     let late = |deed: &Deed| {
-        let Some((call, _)) = grants.get(&(deed.key, deed.fence)) else { return false };
+        let (call, _) = grants.get(&(deed.key, deed.fence))?;
         let step = call.steps.iter().rev().find(|step| step.from <= deed.at);
-        step.is_some_and(|step| stood_in_step(history, call, step, deed.at))
+        excuse_in_step(history, call, step?, deed.at)
     };
     for (place, deed) in history.deeds.iter().enumerate() {
         let Act::Write { value, found } = deed.act else { continue };
@@ -75,11 +75,11 @@ pub(super) fn lost_updates(history: &History) -> Judged {
         let same_key = history.deeds[..place].iter().rev().filter(|before| before.key == deed.key);
         let since_read = same_key.take_while(|it| it.fence != deed.fence || !matches!(it.act, Act::Read { .. }));
         let hurt_by: Vec<&Deed> = since_read.filter(|before| matches!(before.act, Act::Write { .. })).collect();
-        let excused = late(deed) || hurt_by.iter().any(|deed| late(deed));
+        let excuse = late(deed).or_else(|| hurt_by.iter().find_map(|deed| late(deed)));
         let writer = grants.get(&(deed.key, deed.fence)).map_or_else(String::new, |(call, _)| named(call));
         let others: Vec<u64> = hurt_by.iter().map(|deed| deed.fence).collect();
         let what = format!("key {}: {writer} wrote {value} over {found}, which fences {others:?} wrote", deed.key);
-        judged.note(excused, Check::LostUpdate, deed.at, what);
+        judged.note(excuse, Check::LostUpdate, deed.at, what);
     }
     judged
 }

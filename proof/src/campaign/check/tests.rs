@@ -74,16 +74,16 @@ fn other_keys_are_no_company() {
 #[test]
 fn a_stopped_process_may_be_late_by_as_long_as_it_stood() {
     let mut history = history(vec![held(0, 10, 100, 900), held(1, 11, 500, 600)]);
-    history.processes[0].still = vec![Still { from: 110 * MS, to: 890 * MS }];
+    history.processes[0].stopped = vec![Still { from: 110 * MS, to: 890 * MS }];
     let judged = judge(&history);
     assert_eq!(judged.findings, [], "10 ms after it woke up it is gone");
     assert_eq!(judged.excused.len(), 1);
 
-    history.processes[0].still = vec![Still { from: 110 * MS, to: 880 * MS }];
+    history.processes[0].stopped = vec![Still { from: 110 * MS, to: 880 * MS }];
     assert_eq!(counts(&history), [(Check::Overlap, 1)], "20 ms after it woke up it was still there");
-    history.processes[0].still = vec![Still { from: 110 * MS, to: 450 * MS }];
+    history.processes[0].stopped = vec![Still { from: 110 * MS, to: 450 * MS }];
     assert_eq!(counts(&history), [(Check::Overlap, 1)], "it was awake long before the other came");
-    history.processes[1].still = std::mem::take(&mut history.processes[0].still);
+    history.processes[1].stopped = std::mem::take(&mut history.processes[0].stopped);
     assert_eq!(counts(&history), [(Check::Overlap, 1)], "somebody else stood still");
 }
 
@@ -150,7 +150,7 @@ fn fences_grow_over_phases() {
 
 #[test]
 fn without_assumptions_only_a_certain_order_counts() {
-    // Its deadline and its ttl say that the second may have been granted at 80 ms, when the first had not begun.
+    // The second was asked for, and may have been granted, when the first had not begun.
     let mut second = held(1, 10, 110, 300);
     second.tried = 50 * MS;
     let mut history = history(vec![held(0, 11, 100, 400), second]);
@@ -177,7 +177,7 @@ fn a_step_begins_before_the_deadline() {
     let between = with_step(Some(true), 0);
     assert_eq!((counts(&between).len(), judge(&between).excused.len()), (0, 1), "the look came before the deadline");
     let mut first = with_step(None, 0);
-    first.processes[0].still = vec![Still { from: 379 * MS, to: 380 * MS }];
+    first.processes[0].stopped = vec![Still { from: 379 * MS, to: 380 * MS }];
     assert_eq!(counts(&first), [], "stopped between the look and the step");
 }
 
@@ -217,10 +217,14 @@ fn an_overwritten_increment_is_lost() {
     history.deeds = vec![read(110, 10, 0), write(120, 10, 1, 0), read(210, 11, 1), write(220, 11, 2, 1)];
     assert_eq!(counts(&history), []);
     history.deeds = vec![read(110, 10, 0), read(201, 11, 0), write(201, 11, 1, 0), write(202, 10, 1, 1)];
-    history.calls[0].steps.push(step(201, 203, 370));
-    assert_eq!(counts(&history), [(Check::LostUpdate, 1)]);
-    history.processes[0].still = vec![Still { from: 201 * MS, to: 202 * MS }];
+    history.calls[0].steps.push(step(190, 203, 370));
+    history.processes[0].stopped = vec![Still { from: 195 * MS, to: 200 * MS }];
+    assert_eq!(counts(&history), [(Check::LostUpdate, 1)], "the step was not too long");
+    history.calls[0].steps[1] = step(180, 203, 370);
     assert_eq!(counts(&history), [], "stopped in the middle of the step");
+    assert_eq!(judge(&history).excused[0].1, Excuse::Stopped);
+    history.processes[0].stopped.clear();
+    assert_eq!(judge(&history).excused[0].1, Excuse::Starved);
 }
 
 #[test]
