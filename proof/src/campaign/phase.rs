@@ -39,6 +39,7 @@ pub(crate) struct Ran {
     /// What each process wrote.
     pub(crate) lines: Vec<Vec<Line>>,
     pub(crate) script: Script,
+    pub(crate) seed: u64,
 }
 
 /// Runs it.
@@ -73,7 +74,7 @@ pub(crate) fn run(server: &mut Server, phase: Phase, options: Options) -> Ran {
         history.take_in(process, &its_lines);
         lines.push(its_lines);
     }
-    Ran { history, lines, script }
+    Ran { history, lines, script, seed: phase.seed }
 }
 
 /// The longest ttl and some grace.

@@ -13,6 +13,8 @@ use super::phase::Ran;
 const AROUND: usize = 100;
 /// How many findings of a phase are shown with what was around them.
 const SHOWN: usize = 3;
+/// How many findings of a phase are told at all.
+const TOLD: usize = 30;
 
 /// What all phases came to.
 #[derive(Debug, Default)]
@@ -50,10 +52,18 @@ impl Report {
         }
         for (place, finding) in findings.iter().enumerate() {
             *self.found.entry(finding.check).or_default() += 1;
-            println!("FOUND {finding}");
+            if place < TOLD {
+                println!("FOUND {finding}");
+            }
             if place < SHOWN {
                 show_around(ran, finding);
             }
+        }
+        if findings.len() > TOLD {
+            println!("FOUND {} more", findings.len() - TOLD);
+        }
+        if !findings.is_empty() {
+            keep(ran);
         }
     }
 
@@ -101,23 +111,41 @@ pub(crate) fn kind(intact: bool) -> &'static str {
     if intact { "S" } else { "X" }
 }
 
-/// What happened around a finding: everybody's events, and the script of the faults.
+/// What happened around a finding: the faults, and everybody's events.
 fn show_around(ran: &Ran, finding: &Finding) {
     println!("  the faults around it:");
     let near = |planted: &&Planted| planted.from.abs_diff(finding.at).min(planted.to.abs_diff(finding.at)) < NEAR;
     for planted in ran.history.faults.iter().filter(near) {
         println!("    {} .. {}  {}", planted.from, planted.to, ran.script.line(planted));
     }
-    let mut all: Vec<(Moment, usize, &Line)> = Vec::new();
+    println!("  the events around it, by worker and task:");
+    let all = events(ran);
+    let middle = all.partition_point(|&(at, ..)| at < finding.at);
+    for (_, process, line) in &all[middle.saturating_sub(AROUND)..(middle + AROUND).min(all.len())] {
+        println!("    worker {process} {line}");
+    }
+}
+
+/// Everybody's events, with the place of the process, in the order of their times.
+fn events(ran: &Ran) -> Vec<(Moment, usize, &Line)> {
+    let mut all = Vec::new();
     for (process, lines) in ran.lines.iter().enumerate() {
         all.extend(lines.iter().map(|line| (line.at, process, line)));
     }
     all.sort_by_key(|&(at, process, _)| (at, process));
-    let middle = all.partition_point(|&(at, ..)| at < finding.at);
-    let around = middle.saturating_sub(AROUND)..(middle + AROUND).min(all.len());
-    println!("  the events around it, by worker and task:");
-    for (_, process, line) in &all[around] {
-        println!("    worker {process} {line}");
+    all
+}
+
+/// Leaves everything that is known of a phase in a file, and says where.
+fn keep(ran: &Ran) {
+    let file = std::env::temp_dir().join(format!("lock-campaign-{}.log", ran.seed));
+    let faults = ran.history.faults.iter().map(|it| format!("{} {} {}", it.from, it.to, ran.script.line(it)));
+    let deeds = ran.history.deeds.iter().map(|deed| format!("{} {deed:?}", deed.at));
+    let lines = events(ran).into_iter().map(|(at, process, line)| format!("{at} worker {process} {line}"));
+    let text: Vec<String> = faults.chain(deeds).chain(lines).collect();
+    match std::fs::write(&file, text.join("\n")) {
+        Ok(()) => println!("  all that is known of this phase is in {}", file.display()),
+        Err(error) => println!("  {} cannot be written: {error}", file.display()),
     }
 }
 
