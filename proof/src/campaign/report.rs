@@ -1,6 +1,7 @@
 //! The report: what was held, what was faulted, what was found; and for each finding what happened around it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::check::{self, Check, Excuse, Finding, Judged};
 use super::clock::Moment;
@@ -24,7 +25,8 @@ pub(crate) struct Report {
     faults: BTreeMap<Fault, usize>,
     found: BTreeMap<Check, usize>,
     excused: BTreeMap<(bool, Check, Excuse), usize>,
-    caused: BTreeMap<(Check, Option<Fault>), usize>,
+    /// How many, and for how long the longest.
+    caused: BTreeMap<(Check, Option<Fault>), (usize, u64)>,
     deeds: usize,
 }
 
@@ -48,7 +50,8 @@ impl Report {
             *self.excused.entry((history.intact, finding.check, *excuse)).or_default() += 1;
         }
         for (finding, cause) in &caused {
-            *self.caused.entry((finding.check, *cause)).or_default() += 1;
+            let (count, longest) = self.caused.entry((finding.check, *cause)).or_default();
+            (*count, *longest) = (*count + 1, finding.lasted.max(*longest));
         }
         for (place, finding) in findings.iter().enumerate() {
             *self.found.entry(finding.check).or_default() += 1;
@@ -95,9 +98,13 @@ impl Report {
             println!("  {count:>8} {} {}: {why}", kind(*intact), check.plural());
         }
         println!("explained by broken assumptions");
-        for ((check, cause), count) in &self.caused {
+        for ((check, cause), (count, longest)) in &self.caused {
             let cause = cause.map_or_else(|| "an earlier phase".to_owned(), |fault| fault.to_string());
-            println!("  {count:>8} {} after {cause}", check.plural());
+            let longest = match longest {
+                0 => String::new(),
+                longest => format!(", the longest for {:.3}s", Duration::from_nanos(*longest).as_secs_f64()),
+            };
+            println!("  {count:>8} {} after {cause}{longest}", check.plural());
         }
         println!("found");
         for check in Check::ALL {

@@ -45,6 +45,8 @@ pub(crate) enum Check {
 pub(crate) struct Finding {
     pub(crate) check: Check,
     pub(crate) at: Moment,
+    /// For how long it was so, in nanoseconds, where that can be said.
+    pub(crate) lasted: u64,
     pub(crate) what: String,
 }
 
@@ -135,7 +137,10 @@ impl Judged {
     }
 
     fn note(&mut self, excuse: Option<Excuse>, check: Check, at: Moment, what: String) {
-        let finding = Finding { check, at, what };
+        self.note_for(excuse, Finding { check, at, lasted: 0, what });
+    }
+
+    fn note_for(&mut self, excuse: Option<Excuse>, finding: Finding) {
         match excuse {
             Some(excuse) => self.excused.push((finding, excuse)),
             None => self.findings.push(finding),
@@ -152,7 +157,9 @@ fn overlaps(history: &History) -> Judged {
             inside.retain(|before| history.gone(before) > grant.at);
             for before in &inside {
                 let what = format!("key {key}: {} was there when {} came", named(before), named(call));
-                judged.note(excuse_for_being_there(history, before, grant.at), Check::Overlap, grant.at, what);
+                let lasted = history.gone(before).min(history.gone(call)) - grant.at;
+                let finding = Finding { check: Check::Overlap, at: grant.at, lasted, what };
+                judged.note_for(excuse_for_being_there(history, before, grant.at), finding);
             }
             inside.push(call);
         }

@@ -122,7 +122,7 @@ fn broken_assumptions_explain_an_overlap_by_the_fault_before_it() {
     let judged = judge(&history);
     assert_eq!(judged.findings, []);
     assert_eq!(judged.caused.len(), 1);
-    assert_eq!(judged.caused[0].1, Some(Fault::FlushAll));
+    assert_eq!((judged.caused[0].0.lasted, judged.caused[0].1), (MS, Some(Fault::FlushAll)));
 }
 
 #[test]
