@@ -157,7 +157,7 @@ fn overlaps(history: &History) -> Judged {
             inside.retain(|before| history.gone(before) > grant.at);
             for before in &inside {
                 let what = format!("key {key}: {} was there when {} came", named(before), named(call));
-                let lasted = history.gone(before).min(history.gone(call)) - grant.at;
+                let lasted = history.gone(before).min(history.gone(call)).saturating_sub(grant.at);
                 let finding = Finding { check: Check::Overlap, at: grant.at, lasted, what };
                 judged.note_for(excuse_for_being_there(history, before, grant.at), finding);
             }
