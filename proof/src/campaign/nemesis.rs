@@ -18,8 +18,9 @@ use super::fleet::Fleet;
 use super::history::{Planted, Still};
 use super::store;
 
-/// The calm between two faults of a lane.
+/// The calm between two faults of the server, which concern everybody, and between two of the workers.
 const CALM: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(900));
+const CALM_OF_WORKERS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 /// The ttls of the workers, which the lengths of faults go by.
 const TTLS: [u64; 5] = super::worker::TTLS_MS;
 /// A server answers nobody for at most so long, so that it still answers us in time.
@@ -143,7 +144,7 @@ fn plant_in_server(server: &mut Server, fault: Fault, lasts: Duration, key: u64)
 pub(crate) fn trouble_workers(fleet: &mut Fleet, plan: &Plan<'_>) {
     let mut chance = Chance::new(plan.seed, 2);
     while now() < plan.until {
-        sleep(chance.between(CALM.0, CALM.1));
+        sleep(chance.between(CALM_OF_WORKERS.0, CALM_OF_WORKERS.1));
         let fault = chance.one_of(&Fault::OF_WORKER);
         let worker = usize::try_from(chance.below(fleet.size())).expect("a place");
         let lasts = length(&mut chance);

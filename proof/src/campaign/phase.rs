@@ -19,7 +19,7 @@ use super::scan;
 use super::worker::TTLS_MS;
 
 /// How many keys there are.
-const KEYS: u64 = 3;
+const KEYS: u64 = 5;
 /// How much later than by the longest ttl a key may be granted again on a machine that is busy: a second, and a cap
 /// that is generous.
 const GRACE: Duration = Duration::from_secs(6);

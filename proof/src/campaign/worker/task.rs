@@ -83,10 +83,11 @@ impl From<Unlucky> for Outcome {
 /// Calls until the worker is to end.
 pub(crate) async fn work(shared: Arc<Shared>, task: u32) {
     let mut chance = Chance::new(shared.orders.seed, 1_000 + u64::from(task));
-    // The first of a worker's tasks goes for all of them, so that none is forgotten.
-    let keys = if task == 0 { shared.orders.keys } else { 1 + chance.below(shared.orders.keys) };
+    let all = shared.orders.keys;
+    // The first of a worker's tasks goes for all keys, so that none is forgotten; others for one to three.
+    let (first, count) = if task == 0 { (0, all) } else { (chance.below(all), 1 + chance.below(3)) };
     while !shared.over.load(Ordering::Relaxed) {
-        let key = chance.below(keys);
+        let key = (first + chance.below(count)) % all;
         let ttl = Duration::from_millis(chance.one_of(&TTLS_MS));
         let call = Call::new(Arc::clone(&shared.journal), task);
         call.note(Event::Try { key, ttl: nanos(ttl) });
@@ -107,9 +108,9 @@ fn job(shared: &Arc<Shared>, call: &Arc<Call>, key: u64, ttl: Duration, chance: 
     };
     // Most are short, so that there is much coming and going; some live on renewals.
     let lasts = match chance.below(100) {
-        0..25 => Duration::ZERO,
-        25..94 => chance.between(Duration::ZERO, Duration::from_millis(60)),
-        _ => chance.between(ttl / 2, ttl * 3 / 2),
+        0..20 => Duration::ZERO,
+        20..75 => chance.between(Duration::ZERO, Duration::from_millis(60)),
+        _ => chance.between(ttl / 2, ttl + ttl.max(Duration::from_secs(1))),
     };
     let (shared, call) = (Arc::clone(shared), Arc::clone(call));
     Job { shared, call, key, ttl, lasts, ending, chance: chance.branch() }
