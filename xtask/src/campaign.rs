@@ -1,10 +1,10 @@
 //! `cargo xtask campaign`: a fleet of processes on a real server, with everything that can go wrong.
 //!
-//! Built without optimizations, so that what the library asserts is asserted. Deliberately absent: what is done and
-//! checked, which the package `lock-proof` knows.
+//! What is known of a phase with findings is left in `target/campaign`. Built without optimizations, so that what the
+//! library asserts is asserted. Deliberately absent: what is done and checked, which the package `lock-proof` knows.
 
 use crate::servers;
-use crate::steps::{cargo, run, say};
+use crate::steps::{cargo, root, run, say};
 
 /// Gets the server, then runs a campaign with these arguments.
 pub(crate) fn campaign(arguments: &[String]) -> Result<(), String> {
@@ -12,7 +12,7 @@ pub(crate) fn campaign(arguments: &[String]) -> Result<(), String> {
     say(&format!("Redis:  {}", redis.display()));
     // The program looks for that of its workers beside itself.
     run(&mut cargo(&["build", "-p", "lock-proof", "--bins"]))?;
-    run(cargo(&["run", "--quiet", "-p", "lock-proof", "--bin", "campaign", "--"])
-        .args(arguments)
-        .env("REDIS_SERVER", redis))
+    let campaign = ["run", "--quiet", "-p", "lock-proof", "--bin", "campaign", "--"];
+    let keep = root().join("target/campaign");
+    run(cargo(&campaign).arg("--keep").arg(keep).args(arguments).env("REDIS_SERVER", redis))
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use lock_tests::{Proxy, Worker};
 
-use super::Options;
 use super::clock::{Moment, now};
 use super::event::Line;
 use super::history::{Process, Seen, SeenKind, Still};
@@ -24,7 +23,7 @@ pub(crate) struct Fleet {
     /// Where the journals and the oracle's socket are.
     directory: PathBuf,
     binary: PathBuf,
-    options: Options,
+    without_lock: bool,
     keys: u64,
     seed: u64,
     members: Vec<Member>,
@@ -51,12 +50,12 @@ struct Ended {
 
 impl Fleet {
     /// Starts one worker for each executor. The oracle of this directory listens already.
-    pub(crate) fn start(directory: &Path, server: u16, keys: u64, seed: u64, options: Options) -> Self {
+    pub(crate) fn start(directory: &Path, server: u16, keys: u64, seed: u64, without_lock: bool) -> Self {
         let us = std::env::current_exe().expect("a running program can be found");
         let binary = us.with_file_name("campaign-worker");
         let directory = directory.to_owned();
         let (members, ended) = Default::default();
-        let mut fleet = Self { directory, binary, options, keys, seed, members, ended, seen: Vec::new() };
+        let mut fleet = Self { directory, binary, without_lock, keys, seed, members, ended, seen: Vec::new() };
         for place in 0..EXECUTORS.len() {
             let proxy = Proxy::to(server);
             let member = fleet.enlist(place, proxy);
@@ -130,7 +129,7 @@ impl Fleet {
             executor: place,
             seed: self.seed.wrapping_add(incarnation as u64),
             keys: self.keys,
-            without_lock: self.options.without_lock,
+            without_lock: self.without_lock,
         };
         let arguments = orders.to_arguments();
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -27,16 +27,18 @@ mod store;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use phase::Phase;
 use report::Report;
 
-const USAGE: &str = "usage: campaign [--seconds N] [--seed S] [--without-lock]
+const USAGE: &str = "usage: campaign [--seconds N] [--seed S] [--keep DIRECTORY] [--without-lock]
 
   --seconds       for how long faults are planted; 60 by default
   --seed          what chance goes by; by default the time
+  --keep          where all that is known of a phase with findings is left; by default nowhere
   --without-lock  the workers lock nothing, to see that this is noticed";
 
 /// The name of the oracle's socket.
@@ -45,10 +47,11 @@ const ORACLE: &str = "oracle";
 const ROUND: u64 = 30;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options {
     seconds: u64,
     seed: u64,
+    keep: Option<PathBuf>,
     without_lock: bool,
 }
 
@@ -59,7 +62,7 @@ pub fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::FAILURE;
     };
-    run(options)
+    run(&options)
 }
 
 /// The program `campaign-worker`.
@@ -69,12 +72,13 @@ pub fn work() {
 }
 
 fn options(arguments: &[String]) -> Option<Options> {
-    let mut options = Options { seconds: 60, seed: clock::now(), without_lock: false };
+    let mut options = Options { seconds: 60, seed: clock::now(), keep: None, without_lock: false };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--seconds" => options.seconds = words.next()?.parse().ok().filter(|&seconds| seconds > 0)?,
             "--seed" => options.seed = words.next()?.parse().ok()?,
+            "--keep" => options.keep = Some(words.next()?.into()),
             "--without-lock" => options.without_lock = true,
             _ => return None,
         }
@@ -82,7 +86,7 @@ fn options(arguments: &[String]) -> Option<Options> {
     Some(options)
 }
 
-fn run(options: Options) -> ExitCode {
+fn run(options: &Options) -> ExitCode {
     println!("seed {}", options.seed);
     let mut server = store::start();
     let mut report = Report::default();
@@ -90,13 +94,13 @@ fn run(options: Options) -> ExitCode {
     for phase in phases(options) {
         let kind = if phase.intact { "S, assumptions intact" } else { "X, assumptions broken" };
         println!("phase {kind}, seed {}, {:?}", phase.seed, phase.lasts);
-        let mut ran = phase::run(&mut server, phase, options);
+        let mut ran = phase::run(&mut server, phase, options.without_lock);
         ran.history.fences_before.clone_from(&fences);
         for (key, granted) in ran.history.granted() {
             let greatest = fences.entry(key).or_default();
             *greatest = granted.iter().map(|(_, grant)| grant.fence).max().unwrap_or_default().max(*greatest);
         }
-        report.take_in(&ran);
+        report.take_in(&ran, options.keep.as_deref());
     }
     report.tell();
     let verdict = if report.is_clean() { "held" } else { "BROKEN" };
@@ -105,7 +109,7 @@ fn run(options: Options) -> ExitCode {
 }
 
 /// Rounds of both kinds; without locks there is no promise that could be broken by assumptions.
-fn phases(options: Options) -> Vec<Phase> {
+fn phases(options: &Options) -> Vec<Phase> {
     let all = Duration::from_secs(options.seconds);
     if options.without_lock {
         return vec![Phase { intact: true, lasts: all, seed: options.seed }];
@@ -130,9 +134,9 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_understood() {
-        let options = Options { seconds: 5, seed: 7, without_lock: true };
-        assert_eq!(of("--seed 7 --seconds 5 --without-lock"), Some(options));
-        for wrong in ["--seed", "--seconds 0", "--seconds x", "5", "--with-lock"] {
+        let options = Options { seconds: 5, seed: 7, keep: Some("there".into()), without_lock: true };
+        assert_eq!(of("--seed 7 --seconds 5 --keep there --without-lock"), Some(options));
+        for wrong in ["--seed", "--keep", "--seconds 0", "--seconds x", "5", "--with-lock"] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
     }
@@ -140,7 +144,7 @@ mod tests {
     #[test]
     fn phases_of_both_kinds_take_as_long_as_is_asked_for() {
         for seconds in [1, 30, 31, 300] {
-            let phases = phases(Options { seconds, seed: 1, without_lock: false });
+            let phases = phases(&Options { seconds, seed: 1, keep: None, without_lock: false });
             let lasts: Duration = phases.iter().map(|phase| phase.lasts).sum();
             assert!(lasts.abs_diff(Duration::from_secs(seconds)) < Duration::from_millis(1), "{lasts:?}");
             assert!(phases[0].intact && !phases[1].intact);

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use lock_tests::{Server, TemporaryDir};
 
-use super::Options;
 use super::clock::{nanos, now};
 use super::event::Line;
 use super::fleet::Fleet;
@@ -43,12 +42,12 @@ pub(crate) struct Ran {
 }
 
 /// Runs it.
-pub(crate) fn run(server: &mut Server, phase: Phase, options: Options) -> Ran {
+pub(crate) fn run(server: &mut Server, phase: Phase, without_lock: bool) -> Ran {
     let port = server.port();
     let keys: Vec<u64> = (0..KEYS).collect();
     let directory = TemporaryDir::new("campaign");
     let oracle = Oracle::listen(&directory.path().join(super::ORACLE));
-    let mut fleet = Fleet::start(directory.path(), port, KEYS, phase.seed, options);
+    let mut fleet = Fleet::start(directory.path(), port, KEYS, phase.seed, without_lock);
     let script = Script::new();
     let until = now() + nanos(phase.lasts);
     let plan = Plan { seed: phase.seed, until, intact: phase.intact, keys: &keys, script: &script };

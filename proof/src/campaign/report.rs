@@ -1,6 +1,7 @@
 //! The report: what was held, what was faulted, what was found; and for each finding what happened around it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use super::check::{self, Check, Excuse, Finding, Judged};
@@ -31,8 +32,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Judges a phase, and shows what is wrong with it.
-    pub(crate) fn take_in(&mut self, ran: &Ran) {
+    /// Judges a phase, shows what is wrong with it, and then leaves all that is known of it in that directory.
+    pub(crate) fn take_in(&mut self, ran: &Ran, keep_in: Option<&Path>) {
         let history = &ran.history;
         for call in &history.calls {
             if call.grant.is_some() {
@@ -65,8 +66,8 @@ impl Report {
         if findings.len() > TOLD {
             println!("FOUND {} more", findings.len() - TOLD);
         }
-        if !findings.is_empty() {
-            keep(ran);
+        if let Some(directory) = keep_in.filter(|_| !findings.is_empty()) {
+            keep(ran, directory);
         }
     }
 
@@ -144,13 +145,13 @@ fn events(ran: &Ran) -> Vec<(Moment, usize, &Line)> {
 }
 
 /// Leaves everything that is known of a phase in a file, and says where.
-fn keep(ran: &Ran) {
-    let file = std::env::temp_dir().join(format!("lock-campaign-{}.log", ran.seed));
+fn keep(ran: &Ran, directory: &Path) {
+    let file = directory.join(format!("phase-{}.log", ran.seed));
     let faults = ran.history.faults.iter().map(|it| format!("{} {} {}", it.from, it.to, ran.script.line(it)));
     let deeds = ran.history.deeds.iter().map(|deed| format!("{} {deed:?}", deed.at));
     let lines = events(ran).into_iter().map(|(at, process, line)| format!("{at} worker {process} {line}"));
     let text: Vec<String> = faults.chain(deeds).chain(lines).collect();
-    match std::fs::write(&file, text.join("\n")) {
+    match std::fs::create_dir_all(directory).and_then(|()| std::fs::write(&file, text.join("\n"))) {
         Ok(()) => println!("  all that is known of this phase is in {}", file.display()),
         Err(error) => println!("  {} cannot be written: {error}", file.display()),
     }
