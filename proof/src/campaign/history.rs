@@ -173,8 +173,8 @@ impl Call {
         }
     }
 
-    /// The earliest moment at which it can have been granted. A lease is not longer than its ttl, but that may be the ttl
-    /// of somebody who held it before and handed it on within the process.
+    /// The earliest moment at which it can have been granted. A lease is not longer than its ttl, but that may be the
+    /// ttl of somebody who held it before and handed it on within the process.
     pub(crate) fn granted_at_the_earliest(&self, grant: Grant) -> Moment {
         self.tried.max(grant.deadline.saturating_sub(LONGEST_LEASE)).min(grant.at)
     }

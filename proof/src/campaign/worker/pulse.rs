@@ -45,7 +45,7 @@ pub(crate) async fn watch_executor(shared: Arc<Shared>) {
     }
 }
 
-/// Somebody waited so long, and got on just now. That it may have been some milliseconds ago is as much as one can know.
+/// Somebody waited so long, and got on just now, or a beat ago: nobody can know better.
 fn note(journal: &Journal, waited: u64) {
     if waited > nanos(NOTHING) {
         let at = now();
