@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::super::chance::Chance;
 use super::super::clock::margin;
 use super::super::oracle::Asking;
-use super::Shared;
 use super::call::Call;
+use super::{SINGLE_THREADED, Shared};
 
 /// How a body means to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,9 @@ pub(crate) struct Job {
     pub(crate) chance: Chance,
 }
 
+/// The longest that something takes to be dropped.
+const SLOWEST: Duration = Duration::from_millis(5);
+
 /// Something that takes its time to be dropped.
 struct Slow(Duration);
 
@@ -54,10 +57,7 @@ impl Job {
         let fence = self.call.hold().expect("a body runs under something").fence();
         let mut oracle = Asking::connect(&self.shared.orders.oracle);
         oracle.enter(self.key, fence);
-        let _slow = self
-            .chance
-            .percent(30)
-            .then(|| Slow(self.chance.between(Duration::from_millis(2), Duration::from_millis(5))));
+        let _slow = self.chance.percent(30).then(|| Slow(self.chance.between(Duration::from_millis(2), SLOWEST)));
         let mut left = self.lasts;
         while !left.is_zero() {
             let rest = self.chance.between(Duration::ZERO, Duration::from_millis(12)).min(left);
@@ -83,9 +83,11 @@ impl Job {
         }
     }
 
-    /// Keeps its thread for a while. On a thread that drives several tasks each may take its share of the margin.
+    /// Keeps its thread for a while: as long as a body may that needs some time to be dropped, shared with those that
+    /// the thread drives beside it.
     fn stretch(&mut self) {
-        let most = margin(self.ttl) / (2 * self.shared.tasks);
+        let sharers = if SINGLE_THREADED.contains(&self.shared.orders.executor) { self.shared.tasks } else { 1 };
+        let most = margin(self.ttl).saturating_sub(SLOWEST) / sharers;
         sleep(self.chance.between(Duration::ZERO, most));
     }
 }
