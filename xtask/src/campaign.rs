@@ -1,7 +1,7 @@
 //! `cargo xtask campaign`: a fleet of processes on a real server, with everything that can go wrong.
 //!
 //! What is known of a phase with findings is left in `target/campaign`. Built without optimizations, so that what the
-//! library asserts is asserted. Deliberately absent: what is done and checked, which the package `lock-proof` knows.
+//! library asserts is asserted. Deliberately absent: what is done and checked, which the package `lock-campaign` knows.
 
 use crate::servers;
 use crate::steps::{cargo, root, run, say};
@@ -11,8 +11,8 @@ pub(crate) fn campaign(arguments: &[String]) -> Result<(), String> {
     let redis = servers::redis()?;
     say(&format!("Redis:  {}", redis.display()));
     // The program looks for that of its workers beside itself.
-    run(&mut cargo(&["build", "-p", "lock-proof", "--bins"]))?;
-    let campaign = ["run", "--quiet", "-p", "lock-proof", "--bin", "campaign", "--"];
+    run(&mut cargo(&["build", "-p", "lock-campaign", "--bins"]))?;
+    let campaign = ["run", "--quiet", "-p", "lock-campaign", "--bin", "campaign", "--"];
     let keep = root().join("target/campaign");
     run(cargo(&campaign).arg("--keep").arg(keep).args(arguments).env("REDIS_SERVER", redis))
 }

@@ -19,7 +19,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
         say("thousands of simulated fleets, and faults that are planted in them");
         run(&mut cargo(&["test", "--profile", "simulation", "-p", "lock-simulation"]))?;
         say("a short campaign");
-        run(cargo(&["test", "-p", "lock-proof"]).envs(servers))?;
+        run(cargo(&["test", "-p", "lock-campaign"]).envs(servers))?;
     }
     Ok(())
 }

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::history::{Call, Grant, History};
-use super::super::oracle::{Act, Deed};
 use super::fences::not_before;
 use super::{Check, Judged, excuse_in_step, named};
+use crate::history::{Call, Grant, History};
+use crate::oracle::{Act, Deed};
 
 type ByFence<'a> = BTreeMap<(u64, u64), (&'a Call, Grant)>;
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
-use super::super::chance::Chance;
-use super::super::clock::margin;
-use super::super::oracle::Asking;
 use super::call::Call;
 use super::{SINGLE_THREADED, Shared};
+use crate::chance::Chance;
+use crate::clock::{margin, nanos, now};
+use crate::oracle::Asking;
 
 /// How a body means to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +35,14 @@ pub(crate) struct Job {
     pub(crate) ttl: Duration,
     /// For how long it means to run.
     pub(crate) lasts: Duration,
+    /// How long it takes to be dropped.
+    pub(crate) slow: Duration,
     pub(crate) ending: Ending,
     pub(crate) chance: Chance,
 }
 
-/// The longest that something takes to be dropped.
-const SLOWEST: Duration = Duration::from_millis(5);
+/// The longest that most bodies take to be dropped.
+pub(crate) const SLOWEST: Duration = Duration::from_millis(5);
 
 /// Something that takes its time to be dropped.
 struct Slow(Duration);
@@ -57,11 +59,11 @@ impl Job {
         let fence = self.call.hold().expect("a body runs under something").fence();
         let mut oracle = Asking::connect(&self.shared.orders.oracle);
         oracle.enter(self.key, fence);
-        let _slow = self.chance.percent(30).then(|| Slow(self.chance.between(Duration::from_millis(2), SLOWEST)));
-        let mut left = self.lasts;
-        while !left.is_zero() {
-            let rest = self.chance.between(Duration::ZERO, Duration::from_millis(12)).min(left);
-            left = left.saturating_sub(rest.max(Duration::from_micros(100)));
+        let _slow = Slow(self.slow);
+        // By the clock, and not by what the steps mean to take: on a busy machine they take longer.
+        let until = now() + nanos(self.lasts);
+        while now() < until {
+            let rest = self.chance.between(Duration::ZERO, Duration::from_millis(12));
             match self.chance.below(4) {
                 0 => self.stretch(),
                 1 => oracle.write_fenced(self.key, fence),
@@ -87,7 +89,7 @@ impl Job {
     /// the thread drives beside it.
     fn stretch(&mut self) {
         let sharers = if SINGLE_THREADED.contains(&self.shared.orders.executor) { self.shared.tasks } else { 1 };
-        let most = margin(self.ttl).saturating_sub(SLOWEST) / sharers;
+        let most = margin(self.ttl).saturating_sub(self.slow.max(SLOWEST)) / sharers;
         sleep(self.chance.between(Duration::ZERO, most));
     }
 }

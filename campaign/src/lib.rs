@@ -34,12 +34,13 @@ use std::time::Duration;
 use phase::Phase;
 use report::Report;
 
-const USAGE: &str = "usage: campaign [--seconds N] [--seed S] [--keep DIRECTORY] [--without-lock]
+const USAGE: &str = "usage: campaign [--seconds N] [--seed S] [--keep DIRECTORY] [--without-lock] [--without-faults]
 
-  --seconds       for how long faults are planted; 60 by default
-  --seed          what chance goes by; by default the time
-  --keep          where all that is known of a phase with findings is left; by default nowhere
-  --without-lock  the workers lock nothing, to see that this is noticed";
+  --seconds         for how long faults are planted; 60 by default
+  --seed            what chance goes by; by default the time
+  --keep            where all that is known of a phase with findings is left; by default nowhere
+  --without-lock    the workers lock nothing, to see that this is noticed
+  --without-faults  nothing goes wrong, but for a fault of the library's own that LOCK_MUTANT names";
 
 /// The name of the oracle's socket.
 const ORACLE: &str = "oracle";
@@ -53,6 +54,7 @@ pub(crate) struct Options {
     seed: u64,
     keep: Option<PathBuf>,
     without_lock: bool,
+    without_faults: bool,
 }
 
 /// The program `campaign`.
@@ -72,7 +74,8 @@ pub fn work() {
 }
 
 fn options(arguments: &[String]) -> Option<Options> {
-    let mut options = Options { seconds: 60, seed: clock::now(), keep: None, without_lock: false };
+    let mut options =
+        Options { seconds: 60, seed: clock::now(), keep: None, without_lock: false, without_faults: false };
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -80,6 +83,7 @@ fn options(arguments: &[String]) -> Option<Options> {
             "--seed" => options.seed = words.next()?.parse().ok()?,
             "--keep" => options.keep = Some(words.next()?.into()),
             "--without-lock" => options.without_lock = true,
+            "--without-faults" => options.without_faults = true,
             _ => return None,
         }
     }
@@ -108,18 +112,20 @@ fn run(options: &Options) -> ExitCode {
     if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Rounds of both kinds; without locks there is no promise that could be broken by assumptions.
+/// Rounds of both kinds; without locks there is no promise that could be broken by assumptions, and without faults no
+/// assumption is.
 fn phases(options: &Options) -> Vec<Phase> {
     let all = Duration::from_secs(options.seconds);
-    if options.without_lock {
-        return vec![Phase { intact: true, lasts: all, seed: options.seed }];
+    let has_faults = !options.without_faults;
+    if options.without_lock || options.without_faults {
+        return vec![Phase { intact: true, lasts: all, seed: options.seed, has_faults }];
     }
     let rounds = options.seconds.div_ceil(ROUND);
     let round = all / u32::try_from(rounds).unwrap_or(u32::MAX);
     let of_round = |number: u64| {
         let seed = options.seed.wrapping_mul(1_000).wrapping_add(2 * number);
-        let intact = Phase { intact: true, lasts: round * 2 / 3, seed };
-        [intact, Phase { intact: false, lasts: round / 3, seed: seed + 1 }]
+        let intact = Phase { intact: true, lasts: round * 2 / 3, seed, has_faults };
+        [intact, Phase { intact: false, lasts: round / 3, seed: seed + 1, has_faults }]
     };
     (0..rounds).flat_map(of_round).collect()
 }
@@ -134,8 +140,9 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_understood() {
-        let options = Options { seconds: 5, seed: 7, keep: Some("there".into()), without_lock: true };
-        assert_eq!(of("--seed 7 --seconds 5 --keep there --without-lock"), Some(options));
+        let options =
+            Options { seconds: 5, seed: 7, keep: Some("there".into()), without_lock: true, without_faults: true };
+        assert_eq!(of("--seed 7 --seconds 5 --keep there --without-lock --without-faults"), Some(options));
         for wrong in ["--seed", "--keep", "--seconds 0", "--seconds x", "5", "--with-lock"] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
@@ -144,7 +151,7 @@ mod tests {
     #[test]
     fn phases_of_both_kinds_take_as_long_as_is_asked_for() {
         for seconds in [1, 30, 31, 300] {
-            let phases = phases(&Options { seconds, seed: 1, keep: None, without_lock: false });
+            let phases = phases(&Options { seconds, seed: 1, keep: None, without_lock: false, without_faults: false });
             let lasts: Duration = phases.iter().map(|phase| phase.lasts).sum();
             assert!(lasts.abs_diff(Duration::from_secs(seconds)) < Duration::from_millis(1), "{lasts:?}");
             assert!(phases[0].intact && !phases[1].intact);

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 
 use lock_runtime::Lease;
 
-use super::super::clock::{Moment, nanos, now};
-use super::super::event::{Event, Journal, PollStart};
+use crate::clock::{Moment, nanos, now};
+use crate::event::{Event, Journal, PollStart};
 
 /// What is known about a call while it lasts.
 #[derive(Debug)]

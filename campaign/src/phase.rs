@@ -29,6 +29,8 @@ pub(crate) struct Phase {
     pub(crate) intact: bool,
     pub(crate) lasts: Duration,
     pub(crate) seed: u64,
+    /// Whether anything goes wrong at all.
+    pub(crate) has_faults: bool,
 }
 
 /// What is known after a phase.
@@ -55,9 +57,13 @@ pub(crate) fn run(server: &mut Server, phase: Phase, without_lock: bool) -> Ran 
     let mut seen = Vec::new();
     let (processes, in_fleet) = std::thread::scope(|scope| {
         let scanner = scope.spawn(|| scan::scan(port, &over));
-        let in_server = scope.spawn(|| nemesis::trouble_server(server, &plan));
-        nemesis::trouble_workers(&mut fleet, &plan);
-        in_server.join().expect("the nemesis of the server comes to its end");
+        if phase.has_faults {
+            let in_server = scope.spawn(|| nemesis::trouble_server(server, &plan));
+            nemesis::trouble_workers(&mut fleet, &plan);
+            in_server.join().expect("the nemesis of the server comes to its end");
+        } else {
+            std::thread::sleep(phase.lasts);
+        }
         seen.extend(stuck_keys(&oracle, &keys));
         let finished = fleet.finish();
         over.store(true, Ordering::Relaxed);

@@ -1,9 +1,9 @@
 //! Each check on both sides: histories that it must let pass, and ones that it must not.
 
-use super::super::event::PollStart;
-use super::super::history::{Grant, Planted, Process, Seen};
-use super::super::oracle::{Act, Deed};
 use super::*;
+use crate::event::PollStart;
+use crate::history::{Grant, Planted, Process, Seen};
+use crate::oracle::{Act, Deed};
 
 const MS: u64 = 1_000_000;
 /// Its margin is 15 ms.

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::super::clock::{nanos, now};
-use super::super::event::{Event, Journal};
 use super::Shared;
+use crate::clock::{nanos, now};
+use crate::event::{Event, Journal};
 
 /// How often is looked.
 const BEAT: Duration = Duration::from_millis(3);

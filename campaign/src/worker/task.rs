@@ -12,13 +12,13 @@ use futures::FutureExt as _;
 use futures::future::{Either, select};
 use lock_runtime::{LockError, LockGuard, LockRequest, distributed_lock};
 
-use super::super::chance::Chance;
-use super::super::clock::{nanos, now};
-use super::super::event::Event;
-use super::super::store::lock_key;
 use super::call::{Call, Entered, Hold, Watched};
-use super::job::{Ending, Job, Planned, Unlucky};
+use super::job::{Ending, Job, Planned, SLOWEST, Unlucky};
 use super::{Shared, TTLS_MS};
+use crate::chance::Chance;
+use crate::clock::{margin, nanos, now};
+use crate::event::Event;
+use crate::store::lock_key;
 
 /// The pause before somebody who was refused comes again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(60));
@@ -112,8 +112,15 @@ fn job(shared: &Arc<Shared>, call: &Arc<Call>, key: u64, ttl: Duration, chance: 
         20..75 => chance.between(Duration::ZERO, Duration::from_millis(60)),
         _ => chance.between(ttl / 2, ttl + ttl.max(Duration::from_secs(1))),
     };
+    let slow = if chance.percent(30) { chance.between(Duration::from_millis(2), SLOWEST) } else { Duration::ZERO };
     let (shared, call) = (Arc::clone(shared), Arc::clone(call));
-    Job { shared, call, key, ttl, lasts, ending, chance: chance.branch() }
+    Job { shared, call, key, ttl, lasts, slow, ending, chance: chance.branch() }
+}
+
+/// A body that goes on for longer than it may, and takes its time to be dropped.
+fn wedged(job: Job) -> Job {
+    let ttl = Duration::from_millis(TTLS_MS[0]);
+    Job { ttl, lasts: ttl * 2, slow: margin(ttl) * 3 / 4, ..job }
 }
 
 /// One call, to its end or until it is cut; a word for how it came out.
@@ -126,6 +133,7 @@ async fn call_once(shared: &Arc<Shared>, job: Job, chance: &mut Chance) -> &'sta
     };
     let (call, form) = (Arc::clone(&job.call), chance.one_of(&FORMS));
     let wait = chance.between(Duration::from_millis(50), Duration::from_secs(3));
+    let job = if form == Form::AttributeWithMaxHold && chance.percent(70) { wedged(job) } else { job };
     let locked = under_lock(job, form, wait);
     let watched = Entered { call: Arc::clone(&call), future: Box::pin(locked) };
     let caught = AssertUnwindSafe(watched).catch_unwind();

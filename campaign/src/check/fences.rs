@@ -4,9 +4,9 @@
 //! other grant can have been made. While the assumptions hold, leases exclude each other, and then the bodies' first
 //! steps tell the order.
 
-use super::super::clock::Moment;
-use super::super::history::{Call, Grant, History};
 use super::{Check, Judged, named};
+use crate::clock::Moment;
+use crate::history::{Call, Grant, History};
 
 pub(super) fn regressions(history: &History) -> Judged {
     let mut judged = Judged::default();

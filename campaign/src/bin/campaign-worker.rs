@@ -1,0 +1,5 @@
+//! A process of a campaign; see `lock_campaign`.
+
+fn main() {
+    lock_campaign::work();
+}

@@ -1,5 +1,0 @@
-//! A process of a campaign; see `lock_proof::campaign`.
-
-fn main() {
-    lock_proof::campaign::work();
-}
