@@ -1,0 +1,35 @@
+//! Ten thousand locks in one process.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use futures::stream::{StreamExt as _, iter};
+use lock_runtime::LockError;
+use lock_tests::Server;
+
+use crate::{SOON, connect, until_renewed};
+
+const LOCKS: usize = 10_000;
+const TTL: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_locks_are_renewed_in_batches_and_none_is_lost() {
+    let server = Server::redis();
+    let (client, other) = (connect(&server.url()).await, connect(&server.url()).await);
+    let acquires = (0..LOCKS).map(|n| client.lock(format!("many:{n}")).ttl(TTL).acquire());
+    let guards: Vec<_> = iter(acquires).buffer_unordered(200).collect().await;
+    let guards: Vec<_> = guards.into_iter().map(|guard| guard.expect("it is free")).collect();
+    server.reset_commandstats();
+    // Each of them once, whenever that is.
+    join_all(guards.iter().map(until_renewed)).await;
+    let stats = server.commandstats();
+    let (renewed, calls) = (stats["pexpire"], stats["evalsha"]);
+    assert!(renewed >= LOCKS as u64, "{renewed}");
+    assert!(calls < renewed / 10, "{calls} calls for {renewed} renewals");
+    let refused = other.lock("many:4711").acquire().await;
+    assert!(matches!(refused, Err(LockError::Busy { .. })), "{refused:?}");
+    assert_eq!((client.stats().lost, client.stats().held), (0, LOCKS as u64));
+    drop(guards);
+    client.shutdown(SOON).await;
+    assert_eq!(server.keys(), ["lock:fence"]);
+}

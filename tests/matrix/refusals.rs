@@ -1,0 +1,61 @@
+//! Servers that refuse: full ones, ones without replicas, and ones that know the user no more.
+
+use std::time::{Duration, Instant};
+
+use lock_runtime::store::StoreErrorKind;
+use lock_runtime::{Client, LockError, LossReason, Released};
+use lock_tests::{Proxy, Server, on_every_server};
+
+use crate::{SOON, TTL, connect, loss_of, name, staying, until_renewed};
+
+/// The kind of error that an acquire of a free key comes to.
+async fn refusal(client: &Client, wait: Duration) -> StoreErrorKind {
+    match client.lock("other").wait(wait).run(async { panic!("it is refused") }).await {
+        Err(LockError::Unavailable { source, .. }) => source.kind(),
+        other => panic!("{other:?}"),
+    }
+}
+
+on_every_server! {
+    async fn a_full_server_grants_nothing_and_renews_and_releases_what_is_held(server: Server) {
+        let client = connect(&server.url()).await;
+        let guard = client.lock("held").ttl(TTL).acquire().await.expect("it is free");
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+        assert_eq!(refusal(&client, Duration::ZERO).await, StoreErrorKind::Unready);
+        assert_eq!(server.keys(), ["lock:fence", "lock:{held}"], "no half of a grant");
+        until_renewed(&guard).await;
+        assert_eq!(guard.release().await.expect("it takes no memory"), Released::Freed);
+    }
+
+    async fn a_server_without_its_replicas_grants_nothing_and_what_is_held_is_lost_by_its_deadline(server: Server) {
+        let client = connect(&server.url()).await;
+        let (visit, run) = staying(&client, "held", TTL).await;
+        let entered = Instant::now();
+        server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+        assert_eq!(refusal(&client, Duration::ZERO).await, StoreErrorKind::Unready);
+        assert_eq!(loss_of(run).await, LossReason::Expired);
+        assert!(visit.left_at() < entered + TTL, "{:?}", visit.left_at() - entered);
+        server.command(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+        drop(client.lock("held").wait(SOON).acquire().await.expect("it takes writes again"));
+    }
+
+    async fn revoked_rights_fail_at_once_and_what_is_held_is_lost_by_its_deadline_without_a_storm(server: Server) {
+        for revocation in [&["ACL", "SETUSER", "app", "-@all"][..], &["ACL", "DELUSER", "app"]] {
+            server.command(&["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all"]);
+            let proxy = Proxy::before(&server);
+            let client = connect(&proxy.url().replace("redis://", "redis://app:secret@")).await;
+            let (visit, run) = staying(&client, "held", TTL).await;
+            let (entered, before) = (Instant::now(), proxy.counts());
+            server.command(revocation);
+            assert_eq!(refusal(&client, SOON * 6).await, StoreErrorKind::Refused, "{revocation:?}");
+            assert!(entered.elapsed() < SOON, "{:?}", entered.elapsed());
+            assert_eq!(loss_of(run).await, LossReason::Expired);
+            assert!(visit.left_at() < entered + TTL, "{:?}", visit.left_at() - entered);
+            let after = proxy.counts();
+            let (connections, bytes) =
+                (after.connections - before.connections, after.request_bytes - before.request_bytes);
+            assert!(connections < 40 && bytes < 60_000, "{connections} connections, {bytes} bytes");
+            server.until_gone(&name("held"), SOON).await;
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A process for the faults that only a process can have: it holds locks, and ends or starves as its input says, a
+//! command a line. It prints what came of it.
+//!
+//! Called with the URL of a store. Its client gives an operation a second.
+
+use std::fs;
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use lock_runtime::{Client, LockError, LockGuard};
+use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, setrlimit, waitpid};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Guards that are held until they are asked for.
+static GUARDS: Mutex<Vec<LockGuard>> = Mutex::new(Vec::new());
+
+fn main() {
+    let url = std::env::args().nth(1).expect("a URL");
+    let runtime = Runtime::new().expect("a runtime can be built");
+    let client = runtime.block_on(connect(&url)).expect("the server is up");
+    println!("ready");
+    for line in io::stdin().lines().map_while(Result::ok) {
+        match *line.split(' ').collect::<Vec<_>>() {
+            ["body", key, ttl] => drop(runtime.spawn(body(client.clone(), key.to_owned(), millis(ttl)))),
+            ["guard", key] => runtime.block_on(guard(&client, key)),
+            ["release"] => runtime.block_on(release()),
+            ["try", key] => runtime.block_on(try_once(&client, key)),
+            ["double-panic", key, ttl] => runtime.block_on(double_panic(&client, key, millis(ttl))),
+            ["until-terminated"] => return runtime.block_on(until_terminated(&client)),
+            ["fork"] => fork(),
+            ["no-more-files"] => no_more_files(),
+            ["more-files"] => more_files(),
+            ["connect"] => println!("connect {:?}", runtime.block_on(connect(&url)).err()),
+            ["spin", time] => spin(millis(time)),
+            ["date"] => println!("date {}", since_1970().as_secs()),
+            ["abort"] => std::process::abort(),
+            _ => println!("what is `{line}`?"),
+        }
+    }
+}
+
+async fn connect(url: &str) -> Result<Client, lock_runtime::ConnectError> {
+    Client::builder().operation_timeout(Duration::from_secs(1)).connect(url).await
+}
+
+fn millis(word: &str) -> Duration {
+    Duration::from_millis(word.parse().expect("a number of milliseconds"))
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than that")
+}
+
+/// Runs a body that stays, and says what becomes of it.
+async fn body(client: Client, key: String, ttl: Duration) {
+    let body = async {
+        println!("inside {key} {}", lock_runtime::current().expect("a body").fence());
+        std::future::pending::<()>().await;
+    };
+    let outcome = client.lock(&key).ttl(ttl).run(body).await;
+    println!("outcome {key} {outcome:?}");
+}
+
+async fn guard(client: &Client, key: &str) {
+    let guard = client.lock(key).acquire().await.expect("free");
+    println!("held {key}");
+    GUARDS.lock().expect("no panic").push(guard);
+}
+
+async fn release() {
+    let guard = GUARDS.lock().expect("no panic").pop().expect("one is held");
+    println!("released {:?}", guard.release().await);
+}
+
+async fn try_once(client: &Client, key: &str) {
+    match client.lock(key).run(async { println!("the body ran") }).await {
+        Ok(()) => println!("tried {key} granted"),
+        Err(LockError::Unavailable { .. }) => println!("tried {key} unavailable"),
+        Err(error) => println!("tried {key} {error:?}"),
+    }
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("in a destructor, while another panic unwinds");
+    }
+}
+
+async fn double_panic(client: &Client, key: &str, ttl: Duration) {
+    let body = async {
+        let _bomb = Bomb;
+        println!("inside {key}");
+        panic!("at work");
+    };
+    let outcome: Result<(), LockError> = client.lock(key).ttl(ttl).run(body).await;
+    println!("outcome {key} {outcome:?}");
+}
+
+/// Works until it is asked to end, and ends in order.
+async fn until_terminated(client: &Client) {
+    let mut terminated = signal(SignalKind::terminate()).expect("a signal can be listened to");
+    drop(tokio::spawn(body(client.clone(), "work".to_owned(), Duration::from_secs(30))));
+    println!("listening");
+    terminated.recv().await;
+    let report = client.shutdown(Duration::ZERO).await;
+    println!("left {:?}", report.left);
+}
+
+/// Forks while guards are held; the child drops its copies and ends in order.
+#[allow(unsafe_code)]
+fn fork() {
+    // SAFETY: the other threads rest, so that none holds a mutex which the child's one thread could come to want.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        GUARDS.lock().expect("no panic").clear();
+        std::process::exit(0);
+    }
+    let child = Pid::from_raw(child).expect("a child was made");
+    let ended = waitpid(Some(child), WaitOptions::empty()).expect("a child of ours can be waited for");
+    println!("forked {:?}", ended.and_then(|(_, status)| status.exit_status()));
+}
+
+/// From now on no file and no socket can be opened.
+fn no_more_files() {
+    use std::os::fd::AsRawFd as _;
+    // The lowest number that is free: all below are taken.
+    let lowest = fs::File::open("/dev/null").expect("it is there").as_raw_fd();
+    let limit = Rlimit { current: Some(u64::from(lowest.unsigned_abs())), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limit).expect("a limit can be lowered");
+    println!("no more files: {}", fs::File::open("/dev/null").is_err());
+}
+
+fn more_files() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("a limit can be raised again");
+    println!("more files");
+}
+
+/// Keeps every core busy twice over for a time.
+fn spin(time: Duration) {
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 * cores {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let end = Instant::now() + time;
+        thread::sleep(end.saturating_duration_since(Instant::now()));
+        stop.store(true, Ordering::Relaxed);
+    });
+    println!("spun");
+}
