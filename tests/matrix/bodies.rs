@@ -32,11 +32,11 @@ enum Dropped {
 }
 
 /// Drops an acquire after it was woken so many times, without the poll that the last one asked for.
-async fn dropped_after_wakes(client: &Client, server: &Server, wakes: u32) -> Dropped {
+async fn dropped_after_wakes(client: &Client, server: &Server, times: u32) -> Dropped {
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
     let mut acquire = pin!(client.lock("unread").acquire());
-    for _ in 0..wakes {
+    for _ in 0..times {
         if acquire.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
             return Dropped::Read;
         }
@@ -111,12 +111,13 @@ async fn what_a_body_left_running_is_refused_by_its_fence_after_the_next_grant()
     let resource = Arc::clone(&greatest);
     let body = async move {
         let lease = lease();
-        tokio::spawn(async move {
+        let stray = tokio::spawn(async move {
             told.await.expect("the test says when");
             (lease.is_held(), accepts(&resource, lease.fence()))
-        })
+        });
+        (stray,)
     };
-    let stray = client.lock("left").run(body).await.expect("free");
+    let (stray,) = client.lock("left").run(body).await.expect("free");
     let next = client.lock("left").run(async { accepts(&greatest, lease().fence()) });
     assert!(next.await.expect("free"), "the holder is never refused");
     write.send(()).expect("it waits");

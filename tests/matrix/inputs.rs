@@ -6,7 +6,7 @@ use lock_runtime::{Client, LockError, Released, distributed_lock};
 use lock_tests::{Proxy, Server, Worker, on_every_store};
 use proptest::prelude::*;
 
-use crate::{SOON, connect, lease, name, until};
+use crate::{SOON, connect, connect_impatient, lease, name, until};
 
 #[distributed_lock(key = "pair:<a>:<b>", ttl = "30s", client = client)]
 async fn pair(client: &Client, server: &Server, a: &str, b: &str) -> Result<Vec<String>, LockError> {
@@ -159,7 +159,7 @@ async fn neither_password_nor_token_is_in_anything_that_can_be_printed() {
     let server = Server::redis();
     server.command(&["ACL", "SETUSER", "app", "on", &format!(">{CANARY}"), "~*", "&*", "+@all"]);
     let url = server.url().replace("redis://", &format!("redis://app:{CANARY}@"));
-    let client = connect(&url).await;
+    let client = connect_impatient(&url).await;
     let guard = client.lock("secret").acquire().await.expect("it is free");
     let mut printed =
         vec![format!("{client:?} {client:#?} {guard:?} {guard:#?} {:?} {:#?}", guard.lease(), guard.lease())];
@@ -171,7 +171,7 @@ async fn neither_password_nor_token_is_in_anything_that_can_be_printed() {
     server.command(&["SET", &name("secret"), "stranger", "PX", "60000"]);
     assert_eq!(guard.release().await.expect("the server is there"), Released::NotOurs);
     server.command(&["ACL", "DELUSER", "app"]);
-    let refused = client.lock("secret").wait(SOON).acquire().await.expect_err("nobody knows it any more");
+    let refused = client.lock("secret").acquire().await.expect_err("nobody knows it any more");
     printed.push(format!("{refused:?} {refused:#?} {refused} {:?}", client.stats()));
     let said = printed.join("\n");
     for secret in [CANARY, &held, &body_token.expect("it was held")] {

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use lock_runtime::Released;
-use lock_tests::{Proxy, Server, Worker, on_every_server};
+use lock_tests::{Proxy, Server, Worker};
 
 use crate::{SOON, TTL, connect, name};
 
@@ -27,20 +27,23 @@ async fn worker_inside(url: &str, key: &str, ttl: Duration) -> (Worker, u64) {
     (worker, fence)
 }
 
-on_every_server! {
-    async fn a_double_panic_aborts_and_leaves_the_key_to_its_ttl(server: Server) {
-        let mut worker = worker(&server.url()).await;
-        worker.tell(&format!("double-panic twice {}", TTL.as_millis()));
-        worker.line_starting_with("inside twice").await;
-        assert_eq!(worker.ended().await.signal(), Some(6));
-        assert!(server.pttl(&name("twice")) <= 1000);
-        server.until_gone(&name("twice"), TTL + SOON).await;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_double_panic_aborts_and_leaves_the_key_to_its_ttl() {
+    let server = Server::redis();
+    let mut worker = worker(&server.url()).await;
+    worker.tell(&format!("double-panic twice {}", TTL.as_millis()));
+    worker.line_starting_with("inside twice").await;
+    assert_eq!(worker.ended().await.signal(), Some(6));
+    assert!(server.pttl(&name("twice")) <= 1000);
+    server.until_gone(&name("twice"), TTL + SOON).await;
+}
 
-    async fn a_process_that_aborts_or_is_ended_by_a_signal_leaves_its_key_to_its_ttl(server: Server) {
-        let ways: [(&str, fn(&mut Worker)); 2] =
-            [("abort", |worker| worker.tell("abort")), ("terminate", |worker| worker.terminate())];
-        for (key, end) in ways {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_aborts_or_is_ended_by_a_signal_leaves_its_key_to_its_ttl() {
+    let server = Server::redis();
+    let ends = |key: &'static str, end: fn(&mut Worker)| {
+        let server = &server;
+        async move {
             let (mut worker, fence) = worker_inside(&server.url(), key, TTL).await;
             end(&mut worker);
             assert!(worker.ended().await.signal().is_some(), "{key}");
@@ -51,33 +54,38 @@ on_every_server! {
             assert!(ended.elapsed() < TTL + Duration::from_secs(3), "{key}: {:?}", ended.elapsed());
             assert!(next.fence() > fence);
         }
-    }
+    };
+    tokio::join!(ends("abort", |worker| worker.tell("abort")), ends("terminate", |worker| worker.terminate()));
+}
 
-    async fn sigterm_that_ends_in_a_shutdown_releases_all_at_once(server: Server) {
-        let mut worker = worker(&server.url()).await;
-        worker.tell("until-terminated");
-        worker.line_starting_with("listening").await;
-        worker.line_starting_with("inside work").await;
-        assert_eq!(server.keys(), ["lock:fence", "lock:{work}"]);
-        worker.terminate();
-        let told = Instant::now();
-        worker.line_starting_with("left []").await;
-        assert!(worker.ended().await.success());
-        assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
-        assert_eq!(server.keys(), NOTHING);
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_that_ends_in_a_shutdown_releases_all_at_once() {
+    let server = Server::redis();
+    let mut worker = worker(&server.url()).await;
+    worker.tell("until-terminated");
+    worker.line_starting_with("listening").await;
+    worker.line_starting_with("inside work").await;
+    assert_eq!(server.keys(), ["lock:fence", "lock:{work}"]);
+    worker.terminate();
+    let told = Instant::now();
+    worker.line_starting_with("left []").await;
+    assert!(worker.ended().await.success());
+    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    assert_eq!(server.keys(), NOTHING);
+}
 
-    async fn a_process_started_again_waits_at_most_the_ttl_and_has_a_new_token_and_a_greater_fence(server: Server) {
-        let (mut worker, first) = worker_inside(&server.url(), "again", TTL).await;
-        let token = server.get(&name("again")).expect("it is held");
-        worker.kill();
-        let client = connect(&server.url()).await;
-        let started = Instant::now();
-        let second = client.lock("again").wait(SOON).acquire().await.expect("the ttl is over");
-        assert!(started.elapsed() < TTL + Duration::from_secs(3), "{:?}", started.elapsed());
-        assert!(second.fence() > first);
-        assert_ne!(server.get(&name("again")).expect("it is held"), token);
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_started_again_waits_at_most_the_ttl_and_has_a_new_token_and_a_greater_fence() {
+    let server = Server::redis();
+    let (mut worker, first) = worker_inside(&server.url(), "again", TTL).await;
+    let token = server.get(&name("again")).expect("it is held");
+    worker.kill();
+    let client = connect(&server.url()).await;
+    let started = Instant::now();
+    let second = client.lock("again").wait(SOON).acquire().await.expect("the ttl is over");
+    assert!(started.elapsed() < TTL + Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(second.fence() > first);
+    assert_ne!(server.get(&name("again")).expect("it is held"), token);
 }
 
 #[tokio::test]
@@ -121,7 +129,7 @@ async fn a_process_without_a_core_to_spare_keeps_its_lock() {
     let server = Server::redis();
     let (mut worker, _) = worker_inside(&server.url(), "starved", Duration::from_secs(2)).await;
     // Longer than the ttl, through which it can only come by renewals.
-    worker.tell("spin 3000");
+    worker.tell("spin 2500");
     worker.line_starting_with("spun").await;
     assert!(!worker.lines().iter().any(|line| line.starts_with("outcome")), "{:?}", worker.lines());
     assert!(server.pttl(&name("starved")) > 0);

@@ -6,7 +6,7 @@ use lock_runtime::store::StoreErrorKind;
 use lock_runtime::{Client, LockError, LossReason, Released};
 use lock_tests::{Proxy, Server, on_every_server};
 
-use crate::{SOON, TTL, connect, loss_of, name, staying, until_renewed};
+use crate::{SOON, TTL, connect, connect_impatient, loss_of, name, staying, until_renewed};
 
 /// The kind of error that an acquire of a free key comes to.
 async fn refusal(client: &Client, wait: Duration) -> StoreErrorKind {
@@ -39,23 +39,33 @@ on_every_server! {
         drop(client.lock("held").wait(SOON).acquire().await.expect("it takes writes again"));
     }
 
-    async fn revoked_rights_fail_at_once_and_what_is_held_is_lost_by_its_deadline_without_a_storm(server: Server) {
-        for revocation in [&["ACL", "SETUSER", "app", "-@all"][..], &["ACL", "DELUSER", "app"]] {
-            server.command(&["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all"]);
-            let proxy = Proxy::before(&server);
-            let client = connect(&proxy.url().replace("redis://", "redis://app:secret@")).await;
-            let (visit, run) = staying(&client, "held", TTL).await;
-            let (entered, before) = (Instant::now(), proxy.counts());
-            server.command(revocation);
-            assert_eq!(refusal(&client, SOON * 6).await, StoreErrorKind::Refused, "{revocation:?}");
-            assert!(entered.elapsed() < SOON, "{:?}", entered.elapsed());
-            assert_eq!(loss_of(run).await, LossReason::Expired);
-            assert!(visit.left_at() < entered + TTL, "{:?}", visit.left_at() - entered);
-            let after = proxy.counts();
-            let (connections, bytes) =
-                (after.connections - before.connections, after.request_bytes - before.request_bytes);
-            assert!(connections < 40 && bytes < 60_000, "{connections} connections, {bytes} bytes");
-            server.until_gone(&name("held"), SOON).await;
-        }
+    async fn a_missing_right_is_told_at_once_to_those_who_would_wait(server: Server) {
+        server.command(&["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all"]);
+        let client = connect(&server.url().replace("redis://", "redis://app:secret@")).await;
+        server.command(&["ACL", "SETUSER", "app", "-@all"]);
+        let asked = Instant::now();
+        assert_eq!(refusal(&client, SOON * 6).await, StoreErrorKind::Refused);
+        assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revoked_rights_fail_at_once_and_what_is_held_is_lost_by_its_deadline_without_a_storm() {
+    let server = Server::redis();
+    for revocation in [&["ACL", "SETUSER", "app", "-@all"][..], &["ACL", "DELUSER", "app"]] {
+        server.command(&["ACL", "SETUSER", "app", "reset", "on", ">secret", "~*", "&*", "+@all"]);
+        let proxy = Proxy::before(&server);
+        let client = connect_impatient(&proxy.url().replace("redis://", "redis://app:secret@")).await;
+        let (visit, run) = staying(&client, "held", TTL).await;
+        let (entered, before) = (Instant::now(), proxy.counts());
+        server.command(revocation);
+        refusal(&client, Duration::ZERO).await;
+        assert!(entered.elapsed() < SOON / 2, "{:?}", entered.elapsed());
+        assert_eq!(loss_of(run).await, LossReason::Expired);
+        assert!(visit.left_at() < entered + TTL, "{:?}", visit.left_at() - entered);
+        let after = proxy.counts();
+        let (connections, bytes) = (after.connections - before.connections, after.request_bytes - before.request_bytes);
+        assert!(connections < 40 && bytes < 60_000, "{connections} connections, {bytes} bytes");
+        server.until_gone(&name("held"), SOON).await;
     }
 }

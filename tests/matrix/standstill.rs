@@ -28,29 +28,35 @@ async fn assert_handed_over_by_the_clock(server: &Server, begins: impl FnOnce(),
 }
 
 on_every_server! {
-    async fn a_server_stopped_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone(server: Server) {
-        assert_handed_over_by_the_clock(&server, || server.stop(), || server.cont()).await;
-    }
-
-    async fn a_server_that_sleeps_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone(server: Server) {
-        let server = Arc::new(server);
-        let asleep = Arc::clone(&server);
-        let sleep = move || {
-            // Its answer comes when it has slept.
-            thread::spawn(move || asleep.command(&["DEBUG", "SLEEP", "1.5"]));
-        };
-        assert_handed_over_by_the_clock(&server, sleep, || {}).await;
-    }
-
-    async fn a_server_that_pauses_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone(server: Server) {
-        let pause = || drop(server.command(&["CLIENT", "PAUSE", "1500", "ALL"]));
-        assert_handed_over_by_the_clock(&server, pause, || {}).await;
-    }
-
     async fn a_server_that_pauses_writes_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone(server: Server) {
         let pause = || drop(server.command(&["CLIENT", "PAUSE", "1500", "WRITE"]));
         assert_handed_over_by_the_clock(&server, pause, || {}).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_pauses_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone() {
+    let server = Server::redis();
+    let pause = || drop(server.command(&["CLIENT", "PAUSE", "1500", "ALL"]));
+    assert_handed_over_by_the_clock(&server, pause, || {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_stopped_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone() {
+    let server = Server::redis();
+    assert_handed_over_by_the_clock(&server, || server.stop(), || server.cont()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_sleeps_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone() {
+    let server = Server::redis();
+    let server = Arc::new(server);
+    let asleep = Arc::clone(&server);
+    let sleep = move || {
+        // Its answer comes when it has slept.
+        thread::spawn(move || asleep.command(&["DEBUG", "SLEEP", "1.5"]));
+    };
+    assert_handed_over_by_the_clock(&server, sleep, || {}).await;
 }
 
 /// Keeps the server busy with a script until it is killed.
