@@ -83,7 +83,7 @@ on_every_server! {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_call_is_renewed_until_max_hold_and_no_longer() {
     const SHORT: Duration = Duration::from_millis(500);
-    const MAX_HOLD: Duration = Duration::from_millis(1500);
+    const MAX_HOLD: Duration = Duration::from_millis(1200);
     let server = Server::redis();
     let (client, stranger) = (connect(&server.url()).await, connect(&server.url()).await);
     let (mut visit, body) = stays();

@@ -134,7 +134,7 @@ async fn a_body_that_ends_at_the_instant_of_its_loss_has_one_outcome() {
     let server = Server::redis();
     let client = connect(&server.url()).await;
     let mut values = 0;
-    for _ in 0..20 {
+    for _ in 0..10 {
         let body = async {
             let lease = lease();
             server.del(&name("instant"));
@@ -149,7 +149,7 @@ async fn a_body_that_ends_at_the_instant_of_its_loss_has_one_outcome() {
         assert_eq!(client.stats().acquired, before.acquired + 1);
         until("over", || client.stats().held == 0).await;
     }
-    assert!(values < 20, "whoever is told of the loss is told by being dropped, mostly");
+    assert!(values < 10, "whoever is told of the loss is told by being dropped, mostly");
 }
 
 /// Everything that somebody could print of what they were given.

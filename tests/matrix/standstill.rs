@@ -28,35 +28,28 @@ async fn assert_handed_over_by_the_clock(server: &Server, begins: impl FnOnce(),
 }
 
 on_every_server! {
-    async fn a_server_that_pauses_writes_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone(server: Server) {
-        let pause = || drop(server.command(&["CLIENT", "PAUSE", "1500", "WRITE"]));
-        assert_handed_over_by_the_clock(&server, pause, || {}).await;
+    async fn a_server_that_sleeps_or_pauses_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone(server: Server) {
+        let [pauses, pauses_writes] = [(); 2].map(|()| Server::builder(server.kind()).start());
+        let asleep = Arc::new(server);
+        let sleep = || {
+            let asleep = Arc::clone(&asleep);
+            // Its answer comes when it has slept.
+            thread::spawn(move || asleep.command(&["DEBUG", "SLEEP", "1.25"]));
+        };
+        let pause = || drop(pauses.command(&["CLIENT", "PAUSE", "1250", "ALL"]));
+        let pause_writes = || drop(pauses_writes.command(&["CLIENT", "PAUSE", "1250", "WRITE"]));
+        tokio::join!(
+            assert_handed_over_by_the_clock(&asleep, sleep, || {}),
+            assert_handed_over_by_the_clock(&pauses, pause, || {}),
+            assert_handed_over_by_the_clock(&pauses_writes, pause_writes, || {}),
+        );
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_pauses_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone() {
-    let server = Server::redis();
-    let pause = || drop(server.command(&["CLIENT", "PAUSE", "1500", "ALL"]));
-    assert_handed_over_by_the_clock(&server, pause, || {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_stopped_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone() {
     let server = Server::redis();
     assert_handed_over_by_the_clock(&server, || server.stop(), || server.cont()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_sleeps_for_longer_than_the_ttl_lets_the_next_in_when_the_first_is_gone() {
-    let server = Server::redis();
-    let server = Arc::new(server);
-    let asleep = Arc::clone(&server);
-    let sleep = move || {
-        // Its answer comes when it has slept.
-        thread::spawn(move || asleep.command(&["DEBUG", "SLEEP", "1.5"]));
-    };
-    assert_handed_over_by_the_clock(&server, sleep, || {}).await;
 }
 
 /// Keeps the server busy with a script until it is killed.
@@ -93,10 +86,10 @@ async fn a_script_that_runs_too_long_costs_nothing_if_it_ends_in_time_and_else_t
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_still_loading_is_waited_for_and_costs_no_lock() {
-    // It takes a millisecond a key to load, and listens to nobody but a few times in between.
+    // It takes half a millisecond a key to load, and listens to nobody but a few times in between.
     let server = Server::builder(Kind::Redis).arg("--appendonly", "yes").arg("--appendfsync", "always");
     let mut server = server.arg("--key-load-delay", "500").start();
-    server.command(&["EVAL", "for i = 1, 3500 do redis.call('SET', 'key:' .. i, i) end", "0"]);
+    server.command(&["EVAL", "for i = 1, 2500 do redis.call('SET', 'key:' .. i, i) end", "0"]);
     let client = connect(&server.url()).await;
     let guard = client.lock("loaded").ttl(TTL * 8).acquire().await.expect("it is free");
     let other = client.lock("other").wait(SOON);

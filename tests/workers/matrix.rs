@@ -1,7 +1,7 @@
 //! A process for the faults that only a process can have: it holds locks, and ends or starves as its input says, a
 //! command a line. It prints what came of it.
 //!
-//! Called with the URL of a store. Its client gives an operation a second.
+//! Called with the URL of a store. Its client gives an operation half a second.
 
 use std::fs;
 use std::io;
@@ -44,7 +44,7 @@ fn main() {
 }
 
 async fn connect(url: &str) -> Result<Client, lock_runtime::ConnectError> {
-    Client::builder().operation_timeout(Duration::from_secs(1)).connect(url).await
+    Client::builder().operation_timeout(Duration::from_millis(500)).connect(url).await
 }
 
 fn millis(word: &str) -> Duration {
