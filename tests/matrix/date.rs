@@ -5,18 +5,20 @@
 use std::fs;
 use std::os::unix::fs::FileExt as _;
 use std::process::Command;
+use std::time::Duration;
 
 use lock_tests::{Server, TemporaryDir, Worker};
 
+use crate::name;
 use crate::processes::WORKER;
-use crate::{TTL, name};
 
 #[tokio::test]
 async fn a_wall_clock_that_is_set_by_an_hour_changes_nothing() {
     let (server, clock) = (Server::redis(), WallClock::new());
     let mut worker = Worker::start_with(WORKER, &[&server.url()], &clock.variables());
     worker.line_starting_with("ready").await;
-    worker.tell(&format!("body work {}", TTL.as_millis()));
+    let ttl = Duration::from_millis(700);
+    worker.tell(&format!("body work {}", ttl.as_millis()));
     worker.line_starting_with("inside work").await;
     let before = date(&mut worker).await;
     for hours in [1, -1] {
@@ -25,7 +27,7 @@ async fn a_wall_clock_that_is_set_by_an_hour_changes_nothing() {
         assert!((ahead - hours * 3600).abs() < 60, "the worker goes by the clock of the test: {ahead}");
         let renewed = server.pttl(&name("work"));
         // Only renewals can have kept it for longer than its ttl.
-        tokio::time::sleep(TTL * 9 / 8).await;
+        tokio::time::sleep(ttl * 5 / 4).await;
         assert!(renewed > 0 && server.pttl(&name("work")) > 0, "held through {hours} h");
     }
     assert!(!worker.lines().iter().any(|line| line.starts_with("outcome")), "{:?}", worker.lines());
