@@ -6,32 +6,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lock_tests::{Kind, Server};
+use lock_tests::{Kind, RIGHTS, Server};
 use redis::Value;
 
 /// How long a server may refuse a command of ours.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Where a server with an append-only file has it.
 const APPENDED: &str = "appendonlydir";
-const RIGHTS: [&str; 17] = [
-    "+set",
-    "+incr",
-    "+incrby",
-    "+get",
-    "+pttl",
-    "+pexpire",
-    "+del",
-    "+time",
-    "+eval",
-    "+evalsha",
-    "+exists",
-    "+zadd",
-    "+zrem",
-    "+zscore",
-    "+zpopmin",
-    "+publish",
-    "+subscribe",
-];
 
 /// A server with an append-only file and the workers' user.
 pub(crate) fn start() -> Server {

@@ -1,27 +1,7 @@
 //! What a user of a shared server must be allowed, as the documentation says it.
 
+pub(crate) use lock_tests::RIGHTS;
 use lock_tests::Server;
-
-/// Commands; the first nine are those that were needed before there were queues.
-pub(crate) const RIGHTS: [&str; 17] = [
-    "+set",
-    "+incr",
-    "+incrby",
-    "+get",
-    "+pttl",
-    "+pexpire",
-    "+del",
-    "+time",
-    "+eval",
-    "+evalsha",
-    "+exists",
-    "+zadd",
-    "+zrem",
-    "+zscore",
-    "+zpopmin",
-    "+publish",
-    "+subscribe",
-];
 
 /// Channels; servers differ in what a user has who is told nothing.
 pub(crate) const CHANNELS: [&str; 2] = ["resetchannels", "&lock:wake:*"];
