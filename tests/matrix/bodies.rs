@@ -133,16 +133,15 @@ async fn a_body_that_blocked_its_thread_while_its_lock_was_lost_is_not_polled_ag
     let (mut blocks, counted) = (Some(blocks), Arc::clone(&polls));
     let body = poll_fn(move |cx| {
         counted.fetch_add(1, Ordering::SeqCst);
-        if let Some(blocks) = blocks.take() {
-            blocks.send(()).expect("the test waits for it");
-            let (lease, deadline) = (lease(), Instant::now() + SOON);
-            while lease.is_held() && Instant::now() < deadline {
-                // What a body should not do, and what this is about.
-                std::thread::sleep(Duration::from_millis(5));
-            }
+        let Some(blocks) = blocks.take() else { return Poll::Ready(()) };
+        blocks.send(()).expect("the test waits for it");
+        let (lease, deadline) = (lease(), Instant::now() + SOON);
+        while lease.is_held() && Instant::now() < deadline {
+            // What a body should not do, and what this is about.
+            std::thread::sleep(Duration::from_millis(5));
         }
         cx.waker().wake_by_ref();
-        Poll::<()>::Pending
+        Poll::Pending
     });
     let call = client.lock("blocked").ttl(TTL).run(body);
     let run = aside(move || {

@@ -186,7 +186,7 @@ async fn no_secret_is_in_what_a_process_says_of_its_panics_and_errors() {
     let server = Server::redis();
     server.command(&["ACL", "SETUSER", "app", "on", &format!(">{CANARY}"), "~*", "&*", "+@all"]);
     let url = server.url().replace("redis://", &format!("redis://app:{CANARY}@"));
-    let mut worker = Worker::start(env!("CARGO_BIN_EXE_matrix-worker"), &[&url]);
+    let mut worker = Worker::start(crate::processes::WORKER, &[&url, "500"]);
     worker.line_starting_with("ready").await;
     worker.tell("guard held");
     worker.line_starting_with("held held").await;

@@ -138,7 +138,8 @@ async fn a_process_without_a_core_to_spare_keeps_its_lock() {
 #[tokio::test]
 async fn a_process_without_files_is_told_and_recovers() {
     let server = Server::redis();
-    let mut worker = worker(&server.url()).await;
+    let mut worker = Worker::start(WORKER, &[&server.url(), "500"]);
+    worker.line_starting_with("ready").await;
     worker.tell("no-more-files");
     assert_eq!(worker.line_starting_with("no more files").await, "no more files: true");
     worker.tell("connect");

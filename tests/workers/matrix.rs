@@ -1,7 +1,7 @@
 //! A process for the faults that only a process can have: it holds locks, and ends or starves as its input says, a
 //! command a line. It prints what came of it.
 //!
-//! Called with the URL of a store. Its client gives an operation half a second.
+//! Called with the URL of a store, and with the milliseconds behind it that its client gives an operation, or 5 s.
 
 use std::fs;
 use std::io;
@@ -44,7 +44,8 @@ fn main() {
 }
 
 async fn connect(url: &str) -> Result<Client, lock_runtime::ConnectError> {
-    Client::builder().operation_timeout(Duration::from_millis(500)).connect(url).await
+    let timeout = std::env::args().nth(2).map_or(Duration::from_secs(5), |word| millis(&word));
+    Client::builder().operation_timeout(timeout).connect(url).await
 }
 
 fn millis(word: &str) -> Duration {
