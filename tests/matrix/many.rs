@@ -10,7 +10,7 @@ use lock_tests::Server;
 use crate::{connect, until, until_renewed};
 
 const LOCKS: usize = 10_000;
-const TTL: Duration = Duration::from_secs(5);
+const TTL: Duration = Duration::from_secs(4);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_locks_are_renewed_in_batches_and_none_is_lost() {
