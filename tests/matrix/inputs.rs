@@ -33,6 +33,10 @@ fn hostile() -> impl Strategy<Value = String> {
     ]
 }
 
+fn a_hundred_cases() -> ProptestConfig {
+    ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 /// A server, a client and a runtime for many cases, on one thread.
 fn for_many_cases() -> (Server, Client, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -44,7 +48,7 @@ fn for_many_cases() -> (Server, Client, tokio::runtime::Runtime) {
 #[test]
 fn hostile_values_stay_within_their_place_in_the_key() {
     let (server, client, runtime) = for_many_cases();
-    proptest!(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() }, |(a in hostile(), b in hostile())| {
+    proptest!(a_hundred_cases(), |(a in hostile(), b in hostile())| {
         let key = format!("pair:{}:{}", encoded(&a), encoded(&b));
         match runtime.block_on(pair(&client, &server, &a, &b)) {
             Ok(keys) => prop_assert_eq!(keys, ["lock:fence".to_owned(), name(&key)]),
@@ -58,7 +62,7 @@ fn hostile_values_stay_within_their_place_in_the_key() {
 #[test]
 fn hostile_keys_stay_within_the_namespace() {
     let (server, client, runtime) = for_many_cases();
-    proptest!(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() }, |(key in hostile())| {
+    proptest!(a_hundred_cases(), |(key in hostile())| {
         match runtime.block_on(client.lock(key.as_str()).run(async { server.keys() })) {
             Ok(keys) => prop_assert_eq!(keys, ["lock:fence".to_owned(), name(&key)]),
             Err(LockError::InvalidKey { .. }) => {
