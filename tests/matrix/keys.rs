@@ -53,7 +53,7 @@ on_every_server! {
 
     async fn an_evicted_lock_is_lost_at_its_next_renewal(server: Server) {
         let client = connect(&server.url()).await;
-        let (_, run) = staying(&client, "evicted", TTL).await;
+        let (_, run) = staying(&client, "evicted", TTL * 2).await;
         server.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-random"]);
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
         server.until_gone(&name("evicted"), SOON).await;
@@ -62,7 +62,7 @@ on_every_server! {
 
     async fn a_server_clock_that_jumps_lets_another_in_with_a_greater_fence_and_tells_the_first(server: Server) {
         let (client, other) = (connect(&server.url()).await, connect(&server.url()).await);
-        let (_, run) = staying(&client, "jumped", TTL).await;
+        let (_, run) = staying(&client, "jumped", TTL * 2).await;
         let fence = server.ask::<u64>(&["GET", "lock:fence"]);
         // What such a jump does to the key.
         server.command(&["PEXPIRE", &name("jumped"), "1"]);
