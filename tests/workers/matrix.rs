@@ -106,8 +106,8 @@ async fn double_panic(client: &Client, key: &str, ttl: Duration) {
 /// Works until it is asked to end, and ends in order.
 async fn until_terminated(client: &Client) {
     let mut terminated = signal(SignalKind::terminate()).expect("a signal can be listened to");
-    drop(tokio::spawn(body(client.clone(), "work".to_owned(), Duration::from_secs(30))));
     println!("listening");
+    drop(tokio::spawn(body(client.clone(), "work".to_owned(), Duration::from_secs(30))));
     terminated.recv().await;
     let report = client.shutdown(Duration::ZERO).await;
     println!("left {:?}", report.left);
