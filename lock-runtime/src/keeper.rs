@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
 
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -36,19 +37,37 @@ pub(crate) type FirstTry = oneshot::Receiver<Result<(), StoreError>>;
 /// Starts the thread. It ends by itself when the client is abandoned and nothing is left to do.
 pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<FirstTry> {
     let (told, first_try) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = Background(Some(Builder::new_current_thread().enable_all().build()?));
     let shared = Arc::clone(shared);
     thread::Builder::new().name("lock-keeper".to_owned()).spawn(move || {
         let mut keeper =
             Keeper { shared, line: None, opening: None, again_at: Moment::MIN, failures: 0, told: Some(told) };
         // A panic here is a fault of ours; every lease is bounded by its deadline meanwhile.
-        while catch_unwind(AssertUnwindSafe(|| runtime.block_on(keeper.keep()))).is_err() {
+        while catch_unwind(AssertUnwindSafe(|| runtime.run(keeper.keep()))).is_err() {
             thread::sleep(Duration::from_millis(100)); // so that a fault that comes back does not eat a core
         }
-        // Tasks that are left have nobody to tell; do not wait for a resolver's thread.
-        runtime.shutdown_background();
     })?;
     Ok(first_try)
+}
+
+/// A runtime whose end nobody waits for. Tasks that are left have nobody to tell, and a resolver's thread may take its
+/// time; where the keeper's thread cannot be started, the runtime ends on the caller's, and may not wait there.
+struct Background(Option<Runtime>);
+
+impl Background {
+    fn run(&self, work: impl Future<Output = ()>) {
+        if let Some(runtime) = &self.0 {
+            runtime.block_on(work);
+        }
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 struct Keeper {

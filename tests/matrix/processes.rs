@@ -160,3 +160,13 @@ async fn a_process_without_files_is_told_and_recovers() {
     }
     panic!("it never recovered: {:?}", worker.lines());
 }
+
+#[tokio::test]
+async fn a_process_that_can_start_no_thread_is_told_and_recovers() {
+    let server = Server::redis();
+    let mut worker = worker(&server.url()).await;
+    worker.tell("connect-without-threads");
+    let refused = worker.line_starting_with("without threads").await;
+    assert!(refused.contains("NoThread"), "{refused}");
+    assert_eq!(worker.line_starting_with("with threads").await, "with threads None");
+}

@@ -75,3 +75,14 @@ async fn revoked_rights_fail_in_time_and_what_is_held_is_lost_by_its_deadline_wi
         assert_revoked(&server, "deleted", &["ACL", "DELUSER", "deleted"]),
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_user_is_told_that_it_is_refused() {
+    let server = Server::redis();
+    server.command(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all"]);
+    let client = connect(&server.url().replace("redis://", "redis://app:secret@")).await;
+    client.lock("other").run(async {}).await.expect("it is free");
+    server.command(&["ACL", "DELUSER", "app"]);
+    // Not that it is disconnected, which is what came of the refusal.
+    assert_eq!(refusal(&client, Duration::from_secs(2)).await, StoreErrorKind::Refused);
+}

@@ -35,6 +35,7 @@ fn main() {
             ["no-more-files"] => no_more_files(),
             ["more-files"] => more_files(),
             ["connect"] => println!("connect {:?}", runtime.block_on(connect(&url)).err()),
+            ["connect-without-threads"] => runtime.block_on(connect_without_threads(&url)),
             ["spin", time] => spin(millis(time)),
             ["date"] => println!("date {}", since_1970().as_secs()),
             ["abort"] => std::process::abort(),
@@ -138,6 +139,20 @@ fn more_files() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("a limit can be raised again");
     println!("more files");
+}
+
+/// Connects when there is no room in memory for a thread's stack, and again when there is.
+async fn connect_without_threads(url: &str) {
+    let pages = fs::read_to_string("/proc/self/statm").expect("it is there");
+    let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).expect("a number of pages");
+    let unlimited = getrlimit(Resource::As);
+    // A thread's stack is two megabytes.
+    let limit = pages * rustix::param::page_size() as u64 + (1 << 20);
+    setrlimit(Resource::As, Rlimit { current: Some(limit), ..unlimited }).expect("a limit can be lowered");
+    let refused = connect(url).await;
+    setrlimit(Resource::As, unlimited).expect("a limit can be raised again");
+    println!("without threads {:?}", refused.err());
+    println!("with threads {:?}", connect(url).await.err());
 }
 
 /// Keeps every core busy twice over for a time.

@@ -156,7 +156,8 @@ impl<S: Clone> Core<S> {
                 self.tick_waiting(now, id)
             }
             _ if waiting.time_up <= now => {
-                let blocked = self.occupants_trouble(id).or_else(|| self.outage.clone());
+                let refused = self.outage.clone().filter(|error| error.kind() == StoreErrorKind::Refused);
+                let blocked = refused.or_else(|| self.occupants_trouble(id)).or_else(|| self.outage.clone());
                 let held = self.has_waited_for_a_holder(id);
                 let Some(Stage::Waiting(waiting)) = self.stage(id) else { return None };
                 let refusal = waiting.time_up_refusal(held, blocked);

@@ -217,7 +217,13 @@ impl Waiting {
         match (&self.trouble, blocked) {
             (None, _) if self.answered => Refusal::Busy,
             (None, None) if held => Refusal::Busy,
-            (trouble, blocked) => Refusal::Unavailable(trouble.clone().or(blocked).unwrap_or_else(no_answer)),
+            (trouble, blocked) => {
+                // A connection that ended because of a refusal says less than the refusal.
+                let refused = blocked.as_ref().filter(|error| error.kind() == StoreErrorKind::Refused);
+                Refusal::Unavailable(
+                    refused.or(trouble.as_ref()).or(blocked.as_ref()).cloned().unwrap_or_else(no_answer),
+                )
+            }
         }
     }
 

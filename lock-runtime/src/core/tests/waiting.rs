@@ -163,6 +163,19 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
 }
 
 #[test]
+fn who_lost_its_connection_to_a_refusal_is_told_of_the_refusal() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", terms(Wait::AtMost(OPERATION)));
+    story.core.disconnected();
+    story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
+    story.core.out_of_reach(error(StoreErrorKind::Refused));
+    story.pass(OPERATION);
+    story.work();
+    let Step::Refused(Refusal::Unavailable(told)) = story.next(id) else { panic!("its time is up") };
+    assert_eq!(told.kind(), StoreErrorKind::Refused);
+}
+
+#[test]
 fn a_waiter_whose_time_is_up_while_a_neighbour_looks_is_told_busy() {
     let mut story = Story::new();
     let (first, sent) = story.ask("a", patient());
