@@ -46,8 +46,8 @@ on_every_server! {
         assert_eq!(in_line(&server, "survivor"), 8, "the dead still stand in line");
         holder.release().await.expect("the server is there");
         waiters[7].served().await;
-        assert_eq!(waiters[7].stat("granted_by_message").await, 1);
         waiters[7].left("it").await;
+        assert_eq!(waiters[7].stat("granted_by_message").await, 1);
         assert_eq!(server.keys(), ["lock:fence"]);
     }
 

@@ -69,8 +69,9 @@ fn named(variable: &str) -> Result<Option<PathBuf>, String> {
     let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from) else {
         return Ok(None);
     };
-    // The tests run in another folder than this program, so a relative path has to be resolved here.
-    match path.canonicalize() {
+    // The tests run in another folder than this program, so a relative path has to be resolved here; but no link, since
+    // one program may be several, by the name that it is called by.
+    match std::path::absolute(&path) {
         Ok(path) if path.is_file() => Ok(Some(path)),
         _ => Err(format!("{variable} names {}, which is not a file", path.display())),
     }
