@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::steps::{cargo, root, run, say, succeeds};
 
-/// Installs a subcommand of cargo from crates.io, unless it is there.
+/// Installs a subcommand of cargo, unless it is there.
 pub(crate) fn subcommand(name: &str) -> Result<(), String> {
     let package = format!("cargo-{name}");
     if crate::steps::on_path(&package).is_some() {
@@ -20,7 +20,7 @@ pub(crate) fn subcommand(name: &str) -> Result<(), String> {
 pub(crate) fn nightly(component: &str) -> Result<(), String> {
     if !succeeds("rustup", &["--version"]) {
         return Err(
-            "this takes a nightly toolchain, and there is no rustup to install it with: https://rustup.rs".into()
+            "this takes a nightly toolchain, and there is no rustup to install it with".into()
         );
     }
     if !succeeds("rustup", &["run", "nightly", "rustc", "--version"]) {
