@@ -19,9 +19,7 @@ pub(crate) fn subcommand(name: &str) -> Result<(), String> {
 /// Installs the nightly toolchain and a component of it, unless they are there.
 pub(crate) fn nightly(component: &str) -> Result<(), String> {
     if !succeeds("rustup", &["--version"]) {
-        return Err(
-            "this takes a nightly toolchain, and there is no rustup to install it with".into()
-        );
+        return Err("this takes a nightly toolchain, and there is no rustup to install it with".into());
     }
     if !succeeds("rustup", &["run", "nightly", "rustc", "--version"]) {
         say("there is no nightly toolchain: installing it");
