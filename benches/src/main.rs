@@ -1,32 +1,40 @@
 //! How this library does against its peers and against the floor, on one machine in one run.
 //!
-//! `lock-benches [NAME] [--short]` runs one benchmark, or all; `cargo xtask bench` calls it and finds the server. Each
-//! writes its report to `target/bench/NAME.md` and all of its samples to `NAME.json`, tells its progress on the error
-//! output, and ends its output with a summary of a few lines. It succeeds when it could measure, whether targets are
-//! reached or not; it fails when this library could not be measured, or when a check that must catch something did not.
+//! `lock-benches [NAME] [--short]` runs one benchmark, or all; `cargo xtask bench` calls it and finds the server. It
+//! writes a report to `target/bench/report.md`, and beside it all samples and the plots; it tells its progress on the
+//! error output, and ends its output with a summary of a few lines. It succeeds when it could measure, whether targets
+//! are reached or not; it fails when this library could not be measured, or when a check that must catch something did
+//! not.
 //!
 //! In reading order: `contestants` is who takes part, `worker` a process in which one does, `fleet` starts some and
-//! makes figures of what they tell (`holds`, `watch`), `rounds` runs everything in turn, `statistics` compares,
-//! `report` tells, and `contended` is the benchmark. Deliberately absent: thresholds that fail a build, since a machine
-//! that is shared has moods.
+//! makes figures of what they tell (`holds`, `watch`), `child` is a process for one piece of work and `usage` what it
+//! used, `rounds` runs everything in turn, `statistics` compares, `report` and `plot` tell, and the rest are the
+//! benchmarks. Deliberately absent: thresholds that fail a build, since a machine that is shared has moods.
 
 #![allow(clippy::cast_precision_loss, reason = "no figure here has more than a few digits")]
 
+mod child;
 mod clock;
 mod contended;
 mod contestants;
 mod fleet;
 mod holds;
 mod machine;
+mod plot;
 mod report;
 mod rounds;
 mod scripts;
 mod statistics;
+mod usage;
 mod watch;
 mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use lock_tests::Server;
+
+use report::{Report, Section};
 
 const USAGE: &str = "usage: lock-benches [NAME] [--short]
 
@@ -42,10 +50,16 @@ pub(crate) enum Extent {
     Short,
 }
 
+type Bench = fn(Extent, &Server) -> Section;
+
+/// All there are, in the order of the report.
+const BENCHES: [(&str, Bench); 1] = [("contended", contended::bench)];
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == "worker" => worker::run(rest).map_err(|error| error.to_string()),
+        Some((first, rest)) if first == "child" => child::run(rest).map_err(|error| error.to_string()),
         _ => bench(&arguments),
     };
     match done {
@@ -65,10 +79,18 @@ fn bench(arguments: &[String]) -> Result<(), String> {
         ["--short"] => Extent::Short,
         _ => return Err(USAGE.to_owned()),
     };
-    match names[..] {
-        [] | ["contended"] => contended::bench(extent),
-        _ => Err(USAGE.to_owned()),
+    let chosen = |(name, _): &&(&str, Bench)| names.is_empty() || names[..] == [*name];
+    let benches: Vec<_> = BENCHES.iter().filter(chosen).collect();
+    if benches.is_empty() {
+        return Err(USAGE.to_owned());
     }
+    let server = Server::redis();
+    let facts = machine::facts(&server);
+    let sections = benches.into_iter().map(|(_, bench)| bench(extent, &server)).collect();
+    let report = Report { extent, facts, sections };
+    report.publish()?;
+    let broken: Vec<&str> = report.sections.iter().filter_map(|section| section.broken.as_deref()).collect();
+    if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
 }
 
 /// The root of the workspace that cargo runs us for; without cargo, of the one that we were built in.

@@ -1,15 +1,18 @@
-//! What a benchmark tells: a table for people, everything for programs, and a summary of a few lines.
+//! What benchmarks tell: tables for people, everything for programs, plots, and a summary of a few lines.
 //!
 //! What must stay true: a figure stands beside its floor or its peer, its target, and the spread over the rounds; one
-//! that could not be measured is shown as missing and reaches no target. A short run judges nothing.
+//! that could not be measured is shown as missing and reaches no target. A short run judges nothing. All of a run goes
+//! to `target/bench`: `report.md`, and the samples of each benchmark as `NAME.json`, and its plots as `NAME.svg`.
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::Extent;
 use crate::machine::Fact;
+use crate::plot::Plot;
 use crate::statistics::{Spread, ratios};
 
 /// What is shown of a number.
@@ -49,17 +52,28 @@ pub(crate) struct Row {
     pub(crate) summary: Option<(usize, &'static str)>,
 }
 
-/// All of it.
-pub(crate) struct Report {
+/// What one benchmark saw.
+#[derive(Debug, Default)]
+pub(crate) struct Section {
     pub(crate) name: &'static str,
-    pub(crate) extent: Extent,
-    pub(crate) facts: Vec<Fact>,
+    /// How it was run.
+    pub(crate) settings: Vec<Fact>,
     pub(crate) rows: Vec<Row>,
     /// How the lines of the summary begin.
     pub(crate) headings: &'static [&'static str],
     pub(crate) notes: Vec<String>,
     pub(crate) failures: Vec<String>,
     pub(crate) samples: Value,
+    pub(crate) plots: Vec<Plot>,
+    /// Why what it saw does not count: this library could not be measured, or a check is blind.
+    pub(crate) broken: Option<String>,
+}
+
+/// All that was seen in one run.
+pub(crate) struct Report {
+    pub(crate) extent: Extent,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) sections: Vec<Section>,
 }
 
 impl Bound {
@@ -178,26 +192,11 @@ impl Row {
     }
 }
 
-impl Report {
-    /// Writes it to `target/bench`, and prints the table and, as the last lines, the summary.
-    pub(crate) fn publish(&self) -> Result<(), String> {
-        let folder = crate::root().join("target/bench");
-        let written = fs::create_dir_all(&folder).and_then(|()| {
-            fs::write(folder.join(format!("{}.md", self.name)), self.to_markdown())?;
-            fs::write(folder.join(format!("{}.json", self.name)), format!("{:#}\n", self.to_json()))
-        });
-        written.map_err(|error| format!("{} cannot be written: {error}", folder.display()))?;
-        println!("{}", self.to_markdown());
-        for line in self.summary() {
-            println!("{line}");
-        }
-        Ok(())
-    }
-
-    fn summary(&self) -> Vec<String> {
+impl Section {
+    fn summary(&self, extent: Extent) -> Vec<String> {
         let line = |(number, heading): (usize, &&str)| {
             let phrase = |row: &Row| match row.summary {
-                Some((of, name)) if of == number => Some(row.to_phrase(name, self.extent)),
+                Some((of, name)) if of == number => Some(row.to_phrase(name, extent)),
                 _ => None,
             };
             format!("{heading}: {}", self.rows.iter().filter_map(phrase).collect::<Vec<_>>().join(", "))
@@ -205,38 +204,76 @@ impl Report {
         self.headings.iter().enumerate().map(line).collect()
     }
 
-    fn to_markdown(&self) -> String {
-        let mut text = format!("# {}\n\n", self.name);
-        if self.extent == Extent::Short {
-            text.push_str("A short run, to see that everything works: its figures mean nothing.\n\n");
+    fn to_markdown(&self, extent: Extent) -> String {
+        let mut text = format!("\n## {}\n\n", self.name);
+        facts(&mut text, &self.settings);
+        text.push_str("\n| work | measure | ours | peer | ratio | target | reached |\n|---|---|---|---|---|---|---|\n");
+        text.extend(self.rows.iter().map(|row| row.to_line(extent)));
+        for plot in &self.plots {
+            let _ = write!(text, "\n![{}]({})\n", plot.title, plot.file());
         }
-        for (name, fact) in &self.facts {
-            let _ = writeln!(text, "- {name}: {fact}");
-        }
-        text.push_str(
-            "\nEvery figure is the median over the rounds [least – most]; a ratio is made within a round.\n\n",
-        );
-        text.push_str("| work | measure | ours | peer | ratio | target | reached |\n|---|---|---|---|---|---|---|\n");
-        text.extend(self.rows.iter().map(|row| row.to_line(self.extent)));
         list(&mut text, "Notes", &self.notes);
         list(&mut text, "What failed", &self.failures);
+        list(&mut text, "Why this does not count", self.broken.as_slice());
         text
     }
 
-    fn to_json(&self) -> Value {
-        let facts: serde_json::Map<_, _> =
-            self.facts.iter().map(|(name, fact)| ((*name).into(), json!(fact))).collect();
-        let rows: Vec<Value> = self.rows.iter().map(|row| row.to_json(self.extent)).collect();
+    fn to_json(&self, report: &Report) -> Value {
+        let facts = report.facts.iter().chain(&self.settings);
+        let facts: serde_json::Map<_, _> = facts.map(|(name, fact)| ((*name).into(), json!(fact))).collect();
+        let rows: Vec<Value> = self.rows.iter().map(|row| row.to_json(report.extent)).collect();
         json!({
-            "name": self.name, "short": self.extent == Extent::Short, "facts": facts, "rows": rows,
-            "summary": self.summary(), "failures": self.failures, "trials": self.samples,
+            "name": self.name, "short": report.extent == Extent::Short, "facts": facts, "rows": rows,
+            "summary": self.summary(report.extent), "failures": self.failures, "trials": self.samples,
         })
+    }
+}
+
+impl Report {
+    /// Writes it to `target/bench`, and prints the tables and, as the last lines, the summary.
+    pub(crate) fn publish(&self) -> Result<(), String> {
+        let folder = crate::root().join("target/bench");
+        self.write(&folder).map_err(|error| format!("{} cannot be written: {error}", folder.display()))?;
+        println!("{}", self.to_markdown());
+        for line in self.sections.iter().flat_map(|section| section.summary(self.extent)) {
+            println!("{line}");
+        }
+        Ok(())
+    }
+
+    fn write(&self, folder: &Path) -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join("report.md"), self.to_markdown())?;
+        for section in &self.sections {
+            fs::write(folder.join(format!("{}.json", section.name)), format!("{:#}\n", section.to_json(self)))?;
+            for plot in &section.plots {
+                plot.draw(&folder.join(plot.file())).map_err(std::io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn to_markdown(&self) -> String {
+        let mut text = "# Measured\n\n".to_owned();
+        if self.extent == Extent::Short {
+            text.push_str("A short run, to see that everything works: its figures mean nothing.\n\n");
+        }
+        facts(&mut text, &self.facts);
+        text.push_str("\nEvery figure is the median over the rounds [least – most]; a ratio is made within a round.\n");
+        text.extend(self.sections.iter().map(|section| section.to_markdown(self.extent)));
+        text
+    }
+}
+
+fn facts(text: &mut String, facts: &[Fact]) {
+    for (name, fact) in facts {
+        let _ = writeln!(text, "- {name}: {fact}");
     }
 }
 
 fn list(text: &mut String, heading: &str, lines: &[String]) {
     if !lines.is_empty() {
-        let _ = writeln!(text, "\n## {heading}\n");
+        let _ = writeln!(text, "\n### {heading}\n");
     }
     for line in lines {
         let _ = writeln!(text, "- {line}");

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::Extent;
 use crate::contestants::Contestant;
 use crate::fleet::{self, HELD_AT_ONCE, Ran};
-use crate::report::Report;
+use crate::report::Section;
 use crate::rounds::{self, Rounds};
-use crate::{machine, statistics};
+use crate::statistics;
 use trials::{Setting, Trial};
 
 /// What was seen, trial by trial and round by round.
@@ -26,18 +26,18 @@ type Samples = Rounds<Trial, Ran>;
 const HEADINGS: [&str; 3] = ["hand-overs by the server, 4 × 4", "as shipped", "release to a body elsewhere"];
 
 /// Runs it, and tells what it saw.
-pub(crate) fn bench(extent: Extent) -> Result<(), String> {
-    let server = Server::redis();
-    let mut facts = machine::facts(&server);
+pub(crate) fn bench(extent: Extent, server: &Server) -> Section {
     let rounds = if extent == Extent::Full { 7 } else { 1 };
-    facts.push(("rounds", format!("{rounds}, every contestant in each")));
-    facts.push(("workers", "one current-thread runtime in each process, the same for all contestants".to_owned()));
-    let control = fleet::run(&server, &Trial::CONTROL.workload(extent));
-    let samples = rounds::run(rounds, &trials::all(), |trial| fleet::run(&server, &trial.workload(extent)));
-    let report = Report {
+    let control = fleet::run(server, &Trial::CONTROL.workload(extent));
+    let samples = rounds::run(rounds, &trials::all(), |trial| fleet::run(server, &trial.workload(extent)));
+    let ours = samples.failures().into_iter().find(|(trial, ..)| trial.contestant.is_ours());
+    let ours = ours.map(|(trial, round, why)| format!("round {round}, {trial}: {why}"));
+    Section {
         name: "contended",
-        extent,
-        facts,
+        settings: vec![
+            ("rounds", format!("{rounds}, every contestant in each")),
+            ("workers", "one current-thread runtime in each process, the same for all contestants".to_owned()),
+        ],
         rows: rows::all(&samples),
         headings: &HEADINGS,
         notes: notes(&samples),
@@ -47,11 +47,9 @@ pub(crate) fn bench(extent: Extent) -> Result<(), String> {
             .map(|(trial, round, why)| format!("round {round}, {trial}: {why}"))
             .collect(),
         samples: samples.to_json(sample),
-    };
-    report.publish()?;
-    caught(control)?;
-    let ours = samples.failures().into_iter().find(|(trial, ..)| trial.contestant.is_ours());
-    ours.map_or(Ok(()), |(trial, round, why)| Err(format!("round {round}, {trial}: {why}")))
+        plots: Vec::new(),
+        broken: caught(control).err().or(ours),
+    }
 }
 
 /// The check of exclusion has to see those who do not lock.

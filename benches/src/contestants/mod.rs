@@ -28,7 +28,7 @@ const KEY: &str = "contended";
 /// How long a lease lasts: longer than any run, so that no figure has expiry in it.
 const TTL: Duration = Duration::from_secs(30);
 
-pub(crate) type Outcome<T> = Result<T, Box<dyn Error>>;
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// What a process has of a contestant.
 pub(crate) trait Locks {

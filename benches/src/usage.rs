@@ -1,0 +1,90 @@
+//! What was used between two moments: processor time and memory of this process, processor time and calls of the
+//! server.
+//!
+//! What must stay true: each is told by whoever knows it (`getrusage`, `/proc`, `INFO`), and asking the server is not
+//! part of what is measured.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+use serde::{Deserialize, Serialize};
+
+use crate::contestants::Outcome;
+
+/// What was used.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Used {
+    pub(crate) wall: Duration,
+    /// By this process, in user and in system mode.
+    pub(crate) client_cpu: Duration,
+    pub(crate) server_cpu: Duration,
+    /// What the server carried out, what scripts called included.
+    pub(crate) server_calls: u64,
+}
+
+/// A stretch that is being measured.
+pub(crate) struct Meter {
+    server: redis::Connection,
+    began: Instant,
+    client_cpu: Duration,
+    at_server: AtServer,
+}
+
+#[derive(Clone, Copy)]
+struct AtServer {
+    cpu: Duration,
+    calls: u64,
+}
+
+impl Meter {
+    /// Begins, over a connection of its own to the server.
+    pub(crate) fn start(url: &str) -> Outcome<Self> {
+        let mut server = redis::Client::open(url)?.get_connection()?;
+        let at_server = AtServer::read(&mut server)?;
+        Ok(Self { server, began: Instant::now(), client_cpu: client_cpu()?, at_server })
+    }
+
+    /// Ends.
+    pub(crate) fn stop(mut self) -> Outcome<Used> {
+        let wall = self.began.elapsed();
+        let client_cpu = client_cpu()?.saturating_sub(self.client_cpu);
+        let after = AtServer::read(&mut self.server)?;
+        let server_cpu = after.cpu.saturating_sub(self.at_server.cpu);
+        // The first of the two questions was counted before the second one was answered.
+        let server_calls = after.calls.saturating_sub(self.at_server.calls + 1);
+        Ok(Used { wall, client_cpu, server_cpu, server_calls })
+    }
+}
+
+impl AtServer {
+    fn read(server: &mut redis::Connection) -> Outcome<Self> {
+        let info: String = redis::cmd("INFO").arg("everything").query(server)?;
+        let number = |name: &str| -> Outcome<f64> {
+            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            Ok(line.ok_or_else(|| format!("INFO says nothing of {name}"))?.trim().parse()?)
+        };
+        let cpu = number("used_cpu_user")? + number("used_cpu_sys")?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let calls = number("total_commands_processed")? as u64;
+        Ok(Self { cpu: Duration::from_secs_f64(cpu), calls })
+    }
+}
+
+/// Processor time of this process so far.
+pub(crate) fn client_cpu() -> Outcome<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(micros.unsigned_abs()))
+}
+
+/// Bytes of memory that this process has now, and the most that it ever had.
+pub(crate) fn memory() -> Outcome<(u64, u64)> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let bytes = |name: &str| -> Outcome<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")).ok_or("the system does not tell")?;
+        Ok(kilobytes.trim().parse::<u64>()? * 1024)
+    };
+    Ok((bytes("VmRSS:")?, bytes("VmHWM:")?))
+}
