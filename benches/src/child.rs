@@ -7,13 +7,16 @@ use std::process::{Command, Stdio};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::contestants::Outcome;
+use crate::cycles::{self, Cycles};
 
 /// What a child can be asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Job {}
+pub(crate) enum Job {
+    Cycles(Cycles),
+}
 
 /// Has a job done by a process of its own.
 pub(crate) fn ask<T: DeserializeOwned>(job: &Job) -> Result<T, String> {
@@ -30,7 +33,9 @@ pub(crate) fn ask<T: DeserializeOwned>(job: &Job) -> Result<T, String> {
 /// Does one; `arguments` are what [`ask`] wrote.
 pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     let [job] = arguments else { return Err("a child was started without a job".into()) };
-    let seen: Value = match serde_json::from_str::<Job>(job)? {};
+    let seen: Value = match serde_json::from_str(job)? {
+        Job::Cycles(job) => json!(cycles::run(job)?),
+    };
     println!("{seen}");
     Ok(())
 }

@@ -17,6 +17,8 @@ mod child;
 mod clock;
 mod contended;
 mod contestants;
+mod cycles;
+mod entrant;
 mod fleet;
 mod holds;
 mod machine;

@@ -14,7 +14,9 @@ use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use crate::clock::{Moment, now};
-use crate::contestants::{Blpop, Contestant, LocalQueue, Locking, Locks, Nothing, Ours, Outcome, Rlock, Rslock};
+use crate::contestants::{
+    Blpop, CONTENDED, Contestant, LocalQueue, Locking, Locks, Nothing, Ours, Outcome, Rlock, Rslock,
+};
 
 /// What the parent says on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ async fn contend(url: &str, orders: Orders, go: oneshot::Receiver<Times>) -> Out
 async fn work<L: Locks>(locks: L, orders: Orders, go: oneshot::Receiver<Times>) -> Outcome<()> {
     let mut waiters = Vec::with_capacity(orders.waiters);
     for _ in 0..orders.waiters {
-        waiters.push(locks.waiter().await?);
+        waiters.push(locks.waiter(CONTENDED).await?);
     }
     say("ready\n")?;
     let times = go.await?;

@@ -4,12 +4,15 @@
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands as _, AsyncConnectionConfig, Client};
 
-use super::{KEY, Locking, Locks, Outcome};
+use super::{Locking, Locks, Outcome};
 
 pub(crate) struct Blpop(Client);
 
 /// With a connection of its own, since BLPOP blocks it.
-pub(crate) struct Waiter(MultiplexedConnection);
+pub(crate) struct Waiter {
+    connection: MultiplexedConnection,
+    key: String,
+}
 
 impl Blpop {
     pub(crate) fn open(url: &str) -> Outcome<Self> {
@@ -20,9 +23,10 @@ impl Blpop {
 impl Locks for Blpop {
     type Waiter = Waiter;
 
-    async fn waiter(&self) -> Outcome<Waiter> {
+    async fn waiter(&self, key: &str) -> Outcome<Waiter> {
         let patient = AsyncConnectionConfig::new().set_response_timeout(None);
-        Ok(Waiter(self.0.get_multiplexed_async_connection_with_config(&patient).await?))
+        let connection = self.0.get_multiplexed_async_connection_with_config(&patient).await?;
+        Ok(Waiter { connection, key: key.to_owned() })
     }
 }
 
@@ -30,11 +34,11 @@ impl Locking for Waiter {
     type Held = String;
 
     async fn acquire(&mut self) -> Outcome<String> {
-        let (_, turn): (String, String) = self.0.blpop(KEY, 0.0).await?;
+        let (_, turn): (String, String) = self.connection.blpop(&self.key, 0.0).await?;
         Ok(turn)
     }
 
     async fn release(&mut self, turn: String) -> Outcome<()> {
-        Ok(self.0.rpush(KEY, turn).await?)
+        Ok(self.connection.rpush(&self.key, turn).await?)
     }
 }

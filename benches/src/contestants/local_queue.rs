@@ -6,9 +6,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Script};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::{KEY, Locking, Locks, Outcome, TTL};
-
-const RELEASE: &str = r"if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
+use super::bare::COMPARE_AND_DELETE;
+use super::{Locking, Locks, Outcome, TTL};
 
 pub(crate) struct LocalQueue {
     connection: MultiplexedConnection,
@@ -17,6 +16,7 @@ pub(crate) struct LocalQueue {
 }
 
 pub(crate) struct Waiter {
+    key: String,
     connection: MultiplexedConnection,
     queue: Arc<Mutex<u64>>,
     release: Arc<Script>,
@@ -32,7 +32,7 @@ impl LocalQueue {
     pub(crate) async fn connect(url: &str) -> Outcome<Self> {
         let patient = AsyncConnectionConfig::new().set_response_timeout(Some(TTL));
         let mut connection = Client::open(url)?.get_multiplexed_async_connection_with_config(&patient).await?;
-        let release = Script::new(RELEASE);
+        let release = Script::new(COMPARE_AND_DELETE);
         release.load_async(&mut connection).await?;
         Ok(Self { connection, queue: Arc::default(), release: Arc::new(release) })
     }
@@ -41,9 +41,14 @@ impl LocalQueue {
 impl Locks for LocalQueue {
     type Waiter = Waiter;
 
-    async fn waiter(&self) -> Outcome<Waiter> {
+    async fn waiter(&self, key: &str) -> Outcome<Waiter> {
         let Self { connection, queue, release } = self;
-        Ok(Waiter { connection: connection.clone(), queue: Arc::clone(queue), release: Arc::clone(release) })
+        Ok(Waiter {
+            key: key.to_owned(),
+            connection: connection.clone(),
+            queue: Arc::clone(queue),
+            release: Arc::clone(release),
+        })
     }
 }
 
@@ -55,7 +60,7 @@ impl Locking for Waiter {
         *turn += 1;
         let token = format!("{}:{}", std::process::id(), *turn);
         let mut set = redis::cmd("SET");
-        set.arg(KEY).arg(&token).arg("NX").arg("PX").arg(TTL.as_millis().to_string());
+        set.arg(&self.key).arg(&token).arg("NX").arg("PX").arg(TTL.as_millis().to_string());
         let answer: Option<String> = set.query_async(&mut self.connection).await?;
         answer.ok_or("somebody else has the key, though this process is alone")?;
         Ok(Held { turn, token })
@@ -63,7 +68,7 @@ impl Locking for Waiter {
 
     async fn release(&mut self, held: Held) -> Outcome<()> {
         let Held { turn, token } = held;
-        let deleted: i64 = self.release.key(KEY).arg(token).invoke_async(&mut self.connection).await?;
+        let deleted: i64 = self.release.key(&self.key).arg(token).invoke_async(&mut self.connection).await?;
         drop(turn);
         if deleted == 1 { Ok(()) } else { Err("a release found another's token".into()) }
     }

@@ -4,7 +4,11 @@
 //! made for that, and is connected before the start. What differs from its defaults is said in [`Contestant::describe`].
 //! Deliberately absent: measuring, which the worker does alike for all.
 
+mod async_redis_lock;
+mod bare;
 mod blpop;
+mod distkit;
+mod distributed_lock_redis;
 mod local_queue;
 mod nothing;
 mod ours;
@@ -16,7 +20,11 @@ use std::time::Duration;
 
 use lock_tests::Server;
 
+pub(crate) use async_redis_lock::AsyncRedisLock;
+pub(crate) use bare::{Bare, SameCommands};
 pub(crate) use blpop::Blpop;
+pub(crate) use distkit::Distkit;
+pub(crate) use distributed_lock_redis::DistributedLockRedis;
 pub(crate) use local_queue::LocalQueue;
 pub(crate) use nothing::Nothing;
 pub(crate) use ours::Ours;
@@ -24,7 +32,7 @@ pub(crate) use rlock::Rlock;
 pub(crate) use rslock::Rslock;
 
 /// What all contend for.
-const KEY: &str = "contended";
+pub(crate) const CONTENDED: &str = "contended";
 /// How long a lease lasts: longer than any run, so that no figure has expiry in it.
 const TTL: Duration = Duration::from_secs(30);
 
@@ -34,18 +42,18 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 pub(crate) trait Locks {
     type Waiter: Locking + 'static;
 
-    /// One more waiter, ready to acquire.
-    async fn waiter(&self) -> Outcome<Self::Waiter>;
+    /// One more waiter for this key, ready to acquire.
+    async fn waiter(&self, key: &str) -> Outcome<Self::Waiter>;
 }
 
 /// One waiter: it acquires and releases in turn.
-pub(crate) trait Locking {
-    type Held;
+pub(crate) trait Locking: Send {
+    type Held: Send;
 
     /// Waits for as long as it takes.
-    async fn acquire(&mut self) -> Outcome<Self::Held>;
+    fn acquire(&mut self) -> impl Future<Output = Outcome<Self::Held>> + Send;
 
-    async fn release(&mut self, held: Self::Held) -> Outcome<()>;
+    fn release(&mut self, held: Self::Held) -> impl Future<Output = Outcome<()>> + Send;
 }
 
 /// All there are.
@@ -128,7 +136,7 @@ impl Contestant {
         server.command(&["CLIENT", "KILL", "TYPE", "normal"]);
         server.flushall();
         if self == Self::Blpop {
-            server.command(&["RPUSH", KEY, "the turn"]);
+            server.command(&["RPUSH", CONTENDED, "the turn"]);
         }
     }
 }

@@ -7,7 +7,7 @@ pub(crate) struct Nothing;
 impl Locks for Nothing {
     type Waiter = Self;
 
-    async fn waiter(&self) -> Outcome<Self> {
+    async fn waiter(&self, _: &str) -> Outcome<Self> {
         Ok(Self)
     }
 }

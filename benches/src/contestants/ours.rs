@@ -2,12 +2,15 @@
 
 use lock_runtime::{Client, LockGuard, Released};
 
-use super::{KEY, Locking, Locks, Outcome, TTL};
+use super::{Locking, Locks, Outcome, TTL};
 
 /// Its client, connected and used once.
 pub(crate) struct Ours(Client);
 
-pub(crate) struct Waiter(Client);
+pub(crate) struct Waiter {
+    client: Client,
+    key: String,
+}
 
 impl Ours {
     pub(crate) async fn connect(url: &str, local_handover: bool) -> Outcome<Self> {
@@ -18,11 +21,17 @@ impl Ours {
     }
 }
 
+impl From<Client> for Ours {
+    fn from(client: Client) -> Self {
+        Self(client)
+    }
+}
+
 impl Locks for Ours {
     type Waiter = Waiter;
 
-    async fn waiter(&self) -> Outcome<Waiter> {
-        Ok(Waiter(self.0.clone()))
+    async fn waiter(&self, key: &str) -> Outcome<Waiter> {
+        Ok(Waiter { client: self.0.clone(), key: key.to_owned() })
     }
 }
 
@@ -30,7 +39,7 @@ impl Locking for Waiter {
     type Held = LockGuard;
 
     async fn acquire(&mut self) -> Outcome<LockGuard> {
-        Ok(self.0.lock(KEY).ttl(TTL).wait_forever().acquire().await?)
+        Ok(self.client.lock(self.key.as_str()).ttl(TTL).wait_forever().acquire().await?)
     }
 
     async fn release(&mut self, held: LockGuard) -> Outcome<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::rlock::AcquireOptions;
 use ::rlock::async_lock::{RLock, RLockGuard};
 
-use super::{KEY, Locking, Locks, Outcome};
+use super::{Locking, Locks, Outcome};
 
 pub(crate) struct Rlock {
     client: RLock,
@@ -13,6 +13,7 @@ pub(crate) struct Rlock {
 }
 
 pub(crate) struct Waiter {
+    key: String,
     client: RLock,
     options: AcquireOptions,
 }
@@ -30,8 +31,8 @@ impl Rlock {
 impl Locks for Rlock {
     type Waiter = Waiter;
 
-    async fn waiter(&self) -> Outcome<Waiter> {
-        Ok(Waiter { client: self.client.clone(), options: self.options.clone() })
+    async fn waiter(&self, key: &str) -> Outcome<Waiter> {
+        Ok(Waiter { key: key.to_owned(), client: self.client.clone(), options: self.options.clone() })
     }
 }
 
@@ -39,7 +40,7 @@ impl Locking for Waiter {
     type Held = RLockGuard;
 
     async fn acquire(&mut self) -> Outcome<RLockGuard> {
-        Ok(self.client.acquire_mutex_with_options(KEY, self.options.clone()).await?)
+        Ok(self.client.acquire_mutex_with_options(self.key.as_str(), self.options.clone()).await?)
     }
 
     async fn release(&mut self, mut held: RLockGuard) -> Outcome<()> {

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use ::rslock::{LockGuard, LockManager};
 
-use super::{KEY, Locking, Locks, Outcome, TTL};
+use super::{Locking, Locks, Outcome, TTL};
 
 pub(crate) struct Rslock(LockManager);
 
-pub(crate) struct Waiter(LockManager);
+pub(crate) struct Waiter {
+    manager: LockManager,
+    key: String,
+}
 
 impl Rslock {
     pub(crate) async fn connect(url: &str, pause_below: Option<Duration>) -> Outcome<Self> {
@@ -25,8 +28,8 @@ impl Rslock {
 impl Locks for Rslock {
     type Waiter = Waiter;
 
-    async fn waiter(&self) -> Outcome<Waiter> {
-        Ok(Waiter(self.0.clone()))
+    async fn waiter(&self, key: &str) -> Outcome<Waiter> {
+        Ok(Waiter { manager: self.0.clone(), key: key.to_owned() })
     }
 }
 
@@ -34,7 +37,7 @@ impl Locking for Waiter {
     type Held = LockGuard;
 
     async fn acquire(&mut self) -> Outcome<LockGuard> {
-        Ok(self.0.acquire(KEY, TTL).await?)
+        Ok(self.manager.acquire(self.key.as_str(), TTL).await?)
     }
 
     async fn release(&mut self, held: LockGuard) -> Outcome<()> {
