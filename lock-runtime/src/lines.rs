@@ -4,12 +4,12 @@
 //! open, and where there is no runtime, the keeper serves.
 //! Must stay true: nobody waits for a runtime's line; a line that fails is replaced without a word.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 

@@ -44,11 +44,20 @@ pub(crate) struct Acquiring {
     arrived: Moment,
     /// With the token that it asks for.
     sent: Option<(Token, Sent<Acquired>)>,
+    /// What carried the last answer.
+    line: Option<Arc<Line>>,
+}
+
+/// An answer to what was sent at `sent` for a token.
+struct Answer {
+    token: Token,
+    sent: Moment,
+    result: Result<Acquired, StoreError>,
 }
 
 impl Acquiring {
     pub(crate) fn new(client: Client, seat: Arc<Seat>) -> Self {
-        Self { client, seat, id: None, arrived: Moment::MIN, sent: None }
+        Self { client, seat, id: None, arrived: Moment::MIN, sent: None, line: None }
     }
 
     pub(crate) fn seat(&self) -> &Arc<Seat> {
@@ -58,16 +67,15 @@ impl Acquiring {
     /// Takes the ticket's next steps, until it has to wait or is over.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
         self.seat.register(cx.waker());
+        let mut is_new = false;
         loop {
-            if let (Some((token, sent)), Some(id)) = (&mut self.sent, self.id)
-                && let Poll::Ready(answer) = sent.poll(cx)
-            {
-                let (token, at) = (*token, sent.at);
-                self.sent = None;
-                self.client.shared().with(|core, now| core.answered(now, id, token, at, answer));
+            let answer = self.answer(cx);
+            if is_new && answer.is_none() {
+                // Whatever changes from now on wakes this task.
+                return Poll::Pending;
             }
-            let line = self.client.shared().lines.here();
-            let (now, step) = match self.step(line.as_deref()) {
+            let line = self.line();
+            let (now, step) = match self.step(line.as_deref(), answer) {
                 Ok(step) => step,
                 Err(error) => return Poll::Ready(Err(error)),
             };
@@ -92,14 +100,34 @@ impl Acquiring {
                     return Poll::Pending;
                 }
             }
+            is_new = true;
         }
     }
 
-    /// Asks the core; the ticket arrives with the first question.
-    fn step(&mut self, line: Option<&Line>) -> Result<(Moment, Step), LockError> {
+    /// What the store answered, if it has, to what this task sent.
+    fn answer(&mut self, cx: &mut Context<'_>) -> Option<Answer> {
+        let (token, sent) = self.sent.as_mut()?;
+        let Poll::Ready(result) = sent.poll(cx) else { return None };
+        let (token, sent) = (*token, sent.at);
+        self.line = self.sent.take().map(|(_, sent)| sent.line);
+        Some(Answer { token, sent, result })
+    }
+
+    /// The line that the last answer came over, else that of the runtime that this is called on.
+    fn line(&mut self) -> Option<Arc<Line>> {
+        self.line.take().filter(|line| line.is_usable()).or_else(|| self.client.shared().lines.here())
+    }
+
+    /// Tells the core and asks it; the ticket arrives with the first question.
+    fn step(&mut self, line: Option<&Line>, answer: Option<Answer>) -> Result<(Moment, Step), LockError> {
         let via = line.map(Line::via);
         if let Some(id) = self.id {
-            return Ok(self.client.shared().with(|core, now| (now, core.next(now, id, via))));
+            return Ok(self.client.shared().with(|core, now| {
+                if let Some(Answer { token, sent, result }) = answer {
+                    core.answered(now, id, token, sent, result);
+                }
+                (now, core.next(now, id, via))
+            }));
         }
         let key = &self.seat.key;
         if enclosing::holds(&self.seat.place, key) {
@@ -208,11 +236,18 @@ impl Holding {
     /// Gives the lease back, awaited until then.
     pub(crate) fn release(mut self, awaited: impl FnOnce(Moment) -> Moment) -> Releasing {
         self.seat.end();
-        let id = self.id.take();
-        if let Some(id) = id {
-            self.client.shared().with(|core, now| core.end(now, id, Some(awaited(now))));
-        }
-        Releasing { client: self.client.clone(), seat: Arc::clone(&self.seat), id, sent: None }
+        let (client, seat, id) = (self.client.clone(), Arc::clone(&self.seat), self.id.take());
+        let line = client.shared().lines.here();
+        let via = line.as_deref().map(|line| line.id);
+        let step = id.map(|id| {
+            client.shared().with(|core, now| {
+                core.end(now, id, Some(awaited(now)));
+                (now, core.release_next(now, id, via))
+            })
+        });
+        // To stand by is decided anew in the first poll: before it nobody can be woken.
+        let next = step.filter(|(_, step)| matches!(step, ReleaseStep::Send(_) | ReleaseStep::Done(_)));
+        Releasing { client, seat, id, next, line, sent: None }
     }
 }
 
@@ -230,6 +265,9 @@ pub(crate) struct Releasing {
     client: Client,
     seat: Arc<Seat>,
     id: Option<TicketId>,
+    /// What the core said when it was told, before the first poll.
+    next: Option<(Moment, ReleaseStep)>,
+    line: Option<Arc<Line>>,
     sent: Option<SentBack>,
 }
 
@@ -272,32 +310,52 @@ impl Releasing {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
         let Some(id) = self.id else { return Poll::Ready(Ok(Released::NotOurs)) };
         self.seat.register(cx.waker());
-        let shared = self.client.shared();
+        let mut is_new = false;
         loop {
-            if let Some(sent) = &mut self.sent
-                && let Poll::Ready(answer) = sent.poll(cx)
-            {
-                let via = sent.line();
-                self.sent = None;
-                shared.with(|core, now| core.released(now, id, Some(via), answer));
+            let answer = self.answer(cx);
+            if is_new && answer.is_none() {
+                // Whatever changes from now on wakes this task.
+                return Poll::Pending;
             }
-            let line = shared.lines.here();
-            let line_id = line.as_deref().map(|line| line.id);
-            match (shared.with(|core, now| (now, core.release_next(now, id, line_id))), line) {
-                ((at, ReleaseStep::Send(giving)), Some(line)) => self.sent = Some(SentBack::new(at, line, giving)),
-                ((_, ReleaseStep::Done(outcome)), _) => {
+            let (at, step) = self.next.take().unwrap_or_else(|| self.step(id, answer));
+            match (step, self.line.clone()) {
+                (ReleaseStep::Send(giving), Some(line)) => self.sent = Some(SentBack::new(at, line, giving)),
+                (ReleaseStep::Done(outcome), _) => {
                     self.id = None;
                     self.sent = None;
                     self.observe(&outcome);
                     return Poll::Ready(outcome);
                 }
-                ((_, ReleaseStep::Sending), _) => return Poll::Pending,
+                (ReleaseStep::Sending, _) => return Poll::Pending,
                 _ => {
                     self.sent = None;
                     return Poll::Pending;
                 }
             }
+            is_new = true;
         }
+    }
+
+    /// What the store answered, if it has, and over which line.
+    fn answer(&mut self, cx: &mut Context<'_>) -> Option<(LineId, Result<Given, StoreError>)> {
+        let sent = self.sent.as_mut()?;
+        let Poll::Ready(answer) = sent.poll(cx) else { return None };
+        let via = sent.line();
+        self.sent = None;
+        Some((via, answer))
+    }
+
+    /// Tells the core and asks it.
+    fn step(&mut self, id: TicketId, answer: Option<(LineId, Result<Given, StoreError>)>) -> (Moment, ReleaseStep) {
+        let shared = self.client.shared();
+        self.line = self.line.take().filter(|line| line.is_usable()).or_else(|| shared.lines.here());
+        let via = self.line.as_deref().map(|line| line.id);
+        shared.with(|core, now| {
+            if let Some((via, answer)) = answer {
+                core.released(now, id, Some(via), answer);
+            }
+            (now, core.release_next(now, id, via))
+        })
     }
 
     fn observe(&self, outcome: &Result<Released, StoreError>) {

@@ -3,8 +3,10 @@
 //!
 //! Must stay true: it is bounded, and no more than a hint.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
+
+use foldhash::HashMap;
 
 use crate::clock::Moment;
 use crate::key::LockKey;

@@ -4,8 +4,8 @@
 //! asked, [`Action`]s for whoever holds the core, [`Job`]s for the keeper. One [`Ticket`] stands for one acquire, from
 //! its arrival until the store has confirmed its release.
 //! Must stay true: at most one ticket of a key stands at the store (the line's *occupant*); a token is used for one
-//! grant, which may pass through several hands of this process; after every change a ticket is filed under the next
-//! moment at which the clock concerns it.
+//! grant, which may pass through several hands of this process; a ticket is filed under the next moment at which the
+//! clock concerns it, before anybody asks for that.
 //! Absent on purpose: clocks, sockets, tasks, randomness.
 
 mod asking;
@@ -27,8 +27,10 @@ mod renewal;
 mod tests;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::clock::Moment;
 use crate::error::LossReason;
@@ -213,6 +215,8 @@ pub(crate) struct Core<S> {
     by_token: HashMap<Token, TicketId>,
     lines: HashMap<LockKey, Line>,
     due: BTreeSet<(Moment, TicketId)>,
+    /// Those that may have to be filed anew.
+    touched: Vec<TicketId>,
     next_id: u64,
     actions: Vec<Action<S>>,
     /// How many leases are held, and how many tickets wait or have yet to hear that they were refused.
@@ -240,6 +244,7 @@ impl<S: Clone> Core<S> {
             by_token: HashMap::new(),
             lines: HashMap::new(),
             due: BTreeSet::new(),
+            touched: Vec::new(),
             next_id: 0,
             actions: Vec::new(),
             held: 0,
@@ -262,13 +267,15 @@ impl<S: Clone> Core<S> {
     }
 
     /// When the clock concerns this core next.
-    pub(crate) fn next_due(&self) -> Moment {
+    pub(crate) fn next_due(&mut self) -> Moment {
+        self.settle();
         let tickets = self.due.first().map_or(Moment::MAX, |&(due, _)| due);
         tickets.min(self.closing.as_ref().map_or(Moment::MAX, closing::Closing::due))
     }
 
     /// Everything that is due at `now`.
     pub(crate) fn work(&mut self, now: Moment) -> Vec<Job> {
+        self.settle();
         let mut jobs = Vec::new();
         let mut from = (Moment::MIN, TicketId(0));
         // Each ticket once: one that stays due (a job that is sent at once) is looked at again in the next round.
@@ -284,6 +291,7 @@ impl<S: Clone> Core<S> {
                 None => None,
             };
             jobs.extend(job);
+            self.settle();
         }
         self.tick_closing(now);
         jobs
@@ -364,8 +372,12 @@ impl<S: Clone> Core<S> {
     fn remove(&mut self, id: TicketId) -> Option<Ticket<S>> {
         self.forget_token(id);
         let ticket = self.tickets.remove(&id)?;
-        self.due.remove(&(ticket.filed, id));
-        self.parked.remove(&id);
+        if ticket.filed != Moment::MAX {
+            self.due.remove(&(ticket.filed, id));
+        }
+        if !self.parked.is_empty() {
+            self.parked.remove(&id);
+        }
         Some(ticket)
     }
 
@@ -387,17 +399,28 @@ impl<S: Clone> Core<S> {
         }
     }
 
-    /// Files the ticket under its next moment; to be called after every change of one.
+    /// The ticket may have another next moment now; to be called after every change of one.
     fn file(&mut self, id: TicketId) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
-        let due = ticket.due();
-        if due == ticket.filed {
-            return;
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
         }
-        self.due.remove(&(ticket.filed, id));
-        ticket.filed = due;
-        if due != Moment::MAX {
-            self.due.insert((due, id));
+    }
+
+    /// Files every ticket that was touched under its next moment: once, however often it changed.
+    fn settle(&mut self) {
+        while let Some(id) = self.touched.pop() {
+            let Some(ticket) = self.tickets.get_mut(&id) else { continue };
+            let due = ticket.due();
+            if due == ticket.filed {
+                continue;
+            }
+            if ticket.filed != Moment::MAX {
+                self.due.remove(&(ticket.filed, id));
+            }
+            ticket.filed = due;
+            if due != Moment::MAX {
+                self.due.insert((due, id));
+            }
         }
     }
 

@@ -4,7 +4,9 @@
 //! for nobody, whether it was forgotten yet or not. Each operation of the store forgets more than it can add, so that
 //! memory is bounded by what has not expired. Absent on purpose: a clock.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::clock::Moment;
 use crate::key::LockKey;
