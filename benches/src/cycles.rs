@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::contestants::{
     AsyncRedisLock, Bare, Distkit, DistributedLockRedis, Locking, Locks, Ours, Outcome, Rlock, Rslock, SameCommands,
 };
+use crate::distance::Distance;
 use crate::entrant::Entrant;
 use crate::usage::{Meter, Used};
 
@@ -28,9 +29,10 @@ pub(crate) enum Flavor {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cycles {
     pub(crate) entrant: Entrant,
-    pub(crate) url: String,
-    /// Where what is used is asked for; not the way that is measured.
+    /// The server, as `host:port`.
     pub(crate) server: String,
+    /// A round trip that is put in between; none if it is zero.
+    pub(crate) round_trip: Duration,
     pub(crate) flavor: Flavor,
     pub(crate) tasks: usize,
     pub(crate) nodelay: bool,
@@ -39,12 +41,14 @@ pub(crate) struct Cycles {
 }
 
 /// What was seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Cycled {
     pub(crate) cycles: u64,
     pub(crate) used: Used,
     /// How long each cycle took, in nanoseconds; of one task of several.
     pub(crate) latencies: Vec<u64>,
+    /// How often the client spoke after it had heard; counted where a round trip was put in between.
+    pub(crate) round_trips: u64,
 }
 
 impl Cycled {
@@ -55,6 +59,11 @@ impl Cycled {
     /// Processor time of the client for each cycle, in nanoseconds.
     pub(crate) fn client_cpu(&self) -> Option<f64> {
         (self.cycles > 0).then(|| self.used.client_cpu.as_nanos() as f64 / self.cycles as f64)
+    }
+
+    /// What the server carried out for each cycle, what scripts called included.
+    pub(crate) fn server_calls(&self) -> Option<f64> {
+        (self.cycles > 0).then(|| self.used.server_calls as f64 / self.cycles as f64)
     }
 
     /// Processor time of the server for each cycle, in nanoseconds.
@@ -102,27 +111,42 @@ pub(crate) fn run(job: Cycles) -> Outcome<Cycled> {
 }
 
 async fn enter(job: Cycles) -> Outcome<Cycled> {
-    let url = job.url.clone();
+    if job.round_trip.is_zero() {
+        let url = job.url();
+        return by(&url, job, || 0).await;
+    }
+    let distance = Distance::to(job.server.clone(), job.round_trip)?;
+    by(&distance.url(), job, || distance.round_trips()).await
+}
+
+/// Connects to the server, or to what stands before it.
+async fn by(url: &str, job: Cycles, round_trips: impl Fn() -> u64) -> Outcome<Cycled> {
     match job.entrant {
-        Entrant::Bare => of_locks(Bare::connect(&url, job.nodelay).await?, job).await,
-        Entrant::SameCommands => of_locks(SameCommands::connect(&url, job.nodelay).await?, job).await,
-        Entrant::Ours => of_locks(Ours::from(ours(&job).await?), job).await,
-        Entrant::Memory => of_locks(Ours::from(Client::connect("memory://").await?), job).await,
+        Entrant::Bare => of_locks(Bare::connect(url, job.nodelay).await?, job, round_trips).await,
+        Entrant::SameCommands => of_locks(SameCommands::connect(url, job.nodelay).await?, job, round_trips).await,
+        Entrant::Ours => of_locks(Ours::from(ours(url, &job).await?), job, round_trips).await,
+        Entrant::Memory => of_locks(Ours::from(Client::connect("memory://").await?), job, round_trips).await,
         Entrant::Attribute => {
-            let client = ours(&job).await?;
+            let client = ours(url, &job).await?;
             let tasks = (0..job.tasks).map(|task| Annotated { client: client.clone(), key: key(task) });
-            measured(tasks.collect(), job).await
+            measured(tasks.collect(), job, round_trips).await
         }
-        Entrant::Rslock => of_locks(Rslock::connect(&url, None).await?, job).await,
-        Entrant::Rlock => of_locks(Rlock::connect(&url, None).await?, job).await,
-        Entrant::DistributedLockRedis => of_locks(DistributedLockRedis::connect(&url).await?, job).await,
-        Entrant::AsyncRedisLock => of_locks(AsyncRedisLock::connect(&url).await?, job).await,
-        Entrant::Distkit => of_locks(Distkit::connect(&url).await?, job).await,
+        Entrant::Rslock => of_locks(Rslock::connect(url, None).await?, job, round_trips).await,
+        Entrant::Rlock => of_locks(Rlock::connect(url, None).await?, job, round_trips).await,
+        Entrant::DistributedLockRedis => of_locks(DistributedLockRedis::connect(url).await?, job, round_trips).await,
+        Entrant::AsyncRedisLock => of_locks(AsyncRedisLock::connect(url).await?, job, round_trips).await,
+        Entrant::Distkit => of_locks(Distkit::connect(url).await?, job, round_trips).await,
     }
 }
 
-async fn ours(job: &Cycles) -> Outcome<Client> {
-    let client = Client::builder().nodelay(job.nodelay).connect(&job.url).await?;
+impl Cycles {
+    fn url(&self) -> String {
+        format!("redis://{}", self.server)
+    }
+}
+
+async fn ours(url: &str, job: &Cycles) -> Outcome<Client> {
+    let client = Client::builder().nodelay(job.nodelay).connect(url).await?;
     // A runtime's connection is made when it is first needed.
     client.lock("warm").acquire().await?.release().await?;
     Ok(client)
@@ -132,16 +156,16 @@ fn key(task: usize) -> String {
     format!("cycle:{task}")
 }
 
-async fn of_locks<L: Locks>(locks: L, job: Cycles) -> Outcome<Cycled> {
+async fn of_locks<L: Locks>(locks: L, job: Cycles, round_trips: impl Fn() -> u64) -> Outcome<Cycled> {
     let mut waiters = Vec::with_capacity(job.tasks);
     for task in 0..job.tasks {
         waiters.push(locks.waiter(&key(task)).await?);
     }
-    measured(waiters, job).await
+    measured(waiters, job, round_trips).await
 }
 
 /// All tasks warm up, then begin together; the first of them keeps its latencies.
-async fn measured<C: Cycle>(cycles: Vec<C>, job: Cycles) -> Outcome<Cycled> {
+async fn measured<C: Cycle>(cycles: Vec<C>, job: Cycles, round_trips: impl Fn() -> u64) -> Outcome<Cycled> {
     let warm = Arc::new(Barrier::new(job.tasks + 1));
     let start = Arc::new(Barrier::new(job.tasks + 1));
     let mut tasks = JoinSet::new();
@@ -162,7 +186,8 @@ async fn measured<C: Cycle>(cycles: Vec<C>, job: Cycles) -> Outcome<Cycled> {
         // Whoever is done now has failed, and the others would wait for it.
         Some(failed) = tasks.join_next() => drop(failed??),
     }
-    let meter = Meter::start(&job.server)?;
+    let meter = Meter::start(&job.url())?;
+    let round_trips_before = round_trips();
     start.wait().await;
     let mut seen = (0, Vec::new());
     while let Some(done) = tasks.join_next().await {
@@ -170,7 +195,8 @@ async fn measured<C: Cycle>(cycles: Vec<C>, job: Cycles) -> Outcome<Cycled> {
         seen.0 += cycles;
         seen.1.extend(latencies.into_iter().flatten());
     }
-    Ok(Cycled { cycles: seen.0, latencies: seen.1, used: meter.stop()? })
+    let round_trips = round_trips() - round_trips_before;
+    Ok(Cycled { cycles: seen.0, latencies: seen.1, used: meter.stop()?, round_trips })
 }
 
 async fn repeat<C: Cycle>(cycle: &mut C, lasts: Duration, latencies: &mut Option<Vec<u64>>) -> Outcome<u64> {

@@ -18,6 +18,8 @@ mod clock;
 mod contended;
 mod contestants;
 mod cycles;
+mod delayed;
+mod distance;
 mod entrant;
 mod fleet;
 mod holds;
@@ -27,6 +29,7 @@ mod report;
 mod rounds;
 mod scripts;
 mod statistics;
+mod uncontended;
 mod usage;
 mod watch;
 mod worker;
@@ -40,6 +43,8 @@ use report::{Report, Section};
 
 const USAGE: &str = "usage: lock-benches [NAME] [--short]
 
+  uncontended  acquire and release, by one task and by 64
+  delayed      the same with a round trip of 1 ms
   contended    waiters of several processes for one lock
 
   --short      one short round, to see that everything works; its times mean nothing";
@@ -55,7 +60,8 @@ pub(crate) enum Extent {
 type Bench = fn(Extent, &Server) -> Section;
 
 /// All there are, in the order of the report.
-const BENCHES: [(&str, Bench); 1] = [("contended", contended::bench)];
+const BENCHES: [(&str, Bench); 3] =
+    [("uncontended", uncontended::bench), ("delayed", delayed::bench), ("contended", contended::bench)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -120,6 +120,33 @@ fn number(value: f64) -> String {
 }
 
 impl Row {
+    pub(crate) fn new(work: &'static str, measure: &str, ours: Vec<Option<f64>>) -> Self {
+        let measure = measure.to_owned();
+        Self { work, measure, unit: Unit::Number, ours, peer: None, target: None, summary: None }
+    }
+
+    pub(crate) fn against(mut self, peer: &'static str, figures: Vec<Option<f64>>) -> Self {
+        self.peer = Some((peer, figures));
+        self
+    }
+
+    /// With a target, which is not in the summary.
+    pub(crate) fn aiming(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+
+    /// With a target, and a place in the summary.
+    pub(crate) fn hoping(mut self, target: Target, summary: (usize, &'static str)) -> Self {
+        self.summary = Some(summary);
+        self.aiming(target)
+    }
+
+    pub(crate) fn in_time(mut self) -> Self {
+        self.unit = Unit::Time;
+        self
+    }
+
     fn ours(&self) -> Option<Spread> {
         Spread::of(&self.ours)
     }

@@ -53,6 +53,11 @@ impl<T: Copy + Ord + Display, R> Rounds<T, R> {
         failures
     }
 
+    /// The same, for the report.
+    pub(crate) fn told_failures(&self) -> Vec<String> {
+        self.failures().into_iter().map(|(trial, round, why)| format!("round {round}, {trial}: {why}")).collect()
+    }
+
     pub(crate) fn to_json(&self, of: impl Fn(&R) -> Value) -> Value {
         let result = |result: &Result<R, String>| match result {
             Ok(result) => of(result),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::contestants::Outcome;
 
 /// What was used.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Used {
     pub(crate) wall: Duration,
     /// By this process, in user and in system mode.

@@ -23,7 +23,8 @@ struct Rest {
 /// 128 bits that nobody else has.
 pub(crate) fn bits() -> io::Result<u128> {
     let process = std::process::id();
-    REST.with_borrow_mut(|rest| rest.next(process, getrandom::fill)).map_err(|error| io::Error::other(error.to_string()))
+    REST.with_borrow_mut(|rest| rest.next(process, getrandom::fill))
+        .map_err(|error| io::Error::other(error.to_string()))
 }
 
 impl Rest {

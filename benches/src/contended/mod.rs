@@ -41,11 +41,7 @@ pub(crate) fn bench(extent: Extent, server: &Server) -> Section {
         rows: rows::all(&samples),
         headings: &HEADINGS,
         notes: notes(&samples),
-        failures: samples
-            .failures()
-            .iter()
-            .map(|(trial, round, why)| format!("round {round}, {trial}: {why}"))
-            .collect(),
+        failures: samples.told_failures(),
         samples: samples.to_json(sample),
         plots: Vec::new(),
         broken: caught(control).err().or(ours),

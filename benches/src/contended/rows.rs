@@ -7,7 +7,7 @@ use crate::contestants::Contestant::{
 };
 use crate::fleet::Ran;
 use crate::report::Bound::{AtLeast, AtMost};
-use crate::report::{Row, Target, Unit};
+use crate::report::{Row, Target};
 use crate::statistics::percentile;
 
 const PEERS: [Contestant; 4] = [Rslock, RslockEveryMillisecond, Rlock, RlockEveryMillisecond];
@@ -154,33 +154,13 @@ struct Line<'s> {
 
 impl Line<'_> {
     fn row(self, measure: &str, ours: Trial, figure: Figure) -> Row {
-        Row {
-            work: self.work,
-            measure: measure.to_owned(),
-            unit: Unit::Number,
-            ours: self.samples.figures(ours, figure),
-            peer: None,
-            target: None,
-            summary: None,
-        }
+        Row::new(self.work, measure, self.samples.figures(ours, figure))
     }
 }
 
 impl Row {
-    fn beside(mut self, samples: &Samples, peer: Trial, figure: Figure) -> Self {
-        self.peer = Some((peer.contestant.name(), samples.figures(peer, figure)));
-        self
-    }
-
-    fn hoping(mut self, target: Target, summary: (usize, &'static str)) -> Self {
-        self.target = Some(target);
-        self.summary = Some(summary);
-        self
-    }
-
-    fn in_time(mut self) -> Self {
-        self.unit = Unit::Time;
-        self
+    fn beside(self, samples: &Samples, peer: Trial, figure: Figure) -> Self {
+        self.against(peer.contestant.name(), samples.figures(peer, figure))
     }
 }
 
