@@ -42,7 +42,7 @@ pub struct ClientBuilder {
     name_format: Option<String>,
     ttl: Duration,
     operation_timeout: Duration,
-    nodelay: bool,
+    nodelay: Option<bool>,
     local_handover: bool,
     root_certificates: Option<RootCertificates>,
 }
@@ -77,7 +77,7 @@ impl ClientBuilder {
             name_format: None,
             ttl: Duration::from_secs(30),
             operation_timeout: LONGEST_OPERATION,
-            nodelay: false,
+            nodelay: None,
             local_handover: true,
             root_certificates: None,
         }
@@ -146,15 +146,16 @@ impl ClientBuilder {
         self
     }
 
-    /// Whether every command is sent to Redis at once instead of together with others (`TCP_NODELAY`). Off by default:
-    /// on loopback it costs throughput; over a network with delay it may save a round trip.
+    /// Whether every command is sent to Redis at once (`TCP_NODELAY`), or small ones wait until the server has
+    /// acknowledged what was sent before. By default it is on for a server on another machine, where a round trip is what
+    /// counts, and off for one on this machine (`localhost` or a loopback address), where gathering saves work.
     ///
     /// ```
     /// let client = lock_runtime::Client::builder().nodelay(true).connect_lazy("memory://")?;
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn nodelay(mut self, nodelay: bool) -> Self {
-        self.nodelay = nodelay;
+        self.nodelay = Some(nodelay);
         self
     }
 

@@ -23,7 +23,7 @@ lock_tests::on_every_server! {
     async fn every_promise_is_kept_under_names_of_other_libraries(server: Server) {
         let mut settings = RedisSettings::default();
         settings.name_format = Some("<key>".to_owned());
-        settings.nodelay = true;
+        settings.nodelay = Some(true);
         conformance::check(RedisStore::from_url(&server.url(), settings).expect("a valid URL")).await;
     }
 

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +104,8 @@ pub(super) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Clie
     if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
         install_crypto();
     }
-    let tcp = tcp_settings(info.tcp_settings().clone(), settings.nodelay);
+    let nodelay = settings.nodelay.or_else(|| is_elsewhere(info.addr()).then_some(true));
+    let tcp = tcp_settings(info.tcp_settings().clone(), nodelay);
     let mut redis = info.redis_settings().clone();
     if redis.lib_name().is_none() && !redis.skip_set_lib_name() {
         redis = redis.set_lib_name("lock-runtime", env!("CARGO_PKG_VERSION"));
@@ -112,9 +114,16 @@ pub(super) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Clie
         .map_err(|error| ConnectError::InvalidOptions(reason(&error)))
 }
 
-fn tcp_settings(mut tcp: TcpSettings, nodelay: bool) -> TcpSettings {
-    if nodelay {
-        tcp = tcp.set_nodelay(true);
+/// Whether the server is on another machine, as far as its address tells.
+fn is_elsewhere(address: &ConnectionAddr) -> bool {
+    let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = address else { return false };
+    let is_loopback = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    !is_loopback && !host.eq_ignore_ascii_case("localhost")
+}
+
+fn tcp_settings(mut tcp: TcpSettings, nodelay: Option<bool>) -> TcpSettings {
+    if let Some(nodelay) = nodelay {
+        tcp = tcp.set_nodelay(nodelay);
     }
     if tcp.keepalive().is_none() {
         tcp = tcp.set_keepalive(socket2::TcpKeepalive::new().with_time(DEAD_AFTER));
@@ -276,5 +285,41 @@ impl Arguments for Raise<'_> {
 
     fn write(&self, command: &mut Cmd) {
         command.arg(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether connections of a store at this URL send at once.
+    fn nodelay(url: &str, set: Option<bool>) -> bool {
+        let settings = RedisSettings { nodelay: set, ..RedisSettings::default() };
+        let client = prepared(&Client::open(url).expect("a URL"), &settings).expect("settings");
+        client.get_connection_info().tcp_settings().nodelay()
+    }
+
+    #[test]
+    fn only_a_server_elsewhere_is_sent_to_at_once() {
+        for here in ["redis://localhost:1", "redis://LOCALHOST", "redis://127.0.0.2:1/3", "redis://[::1]:1"] {
+            assert!(!nodelay(here, None), "{here}");
+        }
+        for elsewhere in ["redis://db.internal:1", "redis://10.0.0.7", "redis://[fe80::1]:1"] {
+            assert!(nodelay(elsewhere, None), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn who_says_how_it_is_sent_is_obeyed() {
+        assert!(nodelay("redis://localhost", Some(true)) && !nodelay("redis://db.internal", Some(false)));
+    }
+
+    #[test]
+    fn a_client_that_sends_at_once_goes_on_to() {
+        let info = Client::open("redis://localhost").expect("a URL").get_connection_info().clone();
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        let own = Client::open(info.set_tcp_settings(tcp)).expect("settings");
+        let client = prepared(&own, &RedisSettings::default()).expect("settings");
+        assert!(client.get_connection_info().tcp_settings().nodelay());
     }
 }

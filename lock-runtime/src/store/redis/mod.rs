@@ -73,9 +73,10 @@ pub struct RedisSettings {
     pub name_format: Option<String>,
     /// How long making a connection may take. 5 s unless set.
     pub operation_timeout: Duration,
-    /// Sends every command at once instead of gathering (`TCP_NODELAY`). On loopback it costs throughput, over a
-    /// network with delay it may save a round trip. Off unless set.
-    pub nodelay: bool,
+    /// Whether every command is sent at once (`TCP_NODELAY`), or small ones wait until the server has acknowledged what
+    /// was sent before. Unless set, it is on for a server on another machine, where a round trip is what counts, and
+    /// left as it is for one on this machine, where gathering saves work.
+    pub nodelay: Option<bool>,
     /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list.
     pub root_certificates: Option<Vec<u8>>,
 }
@@ -86,7 +87,7 @@ impl Default for RedisSettings {
             namespace: "lock".to_owned(),
             name_format: None,
             operation_timeout: Duration::from_secs(5),
-            nodelay: false,
+            nodelay: None,
             root_certificates: None,
         }
     }
