@@ -16,6 +16,7 @@ use crate::cycles::{self, Cycles};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Job {
     Cycles(Cycles),
+    Held { url: String, trial: crate::held::Trial },
 }
 
 /// Has a job done by a process of its own.
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     let [job] = arguments else { return Err("a child was started without a job".into()) };
     let seen: Value = match serde_json::from_str(job)? {
         Job::Cycles(job) => json!(cycles::run(job)?),
+        Job::Held { url, trial } => serde_json::to_value(crate::held::run(&url, trial)?)?,
     };
     println!("{seen}");
     Ok(())

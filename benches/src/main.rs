@@ -22,6 +22,7 @@ mod delayed;
 mod distance;
 mod entrant;
 mod fleet;
+mod held;
 mod holds;
 mod machine;
 mod plot;
@@ -46,6 +47,7 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
   uncontended  acquire and release, by one task and by 64
   delayed      the same with a round trip of 1 ms
   contended    waiters of several processes for one lock
+  held         very many locks in one process
 
   --short      one short round, to see that everything works; its times mean nothing";
 
@@ -60,8 +62,12 @@ pub(crate) enum Extent {
 type Bench = fn(Extent, &Server) -> Section;
 
 /// All there are, in the order of the report.
-const BENCHES: [(&str, Bench); 3] =
-    [("uncontended", uncontended::bench), ("delayed", delayed::bench), ("contended", contended::bench)];
+const BENCHES: [(&str, Bench); 4] = [
+    ("uncontended", uncontended::bench),
+    ("delayed", delayed::bench),
+    ("contended", contended::bench),
+    ("held", held::bench),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
