@@ -17,6 +17,7 @@ use crate::cycles::{self, Cycles};
 pub(crate) enum Job {
     Cycles(Cycles),
     Held { url: String, trial: crate::held::Trial },
+    Growth { url: String, job: crate::growth::Job },
 }
 
 /// Has a job done by a process of its own.
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
     let [job] = arguments else { return Err("a child was started without a job".into()) };
     let seen: Value = match serde_json::from_str(job)? {
         Job::Cycles(job) => json!(cycles::run(job)?),
+        Job::Growth { url, job } => crate::growth::run(&url, job)?,
         Job::Held { url, trial } => serde_json::to_value(crate::held::run(&url, trial)?)?,
     };
     println!("{seen}");

@@ -22,6 +22,7 @@ mod delayed;
 mod distance;
 mod entrant;
 mod fleet;
+mod growth;
 mod held;
 mod holds;
 mod machine;
@@ -48,6 +49,7 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
   delayed      the same with a round trip of 1 ms
   contended    waiters of several processes for one lock
   held         very many locks in one process
+  growth       what one lock costs among many
 
   --short      one short round, to see that everything works; its times mean nothing";
 
@@ -62,11 +64,12 @@ pub(crate) enum Extent {
 type Bench = fn(Extent, &Server) -> Section;
 
 /// All there are, in the order of the report.
-const BENCHES: [(&str, Bench); 4] = [
+const BENCHES: [(&str, Bench); 5] = [
     ("uncontended", uncontended::bench),
     ("delayed", delayed::bench),
     ("contended", contended::bench),
     ("held", held::bench),
+    ("growth", growth::bench),
 ];
 
 fn main() -> ExitCode {

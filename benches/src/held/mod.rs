@@ -16,8 +16,8 @@ use crate::Extent;
 use crate::child::{self, Job};
 use crate::report::Bound::AtMost;
 use crate::report::{Row, Section, Target, Unit};
-use takers::{TASKS, Taker};
-pub(crate) use trial::{Ending, Seen, Trial, run};
+pub(crate) use takers::{Bare, Ours, TASKS, Taker, Taking, on_one_thread};
+pub(crate) use trial::{Ending, Seen, Trial, run, shares};
 
 const HEADINGS: [&str; 2] = ["100,000 locks held", "10,000 guards dropped"];
 const TTL: Duration = Duration::from_secs(10);
