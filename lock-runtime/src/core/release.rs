@@ -170,9 +170,11 @@ impl<S: Clone> Core<S> {
         let Stage::Held(held) = &mut ticket.stage else { return };
         self.held -= usize::from(held.lost.is_none());
         // A renewal under way is on the keeper's line, and so its release goes behind it there.
-        let own = wanted_until.is_some() && !held.schedule.is_in_flight();
+        let is_renewing = held.schedule.is_in_flight();
+        let own = wanted_until.is_some() && !is_renewing;
         let keep_until = if held.claimed { held.keep_until } else { Moment::MIN };
-        let doubt = held.in_doubt();
+        // Nor may it go where an ask is in doubt; it is repeated for that one.
+        let doubt = if is_renewing { held.in_doubt().without_line() } else { held.in_doubt() };
         ticket.stage = Stage::Releasing(Releasing {
             errand: if own { Errand::Own } else { Errand::Due(now) },
             keep_until,

@@ -213,3 +213,23 @@ fn at_exit_a_lease_in_the_middle_of_a_step_is_left_to_its_ttl() {
     story.released(id, KEEPER, Ok(Released::Freed));
     assert_eq!(story.woken(), [99]);
 }
+
+#[test]
+fn a_release_goes_behind_a_renewal_also_where_an_ask_is_in_doubt() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", Terms { min_hold: Some(ms(1000)), ..patient() });
+    story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
+    assert!(matches!(story.only_job(), Job::Look(_, _, KEEPER)));
+    story.grant(id, story.now);
+    story.core.renew_by_hand(story.now, id, TTL);
+    assert!(matches!(story.only_job(), Job::Renew(..)));
+    story.end(id, None);
+    let (release, order, via) = release_of(story.only_job());
+    assert_eq!((order.keep, via), (Some(ms(1000)), None), "a renewal behind it would make the key last");
+    story.released(release, KEEPER, Ok(Released::Freed));
+    story.pass(OPERATION);
+    let (again, _, via) = release_of(story.only_job());
+    assert_eq!(via, None, "for the ask in doubt");
+    story.released(again, KEEPER, Ok(Released::NotOurs));
+    story.assert_nothing_is_left();
+}
