@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::builder::ClientBuilder;
-use crate::core::{Closed, Terms, Wait};
+use crate::core::Closed;
 use crate::error::{AlreadyInstalled, ConnectError};
 use crate::global;
 use crate::key::LockKey;
@@ -173,8 +173,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
-        let terms = Terms { ttl: grace, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
-        let watcher = Seat::new(self.shared().place.clone(), LockKey::from("shutdown"), terms);
+        let watcher = Seat::new(self.shared().place.clone(), LockKey::from("shutdown"));
         self.shared().with(|core, now| core.close(now, grace, Arc::clone(&watcher)));
         let Closed { lost, left } = watcher.until_some(|| self.shared().with(|core, _| core.closed())).await;
         ShutdownReport { lost, left }

@@ -26,6 +26,12 @@ impl Moment {
         self.0
     }
 
+    /// The last whole multiple of `step` since the clock started that is not after this.
+    pub(crate) fn at_or_before(self, step: Duration) -> Self {
+        let step = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1);
+        Self(self.0 - self.0 % step)
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     pub(crate) const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

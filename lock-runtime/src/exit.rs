@@ -11,7 +11,6 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 use crate::clock::{self, Moment};
-use crate::core::{Terms, Wait};
 use crate::mutex::enter;
 use crate::seat::Seat;
 use crate::shared::Shared;
@@ -70,8 +69,7 @@ fn release_all() {
 
 /// Ends every lease, and queues the releases of those whose body is not in the middle of a step.
 fn end_leases(shared: &Shared, waker: &Waker) -> Arc<Seat> {
-    let terms = Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
-    let watcher = Seat::new("".into(), "".into(), terms);
+    let watcher = Seat::new("".into(), "".into());
     watcher.register(waker);
     let leases = shared.with(|core, now| core.close_at_exit(now, Arc::clone(&watcher)));
     for (id, seat) in leases {

@@ -149,7 +149,7 @@ impl Keeper {
         for job in jobs {
             let errand = Errand { shared: Arc::clone(&self.shared), line: Arc::clone(line), sent: now };
             match job {
-                Job::Renew(renewal) => renewals.push(renewal),
+                Job::Renew(id, renewal) => renewals.push((id, renewal)),
                 Job::Acquire(id, ask) => {
                     let (token, operation) = (ask.token, line.session.acquire(ask));
                     drop(tokio::spawn(errand.ask(id, token, operation)));
@@ -226,23 +226,24 @@ impl Errand {
         self.finish();
     }
 
-    async fn renew(self, batch: Vec<Renewal>) {
-        let shortest = batch.iter().map(|renewal| renewal.ttl).min().unwrap_or_default();
+    async fn renew(self, batch: Vec<(TicketId, Renewal)>) {
+        let shortest = batch.iter().map(|(_, renewal)| renewal.ttl).min().unwrap_or_default();
         let limit = (shortest / 6).clamp(SUSPICION.0, SUSPICION.1).min(self.shared.operation_timeout);
-        let answers = self.carry(limit, &self.line, self.line.session.renew(batch.clone())).await;
+        let renewals = batch.iter().map(|(_, renewal)| renewal.clone()).collect();
+        let answers = self.carry(limit, &self.line, self.line.session.renew(renewals)).await;
         let answers = match answers {
             Ok(answers) if answers.len() == batch.len() => answers,
             Ok(_) => batch.iter().map(|_| Err(wrong_count())).collect(),
             Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
         };
-        for (renewal, answer) in batch.iter().zip(&answers) {
+        for ((_, renewal), answer) in batch.iter().zip(&answers) {
             if let Err(error) = answer {
                 self.shared.observed.renew_failed(&renewal.key, error);
             }
         }
         self.shared.with(|core, now| {
-            for (renewal, answer) in batch.into_iter().zip(answers) {
-                core.renewed(now, renewal.token, self.sent, renewal.ttl, answer);
+            for ((id, renewal), answer) in batch.into_iter().zip(answers) {
+                core.renewed(now, id, renewal.token, self.sent, renewal.ttl, answer);
             }
         });
         self.finish();

@@ -62,8 +62,8 @@ impl Call {
             min_hold: self.min_hold,
         };
         let terms = duration::check(terms).map_err(|fault| invalid(&key, fault))?;
-        let seat = Seat::new(client.shared().place.clone(), key, terms);
-        Ok(Acquiring::new(client, seat))
+        let seat = Seat::new(client.shared().place.clone(), key);
+        Ok(Acquiring::new(client, seat, terms))
     }
 }
 

@@ -11,7 +11,6 @@ use std::task::Waker;
 use tokio::sync::Notify;
 
 use crate::clock::Moment;
-use crate::core::Terms;
 use crate::error::LossReason;
 use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
@@ -28,7 +27,6 @@ pub(crate) struct Seat {
     /// The identity of the store, and the key in it.
     pub(crate) place: Arc<str>,
     pub(crate) key: LockKey,
-    pub(crate) terms: Terms,
     fence: AtomicU64,
     until: AtomicU64,
     loss: AtomicU8,
@@ -38,11 +36,10 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(crate) fn new(place: Arc<str>, key: LockKey, terms: Terms) -> Arc<Self> {
+    pub(crate) fn new(place: Arc<str>, key: LockKey) -> Arc<Self> {
         Arc::new(Self {
             place,
             key,
-            terms,
             fence: AtomicU64::new(0),
             until: AtomicU64::new(NOT_YET),
             loss: AtomicU8::new(0),

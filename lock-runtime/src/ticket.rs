@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::clock::{self, Moment};
-use crate::core::{Given, Giving, LineId, Refusal, ReleaseStep, Step, TicketId};
+use crate::core::{Given, Giving, LineId, Refusal, ReleaseStep, Step, Terms, TicketId};
 use crate::enclosing;
 use crate::error::{LockError, LossReason};
 use crate::lines::Line;
@@ -39,6 +39,7 @@ impl<T> Sent<T> {
 pub(crate) struct Acquiring {
     client: Client,
     seat: Arc<Seat>,
+    terms: Terms,
     /// None before the first poll.
     id: Option<TicketId>,
     arrived: Moment,
@@ -56,8 +57,8 @@ struct Answer {
 }
 
 impl Acquiring {
-    pub(crate) fn new(client: Client, seat: Arc<Seat>) -> Self {
-        Self { client, seat, id: None, arrived: Moment::MIN, sent: None, line: None }
+    pub(crate) fn new(client: Client, seat: Arc<Seat>, terms: Terms) -> Self {
+        Self { client, seat, terms, id: None, arrived: Moment::MIN, sent: None, line: None }
     }
 
     pub(crate) fn seat(&self) -> &Arc<Seat> {
@@ -134,7 +135,7 @@ impl Acquiring {
             return Err(LockError::AlreadyHeld { key: key.clone() });
         }
         let token = new_token().map_err(|source| LockError::Unavailable { key: key.clone(), source: source.into() })?;
-        let (seat, terms) = (Arc::clone(&self.seat), self.seat.terms);
+        let (seat, terms) = (Arc::clone(&self.seat), self.terms);
         let (now, arrival) = self.client.shared().with(|core, now| {
             let arrival = core.arrive(now, seat.key.clone(), token, terms, seat);
             (now, arrival.map(|id| (id, core.next(now, id, via))))

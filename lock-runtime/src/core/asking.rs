@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::lease::{By, Fences, Granted, Held};
+use super::lease::{By, Fences, Granted, Held, LooseEnds};
 use super::line::PATIENCE;
 use super::waiting::{Turn, Waiting, no_answer};
 use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
@@ -31,17 +31,10 @@ impl<S: Clone> Core<S> {
         if terms.wait == Wait::AtMost(Duration::ZERO) && self.is_taken(&key) {
             return Err(Refusal::Busy);
         }
-        let waiting = Waiting::new(now, self.next_id, terms.wait, self.settings.operation_timeout);
-        let stage = Stage::Waiting(waiting);
-        let id = self.insert(Ticket {
-            key: key.clone(),
-            token,
-            terms,
-            seat: Some(seat),
-            stage,
-            filed: Moment::MAX,
-            known: false,
-        });
+        let waiting = Waiting::new(now, self.arrivals, terms, self.settings.operation_timeout);
+        self.arrivals += 1;
+        let stage = Stage::Waiting(self.spare_waiting.put_into(waiting));
+        let id = self.insert(Ticket { key: key.clone(), token, seat: Some(seat), stage, known: false });
         self.waiting += 1;
         let line = self.lines.entry(key).or_default();
         if line.is_free() {
@@ -55,7 +48,7 @@ impl<S: Clone> Core<S> {
 
     /// What the task of this ticket does now; `via` is its own session, if it has one.
     pub(crate) fn next(&mut self, now: Moment, id: TicketId, via: Option<Via>) -> Step {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return Step::Stand };
+        let Some(ticket) = self.tickets.get_mut(id) else { return Step::Stand };
         match &mut ticket.stage {
             Stage::Waiting(waiting) => {
                 waiting.is_at(via);
@@ -84,14 +77,14 @@ impl<S: Clone> Core<S> {
     /// The task asks by its own session: for a free lock first, by way of the queue if others wait for it.
     fn ask_by_task(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> Step {
         let fails_at = now + self.settings.operation_timeout;
-        let Some(ticket) = self.tickets.get_mut(&id) else { return Step::Stand };
+        let Some(ticket) = self.tickets.get_mut(id) else { return Step::Stand };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return Step::Stand };
         let is_queued_for = waiting.busy_from > now && self.contended.has(now, &ticket.key);
         let step = match line {
             Some(line) if waiting.is_new() && !is_queued_for => {
                 waiting.carrier = Some(line);
                 waiting.turn = Turn::Asking { sent: now, fails_at, by_task: true, fences: 1 };
-                Step::Ask(Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl })
+                Step::Ask(Ask { key: ticket.key.clone(), token: ticket.token, ttl: waiting.terms.ttl })
             }
             Some(line) if waiting.may_look_over(line) => self.look(now, id, line, true).map_or(Step::Stand, Step::Look),
             _ => {
@@ -115,15 +108,11 @@ impl<S: Clone> Core<S> {
         if answer.is_ok() {
             self.first_lease.saw_round_trip(now.since(sent));
         }
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let waiting = match &mut ticket.stage {
             Stage::Waiting(waiting) if ticket.token == token => waiting,
             Stage::Held(held) if answer.is_ok() => {
-                // Whatever it did is known now, and the lease is held anyway.
-                held.unanswered.take_if(|(asked, _)| *asked == sent);
-                if held.in_doubt() == Doubt::Nowhere {
-                    held.entry = None;
-                }
+                held.ask_answered(sent);
                 return;
             }
             _ => return,
@@ -147,7 +136,7 @@ impl<S: Clone> Core<S> {
     }
 
     pub(super) fn tick_waiting(&mut self, now: Moment, id: TicketId) -> Option<Job> {
-        let ticket = self.tickets.get_mut(&id)?;
+        let ticket = self.tickets.get_mut(id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         match waiting.turn {
             // Before its time is up, which may be at this very moment: that a neighbour holds is an answer.
@@ -185,7 +174,7 @@ impl<S: Clone> Core<S> {
     fn ask_by_keeper(&mut self, now: Moment, id: TicketId) -> Option<Job> {
         // The keeper answers within the operation time-out; twice that is for a store that panics.
         let (keeper, patience) = (self.keeper, self.settings.operation_timeout * 2);
-        let ticket = self.tickets.get_mut(&id)?;
+        let ticket = self.tickets.get_mut(id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         let Some(line) = keeper else {
             waiting.turn = Turn::Parked;
@@ -196,7 +185,7 @@ impl<S: Clone> Core<S> {
         if waiting.is_new() {
             waiting.carrier = Some(line);
             waiting.turn = Turn::Asking { sent: now, fails_at: now + patience, by_task: false, fences: 1 };
-            let ask = Ask { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl };
+            let ask = Ask { key: ticket.key.clone(), token: ticket.token, ttl: waiting.terms.ttl };
             self.file(id);
             return Some(Job::Acquire(id, ask));
         }
@@ -215,12 +204,10 @@ impl<S: Clone> Core<S> {
 
     /// Makes a lease of a grant, unless it came too late.
     pub(super) fn grant(&mut self, now: Moment, id: TicketId, granted: Granted) -> bool {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return false };
+        let Some(ticket) = self.tickets.get_mut(id) else { return false };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return false };
         let by_task = waiting.is_by_task() && granted.by == By::Answer;
-        let mut held = Held::new(now, granted, &ticket.terms, ticket.token);
-        held.doubt = waiting.doubt;
-        held.unanswered = waiting.unanswered().filter(|&(sent, _)| granted.by != By::Answer || sent != granted.from);
+        let mut held = Held::new(now, granted, &waiting.terms, ticket.token);
         if held.over(now).is_some() {
             if held.first_lease {
                 self.first_lease.was_too_short();
@@ -229,10 +216,16 @@ impl<S: Clone> Core<S> {
             return false;
         }
         held.queued = waiting.place.is_some();
-        if held.in_doubt() != Doubt::Nowhere {
-            held.entry = waiting.entry.take().map(|(entry, _)| entry);
+        let is_the_grant = |sent: Moment| granted.by == By::Answer && sent == granted.from;
+        let unanswered = waiting.unanswered().filter(|&(sent, _)| !is_the_grant(sent));
+        let ends = LooseEnds { doubt: waiting.doubt, unanswered, entry: None };
+        if ends.in_doubt() != Doubt::Nowhere {
+            let entry = waiting.entry.take().map(|(entry, _)| entry);
+            held.loose_ends = Some(Box::new(LooseEnds { entry, ..ends }));
         }
-        ticket.stage = Stage::Held(held);
+        if let Stage::Waiting(waiting) = std::mem::replace(&mut ticket.stage, Stage::Held(held)) {
+            self.spare_waiting.keep(waiting);
+        }
         self.waiting -= 1;
         self.held += 1;
         if !by_task {
@@ -255,8 +248,8 @@ impl<S: Clone> Core<S> {
         self.give_back(now, id);
         let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
         let Some(waiting) = held.waiting.take() else { return };
-        if let Some(ticket) = self.tickets.get_mut(&id) {
-            ticket.stage = Stage::Waiting(*waiting);
+        if let Some(ticket) = self.tickets.get_mut(id) {
+            ticket.stage = Stage::Waiting(waiting);
         }
         self.held -= 1;
         self.waiting += 1;
@@ -267,7 +260,7 @@ impl<S: Clone> Core<S> {
     /// Goes on waiting in its old place, under a new token.
     pub(super) fn start_over(&mut self, now: Moment, id: TicketId, trouble: Option<StoreError>) {
         self.forget_token(id);
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         ticket.token = ticket.token.successor();
         waiting.start_over(now);
@@ -292,7 +285,7 @@ impl<S: Clone> Core<S> {
         let waits_on = matches!(self.stage(id), Some(Stage::Waiting(waiting)) if now < waiting.busy_from);
         // Whoever came while this was asked has the answer too, if this one stays before them.
         self.refuse_impatient(now, id, if waits_on { Moment::MAX } else { sent });
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         waiting.answered = true;
         waiting.trouble = None;
@@ -313,7 +306,7 @@ impl<S: Clone> Core<S> {
     }
 
     pub(super) fn troubled(&mut self, now: Moment, id: TicketId, error: StoreError) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         let give_up = match error.kind() {
             StoreErrorKind::Refused => true,
@@ -332,8 +325,10 @@ impl<S: Clone> Core<S> {
     }
 
     fn report_time_out(&mut self, id: TicketId) {
-        if let Some(Stage::Waiting(Waiting { turn: Turn::Asking { .. }, carrier: Some(line), .. })) = self.stage(id) {
-            self.actions.push(Action::TimedOut(*line));
+        if let Some(Stage::Waiting(waiting)) = self.stage(id)
+            && let (Turn::Asking { .. }, Some(line)) = (&waiting.turn, waiting.carrier)
+        {
+            self.actions.push(Action::TimedOut(line));
         }
     }
 }

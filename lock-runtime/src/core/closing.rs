@@ -56,7 +56,7 @@ impl<S: Clone> Core<S> {
     /// Releases that are repeated, in case that an ask comes late, are repeated now; the rest is left to the ttl.
     fn hurry_releases(&mut self, now: Moment) {
         let releasing: Vec<TicketId> =
-            self.tickets.iter().filter(|(_, t)| matches!(t.stage, Stage::Releasing(_))).map(|(&id, _)| id).collect();
+            self.tickets.iter().filter(|(_, t)| matches!(t.stage, Stage::Releasing(_))).map(|(id, _)| id).collect();
         for id in releasing {
             if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
                 releasing.close(now);
@@ -68,8 +68,8 @@ impl<S: Clone> Core<S> {
     /// What it came to, once it is over.
     pub(crate) fn closed(&self) -> Option<Closed> {
         let closing = self.closing.as_ref().filter(|closing| closing.over)?;
-        let left = self.tickets.values().filter(|ticket| !matches!(ticket.stage, Stage::Waiting(_)));
-        Some(Closed { lost: closing.lost, left: left.map(|ticket| ticket.key.clone()).collect() })
+        let left = self.tickets.iter().filter(|(_, ticket)| !matches!(ticket.stage, Stage::Waiting(_)));
+        Some(Closed { lost: closing.lost, left: left.map(|(_, ticket)| ticket.key.clone()).collect() })
     }
 
     /// Refuses everyone who waits or comes, because the process ends; answers with the leases, for whoever can tell
@@ -77,7 +77,7 @@ impl<S: Clone> Core<S> {
     pub(crate) fn close_at_exit(&mut self, now: Moment, watcher: S) -> Vec<(TicketId, S)> {
         self.close(now, Duration::MAX, watcher);
         let held = self.tickets.iter().filter(|(_, ticket)| matches!(ticket.stage, Stage::Held(_)));
-        held.filter_map(|(&id, ticket)| Some((id, ticket.seat.clone()?))).collect()
+        held.filter_map(|(id, ticket)| Some((id, ticket.seat.clone()?))).collect()
     }
 
     pub(super) fn tick_closing(&mut self, now: Moment) {
@@ -106,7 +106,7 @@ impl<S: Clone> Core<S> {
             Stage::Held(held) => held.lost.is_none(),
             _ => false,
         });
-        let held: Vec<TicketId> = held.map(|(&id, _)| id).collect();
+        let held: Vec<TicketId> = held.map(|(id, _)| id).collect();
         for id in held {
             self.lose(now, id, LossReason::Shutdown);
         }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::lease::{By, Fences, Granted};
 use super::line::Line;
 use super::release::{Releasing, Turning};
-use super::waiting::{Turn as Asks, Waiting};
-use super::{Core, Doubt, LineId, Stage, Terms, TicketId, Wait};
+use super::waiting::Turn as Asks;
+use super::{Core, Doubt, LineId, Stage, TicketId};
 use crate::clock::Moment;
 use crate::mutant::{Mutant, planted};
 use crate::store::{Grant, Release, Released, StoreError, Turn, Turned};
@@ -48,7 +48,7 @@ impl<S: Clone> Core<S> {
 
     /// A first lease is too short to pass on inside the process, and so it is renewed while its first holder has it.
     fn lengthen_for_heirs(&mut self, now: Moment, id: TicketId) {
-        let waiters = self.tickets.get(&id).and_then(|ticket| self.lines.get(&ticket.key)).map_or(0, Line::waiters);
+        let waiters = self.tickets.get(id).and_then(|ticket| self.lines.get(&ticket.key)).map_or(0, Line::waiters);
         if let Some(Stage::Held(held)) = self.stage_mut(id)
             && held.schedule.is_automatic()
             && held.fences.spare > 0
@@ -61,9 +61,8 @@ impl<S: Clone> Core<S> {
 
     /// Nobody waits for it any more.
     fn hand_back(&mut self, now: Moment, grant: Grant) {
-        let terms = Terms { ttl: grant.first_lease, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
         let releasing = Releasing::orphan(now, grant.first_lease, Doubt::Nowhere, None);
-        self.insert_orphan(grant.key, grant.token, terms, releasing);
+        self.insert_orphan(grant.key, grant.token, releasing);
     }
 
     /// The lease of a holder that ends goes to the next in line without asking the store, if it may.
@@ -71,23 +70,32 @@ impl<S: Clone> Core<S> {
         let Some(heir) = self.heir_without_asking(now, id) else { return false };
         let Some(Stage::Held(held)) = self.stage(id) else { return false };
         let Some(fences) = held.fences.rest() else { return false };
-        let Some(heirs_terms) = self.tickets.get(&heir).map(|ticket| ticket.terms) else { return false };
+        let Some(Stage::Waiting(waiting)) = self.stage(heir) else { return false };
+        let heirs_terms = waiting.terms;
         self.vacate(heir);
-        let passed_on = Stage::Releasing(Releasing::passed_on(now, is_wanted));
+        let passed_on = Stage::Releasing(self.spare_releasing.put_into(Releasing::passed_on(now, is_wanted)));
         let Some(Stage::Held(held)) = self.stage_mut(id).map(|stage| std::mem::replace(stage, passed_on)) else {
             return false;
         };
-        self.bequeath_token(id, heir);
-        let Some(ticket) = self.tickets.get_mut(&heir) else { return false };
+        self.bequeath_token(id, heir, held.schedule.is_in_flight());
+        let Some(ticket) = self.tickets.get_mut(heir) else { return false };
         // For the time between two lines; nobody sees it.
-        let nobody = Stage::Releasing(Releasing::passed_on(now, false));
+        let nobody = Stage::Releasing(self.spare_releasing.put_into(Releasing::passed_on(now, false)));
         let waiting = match std::mem::replace(&mut ticket.stage, nobody) {
-            Stage::Waiting(waiting) if !held.has_enough_for(now, &heirs_terms) => {
-                Some(Box::new(Waiting { since: now, ..waiting }))
+            Stage::Waiting(mut waiting) if !held.has_enough_for(now, &heirs_terms) => {
+                waiting.since = now;
+                Some(waiting)
+            }
+            Stage::Waiting(waiting) => {
+                self.spare_waiting.keep(waiting);
+                None
             }
             _ => None,
         };
-        ticket.stage = Stage::Held(held.passed_on(now, fences, &heirs_terms, waiting));
+        let held = Stage::Held(held.passed_on(now, fences, &heirs_terms, waiting));
+        if let Stage::Releasing(nobody) = std::mem::replace(&mut ticket.stage, held) {
+            self.spare_releasing.keep(nobody);
+        }
         if let Some(line) = self.lines.get_mut(&ticket.key) {
             line.occupant = Some(heir);
         }
@@ -105,7 +113,7 @@ impl<S: Clone> Core<S> {
 
     /// Who gets the lease, if it may pass on.
     fn heir_without_asking(&self, now: Moment, id: TicketId) -> Option<TicketId> {
-        let ticket = self.tickets.get(&id)?;
+        let ticket = self.tickets.get(id)?;
         let Stage::Held(held) = &ticket.stage else { return None };
         let may = self.settings.local_handover
             && self.closing.is_none()
@@ -117,15 +125,16 @@ impl<S: Clone> Core<S> {
     }
 
     /// The heir has the lease's token from now on.
-    fn bequeath_token(&mut self, from: TicketId, heir: TicketId) {
+    fn bequeath_token(&mut self, from: TicketId, heir: TicketId, is_renewing: bool) {
         self.forget_token(heir);
-        let Some(ticket) = self.tickets.get(&from) else { return };
+        let Some(ticket) = self.tickets.get(from) else { return };
         let (token, known) = (ticket.token, ticket.known);
         self.forget_token(from);
-        if let Some(ticket) = self.tickets.get_mut(&heir) {
+        if let Some(ticket) = self.tickets.get_mut(heir) {
             ticket.token = token;
         }
-        if known {
+        // The answer to a renewal under way looks for the first of them.
+        if known || is_renewing {
             self.know(heir);
         }
     }
@@ -136,11 +145,11 @@ impl<S: Clone> Core<S> {
         self.lines.entry(of.key.clone()).or_default().occupant = Some(next);
         let entry = self.stand_in_line(now, next)?;
         let fails_at = now + self.settings.operation_timeout * 2;
-        let ticket = self.tickets.get_mut(&next)?;
+        let ticket = self.tickets.get_mut(next)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         waiting.carrier = Some(line);
         waiting.turn = Asks::Asking { sent: now, fails_at, by_task: false, fences: entry.fences };
-        let (ttl, token) = (ticket.terms.ttl, ticket.token);
+        let (ttl, token) = (waiting.terms.ttl, ticket.token);
         self.file(next);
         Some(Turn { key: of.key, token: of.token, ttl, fences: entry.fences, next: token, entry })
     }
@@ -156,7 +165,7 @@ impl<S: Clone> Core<S> {
         };
         match answer {
             Turned::GoesOn { fence } if is_last_word && is_waited_for => {
-                self.bequeath_token(id, next);
+                self.bequeath_token(id, next, false);
                 self.over(now, id, Ok(Released::Freed));
                 let Some(Stage::Waiting(waiting)) = self.stage_mut(next) else { return };
                 waiting.doubt = doubt;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lease::ByHand;
 use super::waiting::no_answer;
-use super::{Action, Core, Job, Refusal, Stage, TicketId};
+use super::{Action, Core, Job, Refusal, Stage, Ticket, TicketId};
 use crate::clock::Moment;
 use crate::error::LossReason;
 use crate::mutant::{Mutant, planted};
@@ -27,13 +27,14 @@ impl<S: Clone> Core<S> {
     pub(crate) fn renewed(
         &mut self,
         now: Moment,
+        id: TicketId,
         token: Token,
         sent: Moment,
         ttl: Duration,
         answer: Result<Renewed, StoreError>,
     ) {
-        let Some(&id) = self.by_token.get(&token) else { return };
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let id = self.holder_of(id, token);
+        let Some(ticket) = self.tickets.get_mut(id).filter(|ticket| ticket.token == token) else { return };
         let Stage::Held(held) = &mut ticket.stage else { return };
         if held.lost.is_some() {
             return;
@@ -54,8 +55,8 @@ impl<S: Clone> Core<S> {
                 }
                 held.renewed(sent, ttl);
                 held.schedule.succeeded(now, held.ttl, token);
-                if held.waiting.as_ref().is_some_and(|waiting| waiting.since <= sent) {
-                    held.begin(now, &ticket.terms);
+                if let Some(waiting) = held.waiting.take_if(|waiting| waiting.since <= sent) {
+                    held.begin(now, &waiting.terms);
                     self.wake(id);
                 } else if held.is_ready() {
                     let extended = ticket.seat.clone().map(|seat| Action::Extend(seat, held.until()));
@@ -81,6 +82,14 @@ impl<S: Clone> Core<S> {
         self.file(id);
     }
 
+    /// Whose lease this token is, which was this ticket's when a renewal of it was sent.
+    fn holder_of(&self, id: TicketId, token: Token) -> TicketId {
+        match self.tickets.get(id) {
+            Some(Ticket { stage: Stage::Held(_), token: current, .. }) if *current == token => id,
+            _ => self.by_token.get(&token).copied().unwrap_or(id),
+        }
+    }
+
     /// The clock has ended a lease.
     fn end_by_clock(&mut self, now: Moment, id: TicketId, reason: LossReason) {
         match self.stage(id) {
@@ -95,7 +104,7 @@ impl<S: Clone> Core<S> {
         let until = now + self.settings.operation_timeout;
         let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
         held.ttl = ttl;
-        held.by_hand = Some(ByHand { since: now, until, trouble: None, outcome: None });
+        held.by_hand = Some(Box::new(ByHand { since: now, until, trouble: None, outcome: None }));
         held.schedule.hurry(now);
         self.file(id);
     }
@@ -140,7 +149,7 @@ impl<S: Clone> Core<S> {
 
     pub(super) fn tick_held(&mut self, now: Moment, id: TicketId) -> Option<Job> {
         let connected = self.keeper.is_some();
-        let ticket = self.tickets.get_mut(&id)?;
+        let ticket = self.tickets.get_mut(id)?;
         let Stage::Held(held) = &mut ticket.stage else { return None };
         if let (None, Some(reason)) = (held.lost, held.over(now)) {
             self.end_by_clock(now, id, reason);
@@ -158,8 +167,8 @@ impl<S: Clone> Core<S> {
         if held.is_kept_alive() && held.schedule.wants(now) {
             if connected {
                 held.schedule.sent(now, held.ttl);
-                job = Some(Job::Renew(Renewal { key: ticket.key.clone(), token: ticket.token, ttl: held.ttl }));
-                self.know(id);
+                let renewal = Renewal { key: ticket.key.clone(), token: ticket.token, ttl: held.ttl };
+                job = Some(Job::Renew(id, renewal));
             } else {
                 held.schedule.park();
                 self.parked.insert(id);
@@ -180,7 +189,7 @@ impl<S: Clone> Core<S> {
 
     /// The lease is lost, and stays so; it is released when its body is gone.
     pub(super) fn lose(&mut self, now: Moment, id: TicketId, reason: LossReason) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Held(held) = &mut ticket.stage else { return };
         held.lost = Some(reason);
         if held.first_lease {

@@ -6,12 +6,12 @@ use crate::store::Token;
 impl<S: Clone> Core<S> {
     /// The token under which a ticket stands at the store.
     pub(crate) fn token_of(&self, id: TicketId) -> Option<Token> {
-        self.tickets.get(&id).map(|ticket| ticket.token)
+        self.tickets.get(id).map(|ticket| ticket.token)
     }
 
     /// Whether any ticket has this token.
     pub(crate) fn knows(&self, token: Token) -> bool {
-        self.tickets.values().any(|ticket| ticket.token == token)
+        self.tickets.iter().any(|(_, ticket)| ticket.token == token)
     }
 
     /// What is still there of a core that has come to rest; nothing should be.
@@ -19,17 +19,17 @@ impl<S: Clone> Core<S> {
         let is_empty = self.tickets.is_empty()
             && self.lines.is_empty()
             && self.by_token.is_empty()
-            && self.due.is_empty()
+            && self.agenda.is_empty()
             && self.parked.is_empty()
             && (self.held, self.waiting) == (0, 0);
-        let Self { tickets, lines, by_token, due, parked, held, waiting, .. } = self;
+        let Self { tickets, lines, by_token, agenda, parked, held, waiting, .. } = self;
         (!is_empty).then(|| {
             let keys: Vec<String> = lines.keys().map(ToString::to_string).collect();
             format!(
                 "{} tickets, lines of {keys:?}, {} known tokens, {} filed, {} parked, {held} held, {waiting} waiting",
                 tickets.len(),
                 by_token.len(),
-                due.len(),
+                agenda.len(),
                 parked.len()
             )
         })

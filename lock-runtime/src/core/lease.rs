@@ -95,17 +95,29 @@ pub(crate) struct Held {
     /// Whether its task has seen the grant.
     pub(crate) claimed: bool,
     pub(crate) lost: Option<LossReason>,
-    /// Asks of this token beside the one that was granted.
+    /// Asks of this token beside the one that was granted, if there were any.
+    pub(super) loose_ends: Option<Box<LooseEnds>>,
+    /// Whether it was waited for in the store's queue.
+    pub(super) queued: bool,
+    /// As what its holder waits, while a lease with too little time left is renewed for it.
+    pub(super) waiting: Option<Box<Waiting>>,
+    pub(crate) by_hand: Option<Box<ByHand>>,
+}
+
+/// Asks of a lease's token that may yet take effect.
+#[derive(Debug)]
+pub(super) struct LooseEnds {
     pub(super) doubt: Doubt,
     /// One that is under way still: when it was sent, and where.
     pub(super) unanswered: Option<(Moment, LineId)>,
     /// The token's place in the queue, which such an ask may take again.
     pub(super) entry: Option<Entry>,
-    /// Whether it was waited for in the store's queue.
-    pub(super) queued: bool,
-    /// As what its holder waits, while a lease with too little time left is renewed for it.
-    pub(super) waiting: Option<Box<Waiting>>,
-    pub(crate) by_hand: Option<ByHand>,
+}
+
+impl LooseEnds {
+    pub(super) fn in_doubt(&self) -> Doubt {
+        self.doubt.and(self.unanswered.map(|(_, line)| line))
+    }
 }
 
 /// A renewal that a task asked for and waits for.
@@ -138,9 +150,7 @@ impl Held {
             schedule,
             claimed: false,
             lost: None,
-            doubt: Doubt::Nowhere,
-            unanswered: None,
-            entry: None,
+            loose_ends: None,
             queued: false,
             waiting: None,
             by_hand: None,
@@ -185,7 +195,20 @@ impl Held {
 
     /// All asks that may yet take effect.
     pub(super) fn in_doubt(&self) -> Doubt {
-        self.doubt.and(self.unanswered.map(|(_, line)| line))
+        self.loose_ends.as_ref().map_or(Doubt::Nowhere, |ends| ends.in_doubt())
+    }
+
+    /// The place in the queue that such an ask may take again.
+    pub(super) fn entry(&self) -> Option<&Entry> {
+        self.loose_ends.as_ref()?.entry.as_ref()
+    }
+
+    /// The ask that was sent then was answered: whatever it did is known now, and the lease is held anyway.
+    pub(super) fn ask_answered(&mut self, sent: Moment) {
+        self.loose_ends.take_if(|ends| {
+            ends.unanswered.take_if(|(asked, _)| *asked == sent);
+            ends.in_doubt() == Doubt::Nowhere
+        });
     }
 
     /// The instant from which no step of the body may start.

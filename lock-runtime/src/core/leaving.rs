@@ -4,7 +4,7 @@
 
 use super::release::Releasing;
 use super::waiting::{Turn, Waiting};
-use super::{Core, Doubt, Refusal, Stage, Terms, Ticket, TicketId};
+use super::{Core, Doubt, Refusal, Stage, Ticket, TicketId};
 use crate::clock::Moment;
 use crate::key::LockKey;
 use crate::store::Token;
@@ -36,7 +36,7 @@ impl<S: Clone> Core<S> {
                 Stage::Held(held) => !held.claimed,
                 Stage::Releasing(_) => false,
             })
-            .map(|(&id, _)| id)
+            .map(|(id, _)| id)
             .collect();
         for id in waiting {
             self.refuse(now, id, Refusal::ShuttingDown);
@@ -51,8 +51,11 @@ impl<S: Clone> Core<S> {
         }
         self.step_out(now, id);
         self.forget_token(id);
-        if let Some(stage) = self.stage_mut(id) {
-            *stage = Stage::Waiting(Waiting::refused(refusal));
+        let refused = self.spare_waiting.put_into(Waiting::refused(refusal));
+        if let Some(stage) = self.stage_mut(id)
+            && let Stage::Waiting(waiting) = std::mem::replace(stage, Stage::Waiting(refused))
+        {
+            self.spare_waiting.keep(waiting);
         }
         self.wake(id);
         self.file(id);
@@ -62,7 +65,7 @@ impl<S: Clone> Core<S> {
     fn step_out(&mut self, now: Moment, id: TicketId) {
         self.give_back(now, id);
         self.vacate(id);
-        if let Some(ticket) = self.tickets.get(&id) {
+        if let Some(ticket) = self.tickets.get(id) {
             let key = ticket.key.clone();
             self.pass_turn(now, &key);
         }
@@ -70,25 +73,27 @@ impl<S: Clone> Core<S> {
 
     /// Queues a release of the ticket's token, if there is anything to release.
     pub(super) fn give_back(&mut self, now: Moment, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
-        let (doubt, entry) = match &ticket.stage {
-            Stage::Waiting(waiting) => (waiting.may_take_effect(), waiting.entry.as_ref().map(|(entry, _)| entry)),
-            Stage::Held(held) => (held.in_doubt(), held.entry.as_ref()),
+        let Some(ticket) = self.tickets.get(id) else { return };
+        let (doubt, entry, ttl) = match &ticket.stage {
+            Stage::Waiting(waiting) => {
+                (waiting.may_take_effect(), waiting.entry.as_ref().map(|(entry, _)| entry), waiting.terms.ttl)
+            }
+            Stage::Held(held) => (held.in_doubt(), held.entry(), held.ttl),
             Stage::Releasing(_) => return,
         };
         if doubt == Doubt::Nowhere && entry.is_none() && matches!(ticket.stage, Stage::Waiting(_)) {
             return;
         }
-        let releasing = Releasing::orphan(now, ticket.terms.ttl, doubt, entry.cloned());
-        self.insert_orphan(ticket.key.clone(), ticket.token, ticket.terms, releasing);
+        let releasing = Releasing::orphan(now, ttl, doubt, entry.cloned());
+        self.insert_orphan(ticket.key.clone(), ticket.token, releasing);
     }
 
     /// Gives back a token that no task of ours waits for.
-    pub(super) fn insert_orphan(&mut self, key: LockKey, token: Token, terms: Terms, releasing: Releasing) {
+    pub(super) fn insert_orphan(&mut self, key: LockKey, token: Token, releasing: Releasing) {
         if releasing.holds_line() {
             self.lines.entry(key.clone()).or_default().releasing += 1;
         }
-        let stage = Stage::Releasing(releasing);
-        self.insert(Ticket { key, token, terms, seat: None, stage, filed: Moment::MAX, known: false });
+        let stage = Stage::Releasing(self.spare_releasing.put_into(releasing));
+        self.insert(Ticket { key, token, seat: None, stage, known: false });
     }
 }

@@ -61,7 +61,7 @@ impl Line {
 impl<S: Clone> Core<S> {
     /// Takes the ticket out of its line.
     pub(super) fn vacate(&mut self, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
+        let Some(ticket) = self.tickets.get(id) else { return };
         let Some(line) = self.lines.get_mut(&ticket.key) else { return };
         if line.occupant == Some(id) {
             line.occupant = None;
@@ -72,7 +72,7 @@ impl<S: Clone> Core<S> {
     }
 
     pub(super) fn join_line(&mut self, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
+        let Some(ticket) = self.tickets.get(id) else { return };
         let Stage::Waiting(waiting) = &ticket.stage else { return };
         let line = self.lines.entry(ticket.key.clone()).or_default();
         match waiting.turn {
@@ -105,7 +105,7 @@ impl<S: Clone> Core<S> {
 
     /// Its time to wait is over, but it may not have heard whether the key is free.
     pub(super) fn grow_impatient(&mut self, now: Moment, id: TicketId) {
-        let Some(key) = self.tickets.get(&id).map(|ticket| ticket.key.clone()) else { return };
+        let Some(key) = self.tickets.get(id).map(|ticket| ticket.key.clone()) else { return };
         if self.is_taken(&key) {
             return self.refuse(now, id, Refusal::Busy);
         }
@@ -119,7 +119,7 @@ impl<S: Clone> Core<S> {
 
     /// The key was seen to be held, by an ask that was sent at `sent` or by a grant to `winner`.
     pub(super) fn refuse_impatient(&mut self, now: Moment, winner: TicketId, sent: Moment) {
-        let Some(key) = self.tickets.get(&winner).map(|ticket| &ticket.key) else { return };
+        let Some(key) = self.tickets.get(winner).map(|ticket| &ticket.key) else { return };
         let Some(line) = self.lines.get_mut(key) else { return };
         line.held_at = line.held_at.max(sent.min(now));
         let impatient: Vec<TicketId> = line.impatient.values().copied().collect();
@@ -152,13 +152,13 @@ impl<S: Clone> Core<S> {
 
     /// Whether the key was held while this ticket waited for it.
     pub(super) fn has_waited_for_a_holder(&self, id: TicketId) -> bool {
-        let line = self.tickets.get(&id).and_then(|ticket| self.lines.get(&ticket.key));
+        let line = self.tickets.get(id).and_then(|ticket| self.lines.get(&ticket.key));
         line.is_some_and(|line| self.came_before(id, line.held_at))
     }
 
     /// What keeps the one whom this ticket waits for from being answered.
     pub(super) fn occupants_trouble(&self, id: TicketId) -> Option<StoreError> {
-        let line = self.lines.get(&self.tickets.get(&id)?.key)?;
+        let line = self.lines.get(&self.tickets.get(id)?.key)?;
         match self.stage(line.occupant?)? {
             Stage::Waiting(waiting) => waiting.trouble.clone(),
             _ => None,

@@ -16,12 +16,12 @@ impl<S: Clone> Core<S> {
         let entry = self.stand_in_line(now, id);
         // The keeper answers within the operation time-out; twice that is for a store that panics.
         let fails_at = now + self.settings.operation_timeout * if by_task { 1 } else { 2 };
-        let ticket = self.tickets.get_mut(&id)?;
+        let ticket = self.tickets.get_mut(id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         let fences = entry.as_ref().map_or(1, |entry| entry.fences);
         waiting.carrier = Some(line);
         waiting.turn = Turn::Asking { sent: now, fails_at, by_task, fences };
-        let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: ticket.terms.ttl, fences, entry };
+        let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: waiting.terms.ttl, fences, entry };
         self.file(id);
         Some(look)
     }
@@ -58,10 +58,13 @@ impl<S: Clone> Core<S> {
     pub(super) fn stand_in_line(&mut self, now: Moment, id: TicketId) -> Option<Entry> {
         let Settings { listener, local_handover, .. } = self.settings;
         let keepers = self.keeper.filter(|_| self.listening);
-        let ticket = self.tickets.get(&id)?;
-        let first_lease = self.first_lease.of(&ticket.terms);
+        let ticket = self.tickets.get(id)?;
         let others = self.lines.get(&ticket.key).map_or(0, Line::waiters);
         let round_trip = self.first_lease.round_trip();
+        let first_lease = self.first_lease.of(match &ticket.stage {
+            Stage::Waiting(waiting) => &waiting.terms,
+            _ => return None,
+        });
         let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return None };
         if waiting.entry.is_none() {
             if waiting.busy_from <= now {

@@ -8,6 +8,7 @@
 //! clock concerns it, before anybody asks for that.
 //! Absent on purpose: clocks, sockets, tasks, randomness.
 
+mod agenda;
 mod asking;
 mod closing;
 mod contended;
@@ -23,11 +24,13 @@ mod line;
 mod looking;
 mod release;
 mod renewal;
+mod slab;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -37,6 +40,7 @@ use crate::error::LossReason;
 use crate::key::LockKey;
 use crate::store::{Ask, ListenerId, Look, Release, Released, Renewal, StoreError, Token, Turn, Turned};
 
+use agenda::Agenda;
 pub(crate) use closing::Closed;
 use contended::Contended;
 use doubt::Doubt;
@@ -46,12 +50,24 @@ use lease::Held;
 use line::Line;
 pub(crate) use release::ReleaseStep;
 use release::Releasing;
+use slab::Slab;
+use spare::Spare;
 pub(crate) use waiting::no_answer;
 use waiting::{Looks, Waiting};
 
 /// One acquire, from its arrival until its release is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TicketId(u64);
+pub(crate) struct TicketId {
+    arrival: u32,
+    place: u32,
+}
+
+impl TicketId {
+    /// Whether it came after that arrival; numbers of arrivals come round.
+    fn came_after(self, arrival: u32) -> bool {
+        (1..1 << 31).contains(&self.arrival.wrapping_sub(arrival))
+    }
+}
 
 /// One session with the store, as whoever feeds the core numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,7 +144,7 @@ pub(crate) enum Job {
     Acquire(TicketId, Ask),
     /// An ask by a token that may have been sent, or that waits; on this line.
     Look(TicketId, Look, LineId),
-    Renew(Renewal),
+    Renew(TicketId, Renewal),
     /// On the line that carried the ask, if it is still there.
     Give(TicketId, Giving, Option<LineId>),
 }
@@ -179,21 +195,19 @@ pub(crate) struct Tally {
 struct Ticket<S> {
     key: LockKey,
     token: Token,
-    terms: Terms,
     /// None if no task of ours asked for it.
     seat: Option<S>,
     stage: Stage,
-    /// Under which moment it is filed.
-    filed: Moment,
     /// Whether it is found by its token.
     known: bool,
 }
 
+/// Boxed is what is so for a short time only: leases are small, and may be very many.
 #[derive(Debug)]
 enum Stage {
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
     Held(Held),
-    Releasing(Releasing),
+    Releasing(Box<Releasing>),
 }
 
 impl<S> Ticket<S> {
@@ -210,14 +224,17 @@ impl<S> Ticket<S> {
 #[derive(Debug)]
 pub(crate) struct Core<S> {
     settings: Settings,
-    tickets: BTreeMap<TicketId, Ticket<S>>,
-    /// Those that the store may speak of by their token: queued there, or being renewed.
+    tickets: Slab<Ticket<S>>,
+    /// Those that the store may speak of by their token: queued there, or handed on while they were renewed.
     by_token: HashMap<Token, TicketId>,
     lines: HashMap<LockKey, Line>,
-    due: BTreeSet<(Moment, TicketId)>,
+    agenda: Agenda,
     /// Those that may have to be filed anew.
     touched: Vec<TicketId>,
-    next_id: u64,
+    /// How many acquires came.
+    arrivals: u64,
+    spare_waiting: Spare<Waiting>,
+    spare_releasing: Spare<Releasing>,
     actions: Vec<Action<S>>,
     /// How many leases are held, and how many tickets wait or have yet to hear that they were refused.
     held: usize,
@@ -240,12 +257,14 @@ impl<S: Clone> Core<S> {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             settings,
-            tickets: BTreeMap::new(),
+            tickets: Slab::default(),
             by_token: HashMap::new(),
             lines: HashMap::new(),
-            due: BTreeSet::new(),
+            agenda: Agenda::default(),
             touched: Vec::new(),
-            next_id: 0,
+            arrivals: 0,
+            spare_waiting: Spare::default(),
+            spare_releasing: Spare::default(),
             actions: Vec::new(),
             held: 0,
             waiting: 0,
@@ -269,7 +288,7 @@ impl<S: Clone> Core<S> {
     /// When the clock concerns this core next.
     pub(crate) fn next_due(&mut self) -> Moment {
         self.settle();
-        let tickets = self.due.first().map_or(Moment::MAX, |&(due, _)| due);
+        let tickets = self.agenda.first_from(Moment::MIN).unwrap_or(Moment::MAX);
         tickets.min(self.closing.as_ref().map_or(Moment::MAX, closing::Closing::due))
     }
 
@@ -277,24 +296,48 @@ impl<S: Clone> Core<S> {
     pub(crate) fn work(&mut self, now: Moment) -> Vec<Job> {
         self.settle();
         let mut jobs = Vec::new();
-        let mut from = (Moment::MIN, TicketId(0));
-        // Each ticket once: one that stays due (a job that is sent at once) is looked at again in the next round.
-        while let Some(&(due, id)) = self.due.range(from..).next() {
-            from = (due, TicketId(id.0 + 1));
-            if due > now && !self.goes_along(now, due, id) {
+        let mut from = Moment::MIN;
+        while let Some(due) = self.agenda.first_from(from) {
+            let row = self.row(due);
+            if due > now && !row.iter().any(|&id| self.goes_along(now, due, id)) {
                 break;
             }
-            let job = match self.stage(id) {
-                Some(Stage::Waiting(_)) => self.tick_waiting(now, id),
-                Some(Stage::Held(_)) => self.tick_held(now, id),
-                Some(Stage::Releasing(_)) => self.tick_releasing(now, id),
-                None => None,
-            };
-            jobs.extend(job);
-            self.settle();
+            self.tick_row(now, due, row, &mut jobs);
+            from = due + Duration::from_nanos(1);
         }
         self.tick_closing(now);
         jobs
+    }
+
+    /// Who is filed under this moment, in the order in which they came.
+    fn row(&self, due: Moment) -> Vec<TicketId> {
+        let mut row: Vec<TicketId> = self.agenda.row(due).filter_map(|place| self.tickets.at(place)).collect();
+        row.sort_unstable();
+        row
+    }
+
+    /// Each ticket once: one that stays due (a job that is sent at once) is looked at again in the next round. What is
+    /// given back meanwhile is a new one.
+    fn tick_row(&mut self, now: Moment, due: Moment, mut row: Vec<TicketId>, jobs: &mut Vec<Job>) {
+        while !row.is_empty() {
+            let newest = self.tickets.newest();
+            for id in row {
+                if self.agenda.filed(id.place) == due && (due <= now || self.goes_along(now, due, id)) {
+                    jobs.extend(self.tick(now, id));
+                    self.settle();
+                }
+            }
+            row = if self.tickets.newest() == newest { Vec::new() } else { self.row(due) };
+            row.retain(|id| id.came_after(newest));
+        }
+    }
+
+    fn tick(&mut self, now: Moment, id: TicketId) -> Option<Job> {
+        match self.stage(id)? {
+            Stage::Waiting(_) => self.tick_waiting(now, id),
+            Stage::Held(_) => self.tick_held(now, id),
+            Stage::Releasing(_) => self.tick_releasing(now, id),
+        }
     }
 
     /// A renewal that is nearly due goes out with those that are.
@@ -354,36 +397,35 @@ impl<S: Clone> Core<S> {
     }
 
     fn stage(&self, id: TicketId) -> Option<&Stage> {
-        self.tickets.get(&id).map(|ticket| &ticket.stage)
+        self.tickets.get(id).map(|ticket| &ticket.stage)
     }
 
     fn stage_mut(&mut self, id: TicketId) -> Option<&mut Stage> {
-        self.tickets.get_mut(&id).map(|ticket| &mut ticket.stage)
+        self.tickets.get_mut(id).map(|ticket| &mut ticket.stage)
     }
 
     fn insert(&mut self, ticket: Ticket<S>) -> TicketId {
-        let id = TicketId(self.next_id);
-        self.next_id += 1;
-        self.tickets.insert(id, ticket);
+        let id = self.tickets.insert(ticket);
         self.file(id);
         id
     }
 
-    fn remove(&mut self, id: TicketId) -> Option<Ticket<S>> {
+    fn remove(&mut self, id: TicketId) {
         self.forget_token(id);
-        let ticket = self.tickets.remove(&id)?;
-        if ticket.filed != Moment::MAX {
-            self.due.remove(&(ticket.filed, id));
-        }
+        self.agenda.file(id.place, Moment::MAX);
         if !self.parked.is_empty() {
             self.parked.remove(&id);
         }
-        Some(ticket)
+        match self.tickets.remove(id).map(|ticket| ticket.stage) {
+            Some(Stage::Waiting(waiting)) => self.spare_waiting.keep(waiting),
+            Some(Stage::Releasing(releasing)) => self.spare_releasing.keep(releasing),
+            Some(Stage::Held(_)) | None => {}
+        }
     }
 
     /// From now on the ticket is found by its token.
     fn know(&mut self, id: TicketId) {
-        if let Some(ticket) = self.tickets.get_mut(&id) {
+        if let Some(ticket) = self.tickets.get_mut(id) {
             ticket.known = true;
             self.by_token.insert(ticket.token, id);
         }
@@ -391,7 +433,7 @@ impl<S: Clone> Core<S> {
 
     /// The ticket is no longer found by its token.
     fn forget_token(&mut self, id: TicketId) {
-        if let Some(ticket) = self.tickets.get_mut(&id)
+        if let Some(ticket) = self.tickets.get_mut(id)
             && std::mem::take(&mut ticket.known)
             && self.by_token.get(&ticket.token) == Some(&id)
         {
@@ -409,23 +451,14 @@ impl<S: Clone> Core<S> {
     /// Files every ticket that was touched under its next moment: once, however often it changed.
     fn settle(&mut self) {
         while let Some(id) = self.touched.pop() {
-            let Some(ticket) = self.tickets.get_mut(&id) else { continue };
-            let due = ticket.due();
-            if due == ticket.filed {
-                continue;
-            }
-            if ticket.filed != Moment::MAX {
-                self.due.remove(&(ticket.filed, id));
-            }
-            ticket.filed = due;
-            if due != Moment::MAX {
-                self.due.insert((due, id));
+            if let Some(ticket) = self.tickets.get(id) {
+                self.agenda.file(id.place, ticket.due());
             }
         }
     }
 
     fn wake(&mut self, id: TicketId) {
-        if let Some(ticket) = self.tickets.get(&id) {
+        if let Some(ticket) = self.tickets.get(id) {
             self.actions.extend(ticket.seat.clone().map(Action::Wake));
         }
     }

@@ -166,7 +166,7 @@ impl<S: Clone> Core<S> {
             self.tick_closing(now);
             return;
         }
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Held(held) = &mut ticket.stage else { return };
         self.held -= usize::from(held.lost.is_none());
         // A renewal under way is on the keeper's line, and so its release goes behind it there.
@@ -175,13 +175,14 @@ impl<S: Clone> Core<S> {
         let keep_until = if held.claimed { held.keep_until } else { Moment::MIN };
         // Nor may it go where an ask is in doubt; it is repeated for that one.
         let doubt = if is_renewing { held.in_doubt().without_line() } else { held.in_doubt() };
-        ticket.stage = Stage::Releasing(Releasing {
+        let releasing = Releasing {
             errand: if own { Errand::Own } else { Errand::Due(now) },
             keep_until,
             wanted_until,
             may_turn: held.lost.is_none() && keep_until <= now && doubt == Doubt::Nowhere,
-            ..Releasing::orphan(now, held.ttl, doubt, held.entry.take())
-        });
+            ..Releasing::orphan(now, held.ttl, doubt, held.loose_ends.take().and_then(|ends| ends.entry))
+        };
+        ticket.stage = Stage::Releasing(self.spare_releasing.put_into(releasing));
         let key = ticket.key.clone();
         self.was_held(now, &key);
         if queued {
@@ -195,7 +196,7 @@ impl<S: Clone> Core<S> {
 
     /// What the task that awaits this release does now; `line` is its own session's, if it has one.
     pub(crate) fn release_next(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> ReleaseStep {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return ReleaseStep::Done(Err(no_answer())) };
+        let Some(ticket) = self.tickets.get_mut(id) else { return ReleaseStep::Done(Err(no_answer())) };
         let Stage::Releasing(releasing) = &mut ticket.stage else { return ReleaseStep::Stand };
         let step = match (&releasing.errand, line) {
             (Errand::Over(outcome), _) => ReleaseStep::Done(outcome.clone()),
@@ -221,7 +222,7 @@ impl<S: Clone> Core<S> {
 
     /// What is sent of a release: a turn, if somebody of this process stands next, and nothing was sent before.
     fn giving(&mut self, now: Moment, id: TicketId, line: LineId) -> Option<Giving> {
-        let ticket = self.tickets.get_mut(&id)?;
+        let ticket = self.tickets.get_mut(id)?;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
         let may_turn = std::mem::take(&mut releasing.may_turn) && self.closing.is_none();
         let plain = releasing.order(now, &ticket.key, ticket.token);
@@ -263,7 +264,7 @@ impl<S: Clone> Core<S> {
         via: Option<LineId>,
         answer: Result<Given, StoreError>,
     ) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let token = ticket.token;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return };
         if matches!(releasing.errand, Errand::Over(_)) {
@@ -300,7 +301,7 @@ impl<S: Clone> Core<S> {
 
     pub(super) fn tick_releasing(&mut self, now: Moment, id: TicketId) -> Option<Job> {
         let connected = self.keeper.is_some();
-        let ticket = self.tickets.get_mut(&id)?;
+        let ticket = self.tickets.get_mut(id)?;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
         if releasing.wanted_until.is_some_and(|until| until <= now) {
             // The task goes on; the release does too, behind what the task may have sent.
@@ -358,7 +359,7 @@ impl<S: Clone> Core<S> {
 
     /// Queues the same release again, for an ask that arrives late; nobody waits for this one.
     fn release_once_more(&mut self, now: Moment, id: TicketId) {
-        let Some(ticket) = self.tickets.get(&id) else { return };
+        let Some(ticket) = self.tickets.get(id) else { return };
         let Stage::Releasing(releasing) = &ticket.stage else { return };
         let at = if self.closing.is_some() { now } else { now + self.settings.operation_timeout };
         let again = Releasing {
@@ -366,14 +367,14 @@ impl<S: Clone> Core<S> {
             pointless: releasing.pointless.max(at + Duration::from_nanos(1)),
             holds_line: false,
             keep_until: releasing.keep_until,
-            ..Releasing::orphan(now, ticket.terms.ttl, Doubt::Nowhere, releasing.leave.clone())
+            ..Releasing::orphan(now, Duration::ZERO, Doubt::Nowhere, releasing.leave.clone())
         };
-        self.insert_orphan(ticket.key.clone(), ticket.token, ticket.terms, again);
+        self.insert_orphan(ticket.key.clone(), ticket.token, again);
     }
 
     /// The release is over; a task that awaits it has yet to hear.
     pub(super) fn over(&mut self, now: Moment, id: TicketId, outcome: Result<Released, StoreError>) {
-        let Some(ticket) = self.tickets.get_mut(&id) else { return };
+        let Some(ticket) = self.tickets.get_mut(id) else { return };
         let key = ticket.key.clone();
         let Stage::Releasing(releasing) = &mut ticket.stage else { return };
         if std::mem::take(&mut releasing.holds_line)
@@ -386,7 +387,7 @@ impl<S: Clone> Core<S> {
             // The task that told the answer knows it.
             (Some(_), Errand::SentByTask(_)) => {}
             (Some(_), _) => self.wake(id),
-            (None, _) => drop(self.remove(id)),
+            (None, _) => self.remove(id),
         }
         self.file(id);
         self.pass_turn(now, &key);

@@ -17,14 +17,17 @@ const FIRST_AFTER: Duration = Duration::from_millis(10);
 /// The furthest ahead of its time that a renewal goes along with others.
 const LONGEST_LEAD: Duration = Duration::from_millis(100);
 
+/// How many moments there are in a lead for which a renewal is planned.
+const MOMENTS_A_LEAD: u32 = 4;
+
 /// One lease's renewals.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     /// Whether a renewal is followed by the next.
     automatic: bool,
     next: Moment,
-    /// How much earlier it may go out together with others.
-    lead: Duration,
+    /// From when on it may go out together with others.
+    from: Moment,
     /// The one that is under way: when it was sent, and when it counts as failed.
     in_flight: Option<(Moment, Moment)>,
     count: u32,
@@ -33,7 +36,7 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// For a lease that is renewed by hand alone.
     pub(crate) fn never() -> Self {
-        Self { automatic: false, next: Moment::MAX, lead: Duration::ZERO, in_flight: None, count: 0 }
+        Self { automatic: false, next: Moment::MAX, from: Moment::MAX, in_flight: None, count: 0 }
     }
 
     /// For a lease that was granted at `now`.
@@ -45,7 +48,9 @@ impl Schedule {
 
     /// For a lease that was handed over and lasts for a short time only: soon, but not before a short body has ended.
     pub(crate) fn start_soon(now: Moment, first_lease: Duration) -> Self {
-        Self { automatic: true, next: now + FIRST_AFTER.min(first_lease / 4), ..Self::never() }
+        let mut schedule = Self { automatic: true, ..Self::never() };
+        schedule.put_off_to(now + FIRST_AFTER.min(first_lease / 4));
+        schedule
     }
 
     /// Whether a renewal is followed by the next.
@@ -60,7 +65,7 @@ impl Schedule {
 
     /// Whether one should be sent at `now`; a little before its time counts, so that renewals go out together.
     pub(crate) fn wants(&self, now: Moment) -> bool {
-        self.in_flight.is_none() && self.next <= now + self.lead
+        self.in_flight.is_none() && self.from <= now
     }
 
     /// Whether one is under way.
@@ -88,8 +93,8 @@ impl Schedule {
     pub(crate) fn failed(&mut self, now: Moment, sent: Moment, ttl: Duration, token: Token) {
         if self.in_flight.is_some_and(|(current, _)| current == sent) {
             self.in_flight = None;
-            self.lead = Duration::ZERO;
-            self.next = now + jitter(token, self.step(), (ttl / 20).min(LONGEST_PAUSE));
+            let pause = jitter(token, self.step(), (ttl / 20).min(LONGEST_PAUSE));
+            self.put_off_to(now + pause);
         }
     }
 
@@ -102,24 +107,30 @@ impl Schedule {
 
     /// Asks for one at once, or as soon as the one under way is answered.
     pub(crate) fn hurry(&mut self, now: Moment) {
-        self.lead = Duration::ZERO;
-        self.next = now;
+        self.put_off_to(now);
     }
 
     /// Waits to be hurried: there is no connection to send one on.
     pub(crate) fn park(&mut self) {
-        self.next = Moment::MAX;
+        self.put_off_to(Moment::MAX);
     }
 
     fn plan(&mut self, now: Moment, ttl: Duration, token: Token) {
         if !self.automatic {
-            self.next = Moment::MAX;
-            return;
+            return self.put_off_to(Moment::MAX);
         }
         // A third of the ttl, 10 % sooner or later, so that locks taken together do not stay together.
         let third = ttl / 3;
-        self.lead = (ttl / 30).min(LONGEST_LEAD);
-        self.next = now + third * 9 / 10 + jitter(token, self.step(), third / 5);
+        let lead = (ttl / 30).min(LONGEST_LEAD);
+        let next = now + third * 9 / 10 + jitter(token, self.step(), third / 5);
+        // Those that go out together anyway share a moment, of which there are few.
+        self.next = next.at_or_before(lead / MOMENTS_A_LEAD);
+        self.from = self.next - lead;
+    }
+
+    /// Not before then, together with others or not.
+    fn put_off_to(&mut self, next: Moment) {
+        (self.next, self.from) = (next, next);
     }
 
     fn step(&mut self) -> u32 {
@@ -147,9 +158,13 @@ mod tests {
 
     #[test]
     fn locks_taken_together_are_renewed_apart() {
-        let dues: std::collections::BTreeSet<_> =
-            (0..100).map(|bits| Schedule::start(START, TTL, Token::from_bits(bits)).due()).collect();
-        assert!(dues.len() > 90);
+        let mut dues = std::collections::BTreeMap::<_, u32>::new();
+        for bits in 0..1000 {
+            *dues.entry(Schedule::start(START, TTL, Token::from_bits(bits)).due()).or_default() += 1;
+        }
+        // Two seconds have eighty moments of 25 ms each.
+        let (least, most) = (dues.values().min(), dues.values().max());
+        assert!((80..=81).contains(&dues.len()) && most < Some(&40), "{} moments, {least:?} to {most:?}", dues.len());
     }
 
     #[test]

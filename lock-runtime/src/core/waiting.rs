@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::first_lease::Reading;
-use super::{Doubt, LineId, Refusal, Via, Wait, jitter};
+use super::{Doubt, LineId, Refusal, Terms, Via, Wait, jitter};
 use crate::clock::Moment;
 use crate::mutant::{Mutant, planted};
 use crate::store::{Entry, ListenerId, StoreError, StoreErrorKind, Token};
@@ -21,9 +21,14 @@ const LOOKS_A_SECOND: u32 = 500;
 /// The longest pause after trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// The terms of a ticket that was refused.
+const NO_TERMS: Terms =
+    Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
+
 /// A ticket that has no grant yet.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    pub(super) terms: Terms,
     pub(super) arrived: Moment,
     /// Since when it has its token; answers to earlier questions are about another.
     pub(super) since: Moment,
@@ -82,13 +87,14 @@ pub(super) enum Turn {
 }
 
 impl Waiting {
-    pub(super) fn new(now: Moment, order: u64, wait: Wait, operation_timeout: Duration) -> Self {
-        let (busy_from, time_up) = match wait {
+    pub(super) fn new(now: Moment, order: u64, terms: Terms, operation_timeout: Duration) -> Self {
+        let (busy_from, time_up) = match terms.wait {
             Wait::AtMost(wait) => (now + wait, now + wait.max(operation_timeout)),
             Wait::Forever => (Moment::MAX, Moment::MAX),
         };
         let turn = Turn::InLine { impatient: busy_from <= now };
         Self {
+            terms,
             arrived: now,
             since: now,
             order,
@@ -109,7 +115,7 @@ impl Waiting {
     }
 
     pub(super) fn refused(refusal: Refusal) -> Self {
-        Self { turn: Turn::Refused(refusal), ..Self::new(Moment::MIN, 0, Wait::Forever, Duration::ZERO) }
+        Self { turn: Turn::Refused(refusal), ..Self::new(Moment::MIN, 0, NO_TERMS, Duration::ZERO) }
     }
 
     pub(super) fn due(&self) -> Moment {
@@ -308,7 +314,7 @@ mod tests {
     fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
         let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
         let rest = |held_for, is_told| {
-            let mut waiting = Waiting::new(now, 0, Wait::Forever, Duration::ZERO);
+            let mut waiting = Waiting::new(now, 0, NO_TERMS, Duration::ZERO);
             waiting.rest(now, token, held_for, is_told);
             waiting.due().since(now)
         };

@@ -2,18 +2,14 @@
 
 use std::sync::atomic::AtomicBool as Flag;
 use std::task::Wake;
-use std::time::Duration;
 
 use super::super::sync::{model, thread};
 use super::*;
-use crate::core::Wait;
 
 const FENCE: u64 = 7;
 
 fn seat() -> Arc<Seat> {
-    let ttl = Duration::from_secs(1);
-    let terms = Terms { ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
-    Seat::new("here".into(), "key".into(), terms)
+    Seat::new("here".into(), "key".into())
 }
 
 /// A seat whose steps may start until then.

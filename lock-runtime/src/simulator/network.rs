@@ -198,12 +198,12 @@ impl World {
                 });
                 core.answered(local, id, mail.request.token(), mail.sent, answer);
             }
-            (Request::Renew(renewal), _, answer) => {
+            (Request::Renew(renewal), Some(id), answer) => {
                 let answer = answer.map(|reply| match reply {
                     Reply::Renewed(renewed) => renewed,
                     other => unreachable!("{other:?} is no answer to a renewal"),
                 });
-                core.renewed(local, renewal.token, mail.sent, renewal.ttl, answer);
+                core.renewed(local, id, renewal.token, mail.sent, renewal.ttl, answer);
             }
             (Request::Give(_), Some(id), answer) => {
                 let answer = answer.map(|reply| match reply {
@@ -212,7 +212,7 @@ impl World {
                 });
                 core.released(local, id, Some(mail.line), answer);
             }
-            (_, None, _) => unreachable!("only a renewal is about no ticket"),
+            (_, None, _) => unreachable!("every request is about a ticket"),
         }
         self.settle(mail.process);
     }

@@ -70,7 +70,7 @@ impl World {
     fn arrives_at(&mut self, process: usize, key: usize, terms: Terms) {
         let key = self.keys[key].0.clone();
         let number = self.tasks.len();
-        let seat = Seat::new("store".into(), key.clone(), terms);
+        let seat = Seat::new("store".into(), key.clone());
         let chair = Rc::new(Chair { task: Some(number), seat });
         let host = &mut self.processes[process];
         let (local, token, era) = (host.clock(self.now), host.new_token(), host.era);

@@ -7,7 +7,7 @@ use super::history::What;
 use super::plan::{Over, Trouble};
 use super::process::{Chair, START, State};
 use super::world::{Event, World};
-use crate::core::{Terms, Wait, no_answer};
+use crate::core::no_answer;
 use crate::seat::Seat;
 use crate::store::Token;
 
@@ -122,8 +122,7 @@ impl World {
             return;
         }
         let local = self.processes[process].clock(self.now);
-        let terms = Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
-        let seat = Seat::new("store".into(), "shutdown".into(), terms);
+        let seat = Seat::new("store".into(), "shutdown".into());
         let watcher = Rc::new(Chair { task: None, seat });
         self.processes[process].core.close(local, grace, watcher);
         self.settle(process);

@@ -249,7 +249,7 @@ impl World {
                     continue;
                 }
                 Job::Look(id, look, line) => self.send(process, line, None, Some(id), Request::Look(look)),
-                Job::Renew(renewal) => self.send(process, keepers, None, None, Request::Renew(renewal)),
+                Job::Renew(id, renewal) => self.send(process, keepers, None, Some(id), Request::Renew(renewal)),
                 Job::Give(id, giving, via) => {
                     let line = via.filter(is_open).unwrap_or(keepers);
                     self.send(process, line, None, Some(id), Request::Give(giving))

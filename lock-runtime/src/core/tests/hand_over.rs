@@ -244,7 +244,7 @@ fn a_lease_by_message_is_renewed_at_once_if_others_of_this_process_are_to_have_i
     story.arrive("a", patient()).expect("it waits");
     story.tell(Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
     story.granted(id, 9);
-    assert!(matches!(story.only_job(), Job::Renew(_)));
+    assert!(matches!(story.only_job(), Job::Renew(..)));
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn a_lease_by_message_is_renewed_soon_and_not_at_all_for_a_short_body() {
     story.pass(ms(9));
     assert!(story.work().is_empty());
     story.pass(ms(1));
-    assert!(matches!(&story.work()[..], [Job::Renew(renewal)] if renewal.ttl == TTL));
+    assert!(matches!(&story.work()[..], [Job::Renew(_, renewal)] if renewal.ttl == TTL));
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_waiter_with_a_longer_ttl_is_served_by_a_renewal_first() {
     story.left(short);
     story.end(holder, None);
     assert!(matches!(story.next(long), Step::Stand), "a tenth of its ttl is left");
-    let Job::Renew(renewal) = story.only_job() else { panic!("it is renewed first") };
+    let Job::Renew(_, renewal) = story.only_job() else { panic!("it is renewed first") };
     let sent = story.now;
     assert_eq!((renewal.token, renewal.ttl), (story.token(long), TTL));
     story.pass(ms(50));
@@ -312,7 +312,7 @@ fn a_waiter_whose_lease_is_not_renewed_gets_its_whole_ttl() {
     story.pass(ms(5));
     story.end(holder, None);
     assert!(matches!(story.next(waiters[0]), Step::Stand));
-    assert!(matches!(story.only_job(), Job::Renew(_)));
+    assert!(matches!(story.only_job(), Job::Renew(..)));
     let sent = story.now;
     story.renewed(waiters[0], sent, Ok(Renewed::Renewed));
     assert_eq!(story.granted(waiters[0], 101), lease::deadline(sent, TTL));
@@ -326,7 +326,7 @@ fn a_lease_that_is_gone_before_its_next_holder_begins_is_waited_for_again() {
     let (holder, waiters) = story.hold_with_fences(Terms { renew: false, ..patient() }, 2);
     story.pass(ms(5));
     story.end(holder, None);
-    assert!(matches!(story.only_job(), Job::Renew(_)));
+    assert!(matches!(story.only_job(), Job::Renew(..)));
     let (sent, token) = (story.now, story.token(waiters[0]));
     story.renewed(waiters[0], sent, Ok(Renewed::NotOurs));
     let (release, given_back, _) = release_of(story.only_job());
@@ -357,11 +357,11 @@ fn a_renewal_under_way_is_the_next_holders() {
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(patient(), 2);
     story.core.renew_by_hand(story.now, holder, TTL * 2);
-    assert!(matches!(story.only_job(), Job::Renew(_)));
+    assert!(matches!(story.only_job(), Job::Renew(..)));
     let sent = story.now;
     story.pass(ms(5));
     story.end(holder, None);
-    story.core.renewed(story.now, story.token(waiters[0]), sent, TTL * 2, Ok(Renewed::Renewed));
+    story.core.renewed(story.now, holder, story.token(waiters[0]), sent, TTL * 2, Ok(Renewed::Renewed));
     assert_eq!(story.granted(waiters[0], 101), lease::deadline(sent, TTL * 2));
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 fn renewal_of(jobs: &[Job]) -> (Token, Duration) {
     match jobs {
-        [Job::Renew(renewal)] => (renewal.token, renewal.ttl),
+        [Job::Renew(_, renewal)] => (renewal.token, renewal.ttl),
         other => panic!("not a renewal: {other:?}"),
     }
 }
@@ -167,7 +167,7 @@ fn a_renewal_by_hand_goes_out_at_once_and_stays_the_ttl() {
     assert_eq!(renewal_of(&story.work()), (story.token(id), longer));
     assert!(matches!(story.core.by_hand_next(id), ByHandStep::Stand));
     let sent = story.now;
-    story.core.renewed(story.now, story.token(id), sent, longer, Ok(Renewed::Renewed));
+    story.core.renewed(story.now, id, story.token(id), sent, longer, Ok(Renewed::Renewed));
     story.listen();
     assert_eq!(story.woken(), [0]);
     assert!(matches!(story.core.by_hand_next(id), ByHandStep::Renewed));

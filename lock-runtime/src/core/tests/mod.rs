@@ -106,7 +106,7 @@ impl Story {
     }
 
     pub(super) fn answer(&mut self, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
-        let token = self.asked.get(&(id, sent)).copied().unwrap_or(self.core.tickets[&id].token);
+        let token = self.asked.get(&(id, sent)).copied().unwrap_or(self.token(id));
         self.core.answered(self.now, id, token, sent, answer);
         self.listen();
     }
@@ -172,12 +172,12 @@ impl Story {
     }
 
     pub(super) fn renewed(&mut self, id: TicketId, sent: Moment, answer: Result<Renewed, StoreError>) {
-        self.core.renewed(self.now, self.token(id), sent, TTL, answer);
+        self.core.renewed(self.now, id, self.token(id), sent, TTL, answer);
         self.listen();
     }
 
     pub(super) fn token(&self, id: TicketId) -> Token {
-        self.core.tickets[&id].token
+        self.core.tickets.get(id).expect("the ticket is there").token
     }
 
     pub(super) fn woken(&mut self) -> Vec<u32> {
@@ -198,7 +198,7 @@ impl Story {
     pub(super) fn assert_nothing_is_left(&self) {
         assert!(self.core.is_idle(), "{:?}", self.core);
         assert!(
-            self.core.lines.is_empty() && self.core.due.is_empty() && self.core.parked.is_empty(),
+            self.core.lines.is_empty() && self.core.agenda.is_empty() && self.core.parked.is_empty(),
             "{:?}",
             self.core
         );

@@ -1,0 +1,32 @@
+//! Boxes that are used again: what a ticket is for a short time only lives in one, so that very many leases are small,
+//! and taking one from here allocates nothing.
+
+/// How many are kept.
+const MOST: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Spare<T>(Vec<Box<T>>);
+
+impl<T> Default for Spare<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Spare<T> {
+    pub(super) fn put_into(&mut self, value: T) -> Box<T> {
+        match self.0.pop() {
+            Some(mut spare) => {
+                *spare = value;
+                spare
+            }
+            None => Box::new(value),
+        }
+    }
+
+    pub(super) fn keep(&mut self, used: Box<T>) {
+        if self.0.len() < MOST {
+            self.0.push(used);
+        }
+    }
+}
