@@ -65,7 +65,7 @@ impl Entrant {
             }
             Self::SameCommands => {
                 "bare redis-rs 1.8, the very commands that this library sends: `SET NX PX` and `INCR` of the fence in \
-                 one write, and its release script, which looks into the queue"
+                 one write, and the script that frees a lock if nobody queues for it"
             }
             Self::Ours => "this library by `client.lock(key).acquire()` and `guard.release()`",
             Self::Attribute => {

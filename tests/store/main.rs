@@ -51,7 +51,9 @@ async fn renew(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Ren
 }
 
 async fn release(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Released, StoreError> {
-    session.release(Release { key: key.into(), token: Token::from_bits(token), keep: None, leave: None }).await
+    session
+        .release(Release { key: key.into(), token: Token::from_bits(token), keep: None, leave: None, contended: false })
+        .await
 }
 
 fn ask(key: &str, token: u128) -> Ask {

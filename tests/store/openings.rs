@@ -93,7 +93,13 @@ async fn everything(url: &str) -> Result<(), StoreError> {
     renew(&session, "a", 1).await?;
     let (key, token) = ("a".into(), lock_runtime::store::Token::from_bits(1));
     session
-        .release(lock_runtime::store::Release { key, token, keep: Some(Duration::from_secs(9)), leave: None })
+        .release(lock_runtime::store::Release {
+            key,
+            token,
+            keep: Some(Duration::from_secs(9)),
+            leave: None,
+            contended: false,
+        })
         .await?;
     release(&session, "a", 1).await?;
     release(&session, "a", 1).await.map(drop)

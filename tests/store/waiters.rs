@@ -56,7 +56,7 @@ pub(crate) async fn leave(
     entry: &Entry,
 ) -> Result<Released, StoreError> {
     let (key, token, leave) = (key.into(), Token::from_bits(token), Some(entry.clone()));
-    session.release(Release { key, token, keep: None, leave }).await
+    session.release(Release { key, token, keep: None, leave, contended: false }).await
 }
 
 /// A turn to the next token.

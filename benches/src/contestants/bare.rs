@@ -14,16 +14,10 @@ use super::{Locking, Locks, Outcome, TTL};
 pub(super) const COMPARE_AND_DELETE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
-/// As `lock-runtime` puts it together.
-const RELEASE: &str = concat!(
-    include_str!("../../../lock-runtime/src/store/redis/lua/free.lua"),
-    include_str!("../../../lock-runtime/src/store/redis/lua/fence.lua"),
-    include_str!("../../../lock-runtime/src/store/redis/lua/queue.lua"),
-    include_str!("../../../lock-runtime/src/store/redis/lua/release.lua"),
-);
+/// What this library frees an uncontended lock by.
+const FREE: &str = include_str!("../../../lock-runtime/src/store/redis/lua/free.lua");
 
 const COUNTER: &str = "bare:fence";
-const WAKE: &str = "bare:wake:";
 
 /// `SET key token NX PX ttl`, then a compare-and-delete by its hash.
 pub(crate) struct Bare(Connection);
@@ -49,7 +43,6 @@ pub(crate) struct SameWaiter {
     tokens: Tokens,
     lock: String,
     queue: String,
-    never: String,
 }
 
 /// Tokens of one waiter: as long as a random one, and cheaper.
@@ -76,7 +69,7 @@ impl Bare {
 
 impl SameCommands {
     pub(crate) async fn connect(url: &str, nodelay: bool) -> Outcome<Self> {
-        let mut at = Connection::open(url, RELEASE, nodelay).await?;
+        let mut at = Connection::open(url, FREE, nodelay).await?;
         // A plausible counter, as a session of the library leaves it.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_micros();
         redis::cmd("SET").arg(COUNTER).arg(now.to_string()).exec_async(&mut at.connection).await?;
@@ -127,27 +120,25 @@ impl Locks for SameCommands {
 
     async fn waiter(&self, key: &str) -> Outcome<SameWaiter> {
         let lock = format!("bare:{{{key}}}");
-        let (queue, never) = (format!("{lock}:queue"), format!("{lock}\u{1}"));
-        Ok(SameWaiter { at: self.0.clone(), tokens: Tokens::of(key), lock, queue, never })
+        Ok(SameWaiter { at: self.0.clone(), tokens: Tokens::of(key), queue: format!("{lock}:queue"), lock })
     }
 }
 
 impl Locking for SameWaiter {
-    type Held = (String, u64);
+    type Held = String;
 
-    async fn acquire(&mut self) -> Outcome<(String, u64)> {
+    async fn acquire(&mut self) -> Outcome<String> {
         let token = self.tokens.next();
         let mut both = redis::pipe();
         both.cmd("SET").arg(&self.lock).arg(&token).arg("NX").arg("PX").arg(ttl_ms());
         both.cmd("INCR").arg(COUNTER);
-        let (granted, fence): (bool, u64) = both.query_async(&mut self.at.connection).await?;
-        if granted { Ok((token, fence)) } else { Err("somebody else has the key".into()) }
+        let (granted, _fence): (bool, u64) = both.query_async(&mut self.at.connection).await?;
+        if granted { Ok(token) } else { Err("somebody else has the key".into()) }
     }
 
-    async fn release(&mut self, (token, fence): (String, u64)) -> Outcome<()> {
+    async fn release(&mut self, token: String) -> Outcome<()> {
         let mut release = redis::cmd("EVALSHA");
-        release.arg(&self.at.hash).arg(4).arg(&self.lock).arg(COUNTER).arg(&self.queue).arg(&self.never);
-        release.arg(token).arg(fence).arg(WAKE).arg("").arg("");
+        release.arg(&self.at.hash).arg(2).arg(&self.lock).arg(&self.queue).arg(token);
         freed(release.query_async(&mut self.at.connection).await?)
     }
 }

@@ -88,7 +88,7 @@ impl Trial {
 
     /// Takes a token out of the queue, and releases the key if it has it.
     pub(super) async fn leave(&self, token: Token, entry: &Entry) -> Result<Released, Broken> {
-        let release = Release { key: self.key.clone(), token, keep: None, leave: Some(entry.clone()) };
+        let release = Release { key: self.key.clone(), token, keep: None, leave: Some(entry.clone()), contended: true };
         Ok(self.session.release(release).await?)
     }
 

@@ -231,7 +231,7 @@ async fn each_renewal_of_a_batch_is_answered_by_itself(trial: Trial) -> Result<(
     for (n, (key, token)) in batch.into_iter().enumerate() {
         let promised = if held(n) { Released::Freed } else { Released::NotOurs };
         expect(
-            trial.session.release(Release { key, token, keep: None, leave: None }).await?,
+            trial.session.release(Release { key, token, keep: None, leave: None, contended: false }).await?,
             promised,
             "a release after it",
         )?;
@@ -312,7 +312,7 @@ async fn sessions_see_the_same_locks(trial: Trial) -> Result<(), Broken> {
     let third = trial.store.open().await?;
     let answer = third.acquire(trial.ask(token(), LONG)).await?;
     ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire through another session: {answer:?}"))?;
-    let release = Release { key: trial.key.clone(), token: holder, keep: None, leave: None };
+    let release = Release { key: trial.key.clone(), token: holder, keep: None, leave: None, contended: false };
     expect(trial.other.release(release).await?, Released::Freed, "a release through another session")?;
     trial.is_free("after its release through another session").await
 }
@@ -327,7 +327,7 @@ async fn keys_of_any_text_are_told_apart(trial: Trial) -> Result<(), Broken> {
         fence(trial.session.acquire(ask(key, holder)).await?, &format!("key {key} beside the others"))?;
     }
     for key in keys {
-        let release = Release { key, token: holder, keep: None, leave: None };
+        let release = Release { key, token: holder, keep: None, leave: None, contended: false };
         expect(trial.session.release(release).await?, Released::Freed, "a release by the holder")?;
     }
     Ok(())
@@ -341,7 +341,13 @@ async fn nothing_happens_before_the_first_poll(trial: Trial) -> Result<(), Broke
 async fn operations_take_effect_in_the_order_of_their_first_polls(trial: Trial) -> Result<(), Broken> {
     let (first, second) = (token(), token());
     trial.acquired(first, LONG).await?;
-    let mut release = trial.session.release(Release { key: trial.key.clone(), token: first, keep: None, leave: None });
+    let mut release = trial.session.release(Release {
+        key: trial.key.clone(),
+        token: first,
+        keep: None,
+        leave: None,
+        contended: false,
+    });
     let done = poll_once(&mut release).await;
     trial.acquired(second, LONG).await?;
     if done.is_pending() {

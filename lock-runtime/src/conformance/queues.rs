@@ -306,7 +306,7 @@ pub(super) async fn a_waiter_of_another_key_is_not_served(trial: Trial) -> Resul
         expect(answer?, Renewed::Renewed, "a renewal of the key that somebody waits for")?;
     }
     for (token, leave) in [(waiter, Some(process.entry())), (elsewhere, None)] {
-        trial.session.release(Release { key: key.clone(), token, keep: None, leave }).await?;
+        trial.session.release(Release { key: key.clone(), token, keep: None, leave, contended: true }).await?;
     }
     Ok(())
 }

@@ -114,7 +114,7 @@ impl Trial {
     }
 
     pub(super) async fn release(&self, token: Token, keep: Option<Duration>) -> Result<Released, Broken> {
-        Ok(self.session.release(Release { key: self.key.clone(), token, keep, leave: None }).await?)
+        Ok(self.session.release(Release { key: self.key.clone(), token, keep, leave: None, contended: false }).await?)
     }
 
     pub(super) fn ask(&self, token: Token, ttl: Duration) -> Ask {

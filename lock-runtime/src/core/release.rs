@@ -146,11 +146,12 @@ impl Releasing {
         }
     }
 
-    fn order(&self, now: Moment, key: &crate::key::LockKey, token: Token) -> Release {
+    fn order(&self, now: Moment, key: &crate::key::LockKey, token: Token, contended: bool) -> Release {
         let keep = self.keep_until.since(now);
         // Whole milliseconds, rounded up: "at least this long".
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
-        Release { key: key.clone(), token, keep: (!keep.is_zero()).then_some(keep), leave: self.leave.clone() }
+        let (key, leave) = (key.clone(), self.leave.clone());
+        Release { key, token, keep: (!keep.is_zero()).then_some(keep), leave, contended }
     }
 }
 
@@ -225,7 +226,8 @@ impl<S: Clone> Core<S> {
         let ticket = self.tickets.get_mut(id)?;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
         let may_turn = std::mem::take(&mut releasing.may_turn) && self.closing.is_none();
-        let plain = releasing.order(now, &ticket.key, ticket.token);
+        let contended = self.contended.has(now, &ticket.key);
+        let plain = releasing.order(now, &ticket.key, ticket.token, contended);
         let next = self.lines.get(&ticket.key).and_then(super::line::Line::heir).filter(|_| may_turn);
         self.file(id);
         let Some(next) = next else { return Some(Giving::Release(plain)) };

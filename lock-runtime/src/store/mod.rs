@@ -93,7 +93,8 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
     /// fences, if there is none. A store without queues frees the key.
     fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
-        let release = self.release(Release { key: turn.key, token: turn.token, keep: None, leave: None });
+        let release =
+            self.release(Release { key: turn.key, token: turn.token, keep: None, leave: None, contended: true });
         Box::pin(async move {
             Ok(match release.await? {
                 Released::Freed => Turned::Freed,
@@ -144,6 +145,9 @@ pub struct Release {
     pub keep: Option<Duration>,
     /// Take this entry of the token out of the queue, too.
     pub leave: Option<Entry>,
+    /// Somebody was seen to wait for the key a moment ago. No more than a hint, for a store that frees faster when nobody
+    /// waits.
+    pub contended: bool,
 }
 
 /// What an ask was answered.

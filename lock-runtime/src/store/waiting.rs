@@ -45,7 +45,7 @@ pub struct Look {
 /// let entry = Entry { listener: name, first_lease, fences: 1, since: None, alive_for: None };
 /// session.look(Look { key: "job:42".into(), token: waiter, ttl, fences: 1, entry: Some(entry) }).await?;
 ///
-/// session.release(Release { key: "job:42".into(), token: holder, keep: None, leave: None }).await?;
+/// session.release(Release { key: "job:42".into(), token: holder, keep: None, leave: None, contended: false }).await?;
 /// let grant = told.recv()?;
 /// assert_eq!((grant.token, grant.first_lease), (waiter, first_lease));
 /// # Ok(()) }

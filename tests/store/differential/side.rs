@@ -65,7 +65,13 @@ impl Side {
             }
             Operation::Renew => (format!("{:?}", session.renew(vec![Renewal { key, token, ttl }]).await), None, None),
             Operation::Release { leaves, keeps } => {
-                let release = Release { key, token, keep: *keeps, leave: leaves.then(|| entry(token)) };
+                let release = Release {
+                    key,
+                    token,
+                    keep: *keeps,
+                    leave: leaves.then(|| entry(token)),
+                    contended: *keeps == None,
+                };
                 (format!("{:?}", session.release(release).await), None, None)
             }
             Operation::Pass => (String::new(), None, None),

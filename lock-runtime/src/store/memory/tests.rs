@@ -27,7 +27,8 @@ fn acquire(session: &Arc<dyn Session>, token: u128) {
 }
 
 fn release(session: &Arc<dyn Session>, token: u128) {
-    let release = Release { key: "a".into(), token: Token::from_bits(token), keep: None, leave: None };
+    let release =
+        Release { key: "a".into(), token: Token::from_bits(token), keep: None, leave: None, contended: false };
     assert_eq!(now(session.release(release)).ok(), Some(Released::Freed));
 }
 
@@ -106,7 +107,7 @@ fn a_listener_may_use_the_store() {
     let listener = Listener::new(ListenerId::from_bits(7), move |grant| {
         // A mutex that is still locked would make the release wait for itself.
         let is_let_go = memory.try_lock().is_ok();
-        let release = Release { key: grant.key, token: grant.token, keep: None, leave: None };
+        let release = Release { key: grant.key, token: grant.token, keep: None, leave: None, contended: false };
         let _ = hear.send(is_let_go && now(own.release(release)).is_ok_and(|released| released == Released::Freed));
     });
     let _listening = now(store.listen(listener));

@@ -64,15 +64,36 @@ impl Arguments for Looking<'_> {
     }
 }
 
-/// For `release.lua`.
+/// For `free.lua`.
 pub(super) struct Freeing<'a> {
+    pub(super) names: &'a Names,
+    pub(super) release: &'a Release,
+}
+
+impl Arguments for Freeing<'_> {
+    fn keys(&self) -> usize {
+        2
+    }
+
+    fn bytes(&self) -> usize {
+        2 * self.names.queue(&self.release.key).len() + TokenText::LEN + NUMBERS
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        let Self { names, release: Release { key, token, .. } } = self;
+        command.arg(names.lock(key)).arg(names.queue(key)).arg(TokenText(*token));
+    }
+}
+
+/// For `release.lua`.
+pub(super) struct Releasing<'a> {
     pub(super) names: &'a Names,
     pub(super) release: &'a Release,
     /// The greatest fence that this client saw.
     pub(super) seen: u64,
 }
 
-impl Arguments for Freeing<'_> {
+impl Arguments for Releasing<'_> {
     fn keys(&self) -> usize {
         KEYS
     }
@@ -82,7 +103,7 @@ impl Arguments for Freeing<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, release: Release { key, token, keep, leave }, seen } = self;
+        let Self { names, release: Release { key, token, keep, leave, .. }, seen } = self;
         begin(command, names, key, *token, *seen);
         optional(command, keep.map(keep_ms));
         optional(command, leave.as_ref().map(|entry| EntryText(*token, entry)));

@@ -139,6 +139,15 @@ fn renewed_one(part: Value) -> Result<Renewed, RedisError> {
     }
 }
 
+/// Reads the reply to an attempt to free a lock: whether that was all there was to do.
+pub(super) fn freed(reply: Value) -> Result<bool, RedisError> {
+    match reply.extract_error()? {
+        Value::Int(1) => Ok(true),
+        Value::Nil => Ok(false),
+        _ => Err(strange("the script that frees")),
+    }
+}
+
 /// Reads the reply to a release.
 pub(super) fn released(reply: Value) -> Result<Released, RedisError> {
     match reply.extract_error()? {
@@ -307,6 +316,7 @@ mod tests {
             assert!(minted(shape.clone()).is_err(), "{shape:?}");
             assert!(turned(shape.clone()).is_err(), "{shape:?}");
             assert!(released(shape.clone()).is_err(), "{shape:?}");
+            assert!(freed(shape.clone()).is_err() || shape == Value::Nil, "{shape:?}");
             assert!(renewed(shape.clone(), 2).is_err(), "{shape:?}");
             assert!(taken(vec![shape.clone()], 0).is_err(), "{shape:?}");
             assert!(taken(vec![Value::Okay, bulk("x")], 0).is_err());

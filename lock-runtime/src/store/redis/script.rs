@@ -11,7 +11,7 @@ use ::redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
 use once_cell::sync::OnceCell;
 
 /// How many scripts there are that are called by hash.
-const SCRIPTS: usize = 5;
+const SCRIPTS: usize = 6;
 
 /// A script that never changes, and its place in [`Known`].
 pub(super) struct Script {
@@ -37,8 +37,11 @@ pub(super) static LOOK: Script = Script::new(1, lua!("fence.lua" "queue.lua" "lo
 /// Renews a batch of leases.
 pub(super) static RENEW: Script = Script::new(2, lua!("renew.lua"));
 
-/// Releases a lock.
-pub(super) static RELEASE: Script = Script::new(3, lua!("free.lua" "fence.lua" "queue.lua" "release.lua"));
+/// Frees a lock for which nobody waits.
+pub(super) static FREE: Script = Script::new(5, lua!("free.lua"));
+
+/// Releases a lock, whoever waits for it.
+pub(super) static RELEASE: Script = Script::new(3, lua!("fence.lua" "queue.lua" "release.lua"));
 
 /// Hands a lock over, or goes on with it.
 pub(super) static TURN: Script = Script::new(4, lua!("fence.lua" "queue.lua" "turn.lua"));

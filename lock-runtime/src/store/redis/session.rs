@@ -12,7 +12,7 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::Place;
-use super::calls::{Freeing, Looking, Renewing, Repair, Turning};
+use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Turning};
 use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
@@ -146,8 +146,16 @@ impl Line {
     }
 
     async fn release(&self, release: &Release) -> Result<Released, StoreError> {
-        let call = Freeing { names: self.names(), release, seen: self.place.greatest_fence() };
-        let reply = script::call(&mut self.connection.clone(), &self.known, &script::RELEASE, &call).await;
+        let mut connection = self.connection.clone();
+        if !release.contended && release.keep.is_none() && release.leave.is_none() {
+            let call = Freeing { names: self.names(), release };
+            let reply = script::call(&mut connection, &self.known, &script::FREE, &call).await;
+            if reply.and_then(reply::freed).map_err(|e| self.fault(e, &release.key))? {
+                return Ok(Released::Freed);
+            }
+        }
+        let call = Releasing { names: self.names(), release, seen: self.place.greatest_fence() };
+        let reply = script::call(&mut connection, &self.known, &script::RELEASE, &call).await;
         reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
     }
 

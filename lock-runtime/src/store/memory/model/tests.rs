@@ -19,7 +19,7 @@ fn look(key: &str, token: u128) -> Look {
 }
 
 fn release(key: &str, token: u128, keep: Option<Duration>) -> Release {
-    Release { key: key.into(), token: Token::from_bits(token), keep, leave: None }
+    Release { key: key.into(), token: Token::from_bits(token), keep, leave: None, contended: false }
 }
 
 #[test]
