@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const AHEAD: Duration = Duration::from_millis(20);
 /// The share of a run that is not counted in rates: its begin, when everybody comes at once.
 const WARM_UP: u32 = 10;
+/// At how many moments fairness is looked at.
+const MOMENTS: u64 = 20;
 
 /// What is run.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ pub(crate) struct Ran {
     pub(crate) longest_wait: u64,
     /// The fewest holds of any waiter as a share of the most.
     pub(crate) fairness: Option<f64>,
+    /// The same share of all holds so far, at so many seconds after the start.
+    pub(crate) fairness_so_far: Vec<(f64, f64)>,
     /// Of hand-overs between processes, in nanoseconds.
     pub(crate) latencies: Vec<u64>,
     /// The commands that clients sent, if they were watched.
@@ -120,10 +124,19 @@ impl Ran {
             handovers_per_second: a_second(holds.handovers_within(&window)),
             longest_wait,
             fairness: holds.fairness(&waiters, &window),
+            fairness_so_far: so_far(&holds, &waiters, &window),
             latencies: holds.latencies(),
             sent,
         })
     }
+}
+
+/// How fair it was up to each of some moments.
+fn so_far(holds: &Holds, waiters: &[Waiter], window: &Range<Moment>) -> Vec<(f64, f64)> {
+    let length = window.end - window.start;
+    let until = |part: u64| window.start..window.start + length * part / MOMENTS;
+    let at = |part: u64| (length * part / MOMENTS) as f64 / 1e9;
+    (1..=MOMENTS).filter_map(|part| Some((at(part), holds.fairness(waiters, &until(part))?))).collect()
 }
 
 /// How the error of a run begins in which two held at once.
@@ -250,6 +263,7 @@ mod tests {
         assert_eq!((ran.holds, ran.handovers, ran.longest_wait), (4, 3, 70));
         assert!((ran.holds_per_second - 3.0).abs() < 1e-9 && (ran.handovers_per_second - 2.0).abs() < 1e-9);
         assert_eq!(ran.fairness, Some(0.5));
+        assert_eq!((ran.fairness_so_far.len(), ran.fairness_so_far.last()), (20, Some(&(1.0, 0.5))));
         assert_eq!(ran.latencies, [10, 10, SECOND * 2 - 60]);
     }
 

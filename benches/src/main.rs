@@ -27,6 +27,7 @@ mod held;
 mod holds;
 mod machine;
 mod plot;
+mod progress;
 mod report;
 mod rounds;
 mod scripts;

@@ -8,6 +8,8 @@ use std::fmt::Display;
 
 use serde_json::{Value, json};
 
+use crate::progress::Progress;
+
 /// The results of each trial, one a round.
 pub(crate) struct Rounds<T, R>(BTreeMap<T, Vec<Result<R, String>>>);
 
@@ -18,13 +20,15 @@ pub(crate) fn run<T: Copy + Ord + Display, R>(
     mut once: impl FnMut(T) -> Result<R, String>,
 ) -> Rounds<T, R> {
     let mut results: BTreeMap<T, Vec<Result<R, String>>> = BTreeMap::new();
+    let progress = Progress::new(count * trials.len());
     for round in 1..=count {
-        for (number, &trial) in trials.iter().enumerate() {
-            eprintln!("round {round}/{count}, {}/{}: {trial}", number + 1, trials.len());
+        for &trial in trials {
+            progress.begin(format!("round {round}/{count}: {trial}"));
             let result = once(trial);
             if let Err(why) = &result {
-                eprintln!("    failed: {why}");
+                progress.tell(&format!("{trial} failed: {why}"));
             }
+            progress.end();
             results.entry(trial).or_default().push(result);
         }
     }

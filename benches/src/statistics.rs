@@ -43,6 +43,15 @@ pub(crate) fn percentile(values: &[f64], share: f64) -> Option<f64> {
     sorted.get(rank.max(1) - 1).copied()
 }
 
+/// A hundred values, evenly spread over the ranks, each with the share of all that are not above it.
+pub(crate) fn percentiles(values: &[f64]) -> Vec<(f64, f64)> {
+    let sorted = sorted(values.iter().copied());
+    let at = |percent: usize| {
+        Some((percent as f64 / 100.0, *sorted.get((sorted.len() * percent).div_ceil(100).max(1) - 1)?))
+    };
+    (1..=100).filter_map(at).collect()
+}
+
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -86,5 +95,8 @@ mod tests {
         assert_eq!(percentile(&values, 1.0), Some(100.0));
         assert_eq!(percentile(&[7.0], 0.01), Some(7.0));
         assert_eq!(percentile(&[], 0.5), None);
+        let each = percentiles(&values);
+        assert_eq!((each.len(), each[0], each[49], each[99]), (100, (0.01, 1.0), (0.5, 50.0), (1.0, 100.0)));
+        assert_eq!((percentiles(&[]), percentiles(&[7.0])[42]), (vec![], (0.43, 7.0)));
     }
 }

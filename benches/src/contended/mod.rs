@@ -5,6 +5,7 @@
 //! more commands a hand-over are a server that serves fewer fleets; a ratio that falls is a hand-over that waits for
 //! something; a longest wait that grows is a waiter that is forgotten.
 
+mod plots;
 mod rows;
 mod trials;
 
@@ -43,7 +44,7 @@ pub(crate) fn bench(extent: Extent, server: &Server) -> Section {
         notes: notes(&samples),
         failures: samples.told_failures(),
         samples: samples.to_json(sample),
-        plots: Vec::new(),
+        plots: plots::all(&samples),
         broken: caught(control).err().or(ours),
     }
 }
@@ -96,8 +97,5 @@ fn sample(ran: &Ran) -> Value {
 /// All of them where there are few; else a hundred, evenly spread over the ranks.
 fn latencies(ran: &Ran) -> Vec<f64> {
     let all: Vec<f64> = ran.latencies.iter().map(|&latency| latency as f64).collect();
-    if all.len() <= 100 {
-        return all;
-    }
-    (1..=100).filter_map(|rank| statistics::percentile(&all, f64::from(rank) / 100.0)).collect()
+    if all.len() <= 100 { all } else { statistics::percentiles(&all).into_iter().map(|(_, latency)| latency).collect() }
 }

@@ -177,6 +177,7 @@ mod tests {
             handovers_per_second: handovers as f64,
             longest_wait: 7,
             fairness: None,
+            fairness_so_far: Vec::new(),
             latencies,
             sent: None,
         }

@@ -19,7 +19,7 @@ use crate::entrant::Entrant;
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::Section;
 use crate::rounds::{self, Rounds};
-use crate::statistics::percentile;
+use crate::statistics::percentiles;
 use spinners::Spinners;
 use trials::{Setting, Trial};
 
@@ -80,15 +80,14 @@ fn sample(seen: &Cycled) -> Value {
     json!({
         "cycles": seen.cycles, "cycles_per_second": seen.per_second(), "client_cpu_ns": seen.client_cpu(),
         "server_cpu_ns": seen.server_cpu(), "server_calls": seen.server_calls(),
-        "latencies_ns": percents(seen).map(|(_, latency)| latency).collect::<Vec<f64>>(),
+        "latencies_ns": percents(seen).into_iter().map(|(_, latency)| latency).collect::<Vec<f64>>(),
     })
 }
 
-/// A hundred of its latencies, evenly spread over the ranks, and the share of cycles that took no longer.
-fn percents(seen: &Cycled) -> impl Iterator<Item = (f64, f64)> {
+/// In nanoseconds, with the share of cycles that took no longer.
+fn percents(seen: &Cycled) -> Vec<(f64, f64)> {
     let all: Vec<f64> = seen.latencies.iter().map(|&latency| latency as f64).collect();
-    let of = move |rank| percentile(&all, f64::from(rank) / 100.0).map(|latency| (f64::from(rank) / 100.0, latency));
-    (1..=100).filter_map(of)
+    percentiles(&all)
 }
 
 fn latencies(name: &'static str, title: &str, setting: Setting, samples: &Samples) -> Plot {
