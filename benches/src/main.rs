@@ -15,6 +15,7 @@
 
 mod child;
 mod clock;
+mod compiling;
 mod contended;
 mod contestants;
 mod cycles;
@@ -51,6 +52,7 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
   contended    waiters of several processes for one lock
   held         very many locks in one process
   growth       what one lock costs among many
+  compiling    how long a program that depends on it takes to compile
 
   --short      one short round, to see that everything works; its times mean nothing";
 
@@ -65,12 +67,13 @@ pub(crate) enum Extent {
 type Bench = fn(Extent, &Server) -> Section;
 
 /// All there are, in the order of the report.
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("uncontended", uncontended::bench),
     ("delayed", delayed::bench),
     ("contended", contended::bench),
     ("held", held::bench),
     ("growth", growth::bench),
+    ("compiling", compiling::bench),
 ];
 
 fn main() -> ExitCode {
