@@ -164,9 +164,9 @@ impl Keeper {
                 Job::Give(id, giving, via) => drop(tokio::spawn(errand.give(id, giving, via))),
             }
         }
-        while !renewals.is_empty() {
-            let rest = renewals.split_off(renewals.len().min(BATCH));
-            let batch = std::mem::replace(&mut renewals, rest);
+        let mut renewals = renewals.into_iter().peekable();
+        while renewals.peek().is_some() {
+            let batch = renewals.by_ref().take(BATCH).collect();
             let errand = Errand { shared: Arc::clone(&self.shared), line: Arc::clone(line), sent: now };
             tokio::spawn(errand.renew(batch));
         }
