@@ -92,7 +92,7 @@ impl<F: Future> Future for Guarded<F> {
                     match ready!(polled) {
                         Ok(holding) => {
                             let (seat, observed) = (holding.seat(), &holding.client().shared().observed);
-                            observed.acquired(this.span, &seat.key, seat.fence(), holding.waited);
+                            observed.acquired(this.span, &seat.key, seat.fence(), holding.waited());
                             *this.phase = Phase::Holding(holding);
                         }
                         Err(error) => *this.phase = Phase::Invalid(Some(error)),

@@ -227,7 +227,7 @@ impl LockRequest {
         let mut acquiring = self.call.begin()?;
         let holding = std::future::poll_fn(|cx| acquiring.poll(cx)).await?;
         let (seat, observed) = (holding.seat(), &holding.client().shared().observed);
-        observed.acquired(&tracing::Span::none(), &seat.key, seat.fence(), holding.waited);
+        observed.acquired(&tracing::Span::none(), &seat.key, seat.fence(), holding.waited());
         Ok(LockGuard::new(holding))
     }
 

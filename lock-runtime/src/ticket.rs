@@ -157,7 +157,7 @@ impl Acquiring {
             seat: Arc::clone(&self.seat),
             id: self.id.take(),
             granted: now,
-            waited: now.since(self.arrived),
+            arrived: self.arrived,
         }
     }
 
@@ -202,7 +202,7 @@ pub(crate) struct Holding {
     seat: Arc<Seat>,
     id: Option<TicketId>,
     pub(crate) granted: Moment,
-    pub(crate) waited: Duration,
+    arrived: Moment,
 }
 
 impl Holding {
@@ -216,6 +216,11 @@ impl Holding {
 
     pub(crate) fn id(&self) -> Option<TicketId> {
         self.id
+    }
+
+    /// For how long it was waited for.
+    pub(crate) fn waited(&self) -> Duration {
+        self.granted.since(self.arrived)
     }
 
     /// Asks for a step of the body; if it may start, the seat is in a step from here on.

@@ -24,7 +24,13 @@ pub(super) struct Line {
     pub(super) releasing: u32,
     /// When the key was last known to be held; whoever came before that has waited for a busy key.
     held_at: Moment,
-    /// By order of arrival.
+    /// None if there never was anybody: most keys are nobody else's.
+    others: Option<Box<Others>>,
+}
+
+/// Those who neither ask nor hold, by order of arrival.
+#[derive(Debug, Default)]
+struct Others {
     queue: BTreeMap<u64, TicketId>,
     /// Those whose time to wait is over, and who wait only to hear whether the key is free.
     impatient: BTreeMap<u64, TicketId>,
@@ -32,7 +38,7 @@ pub(super) struct Line {
 
 impl Default for Line {
     fn default() -> Self {
-        Self { occupant: None, releasing: 0, held_at: Moment::MIN, queue: BTreeMap::new(), impatient: BTreeMap::new() }
+        Self { occupant: None, releasing: 0, held_at: Moment::MIN, others: None }
     }
 }
 
@@ -43,17 +49,17 @@ impl Line {
 
     /// Who has waited longest, of those whose time to wait is not over.
     pub(super) fn heir(&self) -> Option<TicketId> {
-        self.queue.values().next().copied()
+        self.others.as_ref()?.queue.values().next().copied()
     }
 
     pub(super) fn waiters(&self) -> usize {
-        self.queue.len()
+        self.others.as_ref().map_or(0, |others| others.queue.len())
     }
 
     fn pop(&mut self) -> Option<TicketId> {
-        let patient = self.queue.first_key_value().map_or(u64::MAX, |(&order, _)| order);
-        let impatient = self.impatient.first_key_value().map_or(u64::MAX, |(&order, _)| order);
-        let line = if patient < impatient { &mut self.queue } else { &mut self.impatient };
+        let Others { queue, impatient } = self.others.as_deref_mut()?;
+        let order = |line: &BTreeMap<u64, TicketId>| line.first_key_value().map_or(u64::MAX, |(&order, _)| order);
+        let line = if order(queue) < order(impatient) { queue } else { impatient };
         line.pop_first().map(|(_, id)| id)
     }
 }
@@ -65,9 +71,9 @@ impl<S: Clone> Core<S> {
         let Some(line) = self.lines.get_mut(&ticket.key) else { return };
         if line.occupant == Some(id) {
             line.occupant = None;
-        } else if let Stage::Waiting(waiting) = &ticket.stage {
-            line.queue.remove(&waiting.order);
-            line.impatient.remove(&waiting.order);
+        } else if let (Stage::Waiting(waiting), Some(others)) = (&ticket.stage, &mut line.others) {
+            others.queue.remove(&waiting.order);
+            others.impatient.remove(&waiting.order);
         }
     }
 
@@ -75,9 +81,10 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get(id) else { return };
         let Stage::Waiting(waiting) = &ticket.stage else { return };
         let line = self.lines.entry(ticket.key.clone()).or_default();
+        let others = line.others.get_or_insert_default();
         match waiting.turn {
-            Turn::InLine { impatient: true } => line.impatient.insert(waiting.order, id),
-            _ => line.queue.insert(waiting.order, id),
+            Turn::InLine { impatient: true } => others.impatient.insert(waiting.order, id),
+            _ => others.queue.insert(waiting.order, id),
         };
     }
 
@@ -122,7 +129,8 @@ impl<S: Clone> Core<S> {
         let Some(key) = self.tickets.get(winner).map(|ticket| &ticket.key) else { return };
         let Some(line) = self.lines.get_mut(key) else { return };
         line.held_at = line.held_at.max(sent.min(now));
-        let impatient: Vec<TicketId> = line.impatient.values().copied().collect();
+        let Some(others) = &line.others else { return };
+        let impatient: Vec<TicketId> = others.impatient.values().copied().collect();
         let heard: Vec<TicketId> = impatient.into_iter().filter(|&id| self.came_before(id, sent)).collect();
         for id in heard {
             self.refuse(now, id, Refusal::Busy);
