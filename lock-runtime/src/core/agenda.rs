@@ -67,6 +67,7 @@ impl Agenda {
         })
     }
 
+    #[cfg(any(test, feature = "proof"))]
     pub(super) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

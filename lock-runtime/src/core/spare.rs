@@ -14,6 +14,7 @@ impl<T> Default for Spare<T> {
 }
 
 impl<T> Spare<T> {
+    #[expect(clippy::unnecessary_box_returns, reason = "the box is what is spared")]
     pub(super) fn put_into(&mut self, value: T) -> Box<T> {
         match self.0.pop() {
             Some(mut spare) => {
