@@ -9,8 +9,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::attribute::{self, Calls};
 use crate::contestants::Outcome;
 use crate::cycles::{self, Cycles};
+use crate::polls::{self, Polls};
 
 /// What a child can be asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,6 +20,8 @@ pub(crate) enum Job {
     Cycles(Cycles),
     Held { url: String, trial: crate::held::Trial },
     Growth { url: String, job: crate::growth::Job },
+    Calls(Calls),
+    Polls(Polls),
 }
 
 /// Has a job done by a process of its own.
@@ -39,6 +43,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
         Job::Cycles(job) => json!(cycles::run(job)?),
         Job::Growth { url, job } => crate::growth::run(&url, job)?,
         Job::Held { url, trial } => serde_json::to_value(crate::held::run(&url, trial)?)?,
+        Job::Calls(job) => json!(attribute::run(job)?),
+        Job::Polls(job) => json!(polls::run(job)?),
     };
     println!("{seen}");
     Ok(())

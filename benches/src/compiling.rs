@@ -90,9 +90,10 @@ impl Dependency {
     /// Its line in a manifest.
     fn line(self) -> String {
         let ours = crate::root().join("lock-runtime");
+        let ours = ours.display();
         match self {
-            Self::Ours => format!("lock-runtime = {{ path = {ours:?} }}"),
-            Self::OursWithoutRedis => format!("lock-runtime = {{ path = {ours:?}, default-features = false }}"),
+            Self::Ours => format!("lock-runtime = {{ path = \"{ours}\" }}"),
+            Self::OursWithoutRedis => format!("lock-runtime = {{ path = \"{ours}\", default-features = false }}"),
             Self::Rslock => "rslock = { version = \"0.10.0\", features = [\"tokio-comp\"] }".to_owned(),
             Self::Rlock => "rlock = \"0.2.0\"".to_owned(),
             Self::DistributedLockRedis => "distributed-lock-redis = \"0.2.0\"".to_owned(),

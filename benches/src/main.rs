@@ -13,6 +13,7 @@
 
 #![allow(clippy::cast_precision_loss, reason = "no figure here has more than a few digits")]
 
+mod attribute;
 mod child;
 mod clock;
 mod compiling;
@@ -28,6 +29,7 @@ mod held;
 mod holds;
 mod machine;
 mod plot;
+mod polls;
 mod progress;
 mod report;
 mod rounds;
@@ -52,6 +54,8 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
   contended    waiters of several processes for one lock
   held         very many locks in one process
   growth       what one lock costs among many
+  attribute    an annotated function by itself, on the memory store
+  polls        what a lock adds to each poll of a body
   compiling    how long a program that depends on it takes to compile
 
   --short      one short round, to see that everything works; its times mean nothing";
@@ -67,12 +71,14 @@ pub(crate) enum Extent {
 type Bench = fn(Extent, &Server) -> Section;
 
 /// All there are, in the order of the report.
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 8] = [
     ("uncontended", uncontended::bench),
     ("delayed", delayed::bench),
     ("contended", contended::bench),
     ("held", held::bench),
     ("growth", growth::bench),
+    ("attribute", attribute::bench),
+    ("polls", polls::bench),
     ("compiling", compiling::bench),
 ];
 

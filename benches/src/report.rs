@@ -96,6 +96,7 @@ impl Unit {
     fn shown(self, value: f64) -> String {
         match self {
             Self::Time if value >= 1e10 => format!("{} s", number(value / 1e9)),
+            Self::Time if value < 1e3 => format!("{} ns", number(value)),
             Self::Time if value >= 1e7 => format!("{} ms", number(value / 1e6)),
             Self::Time => format!("{} µs", number(value / 1e3)),
             Self::Number => number(value),
@@ -353,6 +354,7 @@ mod tests {
     fn numbers_have_three_digits() {
         let shown = [0.012_34, 2.046, 15.55, 123.4, 98_765.4, 3.0, 20.0].map(number);
         assert_eq!(shown, ["0.012", "2.05", "15.6", "123", "98765", "3", "20"]);
-        assert_eq!([950_000.0, 1e8, 1.5e10].map(|time| Unit::Time.shown(time)), ["950 µs", "100 ms", "15 s"]);
+        let times = [47.0, 950_000.0, 1e8, 1.5e10].map(|time| Unit::Time.shown(time));
+        assert_eq!(times, ["47 ns", "950 µs", "100 ms", "15 s"]);
     }
 }
