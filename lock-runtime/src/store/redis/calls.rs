@@ -2,6 +2,8 @@
 //!
 //! Written straight into the command, which is made large enough at once. Absent on purpose: sending it.
 
+use std::time::Duration;
+
 use ::redis::{Cmd, ToRedisArgs};
 
 use super::names::{EntryText, Names, TokenText, keep_ms, ttl_ms};
@@ -168,6 +170,14 @@ pub(super) struct Renewing<'a> {
     pub(super) batch: &'a [Renewal],
 }
 
+impl Renewing<'_> {
+    /// The ttl of all of them, if it is the same: nearly always, and then it is said once.
+    fn common_ttl(&self) -> Option<Duration> {
+        let first = self.batch.first()?.ttl;
+        self.batch.iter().all(|renewal| renewal.ttl == first).then_some(first)
+    }
+}
+
 impl Arguments for Renewing<'_> {
     fn keys(&self) -> usize {
         self.batch.len() + 1
@@ -185,8 +195,13 @@ impl Arguments for Renewing<'_> {
         if let Some(first) = self.batch.first() {
             command.arg(self.names.never(&first.key));
         }
+        let common = self.common_ttl();
+        optional(command, common.map(ttl_ms));
         for renewal in self.batch {
-            command.arg(TokenText(renewal.token)).arg(ttl_ms(renewal.ttl));
+            command.arg(TokenText(renewal.token));
+            if common.is_none() {
+                command.arg(ttl_ms(renewal.ttl));
+            }
         }
     }
 }

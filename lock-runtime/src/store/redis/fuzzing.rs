@@ -22,6 +22,9 @@ pub fn read_any_reply(bytes: &[u8]) {
     if let Ok(true) = reply::freed(value.clone()) {
         assert_eq!(value, Value::Int(1));
     }
+    if let (Value::Int(all), Ok(renewed)) = (&value, reply::renewed(value.clone(), 2)) {
+        assert_eq!((*all, renewed.len()), (2, 2));
+    }
     if let Value::Array(parts) = &value {
         let renewed = reply::renewed(value.clone(), parts.len()).unwrap_or_default();
         for (answer, part) in renewed.iter().zip(parts) {

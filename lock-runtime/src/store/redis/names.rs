@@ -13,12 +13,14 @@ use crate::key::LockKey;
 use crate::store::{Entry, ListenerId, Token};
 
 /// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
-const LONGEST_MS: u128 = 100 * 365 * 24 * 3600 * 1000;
+const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
 /// No lock key holds a control character, so that no lock's name ends like this.
 const NEVER: &str = "\u{1}";
 
 const QUEUE: &str = ":queue";
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// How keys are named in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,9 +131,19 @@ impl TokenText {
 
 impl ToRedisArgs for TokenText {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        // A command is memory, and writing to memory never fails.
-        let _ = write!(out.writer_for_next_arg(), "{:032x}", self.0.bits());
+        out.write_arg(&digits(self.0.bits()));
     }
+}
+
+/// 32 lower-case hexadecimal digits, as `{:032x}` writes them by way of much machinery; a client that renews very many
+/// leases does little else.
+fn digits(bits: u128) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bits.to_be_bytes()) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    digits
 }
 
 /// An entry as it stands in a queue: the same for as long as its token waits.
@@ -157,8 +169,9 @@ pub(super) fn ttl_ms(ttl: Duration) -> u64 {
 
 /// What is left to keep, in whole milliseconds, rounded up; zero frees the key.
 pub(super) fn keep_ms(keep: Duration) -> u64 {
-    let ms = keep.as_nanos().div_ceil(1_000_000).min(LONGEST_MS);
-    u64::try_from(ms).unwrap_or(u64::MAX)
+    // Without a division of 128 bits, which a renewal of very many leases would notice.
+    let whole = keep.as_secs().saturating_mul(1000).saturating_add(keep.subsec_nanos().div_ceil(1_000_000).into());
+    whole.min(LONGEST_MS)
 }
 
 #[cfg(test)]
@@ -197,6 +210,8 @@ mod tests {
     #[test]
     fn tokens_have_32_digits() {
         assert_eq!(text(TokenText(Token::from_bits(0xab))), format!("{:0>32}", "ab"));
+        let token = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210_u128;
+        assert_eq!(text(TokenText(Token::from_bits(token))), format!("{token:032x}"));
         assert_eq!(text(TokenText(Token::from_bits(u128::MAX))).len(), TokenText::LEN);
     }
 

@@ -124,6 +124,7 @@ fn hexadecimal(digits: &str) -> Option<u128> {
 /// Reads the reply to a batch of this many renewals; the outer error is about all of them.
 pub(super) fn renewed(reply: Value, batch: usize) -> Result<Vec<Result<Renewed, RedisError>>, RedisError> {
     match reply.extract_error()? {
+        Value::Int(all) if usize::try_from(all) == Ok(batch) => Ok(vec![Ok(Renewed::Renewed); batch]),
         Value::Array(parts) if parts.len() == batch => Ok(parts.into_iter().map(renewed_one).collect()),
         _ => Err(strange("the renewal script")),
     }
@@ -307,6 +308,8 @@ mod tests {
         assert!(answers[3].is_err());
         assert!(renewed(refusal("NOPERM x"), 4).is_err());
         assert!(renewed(Value::Array(vec![Value::Int(1)]), 4).is_err());
+        assert_eq!(renewed(Value::Int(3), 3).expect("an answer"), vec![Ok(Renewed::Renewed); 3]);
+        assert!(renewed(Value::Int(2), 3).is_err() && renewed(Value::Int(-1), 3).is_err());
     }
 
     #[test]

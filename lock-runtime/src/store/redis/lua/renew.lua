@@ -1,8 +1,8 @@
 -- Makes many leases last longer, each answered for by itself; never creates a key, never shortens a lease.
 -- PEXPIRE, unlike SET, works on a full server.
 -- KEYS  1 to n locks, n + 1 a name that never exists
--- ARGV  token and ttl in ms of each lock in turn
--- Reply one for each lock: 1 renewed, 0 the token does not hold it, else an error's text
+-- ARGV  1 ttl in ms of all of them, then their tokens; or 1 empty, then token and ttl in ms of each lock in turn
+-- Reply n if all are renewed; else one for each lock: 1 renewed, 0 the token does not hold it, else an error's text
 
 local function renewed(lock, token, ttl)
   local holder = redis.pcall('GET', lock)
@@ -20,10 +20,19 @@ local function renewed(lock, token, ttl)
   return type(set) == 'table' and set.err or set
 end
 
-local replies, stranger = {}, false
-for i = 1, #KEYS - 1 do
-  replies[i] = renewed(KEYS[i], ARGV[2 * i - 1], ARGV[2 * i])
+local locks, common = #KEYS - 1, ARGV[1] ~= ''
+local replies, all, stranger = {}, true, false
+for i = 1, locks do
+  if common then
+    replies[i] = renewed(KEYS[i], ARGV[i + 1], ARGV[1])
+  else
+    replies[i] = renewed(KEYS[i], ARGV[2 * i], ARGV[2 * i + 1])
+  end
+  all = all and replies[i] == 1
   stranger = stranger or replies[i] == 0
+end
+if all then
+  return locks
 end
 if stranger then
   redis.call('DEL', KEYS[#KEYS]) -- a replica answers READONLY here instead of a false no
