@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::clock;
@@ -269,6 +270,13 @@ impl LockGuard {
     pub async fn release(self) -> Result<Released, LockError> {
         let key = self.key().clone();
         let patience = self.holding.client().shared().operation_timeout;
+        // Nobody is woken who is not registered.
+        let seat = Arc::clone(self.holding.seat());
+        std::future::poll_fn(|cx| {
+            seat.register(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
         let mut releasing = self.holding.release(|now| now + patience);
         let outcome = std::future::poll_fn(|cx| releasing.poll(cx)).await;
         outcome.map_err(|error| LockError::Unavailable { key, source: error.into() })

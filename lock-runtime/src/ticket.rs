@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::clock::{self, Moment};
-use crate::core::{Given, Giving, LineId, Refusal, ReleaseStep, Step, Terms, TicketId};
+use crate::core::{Given, Giving, Refusal, ReleaseStep, Step, Terms, TicketId};
 use crate::enclosing;
 use crate::error::{LockError, LossReason};
 use crate::lines::Line;
@@ -39,14 +39,20 @@ impl<T> Sent<T> {
 pub(crate) struct Acquiring {
     client: Client,
     seat: Arc<Seat>,
-    terms: Terms,
-    /// None before the first poll.
-    id: Option<TicketId>,
-    arrived: Moment,
-    /// With the token that it asks for.
-    sent: Option<(Token, Sent<Acquired>)>,
-    /// What carried the last answer.
-    line: Option<Arc<Line>>,
+    ticket: Ticket,
+}
+
+/// One place for what is needed before it comes and what is needed after, since the future of every call has it.
+enum Ticket {
+    /// It comes in its first poll.
+    NotYet(Terms),
+    Come {
+        arrived: Moment,
+        /// None once it is over.
+        id: Option<TicketId>,
+        /// With the token that it asks for.
+        sent: Option<(Token, Sent<Acquired>)>,
+    },
 }
 
 /// An answer to what was sent at `sent` for a token.
@@ -54,11 +60,13 @@ struct Answer {
     token: Token,
     sent: Moment,
     result: Result<Acquired, StoreError>,
+    /// What carried it.
+    line: Arc<Line>,
 }
 
 impl Acquiring {
     pub(crate) fn new(client: Client, seat: Arc<Seat>, terms: Terms) -> Self {
-        Self { client, seat, terms, id: None, arrived: Moment::MIN, sent: None, line: None }
+        Self { client, seat, ticket: Ticket::NotYet(terms) }
     }
 
     pub(crate) fn seat(&self) -> &Arc<Seat> {
@@ -75,7 +83,7 @@ impl Acquiring {
                 // Whatever changes from now on wakes this task.
                 return Poll::Pending;
             }
-            let line = self.line();
+            let line = self.line(answer.as_ref());
             let (now, step) = match self.step(line.as_deref(), answer) {
                 Ok(step) => step,
                 Err(error) => return Poll::Ready(Err(error)),
@@ -83,21 +91,21 @@ impl Acquiring {
             match (step, line) {
                 (Step::Ask(ask), Some(line)) => {
                     let (token, operation) = (ask.token, line.session.acquire(ask));
-                    self.sent = Some((token, Sent { at: now, line, operation }));
+                    self.send(token, Sent { at: now, line, operation });
                 }
                 (Step::Look(look), Some(line)) => {
                     let (token, operation) = (look.token, line.session.look(look));
-                    self.sent = Some((token, Sent { at: now, line, operation }));
+                    self.send(token, Sent { at: now, line, operation });
                 }
                 (Step::Granted { fence, until }, _) => return Poll::Ready(Ok(self.hold(now, fence, until))),
                 (Step::Refused(refusal), _) => {
-                    self.id = None;
+                    self.take_id();
                     return Poll::Ready(Err(self.refused(now, refusal)));
                 }
                 (Step::Asking, _) => return Poll::Pending,
                 _ => {
                     // Whatever this task sent is the core's business no more.
-                    self.sent = None;
+                    self.forget_sent();
                     return Poll::Pending;
                 }
             }
@@ -105,49 +113,65 @@ impl Acquiring {
         }
     }
 
-    /// What the store answered, if it has, to what this task sent.
-    fn answer(&mut self, cx: &mut Context<'_>) -> Option<Answer> {
-        let (token, sent) = self.sent.as_mut()?;
-        let Poll::Ready(result) = sent.poll(cx) else { return None };
-        let (token, sent) = (*token, sent.at);
-        self.line = self.sent.take().map(|(_, sent)| sent.line);
-        Some(Answer { token, sent, result })
+    fn send(&mut self, token: Token, operation: Sent<Acquired>) {
+        if let Ticket::Come { sent, .. } = &mut self.ticket {
+            *sent = Some((token, operation));
+        }
     }
 
-    /// The line that the last answer came over, else that of the runtime that this is called on.
-    fn line(&mut self) -> Option<Arc<Line>> {
-        self.line.take().filter(|line| line.is_usable()).or_else(|| self.client.shared().lines.here())
+    fn forget_sent(&mut self) {
+        if let Ticket::Come { sent, .. } = &mut self.ticket {
+            *sent = None;
+        }
+    }
+
+    fn take_id(&mut self) -> Option<TicketId> {
+        if let Ticket::Come { id, .. } = &mut self.ticket { id.take() } else { None }
+    }
+
+    /// What the store answered, if it has, to what this task sent.
+    fn answer(&mut self, cx: &mut Context<'_>) -> Option<Answer> {
+        let Ticket::Come { sent: Some((token, sent)), .. } = &mut self.ticket else { return None };
+        let Poll::Ready(result) = sent.poll(cx) else { return None };
+        let answer = Answer { token: *token, sent: sent.at, result, line: Arc::clone(&sent.line) };
+        self.forget_sent();
+        Some(answer)
+    }
+
+    /// The line that an answer came over, else that of the runtime that this is called on.
+    fn line(&self, answer: Option<&Answer>) -> Option<Arc<Line>> {
+        let carried = answer.map(|answer| &answer.line).filter(|line| line.is_usable());
+        carried.cloned().or_else(|| self.client.shared().lines.here())
     }
 
     /// Tells the core and asks it; the ticket arrives with the first question.
     fn step(&mut self, line: Option<&Line>, answer: Option<Answer>) -> Result<(Moment, Step), LockError> {
         let via = line.map(Line::via);
-        if let Some(id) = self.id {
+        if let Ticket::Come { id: Some(id), .. } = self.ticket {
             return Ok(self.client.shared().with(|core, now| {
-                if let Some(Answer { token, sent, result }) = answer {
+                if let Some(Answer { token, sent, result, .. }) = answer {
                     core.answered(now, id, token, sent, result);
                 }
                 (now, core.next(now, id, via))
             }));
         }
+        let Ticket::NotYet(terms) = self.ticket else { unreachable!("an acquire was polled after it had ended") };
         let key = &self.seat.key;
         if enclosing::holds(&self.seat.place, key) {
             return Err(LockError::AlreadyHeld { key: key.clone() });
         }
         let token = new_token().map_err(|source| LockError::Unavailable { key: key.clone(), source: source.into() })?;
-        let (seat, terms) = (Arc::clone(&self.seat), self.terms);
+        let seat = Arc::clone(&self.seat);
         let (now, arrival) = self.client.shared().with(|core, now| {
             let arrival = core.arrive(now, seat.key.clone(), token, terms, seat);
             (now, arrival.map(|id| (id, core.next(now, id, via))))
         });
-        self.arrived = now;
-        match arrival {
-            Ok((id, step)) => {
-                self.id = Some(id);
-                Ok((now, step))
-            }
-            Err(refusal) => Ok((now, Step::Refused(refusal))),
-        }
+        let (id, step) = match arrival {
+            Ok((id, step)) => (Some(id), step),
+            Err(refusal) => (None, Step::Refused(refusal)),
+        };
+        self.ticket = Ticket::Come { arrived: now, id, sent: None };
+        Ok((now, step))
     }
 
     fn hold(&mut self, now: Moment, fence: u64, until: Moment) -> Holding {
@@ -155,9 +179,16 @@ impl Acquiring {
         Holding {
             client: self.client.clone(),
             seat: Arc::clone(&self.seat),
-            id: self.id.take(),
+            id: self.take_id(),
             granted: now,
-            arrived: self.arrived,
+            arrived: self.arrived(now),
+        }
+    }
+
+    fn arrived(&self, now: Moment) -> Moment {
+        match self.ticket {
+            Ticket::Come { arrived, .. } => arrived,
+            Ticket::NotYet(_) => now,
         }
     }
 
@@ -167,7 +198,7 @@ impl Acquiring {
         match refusal {
             Refusal::Busy => {
                 observed.busy(&key);
-                LockError::Busy { key, waited: now.since(self.arrived) }
+                LockError::Busy { key, waited: now.since(self.arrived(now)) }
             }
             Refusal::Unavailable(error) => {
                 observed.unavailable(&key, &error);
@@ -181,8 +212,8 @@ impl Acquiring {
 impl Drop for Acquiring {
     fn drop(&mut self) {
         // What was sent goes first, so that the release is behind it.
-        self.sent = None;
-        if let Some(id) = self.id {
+        self.forget_sent();
+        if let Some(id) = self.take_id() {
             self.client.shared().with(|core, now| core.left(now, id));
         }
     }
@@ -239,7 +270,7 @@ impl Holding {
         }
     }
 
-    /// Gives the lease back, awaited until then.
+    /// Gives the lease back, awaited until then. Whoever awaits it is registered with the seat already.
     pub(crate) fn release(mut self, awaited: impl FnOnce(Moment) -> Moment) -> Releasing {
         self.seat.end();
         let (client, seat, id) = (self.client.clone(), Arc::clone(&self.seat), self.id.take());
@@ -251,9 +282,12 @@ impl Holding {
                 (now, core.release_next(now, id, via))
             })
         });
-        // To stand by is decided anew in the first poll: before it nobody can be woken.
-        let next = step.filter(|(_, step)| matches!(step, ReleaseStep::Send(_) | ReleaseStep::Done(_)));
-        Releasing { client, seat, id, next, line, sent: None }
+        let given_back = match (step, line) {
+            (Some((at, ReleaseStep::Send(giving))), Some(line)) => Some(SentBack::new(at, line, giving)),
+            (Some((_, ReleaseStep::Done(outcome))), _) => Some(SentBack::Settled(outcome)),
+            _ => None,
+        };
+        Releasing { client, seat, id, is_new: true, sent: given_back }
     }
 }
 
@@ -271,16 +305,23 @@ pub(crate) struct Releasing {
     client: Client,
     seat: Arc<Seat>,
     id: Option<TicketId>,
-    /// What the core said when it was told, before the first poll.
-    next: Option<(Moment, ReleaseStep)>,
-    line: Option<Arc<Line>>,
+    /// The core has just been asked.
+    is_new: bool,
     sent: Option<SentBack>,
 }
 
-/// How this task gave a token back. Two kinds, since a box around either would be an allocation on the short way.
+/// How this task gave a token back. Several kinds, since a box around any would be an allocation on the short way.
 enum SentBack {
     Release(Sent<Released>),
     Turn(Sent<Turned>),
+    /// Without a word to the store.
+    Settled(Result<Released, StoreError>),
+}
+
+/// What was answered, and by whom.
+struct GivenBack {
+    line: Arc<Line>,
+    result: Result<Given, StoreError>,
 }
 
 impl SentBack {
@@ -297,18 +338,13 @@ impl SentBack {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Given, StoreError>> {
-        match self {
-            Self::Release(sent) => sent.poll(cx).map_ok(Given::Released),
-            Self::Turn(sent) => sent.poll(cx).map_ok(Given::Turned),
-        }
-    }
-
-    fn line(&self) -> LineId {
-        match self {
-            Self::Release(sent) => sent.line.id,
-            Self::Turn(sent) => sent.line.id,
-        }
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<GivenBack> {
+        let (polled, line) = match self {
+            Self::Release(sent) => (sent.poll(cx).map_ok(Given::Released), &sent.line),
+            Self::Turn(sent) => (sent.poll(cx).map_ok(Given::Turned), &sent.line),
+            Self::Settled(_) => return Poll::Pending,
+        };
+        polled.map(|result| GivenBack { line: Arc::clone(line), result })
     }
 }
 
@@ -316,22 +352,21 @@ impl Releasing {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
         let Some(id) = self.id else { return Poll::Ready(Ok(Released::NotOurs)) };
         self.seat.register(cx.waker());
-        let mut is_new = false;
+        let mut is_new = std::mem::take(&mut self.is_new);
         loop {
+            if let Some(SentBack::Settled(outcome)) = &self.sent {
+                let outcome = outcome.clone();
+                return Poll::Ready(self.over(outcome));
+            }
             let answer = self.answer(cx);
             if is_new && answer.is_none() {
                 // Whatever changes from now on wakes this task.
                 return Poll::Pending;
             }
-            let (at, step) = self.next.take().unwrap_or_else(|| self.step(id, answer));
-            match (step, self.line.clone()) {
+            let (at, line, step) = self.step(id, answer);
+            match (step, line) {
                 (ReleaseStep::Send(giving), Some(line)) => self.sent = Some(SentBack::new(at, line, giving)),
-                (ReleaseStep::Done(outcome), _) => {
-                    self.id = None;
-                    self.sent = None;
-                    self.observe(&outcome);
-                    return Poll::Ready(outcome);
-                }
+                (ReleaseStep::Done(outcome), _) => return Poll::Ready(self.over(outcome)),
                 (ReleaseStep::Sending, _) => return Poll::Pending,
                 _ => {
                     self.sent = None;
@@ -342,26 +377,33 @@ impl Releasing {
         }
     }
 
-    /// What the store answered, if it has, and over which line.
-    fn answer(&mut self, cx: &mut Context<'_>) -> Option<(LineId, Result<Given, StoreError>)> {
-        let sent = self.sent.as_mut()?;
-        let Poll::Ready(answer) = sent.poll(cx) else { return None };
-        let via = sent.line();
+    /// What the store answered, if it has, to what this task sent.
+    fn answer(&mut self, cx: &mut Context<'_>) -> Option<GivenBack> {
+        let Poll::Ready(answer) = self.sent.as_mut()?.poll(cx) else { return None };
         self.sent = None;
-        Some((via, answer))
+        Some(answer)
     }
 
     /// Tells the core and asks it.
-    fn step(&mut self, id: TicketId, answer: Option<(LineId, Result<Given, StoreError>)>) -> (Moment, ReleaseStep) {
+    fn step(&mut self, id: TicketId, answer: Option<GivenBack>) -> (Moment, Option<Arc<Line>>, ReleaseStep) {
         let shared = self.client.shared();
-        self.line = self.line.take().filter(|line| line.is_usable()).or_else(|| shared.lines.here());
-        let via = self.line.as_deref().map(|line| line.id);
-        shared.with(|core, now| {
-            if let Some((via, answer)) = answer {
-                core.released(now, id, Some(via), answer);
+        let carried = answer.as_ref().map(|answer| &answer.line).filter(|line| line.is_usable());
+        let line = carried.cloned().or_else(|| shared.lines.here());
+        let via = line.as_deref().map(|line| line.id);
+        let (at, step) = shared.with(|core, now| {
+            if let Some(GivenBack { line, result }) = answer {
+                core.released(now, id, Some(line.id), result);
             }
             (now, core.release_next(now, id, via))
-        })
+        });
+        (at, line, step)
+    }
+
+    fn over(&mut self, outcome: Result<Released, StoreError>) -> Result<Released, StoreError> {
+        self.id = None;
+        self.sent = None;
+        self.observe(&outcome);
+        outcome
     }
 
     fn observe(&self, outcome: &Result<Released, StoreError>) {
