@@ -74,7 +74,7 @@ pub(crate) struct Called {
 
 /// Runs it, and tells what it saw.
 pub(crate) fn bench(extent: Extent, _server: &Server) -> Section {
-    let (rounds, batches) = if extent == Extent::Full { (9, 1000) } else { (1, 5) };
+    let (rounds, batches) = if extent == Extent::Full { (9, 300) } else { (1, 5) };
     let samples = rounds::run(rounds, &Way::ALL, |way| child::ask::<Called>(&Job::Calls(Calls { way, batches })));
     let failures: Vec<String> =
         samples.failures().iter().map(|(way, round, why)| format!("round {round}, {way}: {why}")).collect();
