@@ -5,6 +5,7 @@
 //! What threads do to it at once is tried in every order: `interleavings.rs` compiles this file once more, so that what
 //! it shares state by comes from `super`.
 
+use std::ptr;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -15,12 +16,15 @@ use crate::error::LossReason;
 use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
 
-use super::sync::{AtomicBool, AtomicU8, AtomicU64, Mutex, Ordering, enter, fence};
+use super::sync::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, Ordering, enter, fence};
 
 /// `until` of a lease that has ended: before every moment, and never raised again.
 const ENDED: u64 = 0;
 /// `until` before the grant.
 const NOT_YET: u64 = 1;
+
+/// The address of no table.
+const NOBODY: usize = 0;
 
 #[derive(Debug)]
 pub(crate) struct Seat {
@@ -32,6 +36,8 @@ pub(crate) struct Seat {
     loss: AtomicU8,
     in_step: AtomicBool,
     waker: Mutex<Option<Waker>>,
+    /// The addresses of what is in `waker`: data and table. No table, no waker.
+    registered: (AtomicUsize, AtomicUsize),
     changed: Notify,
 }
 
@@ -45,6 +51,7 @@ impl Seat {
             loss: AtomicU8::new(0),
             in_step: AtomicBool::new(false),
             waker: Mutex::new(None),
+            registered: (AtomicUsize::new(NOBODY), AtomicUsize::new(NOBODY)),
             changed: Notify::new(),
         })
     }
@@ -127,19 +134,30 @@ impl Seat {
         self.in_step.load(Ordering::Acquire)
     }
 
-    /// Whom to wake; the task's last word counts.
+    /// Whom to wake; the task's last word counts. Only the one task that has the seat calls this, poll by poll.
+    ///
+    /// The mutex is not entered for a waker that is there already. It may be about to be taken just then; but whoever
+    /// takes it says so before it wakes, and so the poll that this wake leads to registers anew.
     pub(crate) fn register(&self, waker: &Waker) {
-        let mut slot = enter(&self.waker);
-        if slot.as_ref().is_some_and(|current| current.will_wake(waker)) {
+        let (data, table) = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
+        let (known_data, known_table) = &self.registered;
+        if known_table.load(Ordering::Acquire) == table && known_data.load(Ordering::Relaxed) == data {
             return;
         }
+        let mut slot = enter(&self.waker);
         let old = slot.replace(waker.clone());
+        known_data.store(data, Ordering::Relaxed);
+        known_table.store(table, Ordering::Release);
         drop(slot);
         drop(old);
     }
 
     pub(crate) fn wake(&self) {
-        let waker = enter(&self.waker).take();
+        let waker = {
+            let mut slot = enter(&self.waker);
+            self.registered.1.store(NOBODY, Ordering::Release);
+            slot.take()
+        };
         if let Some(waker) = waker {
             waker.wake();
         }

@@ -1,7 +1,7 @@
 //! What a seat shares state by. `interleavings.rs` has a module of the same names that are loom's.
 
 pub(crate) use std::sync::Mutex;
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 
 pub(crate) use crate::mutex::enter;
 

@@ -1,9 +1,8 @@
 //! Each test runs in threads as they come and, by `interleavings.rs`, in every order that they could come in.
 
-use std::sync::atomic::AtomicBool as Flag;
 use std::task::Wake;
 
-use super::super::sync::{model, thread};
+use super::super::sync::{AtomicBool, model, thread};
 use super::*;
 
 const FENCE: u64 = 7;
@@ -35,18 +34,29 @@ fn at_once<A: Send + 'static, B>(
     (thread.join().expect("no panic there"), here)
 }
 
-#[derive(Default)]
-struct Woken(Flag);
+struct Woken(AtomicBool);
+
+impl Default for Woken {
+    fn default() -> Self {
+        Self(AtomicBool::new(false))
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
+        // Not a store: loom lets a swap overlook one, and no executor does.
+        self.0.swap(true, Ordering::SeqCst);
     }
 }
 
 impl Woken {
     fn is(&self) -> bool {
         self.0.load(Ordering::SeqCst)
+    }
+
+    /// What an executor asks before it polls again.
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
     }
 }
 
@@ -163,6 +173,34 @@ fn a_body_that_found_its_lease_alive_is_woken_by_a_loss() {
             seat.start_step(at(5))
         };
         let (alive, ()) = at_once(&seat, poll, |seat| seat.lose(LossReason::Stolen));
+        assert!(!alive || woken.is(), "a loss that nobody was woken for");
+    });
+}
+
+/// A wake takes the waker away; the poll that it leads to has to bring it back, also when it looks the same.
+#[test]
+fn a_body_that_was_woken_before_is_woken_by_a_loss_too() {
+    model(|| {
+        let (seat, woken) = (granted(10), Arc::new(Woken::default()));
+        let waker = Waker::from(Arc::clone(&woken));
+        seat.register(&waker);
+        let executor = |seat: &Seat| {
+            let poll = || {
+                seat.register(&waker);
+                let alive = seat.start_step(at(5));
+                if alive {
+                    seat.end_step();
+                }
+                alive
+            };
+            let alive = poll();
+            if alive && woken.take() { poll() } else { alive }
+        };
+        let wakes = |seat: &Seat| {
+            seat.wake();
+            seat.lose(LossReason::Stolen);
+        };
+        let ((), alive) = at_once(&seat, wakes, executor);
         assert!(!alive || woken.is(), "a loss that nobody was woken for");
     });
 }
