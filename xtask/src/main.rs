@@ -27,9 +27,10 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
           With arguments, `cargo xtask test -p lock-tests store`, only those tests are run.
-  bench   gets a redis-server if it is missing, then measures against peers and floors, a few minutes long:
-          `contended`, waiters of several processes for one lock. Writes target/bench/NAME.md and NAME.json.
-          With --short it only sees that everything works, in seconds.
+  bench   gets a redis-server if it is missing, then measures against peers and floors, a quarter of an hour long;
+          NAME is one of `uncontended`, `delayed`, `contended`, `held`, `growth`, `attribute`, `polls`, `compiling`.
+          Writes target/bench/report.md, and beside it plots and all samples.
+          With --short it only sees that everything works, in a minute or so.
   simulate
           runs fleets of the library's core without sockets or time, 20000 of them, or for so many minutes, or one of them
           for a reader. The last line is the verdict; --help lists all that can be said.

@@ -196,11 +196,11 @@ fn a_body_that_was_woken_before_is_woken_by_a_loss_too() {
             let alive = poll();
             if alive && woken.take() { poll() } else { alive }
         };
-        let wakes = |seat: &Seat| {
+        let loss = |seat: &Seat| {
             seat.wake();
             seat.lose(LossReason::Stolen);
         };
-        let ((), alive) = at_once(&seat, wakes, executor);
+        let ((), alive) = at_once(&seat, loss, executor);
         assert!(!alive || woken.is(), "a loss that nobody was woken for");
     });
 }
