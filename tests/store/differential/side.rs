@@ -70,7 +70,7 @@ impl Side {
                     token,
                     keep: *keeps,
                     leave: leaves.then(|| entry(token)),
-                    contended: *keeps == None,
+                    contended: keeps.is_none(),
                 };
                 (format!("{:?}", session.release(release).await), None, None)
             }
