@@ -4,10 +4,10 @@
 //! open, and where there is no runtime, the keeper serves.
 //! Must stay true: nobody waits for a runtime's line; a line that fails is replaced without a word.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
+use std::{fmt, io};
 
 use foldhash::HashMap;
 use tokio::runtime::{Handle, Id};
@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 use crate::clock::{self, Moment};
 use crate::core::{LineId, Via};
 use crate::mutex::enter;
-use crate::store::{Grant, Listener, ListenerId, Session, Store, StoreError};
+use crate::random::Portion;
+use crate::store::{Grant, Listener, ListenerId, Session, Store, StoreError, Token};
 
 /// A line is replaced after this many operations in a row without an answer: a connection whose peer is gone says nothing.
 const TIME_OUTS: u32 = 2;
@@ -33,11 +34,18 @@ pub(crate) struct Line {
     /// The name under which the store tells of grants over it, if it does.
     listener: Option<ListenerId>,
     pub(crate) session: Arc<dyn Session>,
+    /// What tokens are made of that are first sent over it.
+    random: Portion,
     time_outs: AtomicU32,
     failed: Notify,
 }
 
 impl Line {
+    /// A token that nobody else has.
+    pub(crate) fn new_token(&self) -> io::Result<Token> {
+        self.random.bits().map(Token::from_bits)
+    }
+
     /// It, as the core knows it.
     pub(crate) fn via(&self) -> Via {
         Via { line: self.id, listener: self.listener }
@@ -182,7 +190,14 @@ impl Drop for Lines {
 }
 
 fn new_line(id: LineId, listener: Option<ListenerId>, session: Arc<dyn Session>) -> Arc<Line> {
-    Arc::new(Line { id, listener, session, time_outs: AtomicU32::new(0), failed: Notify::new() })
+    Arc::new(Line {
+        id,
+        listener,
+        session,
+        random: Portion::default(),
+        time_outs: AtomicU32::new(0),
+        failed: Notify::new(),
+    })
 }
 
 /// Opens a runtime's line and stays until it fails or the runtime ends; then the runtime has none.

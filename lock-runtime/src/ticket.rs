@@ -60,8 +60,6 @@ struct Answer {
     token: Token,
     sent: Moment,
     result: Result<Acquired, StoreError>,
-    /// What carried it.
-    line: Arc<Line>,
 }
 
 impl Acquiring {
@@ -78,12 +76,12 @@ impl Acquiring {
         self.seat.register(cx.waker());
         let mut is_new = false;
         loop {
-            let answer = self.answer(cx);
+            let (answer, carried) = self.answer(cx).unzip();
             if is_new && answer.is_none() {
                 // Whatever changes from now on wakes this task.
                 return Poll::Pending;
             }
-            let line = self.line(answer.as_ref());
+            let line = usable_or_here(carried, &self.client);
             let (now, step) = match self.step(line.as_deref(), answer) {
                 Ok(step) => step,
                 Err(error) => return Poll::Ready(Err(error)),
@@ -129,19 +127,12 @@ impl Acquiring {
         if let Ticket::Come { id, .. } = &mut self.ticket { id.take() } else { None }
     }
 
-    /// What the store answered, if it has, to what this task sent.
-    fn answer(&mut self, cx: &mut Context<'_>) -> Option<Answer> {
-        let Ticket::Come { sent: Some((token, sent)), .. } = &mut self.ticket else { return None };
-        let Poll::Ready(result) = sent.poll(cx) else { return None };
-        let answer = Answer { token: *token, sent: sent.at, result, line: Arc::clone(&sent.line) };
-        self.forget_sent();
-        Some(answer)
-    }
-
-    /// The line that an answer came over, else that of the runtime that this is called on.
-    fn line(&self, answer: Option<&Answer>) -> Option<Arc<Line>> {
-        let carried = answer.map(|answer| &answer.line).filter(|line| line.is_usable());
-        carried.cloned().or_else(|| self.client.shared().lines.here())
+    /// What the store answered, if it has, to what this task sent, and what carried it.
+    fn answer(&mut self, cx: &mut Context<'_>) -> Option<(Answer, Arc<Line>)> {
+        let Ticket::Come { sent: slot, .. } = &mut self.ticket else { return None };
+        let Poll::Ready(result) = slot.as_mut()?.1.poll(cx) else { return None };
+        let (token, Sent { at: sent, line, .. }) = slot.take()?;
+        Some((Answer { token, sent, result }, line))
     }
 
     /// Tells the core and asks it; the ticket arrives with the first question.
@@ -149,7 +140,7 @@ impl Acquiring {
         let via = line.map(Line::via);
         if let Ticket::Come { id: Some(id), .. } = self.ticket {
             return Ok(self.client.shared().with(|core, now| {
-                if let Some(Answer { token, sent, result, .. }) = answer {
+                if let Some(Answer { token, sent, result }) = answer {
                     core.answered(now, id, token, sent, result);
                 }
                 (now, core.next(now, id, via))
@@ -160,7 +151,8 @@ impl Acquiring {
         if enclosing::holds(&self.seat.place, key) {
             return Err(LockError::AlreadyHeld { key: key.clone() });
         }
-        let token = new_token().map_err(|source| LockError::Unavailable { key: key.clone(), source: source.into() })?;
+        let token =
+            new_token(line).map_err(|source| LockError::Unavailable { key: key.clone(), source: source.into() })?;
         let seat = Arc::clone(&self.seat);
         let (now, arrival) = self.client.shared().with(|core, now| {
             let arrival = core.arrive(now, seat.key.clone(), token, terms, seat);
@@ -318,7 +310,7 @@ enum SentBack {
     Settled(Result<Released, StoreError>),
 }
 
-/// What was answered, and by whom.
+/// What was answered, and what carried it.
 struct GivenBack {
     line: Arc<Line>,
     result: Result<Given, StoreError>,
@@ -338,13 +330,20 @@ impl SentBack {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<GivenBack> {
-        let (polled, line) = match self {
-            Self::Release(sent) => (sent.poll(cx).map_ok(Given::Released), &sent.line),
-            Self::Turn(sent) => (sent.poll(cx).map_ok(Given::Turned), &sent.line),
-            Self::Settled(_) => return Poll::Pending,
-        };
-        polled.map(|result| GivenBack { line: Arc::clone(line), result })
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Given, StoreError>> {
+        match self {
+            Self::Release(sent) => sent.poll(cx).map_ok(Given::Released),
+            Self::Turn(sent) => sent.poll(cx).map_ok(Given::Turned),
+            Self::Settled(_) => Poll::Pending,
+        }
+    }
+
+    /// What carries it.
+    fn into_line(self) -> Option<Arc<Line>> {
+        match self {
+            Self::Release(Sent { line, .. }) | Self::Turn(Sent { line, .. }) => Some(line),
+            Self::Settled(_) => None,
+        }
     }
 }
 
@@ -379,20 +378,20 @@ impl Releasing {
 
     /// What the store answered, if it has, to what this task sent.
     fn answer(&mut self, cx: &mut Context<'_>) -> Option<GivenBack> {
-        let Poll::Ready(answer) = self.sent.as_mut()?.poll(cx) else { return None };
-        self.sent = None;
-        Some(answer)
+        let Poll::Ready(result) = self.sent.as_mut()?.poll(cx) else { return None };
+        let line = self.sent.take()?.into_line()?;
+        Some(GivenBack { line, result })
     }
 
     /// Tells the core and asks it.
     fn step(&mut self, id: TicketId, answer: Option<GivenBack>) -> (Moment, Option<Arc<Line>>, ReleaseStep) {
-        let shared = self.client.shared();
-        let carried = answer.as_ref().map(|answer| &answer.line).filter(|line| line.is_usable());
-        let line = carried.cloned().or_else(|| shared.lines.here());
+        let (result, carried) = answer.map(|GivenBack { line, result }| (result, line)).unzip();
+        let by = carried.as_deref().map(|line| line.id);
+        let line = usable_or_here(carried, &self.client);
         let via = line.as_deref().map(|line| line.id);
-        let (at, step) = shared.with(|core, now| {
-            if let Some(GivenBack { line, result }) = answer {
-                core.released(now, id, Some(line.id), result);
+        let (at, step) = self.client.shared().with(|core, now| {
+            if let Some(result) = result {
+                core.released(now, id, by, result);
             }
             (now, core.release_next(now, id, via))
         });
@@ -425,8 +424,14 @@ impl Drop for Releasing {
     }
 }
 
-fn new_token() -> Result<Token, StoreError> {
-    random::bits().map(Token::from_bits).map_err(|error| {
+/// The line that an answer came over, else that of the runtime that this is called on.
+fn usable_or_here(carried: Option<Arc<Line>>, client: &Client) -> Option<Arc<Line>> {
+    carried.filter(|line| line.is_usable()).or_else(|| client.shared().lines.here())
+}
+
+fn new_token(line: Option<&Line>) -> Result<Token, StoreError> {
+    let token = line.map_or_else(|| random::bits().map(Token::from_bits), Line::new_token);
+    token.map_err(|error| {
         let text = format!("the operating system has no random bits for a token: {error}");
         StoreError::new(StoreErrorKind::Unready, text)
     })
