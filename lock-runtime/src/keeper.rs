@@ -227,25 +227,30 @@ impl Errand {
     }
 
     async fn renew(self, batch: Vec<(TicketId, Renewal)>) {
-        let shortest = batch.iter().map(|(_, renewal)| renewal.ttl).min().unwrap_or_default();
+        let asked: Vec<Asked> =
+            batch.iter().map(|(id, renewal)| Asked { id: *id, token: renewal.token, ttl: renewal.ttl }).collect();
+        let renewals = batch.into_iter().map(|(_, renewal)| renewal).collect();
+        let shortest = asked.iter().map(|asked| asked.ttl).min().unwrap_or_default();
         let limit = (shortest / 6).clamp(SUSPICION.0, SUSPICION.1).min(self.shared.operation_timeout);
-        let renewals = batch.iter().map(|(_, renewal)| renewal.clone()).collect();
         let answers = self.carry(limit, &self.line, self.line.session.renew(renewals)).await;
         let answers = match answers {
-            Ok(answers) if answers.len() == batch.len() => answers,
-            Ok(_) => batch.iter().map(|_| Err(wrong_count())).collect(),
-            Err(error) => batch.iter().map(|_| Err(error.clone())).collect(),
+            Ok(answers) if answers.len() == asked.len() => answers,
+            Ok(_) => asked.iter().map(|_| Err(wrong_count())).collect(),
+            Err(error) => asked.iter().map(|_| Err(error.clone())).collect(),
         };
-        for ((_, renewal), answer) in batch.iter().zip(&answers) {
-            if let Err(error) = answer {
-                self.shared.observed.renew_failed(&renewal.key, error);
+        let failed = self.shared.with(|core, now| {
+            let mut failed = Vec::new();
+            for (Asked { id, token, ttl }, answer) in asked.into_iter().zip(answers) {
+                if let Err(error) = &answer {
+                    failed.extend(core.key_of_lease(id, token).map(|key| (key.clone(), error.clone())));
+                }
+                core.renewed(now, id, token, self.sent, ttl, answer);
             }
-        }
-        self.shared.with(|core, now| {
-            for ((id, renewal), answer) in batch.into_iter().zip(answers) {
-                core.renewed(now, id, renewal.token, self.sent, renewal.ttl, answer);
-            }
+            failed
         });
+        for (key, error) in &failed {
+            self.shared.observed.renew_failed(key, error);
+        }
         self.finish();
     }
 
@@ -270,6 +275,13 @@ impl Errand {
             self.shared.rouse.notify_one();
         }
     }
+}
+
+/// A renewal that was sent.
+struct Asked {
+    id: TicketId,
+    token: Token,
+    ttl: Duration,
 }
 
 fn wrong_count() -> StoreError {

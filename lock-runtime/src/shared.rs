@@ -45,7 +45,7 @@ impl Desk {
     /// Its timer stands still while the machine sleeps, and the clock does not.
     fn rouses_keeper(&mut self, now: Moment) -> bool {
         let overslept = Moment::MIN < self.keeper_wakes && self.keeper_wakes <= now;
-        let rouse = overslept || self.core.next_due() < self.keeper_wakes;
+        let rouse = overslept || self.core.soonest() < self.keeper_wakes;
         if rouse {
             // Once is enough.
             self.keeper_wakes = Moment::MIN;

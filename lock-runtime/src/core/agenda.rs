@@ -1,6 +1,7 @@
 //! When the clock concerns whom: each place is filed under one moment, and those of one moment stand in a row.
 //!
-//! Very many leases are renewed at few moments, so that filing one costs no search among all of them.
+//! Very many leases are renewed at few moments, so that filing one costs no search among all of them. A moment that is
+//! put off, as most are again and again, need not be filed anew: who finds the place too early does that.
 
 use std::collections::BTreeMap;
 
@@ -47,6 +48,13 @@ impl Agenda {
         }
     }
 
+    /// Files a place under this moment, unless it is found before that anyway.
+    pub(super) fn file_no_later(&mut self, place: u32, at: Moment) {
+        if at < self.filed(place) {
+            self.file(place, at);
+        }
+    }
+
     /// Under which moment a place is filed.
     pub(super) fn filed(&self, place: u32) -> Moment {
         self.links.get(place as usize).map_or(Moment::MAX, |link| link.at)
@@ -55,6 +63,11 @@ impl Agenda {
     /// The first moment from this one on under which anybody is filed.
     pub(super) fn first_from(&self, from: Moment) -> Option<Moment> {
         self.rows.range(from..).next().map(|(&at, _)| at)
+    }
+
+    /// The first moment of all, and who was filed under it first.
+    pub(super) fn first(&self) -> Option<(Moment, u32)> {
+        self.rows.first_key_value().map(|(&at, row)| (at, row.first))
     }
 
     /// Who is filed under this moment, in the order in which they were.
@@ -151,6 +164,17 @@ mod tests {
         agenda.file(100_000, Moment::MIN);
         agenda.file(100_000, Moment::MAX);
         assert!(agenda.is_empty() && agenda.links.is_empty());
+    }
+
+    #[test]
+    fn what_is_put_off_stays_where_it_is_found_too_early() {
+        let mut agenda = Agenda::default();
+        let [soon, late] = [7, 9].map(Moment::from_nanos);
+        agenda.file_no_later(3, late);
+        agenda.file_no_later(3, soon);
+        agenda.file_no_later(3, late);
+        agenda.file_no_later(3, Moment::MAX);
+        assert_eq!((agenda.first(), agenda.filed(3)), (Some((soon, 3)), soon));
     }
 
     proptest! {

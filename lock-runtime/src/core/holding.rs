@@ -9,6 +9,7 @@ use super::waiting::no_answer;
 use super::{Action, Core, Job, Refusal, Stage, Ticket, TicketId};
 use crate::clock::Moment;
 use crate::error::LossReason;
+use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
 use crate::store::{Renewal, Renewed, StoreError, StoreErrorKind, Token};
 
@@ -80,6 +81,11 @@ impl<S: Clone> Core<S> {
             }
         }
         self.file(id);
+    }
+
+    /// What is held by this token, which was this ticket's when a renewal of it was sent.
+    pub(crate) fn key_of_lease(&self, id: TicketId, token: Token) -> Option<&LockKey> {
+        self.tickets.get(self.holder_of(id, token)).map(|ticket| &ticket.key)
     }
 
     /// Whose lease this token is, which was this ticket's when a renewal of it was sent.

@@ -15,7 +15,9 @@ impl<S: Clone> Core<S> {
     }
 
     /// What is still there of a core that has come to rest; nothing should be.
-    pub(crate) fn residue(&self) -> Option<String> {
+    pub(crate) fn residue(&mut self) -> Option<String> {
+        // Who is filed too early is not left over.
+        self.next_due();
         let is_empty = self.tickets.is_empty()
             && self.lines.is_empty()
             && self.by_token.is_empty()

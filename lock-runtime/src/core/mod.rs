@@ -4,8 +4,8 @@
 //! asked, [`Action`]s for whoever holds the core, [`Job`]s for the keeper. One [`Ticket`] stands for one acquire, from
 //! its arrival until the store has confirmed its release.
 //! Must stay true: at most one ticket of a key stands at the store (the line's *occupant*); a token is used for one
-//! grant, which may pass through several hands of this process; a ticket is filed under the next moment at which the
-//! clock concerns it, before anybody asks for that.
+//! grant, which may pass through several hands of this process; a ticket is filed no later than the next moment at which
+//! the clock concerns it, before anybody asks for that.
 //! Absent on purpose: clocks, sockets, tasks, randomness.
 
 mod agenda;
@@ -54,6 +54,9 @@ use slab::Slab;
 use spare::Spare;
 pub(crate) use waiting::no_answer;
 use waiting::{Looks, Waiting};
+
+/// How many tickets the keeper looks at before others may: while it does, every task of the client has to wait.
+const MOST_AT_ONCE: usize = 512;
 
 /// One acquire, from its arrival until its release is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -288,18 +291,32 @@ impl<S: Clone> Core<S> {
     /// When the clock concerns this core next.
     pub(crate) fn next_due(&mut self) -> Moment {
         self.settle();
-        let tickets = self.agenda.first_from(Moment::MIN).unwrap_or(Moment::MAX);
+        while let Some((at, place)) = self.agenda.first() {
+            let due = self.due_at(place);
+            if due == at {
+                break;
+            }
+            self.agenda.file(place, due);
+        }
+        self.soonest()
+    }
+
+    /// The same or a moment before that, at less cost.
+    pub(crate) fn soonest(&mut self) -> Moment {
+        self.settle();
+        let tickets = self.agenda.first().map_or(Moment::MAX, |(at, _)| at);
         tickets.min(self.closing.as_ref().map_or(Moment::MAX, closing::Closing::due))
     }
 
-    /// Everything that is due at `now`.
+    /// What is due at `now`; if that is very much, a part of it, and the rest stays due.
     pub(crate) fn work(&mut self, now: Moment) -> Vec<Job> {
         self.settle();
         let mut jobs = Vec::new();
-        let mut from = Moment::MIN;
-        while let Some(due) = self.agenda.first_from(from) {
-            let row = self.row(due);
-            if due > now && !row.iter().any(|&id| self.goes_along(now, due, id)) {
+        let (mut from, mut looked_at) = (Moment::MIN, 0);
+        while let Some(due) = self.agenda.first_from(from).filter(|_| looked_at < MOST_AT_ONCE) {
+            let row = self.row(due, MOST_AT_ONCE - looked_at);
+            looked_at += row.len();
+            if due > now && !row.is_empty() && !row.iter().any(|&id| self.goes_along(now, id)) {
                 break;
             }
             self.tick_row(now, due, row, &mut jobs);
@@ -309,11 +326,28 @@ impl<S: Clone> Core<S> {
         jobs
     }
 
-    /// Who is filed under this moment, in the order in which they came.
-    fn row(&self, due: Moment) -> Vec<TicketId> {
-        let mut row: Vec<TicketId> = self.agenda.row(due).filter_map(|place| self.tickets.at(place)).collect();
+    /// Who is due at this moment, in the order in which they came; at most so many of those that are filed there.
+    /// Whoever is found too early is filed again.
+    fn row(&mut self, at: Moment, most: usize) -> Vec<TicketId> {
+        let places: Vec<u32> = self.agenda.row(at).take(most).collect();
+        let mut row = Vec::with_capacity(places.len());
+        for place in places {
+            match self.due_at(place) {
+                due if due == at => row.extend(self.tickets.at(place)),
+                due => self.agenda.file(place, due),
+            }
+        }
         row.sort_unstable();
         row
+    }
+
+    /// When whoever is at this place is due.
+    fn due_at(&self, place: u32) -> Moment {
+        self.tickets.at(place).map_or(Moment::MAX, |id| self.due(id))
+    }
+
+    fn due(&self, id: TicketId) -> Moment {
+        self.tickets.get(id).map_or(Moment::MAX, Ticket::due)
     }
 
     /// Each ticket once: one that stays due (a job that is sent at once) is looked at again in the next round. What is
@@ -322,12 +356,12 @@ impl<S: Clone> Core<S> {
         while !row.is_empty() {
             let newest = self.tickets.newest();
             for id in row {
-                if self.agenda.filed(id.place) == due && (due <= now || self.goes_along(now, due, id)) {
+                if self.due(id) == due && (due <= now || self.goes_along(now, id)) {
                     jobs.extend(self.tick(now, id));
-                    self.settle();
                 }
             }
-            row = if self.tickets.newest() == newest { Vec::new() } else { self.row(due) };
+            self.settle();
+            row = if self.tickets.newest() == newest { Vec::new() } else { self.row(due, usize::MAX) };
             row.retain(|id| id.came_after(newest));
         }
     }
@@ -341,9 +375,11 @@ impl<S: Clone> Core<S> {
     }
 
     /// A renewal that is nearly due goes out with those that are.
-    fn goes_along(&self, now: Moment, due: Moment, id: TicketId) -> bool {
+    fn goes_along(&self, now: Moment, id: TicketId) -> bool {
         match self.stage(id) {
-            Some(Stage::Held(held)) => held.lost.is_none() && held.schedule.due() == due && held.schedule.wants(now),
+            Some(Stage::Held(held)) => {
+                held.lost.is_none() && held.schedule.due() == held.due() && held.schedule.wants(now)
+            }
             _ => false,
         }
     }
@@ -412,7 +448,6 @@ impl<S: Clone> Core<S> {
 
     fn remove(&mut self, id: TicketId) {
         self.forget_token(id);
-        self.agenda.file(id.place, Moment::MAX);
         if !self.parked.is_empty() {
             self.parked.remove(&id);
         }
@@ -448,12 +483,11 @@ impl<S: Clone> Core<S> {
         }
     }
 
-    /// Files every ticket that was touched under its next moment: once, however often it changed.
+    /// Files every ticket that was touched: once, however often it changed. Who is gone or put off is left, and found
+    /// too early: most tickets are gone before the clock ever concerns them.
     fn settle(&mut self) {
         while let Some(id) = self.touched.pop() {
-            if let Some(ticket) = self.tickets.get(id) {
-                self.agenda.file(id.place, ticket.due());
-            }
+            self.agenda.file_no_later(id.place, self.due(id));
         }
     }
 

@@ -140,10 +140,10 @@ impl World {
     }
 
     /// What is left at the end; nothing should be.
-    fn residue(&self) -> Option<String> {
+    fn residue(&mut self) -> Option<String> {
         let keys: BTreeSet<LockKey> = self.keys.iter().map(|(key, _)| key.clone()).collect();
         let left = self.node.residue(self.now, &keys);
-        let cores = self.processes.iter().filter_map(|process| {
+        let cores = self.processes.iter_mut().filter_map(|process| {
             let residue = process.core.residue()?;
             Some(format!("process {} keeps {residue}", process.number))
         });

@@ -159,6 +159,25 @@ fn without_a_connection_renewals_wait_and_go_out_when_it_is_back() {
 }
 
 #[test]
+fn very_many_renewals_are_not_sent_in_one_go() {
+    let mut story = Story::new();
+    let mut held = BTreeSet::new();
+    for n in 0..=2 * MOST_AT_ONCE {
+        let id = story.hold(&n.to_string(), no_wait());
+        held.insert(story.token(id));
+    }
+    story.pass(TTL / 2);
+    let mut renewed = BTreeSet::new();
+    for most in [MOST_AT_ONCE, MOST_AT_ONCE, 1] {
+        assert!(story.core.next_due() <= story.now, "there is more to do");
+        let jobs = story.work();
+        assert_eq!(jobs.len(), most);
+        renewed.extend(jobs.into_iter().map(|job| renewal_of(&[job]).0));
+    }
+    assert!(story.core.next_due() > story.now && renewed == held);
+}
+
+#[test]
 fn a_renewal_by_hand_goes_out_at_once_and_stays_the_ttl() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { renew: false, ..no_wait() });

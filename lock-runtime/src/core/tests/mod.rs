@@ -195,8 +195,9 @@ impl Story {
         }
     }
 
-    pub(super) fn assert_nothing_is_left(&self) {
+    pub(super) fn assert_nothing_is_left(&mut self) {
         assert!(self.core.is_idle(), "{:?}", self.core);
+        assert_eq!(self.core.next_due(), Moment::MAX, "{:?}", self.core);
         assert!(
             self.core.lines.is_empty() && self.core.agenda.is_empty() && self.core.parked.is_empty(),
             "{:?}",
