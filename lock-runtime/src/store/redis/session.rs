@@ -47,30 +47,38 @@ impl RedisSession {
     }
 }
 
+/// Makes an operation where it stays: a future of redis-rs has more than a kilobyte, which need not be moved.
+#[inline]
+fn in_place<F: Future + Send + 'static>(make: impl FnOnce() -> F) -> StoreFuture<F::Output> {
+    let place = Box::<F>::new_uninit();
+    let operation: Box<F> = Box::write(place, make());
+    Box::into_pin(operation)
+}
+
 impl Session for RedisSession {
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
         let line = Arc::clone(&self.0);
-        Box::pin(async move { line.acquire(&ask).await })
+        in_place(move || async move { line.acquire(&ask).await })
     }
 
     fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>> {
         let line = Arc::clone(&self.0);
-        Box::pin(async move { line.look(&look).await })
+        in_place(move || async move { line.look(&look).await })
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
         let line = Arc::clone(&self.0);
-        Box::pin(async move { line.renew(&batch).await })
+        in_place(move || async move { line.renew(&batch).await })
     }
 
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>> {
         let line = Arc::clone(&self.0);
-        Box::pin(async move { line.release(&release).await })
+        in_place(move || async move { line.release(&release).await })
     }
 
     fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
         let line = Arc::clone(&self.0);
-        Box::pin(async move { line.turn(&turn).await })
+        in_place(move || async move { line.turn(&turn).await })
     }
 
     fn listens(&self) -> bool {
@@ -94,7 +102,8 @@ impl Line {
         if !self.raised {
             // Nobody knows how far the counter lags behind; the look mints by the clock.
             let (key, token, ttl) = (ask.key.clone(), ask.token, ask.ttl);
-            return self.look(&Look { key, token, ttl, fences: 1, entry: None }).await;
+            // In a box, like all that is seldom needed: it would make every operation's future larger.
+            return Box::pin(async { self.look(&Look { key, token, ttl, fences: 1, entry: None }).await }).await;
         }
         // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
         let floor = self.place.greatest_fence();
@@ -102,7 +111,7 @@ impl Line {
         let replies = self.connection.clone().send_packed_commands(&commands, 0, 2).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => Ok(self.granted(fence, 1)),
-            Taken::Unfenced => self.repair(ask).await,
+            Taken::Unfenced => Box::pin(self.repair(ask)).await,
             Taken::Held => Ok(Acquired::Held { for_at_most: None, queued_at: None }),
         }
     }
