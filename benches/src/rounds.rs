@@ -1,7 +1,8 @@
-//! Every trial in every round, in turn: A B C A B C.
+//! Every trial in every round, in turn: A B C, then C B A, then A B C.
 //!
 //! What must stay true: a trial has one result a round, so that the results of two trials can be compared round by
-//! round; one that failed is kept as its error, and the rest goes on.
+//! round; one that failed is kept as its error, and the rest goes on. Every second round goes backwards, so that a
+//! machine that slows down, or whoever ran before, favours nobody.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -22,7 +23,7 @@ pub(crate) fn run<T: Copy + Ord + Display, R>(
     let mut results: BTreeMap<T, Vec<Result<R, String>>> = BTreeMap::new();
     let progress = Progress::new(count * trials.len());
     for round in 1..=count {
-        for &trial in trials {
+        for trial in in_order(round, trials) {
             progress.begin(format!("round {round}/{count}: {trial}"));
             let result = once(trial);
             if let Err(why) = &result {
@@ -33,6 +34,14 @@ pub(crate) fn run<T: Copy + Ord + Display, R>(
         }
     }
     Rounds(results)
+}
+
+fn in_order<T: Copy>(round: usize, trials: &[T]) -> Vec<T> {
+    let mut trials = trials.to_vec();
+    if round.is_multiple_of(2) {
+        trials.reverse();
+    }
+    trials
 }
 
 impl<T: Copy + Ord + Display, R> Rounds<T, R> {
@@ -90,7 +99,7 @@ mod tests {
             order.push(trial);
             if order.len() == 3 { Err("it was stuck".to_owned()) } else { Ok(order.len()) }
         });
-        assert_eq!(order, "baba");
+        assert_eq!(order, "baab");
         let figures = |trial| rounds.figures(trial, |&result| Some(result as f64));
         assert_eq!((figures('b'), figures('a')), (vec![Some(1.0), None], vec![Some(2.0), Some(4.0)]));
         assert_eq!(rounds.failures(), [('b', 2, "it was stuck")]);

@@ -62,7 +62,7 @@ pub(super) fn all() -> Vec<Trial> {
 impl Trial {
     pub(super) fn job(self, extent: Extent, server: &Server) -> Cycles {
         let ms = Duration::from_millis;
-        let (warm_up, lasts) = if extent == Extent::Full { (ms(100), ms(500)) } else { (ms(10), ms(20)) };
+        let (warm_up, lasts) = if extent == Extent::Full { (ms(50), ms(150)) } else { (ms(10), ms(20)) };
         let (tasks, flavor) = match self.setting {
             Setting::OneTask | Setting::OneTaskSpun => (1, Flavor::MultiThread),
             Setting::Many(flavor) => (MANY, flavor),
