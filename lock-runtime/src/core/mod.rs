@@ -22,6 +22,7 @@ pub(crate) mod lease;
 mod leaving;
 mod line;
 mod looking;
+mod messages;
 mod release;
 mod renewal;
 mod slab;
@@ -36,9 +37,8 @@ use std::time::Duration;
 use foldhash::{HashMap, HashMapExt as _};
 
 use crate::clock::Moment;
-use crate::error::LossReason;
 use crate::key::LockKey;
-use crate::store::{Ask, ListenerId, Look, Release, Released, Renewal, StoreError, Token, Turn, Turned};
+use crate::store::{StoreError, Token};
 
 use agenda::Agenda;
 pub(crate) use closing::Closed;
@@ -48,6 +48,9 @@ use first_lease::FirstLease;
 pub(crate) use holding::ByHandStep;
 use lease::Held;
 use line::Line;
+pub(crate) use messages::{
+    Action, Given, Giving, Job, LineId, Refusal, Settings, Step, Tally, Terms, TicketId, Via, Wait,
+};
 pub(crate) use release::ReleaseStep;
 use release::Releasing;
 use slab::Slab;
@@ -57,142 +60,6 @@ use waiting::{Looks, Waiting};
 
 /// How many tickets the keeper looks at before others may: while it does, every task of the client has to wait.
 const MOST_AT_ONCE: usize = 512;
-
-/// One acquire, from its arrival until its release is confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct TicketId {
-    arrival: u32,
-    place: u32,
-}
-
-impl TicketId {
-    /// Whether it came after that arrival; numbers of arrivals come round.
-    fn came_after(self, arrival: u32) -> bool {
-        (1..1 << 31).contains(&self.arrival.wrapping_sub(arrival))
-    }
-}
-
-/// One session with the store, as whoever feeds the core numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct LineId(pub(crate) u64);
-
-/// A session, and the name under which the store tells of grants over it, if it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Via {
-    pub(crate) line: LineId,
-    pub(crate) listener: Option<ListenerId>,
-}
-
-/// What an acquire asks for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Terms {
-    pub(crate) ttl: Duration,
-    pub(crate) wait: Wait,
-    pub(crate) renew: bool,
-    pub(crate) max_hold: Option<Duration>,
-    pub(crate) min_hold: Option<Duration>,
-}
-
-/// How long to wait for a lock that somebody else holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
-    AtMost(Duration),
-    Forever,
-}
-
-/// Why an acquire ends without a grant.
-#[derive(Debug, Clone)]
-pub(crate) enum Refusal {
-    Busy,
-    Unavailable(StoreError),
-    ShuttingDown,
-}
-
-/// What the task of an acquire does next.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Send this, then tell the answer.
-    Ask(Ask),
-    /// Send this, then tell the answer.
-    Look(Look),
-    /// Go on with the ask that is under way.
-    Asking,
-    /// Stand by until woken.
-    Stand,
-    /// The lock is held, with this fence; no step of the body may start from `until` on, unless it is extended.
-    Granted {
-        fence: u64,
-        until: Moment,
-    },
-    Refused(Refusal),
-}
-
-/// What whoever holds the core does once it has let go of it. `S` stands for a task and its body.
-#[derive(Debug)]
-pub(crate) enum Action<S> {
-    /// Wake the task: its next step has changed.
-    Wake(S),
-    /// No step of the body may start from this moment on; never undoes a loss.
-    Extend(S, Moment),
-    /// No step of the body may start any more.
-    Lose(S, LossReason),
-    /// Something that was sent on this line has had no answer for too long.
-    TimedOut(LineId),
-}
-
-/// What the keeper sends.
-#[derive(Debug)]
-pub(crate) enum Job {
-    /// A first ask, by a token that was never sent.
-    Acquire(TicketId, Ask),
-    /// An ask by a token that may have been sent, or that waits; on this line.
-    Look(TicketId, Look, LineId),
-    Renew(TicketId, Renewal),
-    /// On the line that carried the ask, if it is still there.
-    Give(TicketId, Giving, Option<LineId>),
-}
-
-/// How a token is given back.
-#[derive(Debug, Clone)]
-pub(crate) enum Giving {
-    Release(Release),
-    /// To somebody else's waiter, if there is one, while one of ours stands next.
-    Turn(Turn),
-}
-
-impl Giving {
-    pub(crate) fn key(&self) -> &LockKey {
-        match self {
-            Self::Release(release) => &release.key,
-            Self::Turn(turn) => &turn.key,
-        }
-    }
-}
-
-/// What that was answered.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Given {
-    Released(Released),
-    Turned(Turned),
-}
-
-/// What a core is told once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settings {
-    pub(crate) operation_timeout: Duration,
-    /// Who hears of grants over the keeper's line.
-    pub(crate) listener: ListenerId,
-    /// Whether a lease may pass from one ticket to the next without asking the store.
-    pub(crate) local_handover: bool,
-}
-
-/// How the leases came that were waited for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) by_message: u64,
-    pub(crate) by_look: u64,
-    pub(crate) locally: u64,
-}
 
 #[derive(Debug)]
 struct Ticket<S> {

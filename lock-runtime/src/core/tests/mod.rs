@@ -6,7 +6,8 @@ mod holding;
 mod waiting;
 
 use super::*;
-use crate::store::{Acquired, Released, Renewed, StoreErrorKind};
+use crate::error::LossReason;
+use crate::store::{Acquired, Ask, ListenerId, Look, Release, Released, Renewed, StoreErrorKind, Turn, Turned};
 
 pub(super) const OPERATION: Duration = Duration::from_secs(5);
 pub(super) const TTL: Duration = Duration::from_secs(30);
