@@ -204,10 +204,11 @@ impl<S: Clone> Core<S> {
 
     /// Makes a lease of a grant, unless it came too late.
     pub(super) fn grant(&mut self, now: Moment, id: TicketId, granted: Granted) -> bool {
+        let rhythm = self.rhythm(id);
         let Some(ticket) = self.tickets.get_mut(id) else { return false };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return false };
         let by_task = waiting.is_by_task() && granted.by == By::Answer;
-        let mut held = Held::new(now, granted, &waiting.terms, ticket.token);
+        let mut held = Held::new(now, granted, &waiting.terms, rhythm);
         if held.over(now).is_some() {
             if held.first_lease {
                 self.first_lease.was_too_short();

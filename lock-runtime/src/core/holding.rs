@@ -35,6 +35,7 @@ impl<S: Clone> Core<S> {
         answer: Result<Renewed, StoreError>,
     ) {
         let id = self.holder_of(id, token);
+        let rhythm = self.rhythm(id);
         let Some(ticket) = self.tickets.get_mut(id).filter(|ticket| ticket.token == token) else { return };
         let Stage::Held(held) = &mut ticket.stage else { return };
         if held.lost.is_some() {
@@ -48,14 +49,14 @@ impl<S: Clone> Core<S> {
         match answer {
             Err(_) if planted(Mutant::FailedRenewalCounts) => {
                 held.renewed(sent, ttl);
-                held.schedule.succeeded(now, held.ttl, token);
+                held.schedule.succeeded(now, held.ttl, rhythm);
             }
             Ok(Renewed::Renewed) => {
                 if std::mem::take(&mut held.first_lease) {
                     self.first_lease.was_long_enough();
                 }
                 held.renewed(sent, ttl);
-                held.schedule.succeeded(now, held.ttl, token);
+                held.schedule.succeeded(now, held.ttl, rhythm);
                 if let Some(waiting) = held.waiting.take_if(|waiting| waiting.since <= sent) {
                     held.begin(now, &waiting.terms);
                     self.wake(id);
@@ -70,7 +71,7 @@ impl<S: Clone> Core<S> {
             Ok(Renewed::NotOurs) if !held.is_ready() => self.passed_on_too_late(now, id),
             Ok(Renewed::NotOurs) => self.lose(now, id, LossReason::Stolen),
             Err(error) => {
-                held.schedule.failed(now, sent, held.ttl, ticket.token);
+                held.schedule.failed(now, sent, held.ttl, rhythm);
                 if let Some(hand) = &mut held.by_hand {
                     if error.kind() == StoreErrorKind::Refused {
                         hand.outcome.get_or_insert(Err(error.clone()));
@@ -154,7 +155,7 @@ impl<S: Clone> Core<S> {
     }
 
     pub(super) fn tick_held(&mut self, now: Moment, id: TicketId) -> Option<Job> {
-        let connected = self.keeper.is_some();
+        let (connected, rhythm) = (self.keeper.is_some(), self.rhythm(id));
         let ticket = self.tickets.get_mut(id)?;
         let Stage::Held(held) = &mut ticket.stage else { return None };
         if let (None, Some(reason)) = (held.lost, held.over(now)) {
@@ -167,7 +168,7 @@ impl<S: Clone> Core<S> {
             return None;
         }
         if held.schedule.timed_out(now) {
-            held.schedule.give_up(now, held.ttl, ticket.token);
+            held.schedule.give_up(now, held.ttl, rhythm);
         }
         let mut job = None;
         if held.is_kept_alive() && held.schedule.wants(now) {

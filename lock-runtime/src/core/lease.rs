@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-use super::renewal::Schedule;
+use super::renewal::{Rhythm, Schedule};
 use super::waiting::Waiting;
 use super::{Doubt, LineId, Terms};
 use crate::clock::Moment;
 use crate::error::LossReason;
 use crate::mutant::{Mutant, planted};
-use crate::store::{Entry, StoreError, Token};
+use crate::store::{Entry, StoreError};
 
 /// How long before its deadline an idle body is told: one tick of a timer and the wake of a thread.
 const LEAD: Duration = Duration::from_millis(2);
@@ -132,9 +132,9 @@ pub(crate) struct ByHand {
 
 impl Held {
     /// A lease as it was granted at `now`, without doubt.
-    pub(super) fn new(now: Moment, granted: Granted, terms: &Terms, token: Token) -> Self {
+    pub(super) fn new(now: Moment, granted: Granted, terms: &Terms, rhythm: Rhythm) -> Self {
         let (lasts, schedule) = match granted.by {
-            By::Answer => (terms.ttl, Schedule::start(granted.from, terms.ttl, token)),
+            By::Answer => (terms.ttl, Schedule::start(granted.from, terms.ttl, rhythm)),
             By::Message { first_lease } if planted(Mutant::FirstLeaseUnrenewed) => (first_lease, Schedule::never()),
             By::Message { first_lease } => (first_lease, Schedule::start_soon(now, first_lease)),
         };
@@ -283,7 +283,7 @@ mod tests {
             min_hold: None,
         };
         let granted = Granted { fences: Fences::block(1, 1), from: at(0), by: By::Answer };
-        let mut held = Held::new(at(0), granted, &terms, Token::from_bits(7));
+        let mut held = Held::new(at(0), granted, &terms, Rhythm(7));
         held.claimed = true;
         held.schedule = Schedule::never();
         held

@@ -53,6 +53,7 @@ pub(crate) use messages::{
 };
 pub(crate) use release::ReleaseStep;
 use release::Releasing;
+use renewal::Rhythm;
 use slab::Slab;
 use spare::Spare;
 pub(crate) use waiting::no_answer;
@@ -358,6 +359,15 @@ impl<S: Clone> Core<S> {
         }
     }
 
+    /// Tickets that lie side by side are renewed together, and so is what lies beside them in memory: with very many of
+    /// them, fetching that is most of what a renewal costs. Those of another page or another client have a rhythm of
+    /// their own.
+    fn rhythm(&self, id: TicketId) -> Rhythm {
+        #[allow(clippy::cast_possible_truncation)] // half of an id is random enough
+        let client = self.settings.listener.bits() as u64;
+        Rhythm(client.wrapping_add(Slab::<Ticket<S>>::page(id) as u64))
+    }
+
     fn wake(&mut self, id: TicketId) {
         if let Some(ticket) = self.tickets.get(id) {
             self.actions.extend(ticket.seat.clone().map(Action::Wake));
@@ -365,11 +375,10 @@ impl<S: Clone> Core<S> {
     }
 }
 
-/// A part of `span` that differs from token to token and from step to step.
-fn jitter(token: Token, step: u32, span: Duration) -> Duration {
+/// A part of `span` that differs from seed to seed and from step to step.
+fn jitter(seed: u64, step: u32, span: Duration) -> Duration {
     // SplitMix64's finalizer (Steele, Lea, Flood 2014): well spread, and the same for the same input.
-    #[allow(clippy::cast_possible_truncation)] // half of a token is random enough
-    let mut bits = (token.bits() as u64) ^ u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut bits = seed ^ u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^= bits >> 31;

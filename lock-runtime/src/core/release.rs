@@ -287,7 +287,8 @@ impl<S: Clone> Core<S> {
                 // Whatever carried the ask is in trouble, so that the ask may come later than the next release.
                 releasing.doubt = releasing.doubt.without_line();
                 let pause = Duration::from_millis(25 << releasing.tries.min(6)).min(LONGEST_PAUSE / 2);
-                let at = if releasing.tries == 0 { now } else { now + pause + jitter(token, releasing.tries, pause) };
+                let at =
+                    if releasing.tries == 0 { now } else { now + pause + jitter(token.seed(), releasing.tries, pause) };
                 releasing.tries += 1;
                 releasing.errand = Errand::Due(at);
                 if releasing.pointless <= at {

@@ -1,12 +1,12 @@
 //! When a lease is renewed: about every third of its ttl, sooner after a failure, never twice at once.
 //!
+//! Leases of one rhythm fall due together once they have met, and those of another apart from them.
 //! Must stay true: a failed or unanswered renewal is tried again until the deadline; it never ends the lease.
 
 use std::time::Duration;
 
 use super::jitter;
 use crate::clock::Moment;
-use crate::store::Token;
 
 /// The longest that one renewal may stay without an answer.
 const LONGEST_TRY: Duration = Duration::from_secs(1);
@@ -20,6 +20,10 @@ const LONGEST_LEAD: Duration = Duration::from_millis(100);
 /// How many moments there are in a lead for which a renewal is planned.
 const MOMENTS_A_LEAD: u32 = 4;
 
+/// How much sooner or later than others a lease is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rhythm(pub(crate) u64);
+
 /// One lease's renewals.
 #[derive(Debug)]
 pub(crate) struct Schedule {
@@ -30,19 +34,19 @@ pub(crate) struct Schedule {
     from: Moment,
     /// The one that is under way: when it was sent, and when it counts as failed.
     in_flight: Option<(Moment, Moment)>,
-    count: u32,
+    failures: u32,
 }
 
 impl Schedule {
     /// For a lease that is renewed by hand alone.
     pub(crate) fn never() -> Self {
-        Self { automatic: false, next: Moment::MAX, from: Moment::MAX, in_flight: None, count: 0 }
+        Self { automatic: false, next: Moment::MAX, from: Moment::MAX, in_flight: None, failures: 0 }
     }
 
     /// For a lease that was granted at `now`.
-    pub(crate) fn start(now: Moment, ttl: Duration, token: Token) -> Self {
+    pub(crate) fn start(now: Moment, ttl: Duration, rhythm: Rhythm) -> Self {
         let mut schedule = Self { automatic: true, ..Self::never() };
-        schedule.plan(now, ttl, token);
+        schedule.plan(now, ttl, rhythm);
         schedule
     }
 
@@ -84,24 +88,25 @@ impl Schedule {
     }
 
     /// One was confirmed; the next comes a third of the ttl later.
-    pub(crate) fn succeeded(&mut self, now: Moment, ttl: Duration, token: Token) {
+    pub(crate) fn succeeded(&mut self, now: Moment, ttl: Duration, rhythm: Rhythm) {
         self.in_flight = None;
-        self.plan(now, ttl, token);
+        self.plan(now, ttl, rhythm);
     }
 
     /// The one that was sent at `sent` failed; the next comes after a short pause. Older news is ignored.
-    pub(crate) fn failed(&mut self, now: Moment, sent: Moment, ttl: Duration, token: Token) {
+    pub(crate) fn failed(&mut self, now: Moment, sent: Moment, ttl: Duration, rhythm: Rhythm) {
         if self.in_flight.is_some_and(|(current, _)| current == sent) {
             self.in_flight = None;
-            let pause = jitter(token, self.step(), (ttl / 20).min(LONGEST_PAUSE));
+            self.failures = self.failures.wrapping_add(1);
+            let pause = jitter(rhythm.0, self.failures, (ttl / 20).min(LONGEST_PAUSE));
             self.put_off_to(now + pause);
         }
     }
 
     /// The one under way had no answer in time.
-    pub(crate) fn give_up(&mut self, now: Moment, ttl: Duration, token: Token) {
+    pub(crate) fn give_up(&mut self, now: Moment, ttl: Duration, rhythm: Rhythm) {
         if let Some((sent, _)) = self.in_flight {
-            self.failed(now, sent, ttl, token);
+            self.failed(now, sent, ttl, rhythm);
         }
     }
 
@@ -115,14 +120,14 @@ impl Schedule {
         self.put_off_to(Moment::MAX);
     }
 
-    fn plan(&mut self, now: Moment, ttl: Duration, token: Token) {
+    fn plan(&mut self, now: Moment, ttl: Duration, rhythm: Rhythm) {
         if !self.automatic {
             return self.put_off_to(Moment::MAX);
         }
-        // A third of the ttl, 10 % sooner or later, so that locks taken together do not stay together.
+        // A third of the ttl, 10 % sooner or later, so that not all locks that were taken together stay together.
         let third = ttl / 3;
         let lead = (ttl / 30).min(LONGEST_LEAD);
-        let next = now + third * 9 / 10 + jitter(token, self.step(), third / 5);
+        let next = now + third * 9 / 10 + jitter(rhythm.0, 0, third / 5);
         // Those that go out together anyway share a moment, of which there are few.
         self.next = next.at_or_before(lead / MOMENTS_A_LEAD);
         self.from = self.next - lead;
@@ -132,11 +137,6 @@ impl Schedule {
     fn put_off_to(&mut self, next: Moment) {
         (self.next, self.from) = (next, next);
     }
-
-    fn step(&mut self) -> u32 {
-        self.count = self.count.wrapping_add(1);
-        self.count
-    }
 }
 
 #[cfg(test)]
@@ -144,13 +144,13 @@ mod tests {
     use super::*;
 
     const TTL: Duration = Duration::from_secs(30);
-    const TOKEN: Token = Token::from_bits(7);
+    const RHYTHM: Rhythm = Rhythm(7);
     const START: Moment = Moment::from_nanos(1_000_000_000_000);
 
     #[test]
     fn a_lease_is_renewed_about_every_third_of_its_ttl() {
         for bits in 0..1000 {
-            let schedule = Schedule::start(START, TTL, Token::from_bits(bits));
+            let schedule = Schedule::start(START, TTL, Rhythm(bits));
             let after = schedule.due().since(START);
             assert!(after >= Duration::from_secs(9) && after <= Duration::from_secs(11), "{after:?}");
         }
@@ -160,7 +160,7 @@ mod tests {
     fn locks_taken_together_are_renewed_apart() {
         let mut dues = std::collections::BTreeMap::<_, u32>::new();
         for bits in 0..1000 {
-            *dues.entry(Schedule::start(START, TTL, Token::from_bits(bits)).due()).or_default() += 1;
+            *dues.entry(Schedule::start(START, TTL, Rhythm(bits)).due()).or_default() += 1;
         }
         // Two seconds have eighty moments of 25 ms each.
         let (least, most) = (dues.values().min(), dues.values().max());
@@ -169,20 +169,20 @@ mod tests {
 
     #[test]
     fn a_failure_is_tried_again_soon_and_an_old_one_is_ignored() {
-        let mut schedule = Schedule::start(START, TTL, TOKEN);
+        let mut schedule = Schedule::start(START, TTL, RHYTHM);
         let sent = schedule.due();
         schedule.sent(sent, TTL);
         assert!(!schedule.wants(sent), "never two at once");
         assert_eq!(schedule.due(), sent + Duration::from_secs(1));
-        schedule.failed(sent, START, TTL, TOKEN);
+        schedule.failed(sent, START, TTL, RHYTHM);
         assert!(schedule.is_in_flight(), "that was not the one under way");
-        schedule.failed(sent, sent, TTL, TOKEN);
+        schedule.failed(sent, sent, TTL, RHYTHM);
         assert!(schedule.due().since(sent) <= LONGEST_PAUSE);
     }
 
     #[test]
     fn renewals_that_fall_due_together_go_out_together() {
-        let schedule = Schedule::start(START, TTL, TOKEN);
+        let schedule = Schedule::start(START, TTL, RHYTHM);
         assert!(schedule.wants(schedule.due() - Duration::from_millis(99)));
         assert!(!schedule.wants(schedule.due() - Duration::from_millis(200)));
     }

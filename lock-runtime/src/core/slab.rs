@@ -86,6 +86,11 @@ impl<T> Slab<T> {
         self.get(id).map(|_| id)
     }
 
+    /// Which page a ticket is on.
+    pub(super) fn page(id: TicketId) -> usize {
+        page_of(id.place).0
+    }
+
     /// The number of the last arrival.
     pub(super) fn newest(&self) -> u32 {
         self.arrived

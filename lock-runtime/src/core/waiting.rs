@@ -236,7 +236,7 @@ impl Waiting {
     pub(super) fn pause(&mut self, now: Moment, token: Token) {
         // The first retry is at once; then 50 ms, 100 ms, .. up to a second, jittered over the second half.
         let pause = Duration::from_millis(25 << self.tries.min(6)).min(LONGEST_PAUSE / 2);
-        let until = if self.tries == 0 { now } else { now + pause + jitter(token, self.tries, pause) };
+        let until = if self.tries == 0 { now } else { now + pause + jitter(token.seed(), self.tries, pause) };
         self.tries += 1;
         self.turn = Turn::Resting { until, told_busy: false };
     }
@@ -246,9 +246,9 @@ impl Waiting {
         self.tries += 1;
         let rest = if is_told {
             let period = held_for.clamp(TOLD_REST.0, TOLD_REST.1);
-            period + jitter(token, self.tries, period / 4)
+            period + jitter(token.seed(), self.tries, period / 4)
         } else {
-            let rest = LOOK_EVERY / 2 + jitter(token, self.tries, LOOK_EVERY);
+            let rest = LOOK_EVERY / 2 + jitter(token.seed(), self.tries, LOOK_EVERY);
             rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
         };
         let until = if is_told && planted(Mutant::MessagesAlone) { Moment::MAX } else { now + rest };

@@ -205,6 +205,12 @@ impl Token {
         Self(bits)
     }
 
+    /// Something that is spread as evenly as tokens are.
+    #[allow(clippy::cast_possible_truncation)] // half of a token is random enough
+    pub(crate) fn seed(self) -> u64 {
+        self.0 as u64
+    }
+
     /// The bits, for a store to write down (as 32 hexadecimal digits, for instance).
     pub const fn bits(self) -> u128 {
         self.0

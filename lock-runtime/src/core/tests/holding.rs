@@ -159,6 +159,20 @@ fn without_a_connection_renewals_wait_and_go_out_when_it_is_back() {
 }
 
 #[test]
+fn neighbours_are_renewed_together_and_others_apart() {
+    let mut story = Story::new();
+    for n in 0..500 {
+        story.hold(&n.to_string(), no_wait());
+    }
+    let mut sizes = Vec::new();
+    while sizes.iter().sum::<usize>() < 500 {
+        sizes.push(story.next_work().len());
+    }
+    // Eight pages; two may happen to have nearly the same rhythm.
+    assert!((5..=8).contains(&sizes.len()) && sizes.iter().all(|size| size % 64 == 0 || size % 64 == 52), "{sizes:?}");
+}
+
+#[test]
 fn very_many_renewals_are_not_sent_in_one_go() {
     let mut story = Story::new();
     let mut held = BTreeSet::new();
