@@ -10,12 +10,14 @@ use std::path::Path;
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::prelude::*;
 
-const SIZE: (u32, u32) = (960, 560);
+const SIZE: (u32, u32) = (1120, 560);
+/// How much of the width is the legend's, which stands beside the chart so that it hides nothing.
+const LEGEND: u32 = 190;
 /// Around what is drawn, so that nothing lies on an edge.
 const MARGIN: f64 = 0.05;
 const FONT: &str = "sans-serif";
 /// Told apart by those who do not see all colours, too (after Okabe and Ito), darkest first.
-const COLOURS: [RGBColor; 8] = [
+const COLOURS: [RGBColor; 10] = [
     RGBColor(0, 0, 0),
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -24,6 +26,8 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(86, 180, 233),
     RGBColor(230, 159, 0),
     RGBColor(128, 128, 128),
+    RGBColor(136, 34, 85),
+    RGBColor(221, 204, 119),
 ];
 
 /// A picture of some lines.
@@ -82,7 +86,8 @@ impl Plot {
     {
         let area = SVGBackend::new(file, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
-        let mut chart = ChartBuilder::on(&area)
+        let (beside, legend) = area.split_horizontally(SIZE.0 - LEGEND);
+        let mut chart = ChartBuilder::on(&beside)
             .caption(&self.title, (FONT, 22))
             .margin(16)
             .x_label_area_size(48)
@@ -100,20 +105,12 @@ impl Plot {
             .light_line_style(BLACK.mix(0.04))
             .draw()?;
         let shown = self.lines.iter().filter(|line| self.shown(line).next().is_some());
-        for (line, colour) in shown.zip(COLOURS.into_iter().cycle()) {
+        for ((line, colour), y) in shown.zip(COLOURS.into_iter().cycle()).zip((64..).step_by(24)) {
             let style = colour.stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(self.shown(line), style).point_size(2))?
-                .label(&line.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+            chart.draw_series(LineSeries::new(self.shown(line), style).point_size(2))?;
+            legend.draw(&PathElement::new([(0, y), (20, y)], style))?;
+            legend.draw(&Text::new(line.name.as_str(), (26, y - 8), (FONT, 14)))?;
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .label_font((FONT, 14))
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .draw()?;
         Ok(area.present()?)
     }
 
