@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::core::{Given, Giving};
 use crate::key::LockKey;
 use crate::store::memory::Model;
-use crate::store::{Acquired, Ask, Grant, ListenerId, Look, Renewal, Renewed, Token, Turned};
+use crate::store::{Acquired, Ask, Grant, ListenerId, Look, Released, Renewal, Renewed, Token, Turned};
 
 /// One operation.
 #[derive(Debug, Clone)]
@@ -83,6 +83,10 @@ pub(super) struct Node {
     /// Nobody can connect before.
     pub(super) down_until: Moment,
     queued: BTreeMap<(LockKey, Token), Queued>,
+    /// Who was granted a key last, as long as nobody gave it back.
+    last: BTreeMap<LockKey, Token>,
+    /// Given back once; what is granted to them later is given back as soon as they hear.
+    given_back: BTreeSet<Token>,
 }
 
 impl Node {
@@ -96,6 +100,8 @@ impl Node {
             restarted_at: Moment::MIN,
             down_until: Moment::MIN,
             queued: BTreeMap::new(),
+            last: BTreeMap::new(),
+            given_back: BTreeSet::new(),
         }
     }
 
@@ -183,6 +189,12 @@ impl Node {
         checker: &mut Checker,
     ) {
         let key = request.key();
+        if matches!(request, Request::Give(_)) {
+            self.given_back.insert(request.token());
+        }
+        if matches!(reply, Reply::Given(Given::Released(Released::Freed) | Given::Turned(Turned::HandedOver { .. }))) {
+            self.last.remove(key);
+        }
         for (listener, grant) in grants {
             checker.minted(key, grant.fence, grant.fences);
             let alive =
@@ -210,11 +222,20 @@ impl Node {
     fn granted(&mut self, key: &LockKey, token: Token, checker: &mut Checker) {
         let process = owner(token);
         self.queued.remove(&(key.clone(), token));
+        let lapsed = self.last.insert(key.clone(), token).is_some();
         for ((_, waiter), queued) in self.queued.iter_mut().filter(|((queued_for, _), _)| queued_for == key) {
             if owner(*waiter) == process {
                 queued.overtaken = None;
             }
             let Some(overtaken) = &mut queued.overtaken else { continue };
+            if self.given_back.contains(&token) {
+                continue;
+            }
+            if lapsed {
+                // Its holder was stuck beyond its lease; nobody could be told, and whoever asks first has it.
+                overtaken.clear();
+                continue;
+            }
             let times = overtaken.entry(process).or_default();
             *times += 1;
             if *times > 1 && checker.is_calm() {
@@ -246,11 +267,11 @@ impl Node {
         queued.mark = mark;
     }
 
-    /// Keys that somebody holds or waits for, of those given.
-    pub(super) fn residue(&self, now: Moment, keys: &BTreeSet<LockKey>) -> Vec<String> {
+    /// Keys that somebody waits for, or that a token holds which counts, of those given.
+    pub(super) fn residue(&self, now: Moment, keys: &BTreeSet<LockKey>, counts: impl Fn(Token) -> bool) -> Vec<String> {
         let now = self.clock(now);
-        let left =
-            keys.iter().filter(|key| self.model.holder(now, key).is_some() || self.model.is_waited_for(now, key));
+        let is_held = |key| self.model.holder(now, key).is_some_and(|(token, _)| counts(token));
+        let left = keys.iter().filter(|key| is_held(key) || self.model.is_waited_for(now, key));
         left.map(ToString::to_string).collect()
     }
 }
