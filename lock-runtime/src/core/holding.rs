@@ -172,7 +172,10 @@ impl<S: Clone> Core<S> {
         }
         let mut job = None;
         if held.is_kept_alive() && held.schedule.wants(now) {
-            if connected {
+            if !held.is_to_be_renewed() {
+                // One that failed was of the holder before, or is not awaited any more.
+                held.schedule.park();
+            } else if connected {
                 held.schedule.sent(now, held.ttl);
                 let renewal = Renewal { key: ticket.key.clone(), token: ticket.token, ttl: held.ttl };
                 job = Some(Job::Renew(id, renewal));

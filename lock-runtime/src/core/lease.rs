@@ -165,8 +165,8 @@ impl Held {
         let is_ready = waiting.is_none();
         let mut schedule = match (terms.renew, self.schedule.is_automatic()) {
             (true, true) => self.schedule,
-            (true, false) => Schedule::start_soon(now, self.deadline.since(now)),
-            (false, _) => Schedule::never(),
+            (true, false) => self.schedule.with_renewals(now, self.deadline.since(now)),
+            (false, _) => self.schedule.without_renewals(),
         };
         if !is_ready {
             schedule.hurry(now);
@@ -248,6 +248,12 @@ impl Held {
     /// A grant that nobody has looked at is not kept alive.
     pub(crate) fn is_kept_alive(&self) -> bool {
         self.claimed || !self.is_ready()
+    }
+
+    /// Whether a renewal is still of use to anybody.
+    pub(crate) fn is_to_be_renewed(&self) -> bool {
+        let by_hand = self.by_hand.as_ref().is_some_and(|hand| hand.outcome.is_none());
+        self.schedule.is_automatic() || by_hand || !self.is_ready()
     }
 
     /// A renewal that was sent at `sent` with this ttl was confirmed.

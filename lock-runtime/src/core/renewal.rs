@@ -50,11 +50,24 @@ impl Schedule {
         schedule
     }
 
-    /// For a lease that was handed over and lasts for a short time only: soon, but not before a short body has ended.
+    /// For a lease that was handed over and lasts for a short time only.
     pub(crate) fn start_soon(now: Moment, first_lease: Duration) -> Self {
-        let mut schedule = Self { automatic: true, ..Self::never() };
-        schedule.put_off_to(now + FIRST_AFTER.min(first_lease / 4));
-        schedule
+        Self::never().with_renewals(now, first_lease)
+    }
+
+    /// From now on with renewals, for a lease that lasts for so long without: soon, but not before a short body has
+    /// ended.
+    pub(crate) fn with_renewals(mut self, now: Moment, lasts: Duration) -> Self {
+        self.automatic = true;
+        self.put_off_to(now + FIRST_AFTER.min(lasts / 4));
+        self
+    }
+
+    /// From now on by hand alone. One that is under way stays so: the lease's release has to go behind it.
+    pub(crate) fn without_renewals(mut self) -> Self {
+        self.automatic = false;
+        self.put_off_to(Moment::MAX);
+        self
     }
 
     /// Whether a renewal is followed by the next.

@@ -366,6 +366,39 @@ fn a_renewal_under_way_is_the_next_holders() {
 }
 
 #[test]
+fn a_release_goes_behind_the_renewal_that_was_under_way_when_the_lease_came() {
+    let mut story = Story::new();
+    let (holder, waiters) = story.hold_with_fences(patient(), 2);
+    let unrenewed = Terms { ttl: TTL / 2, renew: false, min_hold: Some(ms(1000)), ..patient() };
+    let heir = story.arrive("a", unrenewed).expect("it waits");
+    story.left(waiters[0]);
+    story.core.renew_by_hand(story.now, holder, TTL);
+    assert!(matches!(story.only_job(), Job::Renew(..)));
+    story.end(holder, None);
+    story.granted(heir, 101);
+    story.end(heir, Some(ms(5000)));
+    assert!(matches!(story.core.release_next(story.now, heir, Some(HERE)), ReleaseStep::Stand));
+    let (_, order, via) = release_of(story.only_job());
+    assert_eq!((order.keep, via), (Some(ms(1000)), None), "a renewal behind it would make the key last");
+}
+
+#[test]
+fn a_renewal_of_the_holder_before_is_not_tried_again_for_one_without_renewals() {
+    let mut story = Story::new();
+    let (holder, waiters) = story.hold_with_fences(patient(), 2);
+    let heir = story.arrive("a", Terms { ttl: TTL / 2, renew: false, ..patient() }).expect("it waits");
+    story.left(waiters[0]);
+    story.core.renew_by_hand(story.now, holder, TTL);
+    assert!(matches!(story.only_job(), Job::Renew(..)));
+    let sent = story.now;
+    story.end(holder, None);
+    story.granted(heir, 101);
+    story.renewed(heir, sent, Err(error(StoreErrorKind::Disconnected)));
+    story.pass(TTL / 4);
+    assert!(story.work().is_empty());
+}
+
+#[test]
 fn while_min_hold_lasts_the_lock_goes_to_nobody() {
     let mut story = Story::new();
     let first = story.hold("a", patient());
