@@ -140,7 +140,11 @@ impl<S: Clone> Core<S> {
     }
 
     /// The next in line asks by the turn of the one before it.
-    pub(super) fn take_turn(&mut self, now: Moment, of: Release, next: TicketId, line: LineId) -> Option<Turn> {
+    pub(super) fn take_turn(&mut self, now: Moment, of: &Release, next: TicketId, line: LineId) -> Option<Turn> {
+        let Some(Stage::Waiting(waiting)) = self.stage(next) else { return None };
+        if !waiting.may_queue(now) {
+            return None;
+        }
         self.vacate(next);
         self.lines.entry(of.key.clone()).or_default().occupant = Some(next);
         let entry = self.stand_in_line(now, next)?;
@@ -151,7 +155,7 @@ impl<S: Clone> Core<S> {
         waiting.turn = Asks::Asking { sent: now, fails_at, by_task: false, fences: entry.fences };
         let (ttl, token) = (waiting.terms.ttl, ticket.token);
         self.file(next);
-        Some(Turn { key: of.key, token: of.token, ttl, fences: entry.fences, next: token, entry })
+        Some(Turn { key: of.key.clone(), token: of.token, ttl, fences: entry.fences, next: token, entry })
     }
 
     /// A turn was answered.

@@ -66,10 +66,10 @@ impl<S: Clone> Core<S> {
             _ => return None,
         });
         let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return None };
+        if !waiting.may_queue(now) {
+            return None;
+        }
         if waiting.entry.is_none() {
-            if waiting.busy_from <= now {
-                return None;
-            }
             let (listener, told_over) = match waiting.home {
                 Some((line, listener)) => (listener, Some(line)),
                 None => (listener, keepers),

@@ -12,6 +12,11 @@ use crate::store::{Entry, Release, Released, StoreError, StoreErrorKind, Token};
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// For how long a place in the queue is given back at least, so that it is tried more than once: it outlasts a short ttl.
+const LEAVES_FOR: Duration = Duration::from_secs(15);
+/// How often a release is repeated while an ask of its token may be anywhere. Each waits for an operation time-out after
+/// the last was answered: a clock that leaps ahead hurries one of them, and the other still comes behind the ask.
+const REPEATS: u32 = 2;
 
 /// What the task that awaits a release does now.
 #[derive(Debug)]
@@ -36,7 +41,7 @@ pub(super) struct Releasing {
     unanswered: bool,
     /// When `min_hold` is over.
     keep_until: Moment,
-    /// No key of this token can be left from then on.
+    /// No key of this token can be left from then on, and no place in the queue worth a command.
     pointless: Moment,
     /// Whether acquires of the key wait for it.
     holds_line: bool,
@@ -49,6 +54,8 @@ pub(super) struct Releasing {
     /// Until when a task awaits it.
     wanted_until: Option<Moment>,
     tries: u32,
+    /// How many releases before this one were answered.
+    repeats: u32,
 }
 
 /// A turn that is under way.
@@ -77,18 +84,20 @@ enum Errand {
 impl Releasing {
     /// Gives back what nobody holds: an ask that may have taken effect, a grant that nobody saw.
     pub(super) fn orphan(now: Moment, ttl: Duration, doubt: Doubt, leave: Option<Entry>) -> Self {
+        let lasts = if leave.is_some() { ttl.max(LEAVES_FOR) } else { ttl };
         Self {
             errand: Errand::Due(now),
             doubt,
             unanswered: false,
             keep_until: Moment::MIN,
-            pointless: now + ttl,
+            pointless: now + lasts,
             holds_line: true,
             leave,
             may_turn: false,
             turn: None,
             wanted_until: None,
             tries: 0,
+            repeats: 0,
         }
     }
 
@@ -221,7 +230,7 @@ impl<S: Clone> Core<S> {
         step
     }
 
-    /// What is sent of a release: a turn, if somebody of this process stands next, and nothing was sent before.
+    /// What is sent of a release: a turn, if somebody of this process waits next, and nothing was sent before.
     fn giving(&mut self, now: Moment, id: TicketId, line: LineId) -> Option<Giving> {
         let ticket = self.tickets.get_mut(id)?;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
@@ -230,8 +239,8 @@ impl<S: Clone> Core<S> {
         let plain = releasing.order(now, &ticket.key, ticket.token, contended);
         let next = self.lines.get(&ticket.key).and_then(super::line::Line::heir).filter(|_| may_turn);
         self.file(id);
-        let Some(next) = next else { return Some(Giving::Release(plain)) };
-        let turn = self.take_turn(now, plain, next, line)?;
+        let turn = next.and_then(|next| Some((next, self.take_turn(now, &plain, next, line)?)));
+        let Some((next, turn)) = turn else { return Some(Giving::Release(plain)) };
         if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
             releasing.turn = Some(Turning { next, sent: now });
         }
@@ -360,17 +369,22 @@ impl<S: Clone> Core<S> {
         }
     }
 
-    /// Queues the same release again, for an ask that arrives late; nobody waits for this one.
+    /// Queues the same release again, for an ask that arrives late; nobody waits for that one.
     fn release_once_more(&mut self, now: Moment, id: TicketId) {
         let Some(ticket) = self.tickets.get(id) else { return };
         let Stage::Releasing(releasing) = &ticket.stage else { return };
+        let most = if self.closing.is_some() { 1 } else { REPEATS };
+        if releasing.repeats >= most {
+            return;
+        }
         let at = if self.closing.is_some() { now } else { now + self.settings.operation_timeout };
         let again = Releasing {
             errand: Errand::Due(at),
             pointless: releasing.pointless.max(at + Duration::from_nanos(1)),
             holds_line: false,
             keep_until: releasing.keep_until,
-            ..Releasing::orphan(now, Duration::ZERO, Doubt::Nowhere, releasing.leave.clone())
+            repeats: releasing.repeats + 1,
+            ..Releasing::orphan(now, Duration::ZERO, Doubt::Somewhere, releasing.leave.clone())
         };
         self.insert_orphan(ticket.key.clone(), ticket.token, again);
     }

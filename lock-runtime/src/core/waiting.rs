@@ -177,6 +177,11 @@ impl Waiting {
         self.doubt == Doubt::Nowhere && self.carrier.is_none_or(|carrier| carrier == line)
     }
 
+    /// Whether it may stand in the store's queue: whoever waits no longer does not join it.
+    pub(super) fn may_queue(&self, now: Moment) -> bool {
+        self.entry.is_some() || now < self.busy_from
+    }
+
     /// It hears of its grant over this line from now on, if over any. What it was told before may be out of date, and a
     /// message may be lost.
     pub(super) fn look_again(&mut self, now: Moment, told_over: Option<LineId>) {

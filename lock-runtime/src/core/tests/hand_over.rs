@@ -464,6 +464,34 @@ fn a_turn_at_a_store_that_only_frees_lets_the_next_ask() {
 }
 
 #[test]
+fn a_place_in_the_queue_is_given_back_for_longer_than_a_short_ttl() {
+    let mut story = Story::new();
+    let (id, _) = story.queue("a", Terms { ttl: ms(100), ..patient() });
+    story.left(id);
+    let (release, _, _) = release_of(story.only_job());
+    story.pass(OPERATION);
+    story.released(release, KEEPER, Err(error(StoreErrorKind::Disconnected)));
+    let (release, order, _) = release_of(story.only_job());
+    assert!(order.leave.is_some());
+    story.released(release, KEEPER, Ok(Released::NotOurs));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_lease_that_ends_when_the_next_in_line_waits_no_longer_is_released_at_once() {
+    let mut story = Story::new();
+    let holder = story.hold("a", patient());
+    let late = story.arrive("a", terms(Wait::AtMost(ms(100)))).expect("it waits");
+    story.now = story.now + ms(100);
+    story.end(holder, Some(ms(1000)));
+    let step = story.core.release_next(story.now, holder, Some(HERE));
+    assert!(matches!(step, ReleaseStep::Send(Giving::Release(_))), "{step:?}");
+    story.released(holder, HERE, Ok(Released::Freed));
+    assert!(matches!(story.core.release_next(story.now, holder, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
+    assert!(matches!(story.next(late), Step::Ask(_)), "it asks once more, as one that does not wait");
+}
+
+#[test]
 fn whoever_does_not_wait_does_not_queue() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", no_wait());
