@@ -202,11 +202,18 @@ impl Node {
             if checker.is_whole() && self.queued.get(&(key.clone(), grant.token)).is_none_or(|queued| !alive(queued)) {
                 checker.found(|| format!("{key} was handed to a waiter who is gone"));
             }
+            self.queued.remove(&(key.clone(), grant.token));
             self.granted(key, grant.token, checker);
         }
         match (reply, request) {
             (Reply::Acquired(Acquired::Granted { fence }), _) => {
-                checker.minted(key, *fence, if let Request::Look(look) = request { look.fences } else { 1 });
+                let fences = if let Request::Look(look) = request {
+                    self.queued.remove(&(key.clone(), look.token));
+                    look.fences
+                } else {
+                    1
+                };
+                checker.minted(key, *fence, fences);
                 if before != Some(request.token()) {
                     self.granted(key, request.token(), checker);
                 }
@@ -221,7 +228,6 @@ impl Node {
     /// A token has the key now: others of its process wait no longer, and others who wait were overtaken.
     fn granted(&mut self, key: &LockKey, token: Token, checker: &mut Checker) {
         let process = owner(token);
-        self.queued.remove(&(key.clone(), token));
         let lapsed = self.last.insert(key.clone(), token).is_some();
         for ((_, waiter), queued) in self.queued.iter_mut().filter(|((queued_for, _), _)| queued_for == key) {
             if owner(*waiter) == process {
