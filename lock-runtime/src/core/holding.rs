@@ -162,9 +162,11 @@ impl<S: Clone> Core<S> {
             self.end_by_clock(now, id, reason);
             return None;
         }
-        if held.waiting.as_ref().is_some_and(|waiting| waiting.time_up <= now) {
-            let error = self.outage.clone().unwrap_or_else(no_answer);
-            self.refuse(now, id, Refusal::Unavailable(error));
+        if let Some(waiting) = held.waiting.as_ref().filter(|waiting| waiting.time_up <= now) {
+            // A neighbour held it until a moment ago, unless the store had the time to answer since.
+            let had_time = waiting.since + self.settings.operation_timeout <= now;
+            let error = self.outage.clone().or_else(|| had_time.then(no_answer));
+            self.refuse(now, id, error.map_or(Refusal::Busy, Refusal::Unavailable));
             return None;
         }
         if held.schedule.timed_out(now) {

@@ -353,6 +353,21 @@ fn a_waiter_behind_a_renewal_without_an_answer_hears_in_time() {
 }
 
 #[test]
+fn a_waiter_whose_time_is_up_while_its_lease_is_renewed_was_kept_waiting_by_a_neighbour() {
+    let mut story = Story::new();
+    let (first, look) = story.queue("a", patient());
+    let late = story.arrive("a", terms(Wait::AtMost(ms(7000)))).expect("it waits");
+    story.now = story.now + ms(6995);
+    story.tell(Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
+    story.granted(first, 9);
+    story.end(first, None);
+    assert!(matches!(story.next(late), Step::Stand), "it needs more than a first lease");
+    story.pass(ms(5));
+    story.work();
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
+}
+
+#[test]
 fn a_renewal_under_way_is_the_next_holders() {
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(patient(), 2);
