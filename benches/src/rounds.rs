@@ -101,9 +101,9 @@ mod tests {
         });
         assert_eq!(order, "baab");
         let figures = |trial| rounds.figures(trial, |&result| Some(result as f64));
-        assert_eq!((figures('b'), figures('a')), (vec![Some(1.0), None], vec![Some(2.0), Some(4.0)]));
-        assert_eq!(rounds.failures(), [('b', 2, "it was stuck")]);
-        assert_eq!((rounds.last('b'), rounds.last('c')), (Some(&1), None));
+        assert_eq!((figures('b'), figures('a')), (vec![Some(1.0), Some(4.0)], vec![Some(2.0), None]));
+        assert_eq!(rounds.failures(), [('a', 2, "it was stuck")]);
+        assert_eq!((rounds.last('a'), rounds.last('c')), (Some(&2), None));
         assert_eq!(figures('c'), []);
     }
 }
