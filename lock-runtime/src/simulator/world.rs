@@ -293,7 +293,9 @@ impl World {
             let (from, to) = (START + fault.from, START + fault.from + fault.lasts + WATCH);
             (from..=to).contains(&self.now)
         });
-        if troubled {
+        // A line that is dead is found out by two operations without an answer, whenever there is one to send.
+        let half_open = self.processes.iter().any(|process| process.wires.iter().any(|wire| wire.dead));
+        if troubled || half_open {
             self.checker.in_trouble();
         } else {
             for n in 0..self.keys.len() {
