@@ -153,9 +153,10 @@ lock_tests::on_every_server! {
     }
 
     async fn what_strangers_publish_is_not_heard(server: Server) {
-        for url in [server.url(), resp2(&server)] {
-            let (session, mut grants) = listen(&url, 9).await;
-            let channel = format!("lock:wake:{}", written(9));
+        // The server may not have noticed yet that the first is gone.
+        for (url, listener) in [(server.url(), 9), (resp2(&server), 8)] {
+            let (session, mut grants) = listen(&url, listener).await;
+            let channel = format!("lock:wake:{}", written(listener));
             for message in ["", "hello", "1 2 3 4 5 6", &format!("{} 1 1 1 1 other:{{a}}", written(1))] {
                 assert_eq!(server.ask::<u64>(&["PUBLISH", &channel, message]), 1);
             }
