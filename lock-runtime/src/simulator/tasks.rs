@@ -18,6 +18,8 @@ use crate::store::StoreError;
 
 /// How much later than its time a task may have its answer: the keeper and the task have to be awake for it.
 const LATE: Duration = Duration::from_millis(100);
+/// For how long a key may be kept for a holder that is gone.
+pub(super) const LONGEST_MIN_HOLD: Duration = Duration::from_secs(2);
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -57,7 +59,8 @@ impl World {
         };
         let max_hold = self.random.chance(5).then(|| self.random.between(100, 1_000));
         // When a key expires, by its ttl or by what it was kept for, whoever comes first has it.
-        let min_hold = (!self.checker.is_calm() && self.random.chance(5)).then(|| self.random.between(1, 200));
+        let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
+        let min_hold = (!self.checker.is_calm() && self.random.chance(5)).then(|| self.random.between(1, longest));
         Terms {
             ttl,
             wait,

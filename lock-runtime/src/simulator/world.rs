@@ -10,6 +10,7 @@ use super::node::{Node, Reply, Request};
 use super::plan::{KEYS, Over, PROCESSES, Plan, Trouble};
 use super::process::{Process, START, State, Task};
 use super::random::Random;
+use super::tasks::LONGEST_MIN_HOLD;
 use super::{Outcome, Violation};
 use crate::clock::Moment;
 use crate::core::{Action, Job, LineId};
@@ -143,7 +144,8 @@ impl World {
     /// What is left at the end; nothing should be.
     fn residue(&mut self) -> Option<String> {
         let keys: BTreeSet<LockKey> = self.keys.iter().map(|(key, _)| key.clone()).collect();
-        let left = self.node.residue(self.now, &keys, |token| {
+        // A key may be kept for a holder that is gone until its min_hold is over.
+        let left = self.node.residue(self.now + LONGEST_MIN_HOLD, &keys, |token| {
             // What a process that was killed had sent may take effect after all; nobody is left to undo that.
             self.processes.get(super::process::owner(token)).is_none_or(|process| !process.has_forgotten(token))
         });
