@@ -36,6 +36,25 @@ fn a_release_that_could_not_follow_its_ask_is_sent_again_and_twice_more() {
 }
 
 #[test]
+fn a_key_that_is_kept_is_kept_once_more_after_a_renewal_without_an_answer() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { min_hold: Some(TTL), ..no_wait() });
+    while !matches!(story.next_work().first(), Some(Job::Renew(..))) {}
+    let sent = story.now;
+    story.renewed(id, sent, Err(error(StoreErrorKind::Disconnected)));
+    story.end(id, None);
+    let kept_until = story.now + release_of(story.only_job()).1.keep.expect("it is kept");
+    story.released(id, KEEPER, Ok(Released::Freed));
+    for _ in 0..2 {
+        story.pass(OPERATION);
+        let (again, order, _) = release_of(story.only_job());
+        assert_eq!(order.keep, Some(kept_until.since(story.now)));
+        story.released(again, KEEPER, Ok(Released::Freed));
+    }
+    story.assert_nothing_is_left();
+}
+
+#[test]
 fn an_acquire_that_never_asked_leaves_nothing_to_release() {
     let mut story = Story::new();
     let holder = story.hold("a", no_wait());
