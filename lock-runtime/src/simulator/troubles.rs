@@ -147,9 +147,11 @@ impl World {
     pub(super) fn close(&mut self, process: usize, over: Over, noticed: bool) {
         let wire = std::mem::take(self.processes[process].wire(over));
         let Some(line) = wire.line else { return };
-        if noticed && wire.told {
+        if wire.told && noticed {
             let listener = self.processes[process].listener(over, line);
             self.node.deafen(listener);
+        } else if wire.told {
+            self.unnoticed += 1;
         }
         let is_there = self.processes[process].is_there;
         if over == Over::Keepers && is_there {

@@ -7,7 +7,7 @@ use super::checker::Checker;
 use super::history::{Note, What};
 use super::network::Mail;
 use super::node::{Node, Reply, Request};
-use super::plan::{KEYS, Over, PROCESSES, Plan, Trouble};
+use super::plan::{KEYS, Over, PROCESSES, Plan};
 use super::process::{Process, START, State, Task};
 use super::random::Random;
 use super::tasks::LONGEST_MIN_HOLD;
@@ -59,6 +59,8 @@ pub(super) struct World {
     pub(super) arrivals: HashMap<(usize, LineId), Moment>,
     /// Whether what was under way on a line that closed is lost.
     pub(super) torn: HashMap<(usize, LineId), bool>,
+    /// How many lines with a listener ended without the store's notice.
+    pub(super) unnoticed: u32,
     /// Requests that have arrived once already.
     pub(super) repeated: HashSet<u64>,
     pub(super) probing: bool,
@@ -89,6 +91,7 @@ impl World {
             plan: plan.clone(),
             arrivals: HashMap::new(),
             torn: HashMap::new(),
+            unnoticed: 0,
             repeated: HashSet::new(),
             probing: false,
             grants: 0,
@@ -317,9 +320,7 @@ impl World {
         let asks = |task: &Task| matches!(task.state, State::Asking) && task.key == key;
         let waited_for = self.tasks.iter().any(asks);
         // A waiter who is gone without the store's notice is handed the key once.
-        let unnoticed =
-            self.plan.faults.iter().filter(|fault| matches!(fault.trouble, Trouble::Crashes(_, false))).count();
-        let bound = (ttl + Duration::from_secs(1)) * (1 + u32::try_from(unnoticed).unwrap_or(0));
+        let bound = (ttl + Duration::from_secs(1)) * (1 + self.unnoticed);
         self.checker.watch_waiters(self.now, &key, waited_for, bound);
         let holder = self.node.model.holder(self.node.clock(self.now), &key).map(|(token, _)| token);
         let orphan = holder.filter(|token| {
