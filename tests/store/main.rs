@@ -26,6 +26,7 @@ use lock_runtime::redis::{RedisSettings, RedisStore};
 use lock_runtime::store::{
     Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreErrorKind, Token,
 };
+use tokio::time::timeout;
 
 const TTL: Duration = Duration::from_secs(30);
 
@@ -72,6 +73,17 @@ fn fence(answer: Result<Acquired, StoreError>) -> u64 {
 #[track_caller]
 fn kind<T: std::fmt::Debug>(answer: Result<T, StoreError>) -> StoreErrorKind {
     answer.expect_err("an error was to come").kind()
+}
+
+/// The kind of the first error that comes over a connection that was cut off. An operation that is sent in the very
+/// moment of the end may stay without an answer, for which those who ask have a time-out.
+async fn first_error(session: &Arc<dyn Session>) -> StoreErrorKind {
+    for _ in 0..100 {
+        if let Ok(answer) = timeout(Duration::from_millis(100), acquire(session, "other", 7)).await {
+            return kind(answer);
+        }
+    }
+    panic!("nothing is answered any more");
 }
 
 /// Every operation by a token that holds nothing, and what kind of error each gave.

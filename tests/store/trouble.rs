@@ -5,7 +5,7 @@ use std::time::Duration;
 use lock_runtime::store::{Acquired, Released, Renewed, Store as _, StoreError, StoreErrorKind};
 use lock_tests::{Kind, Server};
 
-use crate::{acquire, fence, kind, kinds_of_all, look, open, release, renew, store};
+use crate::{acquire, fence, first_error, kind, kinds_of_all, look, open, release, renew, store};
 
 use StoreErrorKind::{Disconnected, Refused, Unready};
 
@@ -129,6 +129,7 @@ lock_tests::on_every_server! {
         let session = open(&server.url()).await;
         fence(acquire(&session, "a", 1).await);
         server.kill();
+        assert_eq!(first_error(&session).await, Disconnected);
         assert_eq!(kinds_of_all(&session).await, [Disconnected; 4]);
         assert!(!session.is_open());
         assert_eq!(kind(store(&server.url()).open().await), Disconnected);

@@ -71,8 +71,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
 /// One ordered line to a store: of two operations, the one whose future was polled first takes effect first.
 ///
-/// Dropping an operation's future leaves open whether it takes effect. A session may be used from any thread and
-/// any runtime, for as long as the runtime that opened it lives.
+/// Dropping an operation's future leaves open whether it takes effect. An operation may stay without an answer: a client
+/// drops it after its time-out. A session may be used from any thread and any runtime, for as long as the runtime that
+/// opened it lives.
 pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// Takes the key if it is free, for a token that was never sent before.
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;

@@ -2,8 +2,10 @@
 //!
 //! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
 //! which only a new connection helps marks the session as not open; a connection that dies while nobody asks
-//! anything is noticed by the next operation, or by the session's own ear (`wake`). Absent on purpose: time-outs, second tries,
-//! and the meaning of replies (`reply`) and errors (`fault`).
+//! anything is noticed by the next operation, or by the session's own ear (`wake`). An operation that is sent in the
+//! very moment in which its connection ends may stay without an answer: what is put into a tokio channel just after its
+//! receiver was dropped stays there (tokio-rs/tokio#7714). Absent on purpose: time-outs, second tries, and the meaning
+//! of replies (`reply`) and errors (`fault`).
 
 use std::fmt;
 use std::sync::Arc;
