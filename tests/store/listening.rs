@@ -8,7 +8,7 @@ use lock_tests::Server;
 
 use crate::rights::{CHANNELS, RIGHTS, allow};
 use crate::waiters::{entry, heard, listen, queue, written};
-use crate::{acquire, fake, fence, first_error, kind, open, release, store};
+use crate::{acquire, fake, fence, kind, open, release, store};
 
 fn resp2(server: &Server) -> String {
     format!("{}?protocol=resp2", server.url())
@@ -100,7 +100,18 @@ lock_tests::on_every_server! {
         server.command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
         server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
         until_closed(&session).await;
-        assert_eq!(first_error(&session).await, StoreErrorKind::Disconnected);
+        assert_eq!(kind(acquire(&session, "a", 1).await), StoreErrorKind::Disconnected);
+    }
+
+    async fn an_operation_that_meets_the_end_of_its_connection_is_answered(server: Server) {
+        for _ in 0..200 {
+            let (session, _grants) = listen(&server.url(), 9).await;
+            let until_an_error = tokio::spawn(async move {
+                while acquire(&session, "a", 1).await.is_ok() {}
+            });
+            server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+            tokio::time::timeout(Duration::from_secs(10), until_an_error).await.expect("an answer").expect("no panic");
+        }
     }
 
     async fn a_user_with_just_the_needed_rights_is_told(server: Server) {

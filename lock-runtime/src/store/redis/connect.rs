@@ -190,7 +190,7 @@ pub(super) async fn listen(place: Arc<Place>, listener: Listener) -> Result<Redi
 
 async fn listen_by_push(place: &Arc<Place>, pushing: &Client, listener: &Listener) -> Result<RedisSession, StoreError> {
     let hearing = Hearing::nothing();
-    let ear = hearing.ear(place, listener);
+    let ear = hearing.ear_of_operations(place, listener);
     let config = place.config.clone().set_push_sender(move |push| {
         ear.hear_push(&push);
         Ok::<(), Infallible>(())

@@ -2,10 +2,9 @@
 //!
 //! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
 //! which only a new connection helps marks the session as not open; a connection that dies while nobody asks
-//! anything is noticed by the next operation, or by the session's own ear (`wake`). An operation that is sent in the
-//! very moment in which its connection ends may stay without an answer: what is put into a tokio channel just after its
-//! receiver was dropped stays there (tokio-rs/tokio#7714). Absent on purpose: time-outs, second tries, and the meaning
-//! of replies (`reply`) and errors (`fault`).
+//! anything is noticed by the next operation, or by the session's own ear (`wake`). Only where operations have no ear,
+//! one that is sent in the very moment in which its connection ends may stay without an answer. Absent on purpose:
+//! time-outs, second tries, and the meaning of replies (`reply`) and errors (`fault`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -110,7 +109,8 @@ impl Line {
         // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
         let floor = self.place.greatest_fence();
         let commands = self.set_and_count(ask);
-        let replies = self.connection.clone().send_packed_commands(&commands, 0, 2).await;
+        let mut connection = self.connection.clone();
+        let replies = self.hearing.unless_cut(connection.send_packed_commands(&commands, 0, 2)).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => Ok(self.granted(fence, 1)),
             Taken::Unfenced => Box::pin(self.repair(ask)).await,
@@ -148,7 +148,8 @@ impl Line {
         key: &LockKey,
         fences: u32,
     ) -> Result<Acquired, StoreError> {
-        let reply = script::call(&mut self.connection.clone(), &self.known, script, call).await;
+        let mut connection = self.connection.clone();
+        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, script, call)).await;
         match reply.and_then(reply::minted).map_err(|e| self.fault(e, key))? {
             Minted::Known(Acquired::Granted { fence }) => Ok(self.granted(fence, fences)),
             Minted::Known(held) => Ok(held),
@@ -160,19 +161,20 @@ impl Line {
         let mut connection = self.connection.clone();
         if !release.contended && release.keep.is_none() && release.leave.is_none() {
             let call = Freeing { names: self.names(), release };
-            let reply = script::call(&mut connection, &self.known, &script::FREE, &call).await;
+            let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::FREE, &call)).await;
             if reply.and_then(reply::freed).map_err(|e| self.fault(e, &release.key))? {
                 return Ok(Released::Freed);
             }
         }
         let call = Releasing { names: self.names(), release, seen: self.place.greatest_fence() };
-        let reply = script::call(&mut connection, &self.known, &script::RELEASE, &call).await;
+        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::RELEASE, &call)).await;
         reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
     }
 
     async fn turn(&self, turn: &Turn) -> Result<Turned, StoreError> {
         let call = Turning { names: self.names(), turn, seen: self.place.greatest_fence() };
-        let reply = script::call(&mut self.connection.clone(), &self.known, &script::TURN, &call).await;
+        let mut connection = self.connection.clone();
+        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::TURN, &call)).await;
         let turned = reply.and_then(reply::turned).map_err(|e| self.fault(e, &turn.key))?;
         if let Turned::GoesOn { fence } = turned {
             self.place.saw_fences(fence, turn.fences);
@@ -204,7 +206,9 @@ impl Line {
         size: usize,
     ) -> Vec<(&'a [Renewal], Result<Vec<Result<Renewed, RedisError>>, RedisError>)> {
         let calls: Vec<_> = batch.chunks(size).map(|batch| Renewing { names: self.names(), batch }).collect();
-        let replies = script::call_each(&mut self.connection.clone(), &self.known, &script::RENEW, &calls).await;
+        let mut connection = self.connection.clone();
+        let calling = script::call_each(&mut connection, &self.known, &script::RENEW, &calls);
+        let replies = self.hearing.unless_cut(calling).await;
         let replies: Vec<Result<Value, _>> = match replies {
             Ok(replies) => replies.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); calls.len()],

@@ -8,11 +8,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::task::{Context, Poll};
 
 use ::redis::aio::{MultiplexedConnection, PubSubStream};
 use ::redis::{PushInfo, PushKind, RedisError, Value};
 use futures_core::Stream as _;
+use pin_project_lite::pin_project;
 use tokio::task::AbortHandle;
 
 use super::{Place, fault, reply};
@@ -21,8 +23,23 @@ use crate::store::{Listener, StoreErrorKind};
 /// Whether a session is open, and whether it listens.
 pub(super) struct Hearing {
     open: Arc<AtomicBool>,
+    /// The ear of the connection of operations is gone, and with it the connection.
+    cut: Arc<AtomicBool>,
     listens: bool,
     _reading: Option<Reading>,
+}
+
+pin_project! {
+    /// Replies to what is sent over a connection of operations, or an error if it has ended.
+    ///
+    /// What is put into a tokio channel just after its receiver was dropped stays there (tokio-rs/tokio#7714), and so
+    /// would an operation that is sent in the very moment in which redis-rs ends the connection. The ear is dropped
+    /// before that receiver is: either the receiver still finds the operation, or the operation finds the ear gone.
+    pub(super) struct UnlessCut<'a, F> {
+        #[pin]
+        replies: F,
+        hearing: &'a Hearing,
+    }
 }
 
 /// Hears what comes over a connection, for as long as the connection is there: whatever reads it owns the ear.
@@ -30,6 +47,7 @@ pub(super) struct Ear {
     place: Arc<Place>,
     listener: Listener,
     open: Arc<AtomicBool>,
+    cut: Option<Arc<AtomicBool>>,
 }
 
 /// A task that reads a wake channel, until this is dropped.
@@ -38,7 +56,7 @@ struct Reading(AbortHandle);
 impl Hearing {
     /// Of a session that does not listen.
     pub(super) fn nothing() -> Self {
-        Self { open: Arc::new(AtomicBool::new(true)), listens: false, _reading: None }
+        Self { open: Arc::new(AtomicBool::new(true)), cut: Arc::default(), listens: false, _reading: None }
     }
 
     pub(super) fn listens(&self) -> bool {
@@ -54,8 +72,36 @@ impl Hearing {
     }
 
     /// An ear that closes this when it can hear no more.
-    pub(super) fn ear(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
-        Ear { place: Arc::clone(place), listener: listener.clone(), open: Arc::clone(&self.open) }
+    fn ear(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
+        Ear { place: Arc::clone(place), listener: listener.clone(), open: Arc::clone(&self.open), cut: None }
+    }
+
+    /// The same, for what the connection of operations itself pushes.
+    pub(super) fn ear_of_operations(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
+        let mut ear = self.ear(place, listener);
+        ear.cut = Some(Arc::clone(&self.cut));
+        ear
+    }
+
+    pub(super) fn unless_cut<F>(&self, replies: F) -> UnlessCut<'_, F> {
+        UnlessCut { replies, hearing: self }
+    }
+}
+
+impl<T, F: Future<Output = Result<T, RedisError>>> Future for UnlessCut<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.replies.poll(context);
+        if polled.is_pending() {
+            // Between the sending and this look, as between the ear's end and the receiver's.
+            fence(Ordering::SeqCst);
+            if this.hearing.cut.load(Ordering::Relaxed) {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
+            }
+        }
+        polled
     }
 }
 
@@ -81,6 +127,10 @@ impl Ear {
 impl Drop for Ear {
     fn drop(&mut self) {
         self.open.store(false, Ordering::Relaxed);
+        if let Some(cut) = &self.cut {
+            cut.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+        }
     }
 }
 
