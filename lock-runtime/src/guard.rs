@@ -6,12 +6,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::clock;
-use crate::core::ByHandStep;
+use crate::core::{ByHandStep, ManualRenewalId, TicketId};
 use crate::duration;
 use crate::error::{LockError, LossReason};
 use crate::key::LockKey;
 use crate::request::invalid;
 use crate::seat::Seat;
+use crate::shared::Shared;
 use crate::store::Released;
 use crate::ticket::Holding;
 
@@ -239,8 +240,9 @@ impl LockGuard {
         let ttl = duration::check_ttl(ttl).map_err(|fault| invalid(self.key(), fault))?;
         let Some(id) = self.holding.id() else { return Err(self.lost_error(LossReason::Expired)) };
         let shared = self.holding.client().shared();
-        shared.with(|core, now| core.renew_by_hand(now, id, ttl));
-        let step = || match shared.with(|core, _| core.by_hand_next(id)) {
+        let renewal = shared.with(|core, now| core.renew_by_hand(now, id, ttl));
+        let _asked = Asked { shared, id, renewal };
+        let step = || match shared.with(|core, _| core.by_hand_next(id, renewal)) {
             ByHandStep::Stand => None,
             step => Some(step),
         };
@@ -284,6 +286,19 @@ impl LockGuard {
 
     fn lost_error(&self, reason: LossReason) -> LockError {
         LockError::Lost { key: self.key().clone(), reason }
+    }
+}
+
+/// A renewal by hand that is awaited; dropped half-way, nobody waits for it any more.
+struct Asked<'a> {
+    shared: &'a Shared,
+    id: TicketId,
+    renewal: ManualRenewalId,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.shared.with(|core, _| core.by_hand_left(self.id, self.renewal));
     }
 }
 

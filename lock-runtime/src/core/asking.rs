@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use super::lease::{By, Fences, Granted, Held, LooseEnds};
-use super::line::PATIENCE;
 use super::waiting::{Turn, Waiting, no_answer};
 use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
 use crate::clock::Moment;
@@ -28,7 +27,7 @@ impl<S: Clone> Core<S> {
         if self.closing.is_some() {
             return Err(Refusal::ShuttingDown);
         }
-        if terms.wait == Wait::AtMost(Duration::ZERO) && self.is_taken(&key) {
+        if terms.wait == Wait::AtMost(Duration::ZERO) && self.is_taken(now, &key) {
             return Err(Refusal::Busy);
         }
         let waiting = Waiting::new(now, self.arrivals, terms, self.settings.operation_timeout);
@@ -42,6 +41,7 @@ impl<S: Clone> Core<S> {
             self.give_turn(now, id);
         } else {
             self.join_line(id);
+            self.ask_for_news(now, id);
         }
         Ok(id)
     }
@@ -154,7 +154,7 @@ impl<S: Clone> Core<S> {
                 self.refuse(now, id, refusal);
                 None
             }
-            Turn::Resting { told_busy: true, .. } if waiting.busy_from <= now => {
+            Turn::Resting { told_busy: true, .. } | Turn::PutOff if waiting.busy_from <= now => {
                 self.refuse(now, id, Refusal::Busy);
                 None
             }
@@ -171,7 +171,7 @@ impl<S: Clone> Core<S> {
         }
     }
 
-    fn ask_by_keeper(&mut self, now: Moment, id: TicketId) -> Option<Job> {
+    pub(super) fn ask_by_keeper(&mut self, now: Moment, id: TicketId) -> Option<Job> {
         // The keeper answers within the operation time-out; twice that is for a store that panics.
         let (keeper, patience) = (self.keeper, self.settings.operation_timeout * 2);
         let ticket = self.tickets.get_mut(id)?;
@@ -189,11 +189,10 @@ impl<S: Clone> Core<S> {
             self.file(id);
             return Some(Job::Acquire(id, ask));
         }
-        if waiting.told_over.is_some()
-            && waiting.reading.is_some()
-            && let Err(until) = self.looks.take(now)
-        {
-            waiting.turn = Turn::Resting { until, told_busy: true };
+        let is_period_over = matches!(waiting.turn, Turn::Resting { told_busy: true, .. });
+        let is_told = waiting.told_over.is_some() && waiting.reading.is_some();
+        if is_period_over && is_told && !self.looks.may_go(now, id, waiting.looked) {
+            waiting.turn = Turn::PutOff;
             self.file(id);
             return None;
         }
@@ -219,22 +218,38 @@ impl<S: Clone> Core<S> {
         held.queued = waiting.place.is_some();
         let is_the_grant = |sent: Moment| granted.by == By::Answer && sent == granted.from;
         let unanswered = waiting.unanswered().filter(|&(sent, _)| !is_the_grant(sent));
+        let is_queued = waiting.entry.is_some();
         let ends = LooseEnds { doubt: waiting.doubt, unanswered, entry: None };
         if ends.in_doubt() != Doubt::Nowhere {
             let entry = waiting.entry.take().map(|(entry, _)| entry);
             held.loose_ends = Some(Box::new(LooseEnds { entry, ..ends }));
         }
+        let is_ready = granted.by == By::Answer || held.outlasts_min_hold(now, &waiting.terms);
         if let Stage::Waiting(waiting) = std::mem::replace(&mut ticket.stage, Stage::Held(held)) {
-            self.spare_waiting.keep(waiting);
+            if is_ready {
+                self.spare_waiting.keep(waiting);
+            } else {
+                self.renew_first(now, id, waiting);
+            }
         }
+        self.queued -= usize::from(is_queued);
         self.waiting -= 1;
         self.held += 1;
-        if !by_task {
+        if !by_task && is_ready {
             self.wake(id);
         }
         self.file(id);
         self.refuse_impatient(now, id, Moment::MAX);
         true
+    }
+
+    /// A lease that was told of is too short for its holder's `min_hold`.
+    fn renew_first(&mut self, now: Moment, id: TicketId, mut waiting: Box<Waiting>) {
+        waiting.since = now;
+        waiting.entry = None;
+        if let Some(Stage::Held(held)) = self.stage_mut(id) {
+            held.renew_first(now, waiting);
+        }
     }
 
     /// The grant is given back, and the ticket goes on under a new token, behind the release of the old one.
@@ -264,6 +279,7 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         ticket.token = ticket.token.successor();
+        self.queued -= usize::from(waiting.entry.is_some());
         waiting.start_over(now);
         waiting.turn = Turn::InLine { impatient: waiting.busy_from <= now };
         waiting.trouble = trouble.or(waiting.trouble.take());
@@ -289,19 +305,19 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         waiting.answered = true;
+        waiting.sent_back = 0;
         waiting.trouble = None;
         if let Some(clock) = clock {
             waiting.queued(sent, clock);
         }
         // The first ask does not learn for how long; the look that follows at once does, by whoever asked.
-        let keeper_from = if waiting.is_by_task() { now + PATIENCE } else { now };
-        waiting.turn = Turn::MayAsk { keeper_from };
+        waiting.asks_next(now);
         if waiting.busy_from <= now {
             return self.refuse(now, id, Refusal::Busy);
         }
         if let Some(held_for) = held_for {
             let is_told = clock.is_some() && waiting.told_over.is_some();
-            waiting.rest(now, ticket.token, held_for, is_told);
+            waiting.rest(now, ticket.token, held_for, is_told, self.queued);
         }
         self.file(id);
     }
@@ -310,8 +326,9 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         let give_up = match error.kind() {
+            StoreErrorKind::NotExecuted if waiting.may_ask_again(now) => return self.file(id),
             StoreErrorKind::Refused => true,
-            StoreErrorKind::Unready => waiting.busy_from <= now,
+            StoreErrorKind::Unready | StoreErrorKind::NotExecuted => waiting.busy_from <= now,
             StoreErrorKind::Disconnected => false,
         };
         // Whatever the store says of a failed ask, a part of it may have taken effect.

@@ -51,7 +51,8 @@ impl FirstLease {
             return terms.ttl;
         }
         let wanted = SHORTEST.max(self.round_trip * ROUND_TRIPS) * (1 << self.doublings);
-        wanted.max(terms.min_hold.unwrap_or_default()).min(terms.ttl)
+        // A key that is to be kept for a while outlasts that although the message takes its time.
+        (wanted + terms.min_hold.unwrap_or_default()).min(terms.ttl)
     }
 }
 
@@ -109,10 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn without_renewals_it_is_the_whole_ttl_and_with_a_min_hold_at_least_that() {
+    fn without_renewals_it_is_the_whole_ttl_and_with_a_min_hold_that_much_more() {
         let first = FirstLease::default();
         assert_eq!(first.of(&terms(ms(30_000), false, None)), ms(30_000));
-        assert_eq!(first.of(&terms(ms(30_000), true, Some(ms(5000)))), ms(5000));
+        assert_eq!(first.of(&terms(ms(30_000), true, Some(ms(5000)))), ms(6000));
+        assert_eq!(first.of(&terms(ms(5500), true, Some(ms(5000)))), ms(5500));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::lease::{By, Fences, Granted};
 use super::line::Line;
 use super::release::{Releasing, Turning};
 use super::waiting::Turn as Asks;
-use super::{Core, Doubt, LineId, Stage, TicketId};
+use super::{Core, LineId, Stage, TicketId};
 use crate::clock::Moment;
 use crate::mutant::{Mutant, planted};
 use crate::store::{Grant, Release, Released, StoreError, Turn, Turned};
@@ -19,20 +19,27 @@ use crate::store::{Grant, Release, Released, StoreError, Turn, Turned};
 pub(super) const LONGEST_ROW: u32 = 32;
 /// For how long the lease passes on.
 const LONGEST_RUN: Duration = Duration::from_millis(20);
+/// How many grants that nobody waited for are given back at a time, and for how long that is tried.
+const MOST_HANDED_BACK: usize = 64;
+const LONGEST_HAND_BACK: Duration = Duration::from_secs(30);
 /// For how long a key counts as held that a turn has just handed to another process.
 const JUST_HANDED: Duration = Duration::from_secs(1);
 
 impl<S: Clone> Core<S> {
-    /// The store handed a key to one of our tokens, and said so over this line.
-    pub(crate) fn handed(&mut self, now: Moment, line: LineId, grant: Grant) {
-        let Some(&id) = self.by_token.get(&grant.token) else { return self.hand_back(now, grant) };
+    /// The store handed a key to one of our tokens, and said so over this line; whether somebody waited for it. Anybody
+    /// can forge such a message, but for the token in it.
+    pub(crate) fn handed(&mut self, now: Moment, line: LineId, grant: Grant) -> bool {
+        let Some(&id) = self.by_token.get(&grant.token) else {
+            self.hand_back(now, grant);
+            return false;
+        };
         let Some(Stage::Waiting(waiting)) = self.stage(id) else {
             // Its grant was seen before, and no other counts.
-            return;
+            return false;
         };
         if waiting.told_over != Some(line) {
             // The clock that it is counted by may be another one's; a look over the new line follows.
-            return;
+            return true;
         }
         let counted = waiting.handed_not_before(grant.clock).min(now);
         let granted = Granted {
@@ -44,6 +51,7 @@ impl<S: Clone> Core<S> {
             self.tally.by_message += 1;
             self.lengthen_for_heirs(now, id);
         }
+        true
     }
 
     /// A first lease is too short to pass on inside the process, and so it is renewed while its first holder has it.
@@ -59,10 +67,14 @@ impl<S: Clone> Core<S> {
         }
     }
 
-    /// Nobody waits for it any more.
+    /// Nobody waits for it any more, or nobody ever did: it is given back, and nobody waits for that. What a stranger can
+    /// have said is bounded; beyond that a grant is left to its first lease.
     fn hand_back(&mut self, now: Moment, grant: Grant) {
-        let releasing = Releasing::orphan(now, grant.first_lease, Doubt::Nowhere, None);
-        self.insert_orphan(grant.key, grant.token, releasing);
+        if self.handed_back < MOST_HANDED_BACK {
+            self.handed_back += 1;
+            let lasts = grant.first_lease.min(LONGEST_HAND_BACK);
+            self.insert_orphan(grant.key, grant.token, Releasing::handed_back(now, lasts));
+        }
     }
 
     /// The lease of a holder that ends goes to the next in line without asking the store, if it may.
@@ -87,6 +99,8 @@ impl<S: Clone> Core<S> {
                 Some(waiting)
             }
             Stage::Waiting(waiting) => {
+                // It stood in the local line alone.
+                debug_assert!(waiting.entry.is_none());
                 self.spare_waiting.keep(waiting);
                 None
             }
@@ -162,7 +176,7 @@ impl<S: Clone> Core<S> {
     pub(super) fn turned(&mut self, now: Moment, id: TicketId, answer: Turned) {
         let Some(Stage::Releasing(releasing)) = self.stage_mut(id) else { return };
         let Some((Turning { next, sent }, is_last_word)) = releasing.take_turn() else { return };
-        let doubt = releasing.doubt();
+        let (doubt, longest_ttl) = (releasing.doubt(), releasing.longest_ttl());
         let is_waited_for = match self.stage(next) {
             Some(Stage::Waiting(waiting)) => waiting.is_current(sent),
             _ => false,
@@ -174,7 +188,11 @@ impl<S: Clone> Core<S> {
                 let Some(Stage::Waiting(waiting)) = self.stage_mut(next) else { return };
                 waiting.doubt = doubt;
                 let fences = Fences::block(fence, waiting.fences_asked_at(sent));
-                self.grant(now, next, Granted { fences, from: sent, by: By::Answer });
+                if self.grant(now, next, Granted { fences, from: sent, by: By::Answer })
+                    && let Some(Stage::Held(held)) = self.stage_mut(next)
+                {
+                    held.longest_ttl = held.longest_ttl.max(longest_ttl);
+                }
             }
             Turned::GoesOn { .. } => {
                 if let (true, Some(Stage::Releasing(releasing))) = (is_last_word, self.stage_mut(id)) {
@@ -211,10 +229,12 @@ impl<S: Clone> Core<S> {
 
     /// The next in line was not put into the store's queue, and asks by itself.
     fn ask_anew(&mut self, now: Moment, next: TicketId, sent: Moment) {
-        let Some(Stage::Waiting(waiting)) = self.stage_mut(next) else { return };
+        let Some(ticket) = self.tickets.get_mut(next) else { return };
+        let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         if !waiting.is_current(sent) {
             return;
         }
+        self.queued -= usize::from(waiting.entry.is_some());
         waiting.start_over(now);
         self.forget_token(next);
         self.give_turn(now, next);

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use super::lease::ByHand;
 use super::waiting::no_answer;
 use super::{Action, Core, Job, Refusal, Stage, Ticket, TicketId};
 use crate::clock::Moment;
@@ -12,16 +11,6 @@ use crate::error::LossReason;
 use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
 use crate::store::{Renewal, Renewed, StoreError, StoreErrorKind, Token};
-
-/// What the task that renews by hand does now.
-#[derive(Debug)]
-pub(crate) enum ByHandStep {
-    /// Stand by until woken.
-    Stand,
-    Renewed,
-    Failed(StoreError),
-    Lost(LossReason),
-}
 
 impl<S: Clone> Core<S> {
     /// A renewal that was sent at `sent` was answered; the lease may have changed its holder since.
@@ -63,7 +52,8 @@ impl<S: Clone> Core<S> {
                 } else if held.is_ready() {
                     let extended = ticket.seat.clone().map(|seat| Action::Extend(seat, held.until()));
                     self.actions.extend(extended);
-                    self.satisfy_by_hand(now, id, sent);
+                    self.tell_by_hand(id, |renewals| renewals.confirmed(sent, ttl));
+                    self.hurry_by_hand(now, id);
                 } else {
                     held.schedule.hurry(now);
                 }
@@ -72,13 +62,8 @@ impl<S: Clone> Core<S> {
             Ok(Renewed::NotOurs) => self.lose(now, id, LossReason::Stolen),
             Err(error) => {
                 held.schedule.failed(now, sent, held.ttl, rhythm);
-                if let Some(hand) = &mut held.by_hand {
-                    if error.kind() == StoreErrorKind::Refused {
-                        hand.outcome.get_or_insert(Err(error.clone()));
-                    }
-                    hand.trouble = Some(error);
-                    self.wake(id);
-                }
+                let for_good = error.kind() == StoreErrorKind::Refused;
+                self.tell_by_hand(id, |renewals| renewals.failed(&error, for_good));
             }
         }
         self.file(id);
@@ -103,30 +88,6 @@ impl<S: Clone> Core<S> {
             Some(Stage::Held(held)) if !held.is_ready() => self.passed_on_too_late(now, id),
             Some(Stage::Held(held)) if !held.claimed => self.refuse(now, id, Refusal::Unavailable(not_polled())),
             _ => self.lose(now, id, reason),
-        }
-    }
-
-    /// A task asks for a renewal now, and for this ttl from now on.
-    pub(crate) fn renew_by_hand(&mut self, now: Moment, id: TicketId, ttl: Duration) {
-        let until = now + self.settings.operation_timeout;
-        let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
-        held.ttl = ttl;
-        held.by_hand = Some(Box::new(ByHand { since: now, until, trouble: None, outcome: None }));
-        held.schedule.hurry(now);
-        self.file(id);
-    }
-
-    /// What has become of it.
-    pub(crate) fn by_hand_next(&mut self, id: TicketId) -> ByHandStep {
-        let Some(Stage::Held(held)) = self.stage_mut(id) else { return ByHandStep::Lost(LossReason::Expired) };
-        if let Some(reason) = held.lost {
-            return ByHandStep::Lost(reason);
-        }
-        let outcome = held.by_hand.take_if(|hand| hand.outcome.is_some()).and_then(|hand| hand.outcome);
-        match outcome {
-            None => ByHandStep::Stand,
-            Some(Ok(())) => ByHandStep::Renewed,
-            Some(Err(error)) => ByHandStep::Failed(error),
         }
     }
 
@@ -179,23 +140,26 @@ impl<S: Clone> Core<S> {
                 held.schedule.park();
             } else if connected {
                 held.schedule.sent(now, held.ttl);
-                let renewal = Renewal { key: ticket.key.clone(), token: ticket.token, ttl: held.ttl };
+                let ttl = held.next_ttl();
+                held.longest_ttl = held.longest_ttl.max(ttl);
+                let renewal = Renewal { key: ticket.key.clone(), token: ticket.token, ttl };
                 job = Some(Job::Renew(id, renewal));
             } else {
                 held.schedule.park();
                 self.parked.insert(id);
             }
         }
-        self.give_up_by_hand(now, id);
+        self.tell_by_hand(id, |renewals| renewals.give_up(now));
         self.file(id);
         job
     }
 
-    fn give_up_by_hand(&mut self, now: Moment, id: TicketId) {
-        let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
-        if let Some(hand) = held.by_hand.as_mut().filter(|hand| hand.until <= now && hand.outcome.is_none()) {
-            hand.outcome = Some(Err(hand.trouble.take().unwrap_or_else(no_answer)));
-            self.wake(id);
+    /// Who renews by hand is not served by one that was under way before.
+    fn hurry_by_hand(&mut self, now: Moment, id: TicketId) {
+        if let Some(Stage::Held(held)) = self.stage_mut(id)
+            && held.renews_by_hand()
+        {
+            held.schedule.hurry(now);
         }
     }
 
@@ -213,18 +177,6 @@ impl<S: Clone> Core<S> {
         self.vacate(id);
         self.file(id);
         self.pass_turn(now, &key);
-    }
-
-    fn satisfy_by_hand(&mut self, now: Moment, id: TicketId, sent: Moment) {
-        let Some(Stage::Held(held)) = self.stage_mut(id) else { return };
-        let Some(hand) = &mut held.by_hand else { return };
-        if sent < hand.since {
-            // That one was under way before the task asked.
-            held.schedule.hurry(now);
-        } else if hand.outcome.is_none() {
-            hand.outcome = Some(Ok(()));
-            self.wake(id);
-        }
     }
 }
 

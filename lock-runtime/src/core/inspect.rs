@@ -1,12 +1,18 @@
 //! What the simulator sees of a core, beside what it is told.
 
-use super::{Core, TicketId};
+use super::waiting::Turn;
+use super::{Core, Stage, TicketId};
 use crate::store::Token;
 
 impl<S: Clone> Core<S> {
     /// The token under which a ticket stands at the store.
     pub(crate) fn token_of(&self, id: TicketId) -> Option<Token> {
         self.tickets.get(id).map(|ticket| ticket.token)
+    }
+
+    /// Whether a ticket was refused; its task may have yet to hear.
+    pub(crate) fn has_refused(&self, id: TicketId) -> bool {
+        matches!(self.stage(id), Some(Stage::Waiting(waiting)) if matches!(waiting.turn, Turn::Refused(_)))
     }
 
     /// Whether any ticket has this token.
@@ -23,12 +29,14 @@ impl<S: Clone> Core<S> {
             && self.by_token.is_empty()
             && self.agenda.is_empty()
             && self.parked.is_empty()
-            && (self.held, self.waiting) == (0, 0);
-        let Self { tickets, lines, by_token, agenda, parked, held, waiting, .. } = self;
+            && self.looks.is_empty()
+            && (self.held, self.waiting, self.queued) == (0, 0, 0);
+        let Self { tickets, lines, by_token, agenda, parked, held, waiting, queued, .. } = self;
         (!is_empty).then(|| {
             let keys: Vec<String> = lines.keys().map(ToString::to_string).collect();
             format!(
-                "{} tickets, lines of {keys:?}, {} known tokens, {} filed, {} parked, {held} held, {waiting} waiting",
+                "{} tickets, lines of {keys:?}, {} known tokens, {} filed, {} parked, {held} held, {waiting} waiting, \
+                 {queued} queued",
                 tickets.len(),
                 by_token.len(),
                 agenda.len(),

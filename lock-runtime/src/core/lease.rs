@@ -4,13 +4,14 @@
 
 use std::time::Duration;
 
+use super::manual::ManualRenewals;
 use super::renewal::{Rhythm, Schedule};
 use super::waiting::Waiting;
 use super::{Doubt, LineId, Terms};
 use crate::clock::Moment;
 use crate::error::LossReason;
 use crate::mutant::{Mutant, planted};
-use crate::store::{Entry, StoreError};
+use crate::store::Entry;
 
 /// How long before its deadline an idle body is told: one tick of a timer and the wake of a thread.
 const LEAD: Duration = Duration::from_millis(2);
@@ -86,6 +87,8 @@ pub(crate) struct Held {
     pub(crate) first_lease: bool,
     /// As last asked for; the next renewal asks for it again.
     pub(crate) ttl: Duration,
+    /// The longest that was ever asked for under its token: no longer is the key left to it.
+    pub(super) longest_ttl: Duration,
     pub(crate) deadline: Moment,
     /// When `max_hold` is over.
     pub(crate) hold_until: Moment,
@@ -101,7 +104,7 @@ pub(crate) struct Held {
     pub(super) queued: bool,
     /// As what its holder waits, while a lease with too little time left is renewed for it.
     pub(super) waiting: Option<Box<Waiting>>,
-    pub(crate) by_hand: Option<Box<ByHand>>,
+    pub(super) manual: Option<Box<ManualRenewals>>,
 }
 
 /// Asks of a lease's token that may yet take effect.
@@ -120,16 +123,6 @@ impl LooseEnds {
     }
 }
 
-/// A renewal that a task asked for and waits for.
-#[derive(Debug)]
-pub(crate) struct ByHand {
-    /// Only a renewal that was sent from then on satisfies it.
-    pub(crate) since: Moment,
-    pub(crate) until: Moment,
-    pub(crate) trouble: Option<StoreError>,
-    pub(crate) outcome: Option<Result<(), StoreError>>,
-}
-
 impl Held {
     /// A lease as it was granted at `now`, without doubt.
     pub(super) fn new(now: Moment, granted: Granted, terms: &Terms, rhythm: Rhythm) -> Self {
@@ -144,6 +137,7 @@ impl Held {
             came_at: now,
             first_lease: matches!(granted.by, By::Message { .. }),
             ttl: terms.ttl,
+            longest_ttl: terms.ttl.max(lasts),
             deadline: deadline(granted.from, lasts),
             hold_until: Moment::MAX,
             keep_until: Moment::MIN,
@@ -153,7 +147,7 @@ impl Held {
             loose_ends: None,
             queued: false,
             waiting: None,
-            by_hand: None,
+            manual: None,
         };
         held.begin(now, terms);
         held
@@ -172,18 +166,41 @@ impl Held {
             schedule.hurry(now);
         }
         let deadline = if terms.renew { self.deadline } else { self.deadline.min(deadline(now, terms.ttl)) };
-        let mut heir =
-            Self { fences, ttl: terms.ttl, deadline, schedule, claimed: false, waiting, by_hand: None, ..self };
+        let longest_ttl = self.longest_ttl.max(terms.ttl);
+        let mut heir = Self {
+            fences,
+            ttl: terms.ttl,
+            longest_ttl,
+            deadline,
+            schedule,
+            claimed: false,
+            waiting,
+            manual: None,
+            ..self
+        };
         if is_ready {
             heir.begin(now, terms);
         }
         heir
     }
 
-    /// Whether what is left of it is enough to begin with: a third of the ttl, or all of it if it is not renewed.
+    /// Whether what is left of it is enough for the next holder to begin with: a third of the ttl, or all of it if it is
+    /// not renewed.
     pub(super) fn has_enough_for(&self, now: Moment, terms: &Terms) -> bool {
         let enough = if terms.renew { terms.ttl / 3 } else { usable(terms.ttl) };
-        self.deadline.since(now) >= enough
+        self.deadline.since(now) >= enough && self.outlasts_min_hold(now, terms)
+    }
+
+    /// Whether the key is there until `min_hold` is over, even if nothing that is sent from now on reaches the store.
+    pub(super) fn outlasts_min_hold(&self, now: Moment, terms: &Terms) -> bool {
+        self.deadline.since(now) >= terms.min_hold.unwrap_or_default().min(usable(terms.ttl))
+    }
+
+    /// Its holder begins when it was renewed, and waits until then.
+    pub(super) fn renew_first(&mut self, now: Moment, waiting: Box<Waiting>) {
+        (self.hold_until, self.keep_until) = (Moment::MAX, Moment::MIN);
+        self.waiting = Some(waiting);
+        self.schedule.hurry(now);
     }
 
     /// Its holder's time begins.
@@ -235,8 +252,7 @@ impl Held {
             return over;
         }
         let over = over.min(self.waiting.as_ref().map_or(Moment::MAX, |waiting| waiting.time_up));
-        let by_hand =
-            self.by_hand.as_ref().filter(|hand| hand.outcome.is_none()).map_or(Moment::MAX, |hand| hand.until);
+        let by_hand = self.manual.as_ref().map_or(Moment::MAX, |renewals| renewals.due());
         over.min(self.schedule.due()).min(by_hand)
     }
 
@@ -252,8 +268,17 @@ impl Held {
 
     /// Whether a renewal is still of use to anybody.
     pub(crate) fn is_to_be_renewed(&self) -> bool {
-        let by_hand = self.by_hand.as_ref().is_some_and(|hand| hand.outcome.is_none());
-        self.schedule.is_automatic() || by_hand || !self.is_ready()
+        self.schedule.is_automatic() || self.renews_by_hand() || !self.is_ready()
+    }
+
+    /// Whether somebody waits for a renewal by hand.
+    pub(super) fn renews_by_hand(&self) -> bool {
+        self.manual.as_ref().is_some_and(|renewals| renewals.longest().is_some())
+    }
+
+    /// For how long the next renewal asks.
+    pub(super) fn next_ttl(&self) -> Duration {
+        self.ttl.max(self.manual.as_ref().and_then(|renewals| renewals.longest()).unwrap_or_default())
     }
 
     /// A renewal that was sent at `sent` with this ttl was confirmed.

@@ -55,7 +55,7 @@ impl<S: Clone> Core<S> {
         if let Some(stage) = self.stage_mut(id)
             && let Stage::Waiting(waiting) = std::mem::replace(stage, Stage::Waiting(refused))
         {
-            self.spare_waiting.keep(waiting);
+            self.waits_no_more(waiting);
         }
         self.wake(id);
         self.file(id);
@@ -78,7 +78,7 @@ impl<S: Clone> Core<S> {
             Stage::Waiting(waiting) => {
                 (waiting.may_take_effect(), waiting.entry.as_ref().map(|(entry, _)| entry), waiting.terms.ttl)
             }
-            Stage::Held(held) => (held.in_doubt(), held.entry(), held.ttl),
+            Stage::Held(held) => (held.in_doubt(), held.entry(), held.longest_ttl),
             Stage::Releasing(_) => return,
         };
         if doubt == Doubt::Nowhere && entry.is_none() && matches!(ticket.stage, Stage::Waiting(_)) {

@@ -113,7 +113,7 @@ impl<S: Clone> Core<S> {
     /// Its time to wait is over, but it may not have heard whether the key is free.
     pub(super) fn grow_impatient(&mut self, now: Moment, id: TicketId) {
         let Some(key) = self.tickets.get(id).map(|ticket| ticket.key.clone()) else { return };
-        if self.is_taken(&key) {
+        if self.is_taken(now, &key) {
             return self.refuse(now, id, Refusal::Busy);
         }
         self.vacate(id);
@@ -121,6 +121,7 @@ impl<S: Clone> Core<S> {
             waiting.turn = Turn::InLine { impatient: true };
         }
         self.join_line(id);
+        self.ask_for_news(now, id);
         self.file(id);
     }
 
@@ -142,12 +143,30 @@ impl<S: Clone> Core<S> {
     }
 
     /// Whether somebody of this process holds the key or was told just now that somebody else does.
-    pub(super) fn is_taken(&self, key: &LockKey) -> bool {
+    pub(super) fn is_taken(&self, now: Moment, key: &LockKey) -> bool {
         let occupant = self.lines.get(key).and_then(|line| line.occupant);
         match occupant.and_then(|id| self.stage(id)) {
             Some(Stage::Held(held)) => held.lost.is_none(),
-            Some(Stage::Waiting(waiting)) => matches!(waiting.turn, Turn::Resting { told_busy: true, .. }),
+            Some(Stage::Waiting(waiting)) => waiting.is_busy_for_sure(now),
             _ => false,
+        }
+    }
+
+    /// One who does not wait, or no longer, stands in line to hear whether the key is free: if its occupant was told a
+    /// while ago that it is held, it looks again.
+    pub(super) fn ask_for_news(&mut self, now: Moment, id: TicketId) {
+        let Some(ticket) = self.tickets.get(id) else { return };
+        if !matches!(&ticket.stage, Stage::Waiting(waiting) if matches!(waiting.turn, Turn::InLine { impatient: true }))
+        {
+            return;
+        }
+        let Some(occupant) = self.lines.get(&ticket.key).and_then(|line| line.occupant) else { return };
+        if let Some(Stage::Waiting(waiting)) = self.stage_mut(occupant)
+            && waiting.is_told_busy()
+            && !waiting.is_busy_for_sure(now)
+        {
+            waiting.hurry_look(now);
+            self.file(occupant);
         }
     }
 

@@ -6,7 +6,7 @@
 use super::hand_over::LONGEST_ROW;
 use super::line::Line;
 use super::waiting::{Turn, alive_for};
-use super::{Core, LineId, Settings, Stage, TicketId};
+use super::{Core, Job, LineId, Settings, Stage, TicketId};
 use crate::clock::Moment;
 use crate::store::{Entry, Look};
 
@@ -20,6 +20,7 @@ impl<S: Clone> Core<S> {
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         let fences = entry.as_ref().map_or(1, |entry| entry.fences);
         waiting.carrier = Some(line);
+        waiting.looked = now;
         waiting.turn = Turn::Asking { sent: now, fails_at, by_task, fences };
         let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: waiting.terms.ttl, fences, entry };
         self.file(id);
@@ -54,6 +55,19 @@ impl<S: Clone> Core<S> {
         }
     }
 
+    /// Looks that were put off and may be sent now.
+    pub(super) fn serve_looks(&mut self, now: Moment, jobs: &mut Vec<Job>) {
+        while let Some((last, id)) = self.looks.next(now) {
+            let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { continue };
+            if !matches!(waiting.turn, Turn::PutOff) || waiting.looked != last {
+                continue;
+            }
+            waiting.hurry_look(now);
+            self.looks.went(now);
+            jobs.extend(self.ask_by_keeper(now, id));
+        }
+    }
+
     /// The ticket's place in the store's queue, unless it does not wait: what it asked for first under its token stays.
     pub(super) fn stand_in_line(&mut self, now: Moment, id: TicketId) -> Option<Entry> {
         let Settings { listener, local_handover, .. } = self.settings;
@@ -79,7 +93,9 @@ impl<S: Clone> Core<S> {
             let entry = Entry { listener, first_lease, fences, since: waiting.place, alive_for: None };
             waiting.entry = Some((entry, now));
             waiting.told_over = told_over;
+            self.queued += 1;
         }
+        let Some(Stage::Waiting(waiting)) = self.stage(id) else { return None };
         let (entry, _) = waiting.entry.as_ref()?;
         let alive_for = waiting.told_over.is_none().then(|| alive_for(round_trip));
         let entry = Entry { alive_for, ..entry.clone() };

@@ -22,6 +22,8 @@ pub(crate) mod lease;
 mod leaving;
 mod line;
 mod looking;
+mod looks;
+mod manual;
 mod messages;
 mod release;
 mod renewal;
@@ -45,9 +47,10 @@ pub(crate) use closing::Closed;
 use contended::Contended;
 use doubt::Doubt;
 use first_lease::FirstLease;
-pub(crate) use holding::ByHandStep;
 use lease::Held;
 use line::Line;
+use looks::Looks;
+pub(crate) use manual::{ByHandStep, ManualRenewalId};
 pub(crate) use messages::{
     Action, Given, Giving, Job, LineId, Refusal, Settings, Step, Tally, Terms, TicketId, Via, Wait,
 };
@@ -56,8 +59,8 @@ use release::Releasing;
 use renewal::Rhythm;
 use slab::Slab;
 use spare::Spare;
+use waiting::Waiting;
 pub(crate) use waiting::no_answer;
-use waiting::{Looks, Waiting};
 
 /// How many tickets the keeper looks at before others may: while it does, every task of the client has to wait.
 const MOST_AT_ONCE: usize = 512;
@@ -104,12 +107,18 @@ pub(crate) struct Core<S> {
     touched: Vec<TicketId>,
     /// How many acquires came.
     arrivals: u64,
+    /// How many renewals by hand were asked for.
+    manual_renewals: u64,
     spare_waiting: Spare<Waiting>,
     spare_releasing: Spare<Releasing>,
     actions: Vec<Action<S>>,
     /// How many leases are held, and how many tickets wait or have yet to hear that they were refused.
     held: usize,
     waiting: usize,
+    /// How many of those stand in the store's queues, or may.
+    queued: usize,
+    /// How many grants are being given back that nobody waited for.
+    handed_back: usize,
     /// The keeper's line; while it has none, tickets that need it are parked.
     keeper: Option<LineId>,
     /// Whether the store tells of grants over it.
@@ -134,11 +143,14 @@ impl<S: Clone> Core<S> {
             agenda: Agenda::default(),
             touched: Vec::new(),
             arrivals: 0,
+            manual_renewals: 0,
             spare_waiting: Spare::default(),
             spare_releasing: Spare::default(),
             actions: Vec::new(),
             held: 0,
             waiting: 0,
+            queued: 0,
+            handed_back: 0,
             keeper: None,
             listening: false,
             contended: Contended::default(),
@@ -173,7 +185,7 @@ impl<S: Clone> Core<S> {
     pub(crate) fn soonest(&mut self) -> Moment {
         self.settle();
         let tickets = self.agenda.first().map_or(Moment::MAX, |(at, _)| at);
-        tickets.min(self.closing.as_ref().map_or(Moment::MAX, closing::Closing::due))
+        tickets.min(self.looks.due()).min(self.closing.as_ref().map_or(Moment::MAX, closing::Closing::due))
     }
 
     /// What is due at `now`; if that is very much, a part of it, and the rest stays due.
@@ -190,6 +202,7 @@ impl<S: Clone> Core<S> {
             self.tick_row(now, due, row, &mut jobs);
             from = due + Duration::from_nanos(1);
         }
+        self.serve_looks(now, &mut jobs);
         self.tick_closing(now);
         jobs
     }
@@ -320,10 +333,19 @@ impl<S: Clone> Core<S> {
             self.parked.remove(&id);
         }
         match self.tickets.remove(id).map(|ticket| ticket.stage) {
-            Some(Stage::Waiting(waiting)) => self.spare_waiting.keep(waiting),
-            Some(Stage::Releasing(releasing)) => self.spare_releasing.keep(releasing),
+            Some(Stage::Waiting(waiting)) => self.waits_no_more(waiting),
+            Some(Stage::Releasing(releasing)) => {
+                self.handed_back -= usize::from(releasing.is_handed_back());
+                self.spare_releasing.keep(releasing);
+            }
             Some(Stage::Held(_)) | None => {}
         }
+    }
+
+    /// A ticket has stopped waiting.
+    fn waits_no_more(&mut self, waiting: Box<Waiting>) {
+        self.queued -= usize::from(waiting.entry.is_some());
+        self.spare_waiting.keep(waiting);
     }
 
     /// From now on the ticket is found by its token.

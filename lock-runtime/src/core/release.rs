@@ -43,8 +43,12 @@ pub(super) struct Releasing {
     keep_until: Moment,
     /// No key of this token can be left from then on, and no place in the queue worth a command.
     pointless: Moment,
+    /// The longest ttl that was asked for under the token.
+    longest_ttl: Duration,
     /// Whether acquires of the key wait for it.
     holds_line: bool,
+    /// A message led to it.
+    is_handed_back: bool,
     /// The token's place in the store's queue, which it may have again.
     leave: Option<Entry>,
     /// Whether the key may pass to somebody else's waiter while one of ours queues behind, in one command.
@@ -91,7 +95,9 @@ impl Releasing {
             unanswered: false,
             keep_until: Moment::MIN,
             pointless: now + lasts,
+            longest_ttl: ttl,
             holds_line: true,
+            is_handed_back: false,
             leave,
             may_turn: false,
             turn: None,
@@ -99,6 +105,16 @@ impl Releasing {
             tries: 0,
             repeats: 0,
         }
+    }
+
+    /// Gives back a grant that was told of and that nobody waited for.
+    pub(super) fn handed_back(now: Moment, ttl: Duration) -> Self {
+        Self { is_handed_back: true, holds_line: false, ..Self::orphan(now, ttl, Doubt::Nowhere, None) }
+    }
+
+    /// Whether a message led to it, which may be a stranger's.
+    pub(super) fn is_handed_back(&self) -> bool {
+        self.is_handed_back
     }
 
     /// A lease that went to the next holder without a word to the store.
@@ -119,6 +135,17 @@ impl Releasing {
     pub(super) fn take_turn(&mut self) -> Option<(Turning, bool)> {
         let turn = self.turn.take()?;
         Some((turn, matches!(self.errand, Errand::SentByTask(_) | Errand::SentByKeeper(_))))
+    }
+
+    /// The longest ttl that was asked for under the token.
+    pub(super) fn longest_ttl(&self) -> Duration {
+        self.longest_ttl
+    }
+
+    /// The key may last for so long from now on: something that asks for it is sent, or had no answer.
+    fn may_last(&mut self, now: Moment, ttl: Duration) {
+        self.longest_ttl = self.longest_ttl.max(ttl);
+        self.pointless = self.pointless.max(now + self.longest_ttl);
     }
 
     pub(super) fn doubt(&self) -> Doubt {
@@ -196,7 +223,7 @@ impl<S: Clone> Core<S> {
             keep_until,
             wanted_until,
             may_turn: held.lost.is_none() && keep_until <= now && doubt == Doubt::Nowhere,
-            ..Releasing::orphan(now, held.ttl, doubt, held.loose_ends.take().and_then(|ends| ends.entry))
+            ..Releasing::orphan(now, held.longest_ttl, doubt, held.loose_ends.take().and_then(|ends| ends.entry))
         };
         ticket.stage = Stage::Releasing(self.spare_releasing.put_into(releasing));
         let key = ticket.key.clone();
@@ -248,6 +275,7 @@ impl<S: Clone> Core<S> {
         let turn = next.and_then(|next| Some((next, self.take_turn(now, &plain, next, line)?)));
         let Some((next, turn)) = turn else { return Some(Giving::Release(plain)) };
         if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
+            releasing.may_last(now, turn.ttl);
             releasing.turn = Some(Turning { next, sent: now });
         }
         Some(Giving::Turn(turn))
@@ -298,6 +326,10 @@ impl<S: Clone> Core<S> {
             }
             Err(error) => {
                 let turn = releasing.turn.take();
+                if turn.is_some() {
+                    // It may have made the lease last for its next holder.
+                    releasing.may_last(now, Duration::ZERO);
+                }
                 releasing.unanswered |= error.kind() == StoreErrorKind::Disconnected;
                 // Whatever carried the ask is in trouble, so that the ask may come later than the next release.
                 releasing.doubt = releasing.doubt.without_line();
@@ -371,6 +403,7 @@ impl<S: Clone> Core<S> {
         if let Some(Stage::Releasing(releasing)) = self.stage_mut(id)
             && let Some(turn) = releasing.turn.take()
         {
+            releasing.may_last(now, Duration::ZERO);
             self.turn_failed(now, turn, no_answer());
         }
     }
@@ -387,6 +420,7 @@ impl<S: Clone> Core<S> {
         let again = Releasing {
             errand: Errand::Due(at),
             pointless: releasing.pointless.max(at + Duration::from_nanos(1)),
+            longest_ttl: releasing.longest_ttl,
             holds_line: false,
             keep_until: releasing.keep_until,
             repeats: releasing.repeats + 1,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::first_lease::Reading;
-use super::{Doubt, LineId, Refusal, Terms, Via, Wait, jitter};
+use super::line::PATIENCE;
+use super::{Doubt, LineId, Refusal, Terms, Via, Wait, jitter, looks};
 use crate::clock::Moment;
 use crate::mutant::{Mutant, planted};
 use crate::store::{Entry, ListenerId, StoreError, StoreErrorKind, Token};
@@ -12,12 +13,10 @@ use crate::store::{Entry, ListenerId, StoreError, StoreErrorKind, Token};
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The shortest rest of such a waiter, however soon the holder's ttl ends.
 const SHORTEST_REST: Duration = Duration::from_millis(10);
-/// The shortest and the longest rest, but for the jitter, of a waiter who is told of its grant.
-const TOLD_REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// For how many periods a waiter who only looks counts as alive without a look.
 const ALIVE_FOR_PERIODS: u32 = 3;
-/// How many looks a second all waiters together may send, once they are told of their grants.
-const LOOKS_A_SECOND: u32 = 500;
+/// How often in a row an ask that was not executed is sent again at once.
+const MOST_SENT_BACK: u32 = 5;
 /// The longest pause after trouble.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -57,6 +56,12 @@ pub(super) struct Waiting {
     pub(super) trouble: Option<StoreError>,
     pub(super) answered: bool,
     pub(super) tries: u32,
+    /// When its last look was sent.
+    pub(super) looked: Moment,
+    /// Until when it is news that the key is held.
+    pub(super) busy_until: Moment,
+    /// How often in a row its ask came back and was not executed.
+    pub(super) sent_back: u32,
 }
 
 #[derive(Debug)]
@@ -81,6 +86,8 @@ pub(super) enum Turn {
         until: Moment,
         told_busy: bool,
     },
+    /// Its next look was put off, as others were before it. It was told that the key is held.
+    PutOff,
     /// It waits for the keeper to be connected.
     Parked,
     Refused(Refusal),
@@ -111,6 +118,9 @@ impl Waiting {
             trouble: None,
             answered: false,
             tries: 0,
+            looked: Moment::MIN,
+            busy_until: Moment::MIN,
+            sent_back: 0,
         }
     }
 
@@ -126,6 +136,7 @@ impl Waiting {
             Turn::Asking { fails_at, .. } => fails_at.min(self.time_up),
             Turn::Resting { until, told_busy: true } => until.min(self.busy_from),
             Turn::Resting { until, told_busy: false } => until.min(self.time_up),
+            Turn::PutOff => self.busy_from,
             Turn::Refused(_) => Moment::MAX,
         }
     }
@@ -187,9 +198,24 @@ impl Waiting {
     pub(super) fn look_again(&mut self, now: Moment, told_over: Option<LineId>) {
         self.told_over = told_over;
         self.reading = None;
-        if matches!(self.turn, Turn::Resting { told_busy: true, .. }) {
+        self.hurry_look(now);
+    }
+
+    /// Looks at once, if it rests or was put off because it was told that the key is held.
+    pub(super) fn hurry_look(&mut self, now: Moment) {
+        if self.is_told_busy() {
             self.turn = Turn::MayAsk { keeper_from: now };
         }
+    }
+
+    /// Whether the last that it heard is that the key is held.
+    pub(super) fn is_told_busy(&self) -> bool {
+        matches!(self.turn, Turn::Resting { told_busy: true, .. } | Turn::PutOff)
+    }
+
+    /// Whether that is news still.
+    pub(super) fn is_busy_for_sure(&self, now: Moment) -> bool {
+        self.is_told_busy() && now < self.busy_until
     }
 
     /// Goes on under a token that was never sent; its place in the store's queue is remembered.
@@ -238,6 +264,22 @@ impl Waiting {
         }
     }
 
+    /// Whoever asked asks again, at once.
+    pub(super) fn asks_next(&mut self, now: Moment) {
+        self.turn = Turn::MayAsk { keeper_from: if self.is_by_task() { now + PATIENCE } else { now } };
+    }
+
+    /// Its ask came back and was not executed; whether it is sent again at once. It then took no effect, and the token is
+    /// asked for only as long as somebody wants it.
+    pub(super) fn may_ask_again(&mut self, now: Moment) -> bool {
+        self.sent_back += 1;
+        let may = self.sent_back <= MOST_SENT_BACK;
+        if may {
+            self.asks_next(now);
+        }
+        may
+    }
+
     pub(super) fn pause(&mut self, now: Moment, token: Token) {
         // The first retry is at once; then 50 ms, 100 ms, .. up to a second, jittered over the second half.
         let pause = Duration::from_millis(25 << self.tries.min(6)).min(LONGEST_PAUSE / 2);
@@ -247,11 +289,19 @@ impl Waiting {
     }
 
     /// Rests until the next look, which is the sooner the less it is told.
-    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, is_told: bool) {
+    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, is_told: bool, waiters: usize) {
         self.tries += 1;
+        self.busy_until = now + looks::fresh_for(held_for);
+        let has_just_come = self.entry.as_ref().is_some_and(|&(_, enqueued)| enqueued == self.looked);
         let rest = if is_told {
-            let period = held_for.clamp(TOLD_REST.0, TOLD_REST.1);
-            period + jitter(token.seed(), self.tries, period / 4)
+            let (period, crowd) = (looks::period(held_for, waiters), looks::crowd_period(waiters));
+            if has_just_come && crowd == period {
+                // A crowd that came together is spread over its period, and then stays so.
+                let shortest = looks::period(held_for, 0);
+                shortest + jitter(token.seed(), self.tries, period.saturating_sub(shortest))
+            } else {
+                period + jitter(token.seed(), self.tries, period / 4)
+            }
         } else {
             let rest = LOOK_EVERY / 2 + jitter(token.seed(), self.tries, LOOK_EVERY);
             rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
@@ -266,32 +316,6 @@ pub(super) fn alive_for(round_trip: Duration) -> Duration {
     (LOOK_EVERY * 3 / 2 + round_trip) * ALIVE_FOR_PERIODS
 }
 
-/// Keeps the looks of very many waiters apart.
-///
-/// The generic cell rate algorithm (ITU-T I.371): a look may be ahead of its time by a second's worth of looks.
-#[derive(Debug)]
-pub(super) struct Looks {
-    free_at: Moment,
-}
-
-impl Default for Looks {
-    fn default() -> Self {
-        Self { free_at: Moment::MIN }
-    }
-}
-
-impl Looks {
-    /// Takes a look, or says until when it has to be put off.
-    pub(super) fn take(&mut self, now: Moment) -> Result<(), Moment> {
-        let ahead = Duration::from_secs(1);
-        if self.free_at > now + ahead {
-            return Err(self.free_at - ahead);
-        }
-        self.free_at = self.free_at.max(now) + ahead / LOOKS_A_SECOND;
-        Ok(())
-    }
-}
-
 /// Nothing came back within the operation time-out.
 pub(crate) fn no_answer() -> StoreError {
     StoreError::new(StoreErrorKind::Disconnected, "the store did not answer in time")
@@ -302,25 +326,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_are_put_off_when_there_are_too_many() {
-        let (mut looks, mut now) = (Looks::default(), Moment::from_nanos(1_000_000_000_000));
-        let at_once = (0..10_000).take_while(|_| looks.take(now).is_ok()).count();
-        assert!((500..=501).contains(&at_once), "{at_once}");
-        for _ in 0..1000 {
-            let until = looks.take(now).expect_err("that is too many");
-            assert!(until > now);
-            now = until;
-            assert_eq!(looks.take(now), Ok(()));
-        }
-        assert!(now.since(Moment::from_nanos(1_000_000_000_000)) >= Duration::from_millis(1990));
-    }
-
-    #[test]
     fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
         let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
         let rest = |held_for, is_told| {
             let mut waiting = Waiting::new(now, 0, NO_TERMS, Duration::ZERO);
-            waiting.rest(now, token, held_for, is_told);
+            waiting.rest(now, token, held_for, is_told, 1);
             waiting.due().since(now)
         };
         let within = |rest: Duration, from, to| {

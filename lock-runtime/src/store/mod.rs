@@ -247,6 +247,8 @@ pub enum StoreErrorKind {
     Disconnected,
     /// Try again later through the same session: the store is full, busy or starting.
     Unready,
+    /// Nothing was executed: ask again at once, through the same session, if it is still wanted.
+    NotExecuted,
     /// Do not try again: a right is missing, the credentials are wrong, the key is something else.
     Refused,
 }

@@ -1,6 +1,6 @@
 //! Renewals, and how leases are lost.
 
-use super::super::holding::ByHandStep;
+use super::super::manual::ByHandStep;
 use super::*;
 
 fn renewal_of(jobs: &[Job]) -> (Token, Duration) {
@@ -196,14 +196,14 @@ fn a_renewal_by_hand_goes_out_at_once_and_stays_the_ttl() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { renew: false, ..no_wait() });
     let longer = TTL * 4;
-    story.core.renew_by_hand(story.now, id, longer);
+    let renewal = story.core.renew_by_hand(story.now, id, longer);
     assert_eq!(renewal_of(&story.work()), (story.token(id), longer));
-    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Stand));
+    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand));
     let sent = story.now;
     story.core.renewed(story.now, id, story.token(id), sent, longer, Ok(Renewed::Renewed));
     story.listen();
     assert_eq!(story.woken(), [0]);
-    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Renewed));
+    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
     story.next_work();
     assert_eq!(story.now, lease::deadline(sent, longer) - ms(2), "renewed by hand alone");
 }
@@ -215,13 +215,13 @@ fn a_renewal_by_hand_is_not_satisfied_by_one_that_was_under_way() {
     renewal_of(&story.next_work());
     let sent = story.now;
     story.pass(ms(1));
-    story.core.renew_by_hand(story.now, id, TTL);
+    let renewal = story.core.renew_by_hand(story.now, id, TTL);
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Stand));
+    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand));
     renewal_of(&story.work());
     let sent = story.now;
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.core.by_hand_next(id), ByHandStep::Renewed));
+    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
 }
 
 #[test]
@@ -229,8 +229,8 @@ fn a_renewal_by_hand_fails_when_nobody_answers() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     let start = story.now;
-    story.core.renew_by_hand(story.now, id, TTL);
-    while matches!(story.core.by_hand_next(id), ByHandStep::Stand) {
+    let renewal = story.core.renew_by_hand(story.now, id, TTL);
+    while matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand) {
         story.next_work();
         assert!(story.now.since(start) <= OPERATION);
     }
