@@ -34,6 +34,9 @@ pub enum Mutant {
     FirstLeaseUnrenewed,
     /// The lock is handed to waiters who are gone.
     DeadWaiterNotSkipped,
+    #[cfg(feature = "proof")]
+    /// Who listens at a replica is told of a grant that its primary took back.
+    ToldAtReplica,
 }
 
 /// Whether this fault is planted.
@@ -54,7 +57,7 @@ mod chosen {
     use super::Mutant;
 
     /// Every fault that can be planted.
-    pub const ALL: [Mutant; 13] = [
+    pub const ALL: [Mutant; 14] = [
         Mutant::ReleaseWithoutCompare,
         Mutant::RenewWithoutCompare,
         Mutant::ClockFromReply,
@@ -68,6 +71,7 @@ mod chosen {
         Mutant::HandOverFromArrival,
         Mutant::FirstLeaseUnrenewed,
         Mutant::DeadWaiterNotSkipped,
+        Mutant::ToldAtReplica,
     ];
 
     const NONE: u8 = u8::MAX;

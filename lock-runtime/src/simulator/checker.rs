@@ -39,6 +39,16 @@ pub(super) struct Checker {
     /// Since when a key is waited for in vain.
     stuck: BTreeMap<LockKey, Moment>,
     orphans: BTreeMap<LockKey, (Token, Moment)>,
+    /// Until when nobody may begin with a key, and for whom it is kept.
+    kept: HashMap<LockKey, Kept>,
+}
+
+/// A key that a body asked to be kept for a while, however soon it ends.
+#[derive(Debug)]
+struct Kept {
+    task: usize,
+    process: usize,
+    until: Moment,
 }
 
 impl Checker {
@@ -52,6 +62,7 @@ impl Checker {
             until: HashMap::new(),
             stuck: BTreeMap::new(),
             orphans: BTreeMap::new(),
+            kept: HashMap::new(),
         }
     }
 
@@ -92,8 +103,26 @@ impl Checker {
         *known = until.max(*known);
     }
 
+    /// From now on a key is kept for a body that begins, for so long by the clock of its process.
+    pub(super) fn keeps(&mut self, now: Moment, task: usize, process: usize, key: &LockKey, min_hold: Duration) {
+        // That clock may be a hundredth faster.
+        let until = now + (min_hold * 99 / 100).saturating_sub(Duration::from_millis(1));
+        self.kept.insert(key.clone(), Kept { task, process, until });
+    }
+
+    /// The clock of a process leapt ahead: what it kept is over as far as it knows.
+    pub(super) fn leapt(&mut self, process: usize) {
+        self.kept.retain(|_, kept| kept.process != process);
+    }
+
     /// The first step of a body: nobody else is in there, and its fence is new.
     pub(super) fn begins(&mut self, now: Moment, task: usize, key: &LockKey, fence: u64) {
+        if self.is_whole()
+            && let Some(kept) = self.kept.remove(key).filter(|kept| now < kept.until)
+        {
+            let (too_soon, by) = (kept.until.since(now), kept.task);
+            self.found(|| format!("task {task} begins with {key} {too_soon:?} before task {by}'s min_hold is over"));
+        }
         self.stuck.remove(key);
         if !self.used.insert((key.clone(), fence)) {
             self.found(|| format!("two bodies of {key} have fence {fence}"));
@@ -139,6 +168,7 @@ impl Checker {
     }
 
     pub(super) fn lost(&mut self, task: usize, reason: LossReason, renews: bool) {
+        self.kept.retain(|_, kept| kept.task != task);
         let without_cause = matches!(reason, LossReason::Stolen) || reason == LossReason::Expired && renews;
         if self.is_calm() && without_cause {
             self.found(|| format!("task {task} lost its lock ({reason:?}), and nothing was wrong"));

@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::history::What;
 use super::node::{Reply, Request};
 use super::plan::Over;
-use super::process::{OPERATION, name};
+use super::process::{OPERATION, name, owner};
 use super::world::{Event, World};
 use crate::clock::Moment;
 use crate::core::{Given, Giving, LineId, TicketId, no_answer};
-use crate::store::{Acquired, Grant, ListenerId, Renewed, StoreError, Turned};
+use crate::store::{Acquired, Grant, ListenerId, Renewed, StoreError, StoreErrorKind, Token, Turned};
 
 /// A request on its way, and what its answer is for.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub(super) struct Mail {
     /// Whose ticket it is about; a renewal is about a token.
     pub(super) id: Option<TicketId>,
     pub(super) request: Request,
+    /// It was sent once more, since the store had forgotten the script.
+    pub(super) bounced: bool,
 }
 
 impl World {
@@ -44,7 +46,7 @@ impl World {
         let number = self.number();
         let sender = &self.processes[process];
         let (sent, era) = (sender.clock(self.now), sender.era);
-        let mail = Mail { sent_at: self.now, number, process, era, line, sent, task, id, request };
+        let mail = Mail { sent_at: self.now, number, process, era, line, sent, task, id, request, bounced: false };
         if task.is_none() {
             let limit = match &mail.request {
                 Request::Renew(renewal) => (renewal.ttl / 6).clamp(Duration::from_millis(250), OPERATION),
@@ -53,15 +55,20 @@ impl World {
             self.processes[process].errands.insert(number, mail.clone());
             self.after(limit, Event::TimesOut(process, era, number));
         }
-        let lost = self.now < self.processes[process].loses_requests_until && self.random.chance(50);
-        let arrival = self.way(process, line).map(|delay| self.now + delay);
+        self.goes(mail);
+        number
+    }
+
+    /// A request goes its way, behind all that was sent over its line before.
+    fn goes(&mut self, mail: Mail) {
+        let lost = self.now < self.processes[mail.process].loses_requests_until && self.random.chance(50);
+        let arrival = self.way(mail.process, mail.line).map(|delay| self.now + delay);
         if let (Some(arrival), false) = (arrival, lost) {
-            let latest = self.arrivals.entry((process, line)).or_insert(Moment::MIN);
+            let latest = self.arrivals.entry((mail.process, mail.line)).or_insert(Moment::MIN);
             *latest = arrival.max(*latest + Duration::from_nanos(1));
             let at = *latest;
             self.at(at, Event::Arrives(Box::new(mail)));
         }
-        number
     }
 
     /// How long something takes over a line, if it gets through.
@@ -100,6 +107,24 @@ impl World {
                 return;
             }
         }
+        if self.demoted.contains(&(mail.process, mail.line)) {
+            // A replica by now: whatever is asked ends in a write, and none is taken.
+            return self.goes_back(mail, Err(error(StoreErrorKind::Disconnected)));
+        }
+        if self.bounces(&mail) {
+            return match self.way(mail.process, mail.line) {
+                Some(delay) => self.after(delay, Event::Bounces(Box::new(mail))),
+                None => {}
+            };
+        }
+        if let Some((_, kind)) = self.processes[mail.process].errs.filter(|(until, _)| self.now < *until)
+            && self.random.chance(50)
+        {
+            if kind == StoreErrorKind::Disconnected && self.random.chance(50) {
+                self.carries_out(&mail);
+            }
+            return self.goes_back(mail, Err(error(kind)));
+        }
         let repeats = self.now < self.processes[mail.process].repeats_until;
         if repeats && matches!(mail.request, Request::Look(_) | Request::Renew(_)) {
             self.carries_out(&mail);
@@ -109,11 +134,39 @@ impl World {
             let delay = self.random.between(1, 200);
             return self.after(delay, Event::Arrives(Box::new(mail)));
         }
+        self.goes_back(mail, Ok(reply));
+    }
+
+    fn goes_back(&mut self, mail: Mail, answer: Result<Reply, StoreError>) {
         if self.now < self.processes[mail.process].loses_replies_until && self.random.chance(50) {
             return;
         }
         if let Some(delay) = self.way(mail.process, mail.line) {
-            self.after(delay, Event::Returns(Box::new(mail), reply));
+            self.after(delay, Event::Returns(Box::new(mail), answer));
+        }
+    }
+
+    /// Whether the store has forgotten the script of this request.
+    fn bounces(&mut self, mail: &Mail) -> bool {
+        let may = self.now < self.processes[mail.process].bounces_until && !mail.bounced;
+        may && !matches!(mail.request, Request::Acquire(_)) && self.random.chance(50)
+    }
+
+    /// The news that the store has forgotten the script: if anybody still waits for the answer, it is sent along, unless it
+    /// could do harm behind what was sent meanwhile.
+    pub(super) fn bounced(&mut self, mail: Mail) {
+        let is_open = self.processes[mail.process].wire_of(mail.line).is_some();
+        let is_awaited = match mail.task {
+            Some(task) => self.tasks[task].sent.as_ref().is_some_and(|sent| sent.mail == mail.number),
+            None => self.processes[mail.process].errands.contains_key(&mail.number),
+        };
+        if !is_open || !is_awaited {
+            return;
+        }
+        match mail.request {
+            // Whether it is still wanted is for whoever asks to say: its release may be under way.
+            Request::Look(_) => self.answered(&mail, Err(error(StoreErrorKind::NotExecuted))),
+            _ => self.goes(Mail { bounced: true, ..mail }),
         }
     }
 
@@ -124,18 +177,23 @@ impl World {
             What::Carries(format!("{} {} for {}", request.name(), request.key(), name(request.token())), shown(&reply))
         });
         for (listener, grant) in grants {
-            self.tells(listener, grant);
+            self.tells(listener, grant, false);
+        }
+        for (listener, grant) in self.node.model.take_told_at_replica() {
+            self.tells(listener, grant, true);
         }
         reply
     }
 
-    /// Sends a message to whoever hears under that name.
-    fn tells(&mut self, listener: ListenerId, grant: Grant) {
+    /// Sends a message to whoever hears under that name, at the store or at the server that was the store before.
+    fn tells(&mut self, listener: ListenerId, grant: Grant, at_replica: bool) {
         let hearing = self.processes.iter().find_map(|process| {
             [Over::Keepers, Over::Tasks].into_iter().find_map(|over| {
                 let line = process.wires[over as usize].line?;
                 let told = process.is_there && process.wires[over as usize].told;
-                (told && process.listener(over, line) == listener).then_some((process.number, process.era, line))
+                let there = self.demoted.contains(&(process.number, line)) == at_replica;
+                let named = process.listener(over, line) == listener;
+                (told && there && named).then_some((process.number, process.era, line))
             })
         });
         let Some((process, era, line)) = hearing else { return };
@@ -156,18 +214,53 @@ impl World {
         });
         let local = self.processes[process].clock(self.now);
         self.checker.confirmed(grant.token, local, grant.first_lease);
-        self.processes[process].core.handed(local, line, grant);
+        self.processes[process].heard = Some(grant.clone());
+        let _ = self.processes[process].core.handed(local, line, grant);
         self.settle(process);
     }
 
-    pub(super) fn returns(&mut self, mail: &Mail, reply: Reply) {
+    /// A stranger tells a process of a grant, over any of its lines, and goes on with that until then.
+    pub(super) fn forges(&mut self, process: usize, until: Moment) {
+        let over = if self.random.chance(50) { Over::Keepers } else { Over::Tasks };
+        if let (Some(line), true) = (self.processes[process].wire(over).line, self.processes[process].is_there) {
+            let old = self.processes[process].heard.clone().filter(|_| self.random.chance(50));
+            let grant = old.unwrap_or_else(|| self.forged());
+            self.note(Some(process), || What::Text(format!("is told by a stranger that {} is granted", grant.key)));
+            let local = self.processes[process].clock(self.now);
+            let is_forged = owner(grant.token) >= self.processes.len();
+            if self.processes[process].core.handed(local, line, grant) && is_forged {
+                self.checker.found(|| "a stranger's message was taken for a grant".to_owned());
+            }
+            self.settle(process);
+        }
+        if self.now < until {
+            let pause = self.random.between(1, 60);
+            self.after(pause, Event::Forges(process, until));
+        }
+    }
+
+    /// A grant to a token that there never was.
+    fn forged(&mut self) -> Grant {
+        let key = self.keys[self.random.index(self.keys.len())].0.clone();
+        let token = Token::from_bits(u128::MAX - u128::from(self.random.below(1 << 40)));
+        let number = [0, 1, 1 << 53, u64::MAX][self.random.index(4)];
+        let first_lease = Duration::from_millis(number);
+        Grant { key, token, fence: number, fences: u32::MAX, first_lease, clock: number }
+    }
+
+    pub(super) fn returns(&mut self, mail: &Mail, answer: Result<Reply, StoreError>) {
         let Some(over) = self.processes[mail.process].wire_of(mail.line) else { return };
         let wire = self.processes[mail.process].wire(over);
         if wire.dead {
             return;
         }
         wire.time_outs = 0;
-        self.answered(mail, Ok(reply));
+        let ends_line = answer.as_ref().is_err_and(|error| error.kind() == StoreErrorKind::Disconnected);
+        self.answered(mail, answer);
+        if ends_line && self.processes[mail.process].wire_of(mail.line) == Some(over) {
+            self.close(mail.process, over, true);
+            self.opens_after(Duration::from_millis(1), mail.process, over);
+        }
     }
 
     /// An answer, or the news that there will be none, comes to whoever waits for it.
@@ -249,6 +342,10 @@ impl World {
             self.opens_after(Duration::from_millis(1), process, over);
         }
     }
+}
+
+fn error(kind: StoreErrorKind) -> StoreError {
+    StoreError::new(kind, "an error of the store")
 }
 
 fn shown(reply: &Reply) -> String {

@@ -273,11 +273,12 @@ impl Node {
         queued.mark = mark;
     }
 
-    /// Keys that somebody waits for, or that a token holds which counts, of those given.
+    /// Keys that a token holds or waits for which counts, of those given.
     pub(super) fn residue(&self, now: Moment, keys: &BTreeSet<LockKey>, counts: impl Fn(Token) -> bool) -> Vec<String> {
         let now = self.clock(now);
         let is_held = |key| self.model.holder(now, key).is_some_and(|(token, _)| counts(token));
-        let left = keys.iter().filter(|key| is_held(key) || self.model.is_waited_for(now, key));
+        let is_waited_for = |key| self.model.waiters(now, key).into_iter().any(&counts);
+        let left = keys.iter().filter(|key| is_held(key) || is_waited_for(key));
         left.map(ToString::to_string).collect()
     }
 }

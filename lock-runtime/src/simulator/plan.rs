@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::random::Random;
+use crate::store::StoreErrorKind;
 
 /// How many processes there are.
 pub(super) const PROCESSES: usize = 3;
@@ -77,6 +78,12 @@ pub enum Trouble {
     LosesMessages(usize),
     /// Requests that can be repeated arrive twice, and the second reply is the one that counts.
     Repeats(usize),
+    /// Half of the scripts have to be sent once more, as the store forgot them.
+    Bounces(usize),
+    /// Half of the requests are answered with an error.
+    Errs(usize, StoreErrorKind),
+    /// A stranger tells a process of grants that never were, and of old ones once more.
+    Forges(usize),
     /// A partition: nothing arrives, and half of what was sent arrives when it is over.
     Dark(usize),
     /// A connection is reset; another one can be opened when the fault is over.
@@ -95,6 +102,9 @@ pub enum Trouble {
     StorePauses,
     /// The store restarts with its data.
     StoreRestarts,
+    /// Another server takes the store's place, with all its data. Half of the connections end at once; the others stay
+    /// with the old one, which takes no writes and hears what it is told by the new one.
+    SwitchesOver,
     /// The store restarts empty.
     StoreForgets,
     /// A copy of the store that lacks the last writes takes its place.
@@ -158,7 +168,7 @@ fn draw(random: &mut Random, trouble: Trouble) -> Fault {
 fn whole_trouble(random: &mut Random, before: &[Fault]) -> Trouble {
     let process = random.index(PROCESSES);
     let over = if random.chance(50) { Over::Keepers } else { Over::Tasks };
-    match random.below(15) {
+    match random.below(19) {
         // Less than the operation time-out: what is later than a release is repeated for is left to its ttl.
         0 | 1 => Trouble::Slow(process, over, random.between(5, 900)),
         2 => Trouble::LosesRequests(process),
@@ -177,7 +187,14 @@ fn whole_trouble(random: &mut Random, before: &[Fault]) -> Trouble {
         11 => Trouble::ShutsDown(process, random.between(0, 300)),
         12 => Trouble::Leaps(process, random.between(1, 5_000)),
         13 => Trouble::StorePauses,
-        _ => Trouble::StoreRestarts,
+        14 => Trouble::StoreRestarts,
+        15 => Trouble::Bounces(process),
+        16 => {
+            let kinds = [StoreErrorKind::Disconnected, StoreErrorKind::Unready, StoreErrorKind::Refused];
+            Trouble::Errs(process, kinds[random.index(kinds.len())])
+        }
+        17 => Trouble::Forges(process),
+        _ => Trouble::SwitchesOver,
     }
 }
 
@@ -200,6 +217,10 @@ impl fmt::Display for Trouble {
             Self::LosesReplies(_) => f.write_str("half of the replies are lost"),
             Self::LosesMessages(_) => f.write_str("half of the messages are lost"),
             Self::Repeats(_) => f.write_str("requests arrive twice"),
+            Self::Bounces(_) => f.write_str("half of the scripts have to be sent again"),
+            Self::Errs(_, kind) => write!(f, "half of the requests are answered by {kind:?}"),
+            Self::Forges(_) => f.write_str("a stranger tells it of grants"),
+            Self::SwitchesOver => f.write_str("another server takes its place"),
             Self::Dark(_) => f.write_str("cut off from the store"),
             Self::Cut(_, over) => write!(f, "{} is reset", over.name()),
             Self::HalfOpen(_, over) => write!(f, "{} is dead, and nobody is told", over.name()),
@@ -227,6 +248,9 @@ impl Trouble {
             | Self::LosesReplies(process)
             | Self::LosesMessages(process)
             | Self::Repeats(process)
+            | Self::Bounces(process)
+            | Self::Errs(process, _)
+            | Self::Forges(process)
             | Self::Dark(process)
             | Self::Cut(process, _)
             | Self::HalfOpen(process, _)

@@ -10,10 +10,10 @@ use super::network::Mail;
 use super::node::{Reply, Request};
 use super::plan::Over;
 use crate::clock::Moment;
-use crate::core::{Core, LineId, Settings, Terms, TicketId};
+use crate::core::{Core, LineId, ManualRenewalId, Settings, Terms, TicketId};
 use crate::key::LockKey;
 use crate::seat::Seat;
-use crate::store::{ListenerId, StoreError, Token};
+use crate::store::{Grant, ListenerId, StoreError, StoreErrorKind, Token};
 
 /// How long an operation may stay without an answer.
 pub(super) const OPERATION: Duration = Duration::from_secs(1);
@@ -73,6 +73,11 @@ pub(super) struct Process {
     pub(super) loses_replies_until: Moment,
     pub(super) loses_messages_until: Moment,
     pub(super) repeats_until: Moment,
+    pub(super) bounces_until: Moment,
+    /// Until when half of the requests are answered by an error, and by which.
+    pub(super) errs: Option<(Moment, StoreErrorKind)>,
+    /// The grant that it heard of last.
+    pub(super) heard: Option<Grant>,
     pub(super) dark_until: Moment,
     pub(super) frozen_until: Moment,
 }
@@ -99,6 +104,9 @@ impl Process {
             loses_replies_until: Moment::MIN,
             loses_messages_until: Moment::MIN,
             repeats_until: Moment::MIN,
+            bounces_until: Moment::MIN,
+            errs: None,
+            heard: None,
             dark_until: Moment::MIN,
             frozen_until: Moment::MIN,
         };
@@ -112,6 +120,7 @@ impl Process {
         self.forgotten = self.tokens;
         self.core = core(self.number, self.era);
         self.errands.clear();
+        self.heard = None;
         self.works_at = Moment::MAX;
         self.is_there = true;
     }
@@ -189,8 +198,12 @@ pub(super) struct Task {
     pub(super) arrived: Moment,
     pub(super) state: State,
     pub(super) sent: Option<Sent>,
+    /// Which renewals by hand it awaits.
+    pub(super) by_hand: Vec<ManualRenewalId>,
     /// A poll is on its way.
     pub(super) is_woken: Cell<bool>,
+    /// When it was last woken.
+    pub(super) woken_at: Cell<Moment>,
 }
 
 /// How far a task has come.

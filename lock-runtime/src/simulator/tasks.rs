@@ -10,7 +10,7 @@ use super::plan::Over;
 use super::process::{Body, Chair, Ending, OPERATION, Sent, State, Task};
 use super::world::{Event, World};
 use crate::clock::Moment;
-use crate::core::{LineId, Refusal, ReleaseStep, Step, Terms, Via, Wait};
+use crate::core::{ByHandStep, LineId, ManualRenewalId, Refusal, ReleaseStep, Step, Terms, Via, Wait};
 use crate::error::LossReason;
 use crate::key::LockKey;
 use crate::seat::Seat;
@@ -50,7 +50,8 @@ impl World {
     }
 
     fn draw_terms(&mut self, key: usize) -> Terms {
-        let ttl = self.keys[key].1;
+        let longest = self.keys[key].1;
+        let ttl = if self.random.chance(50) { longest } else { self.draw_ttl(longest) };
         let wait = match self.random.below(10) {
             0..=2 => Wait::AtMost(Duration::ZERO),
             3..=5 => Wait::AtMost(ms(300)),
@@ -60,7 +61,7 @@ impl World {
         let max_hold = self.random.chance(5).then(|| self.random.between(100, 1_000));
         // When a key expires, by its ttl or by what it was kept for, whoever comes first has it.
         let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
-        let min_hold = (!self.checker.is_calm() && self.random.chance(5)).then(|| self.random.between(1, longest));
+        let min_hold = (!self.checker.is_calm() && self.random.chance(10)).then(|| self.random.between(1, longest));
         Terms {
             ttl,
             wait,
@@ -68,6 +69,13 @@ impl World {
             max_hold,
             min_hold,
         }
+    }
+
+    /// A ttl that is no longer than the key's.
+    fn draw_ttl(&mut self, longest: Duration) -> Duration {
+        let shortest = 300;
+        let longest = u64::try_from(longest.as_millis()).unwrap_or(shortest);
+        self.random.between(shortest, longest.max(shortest + 1))
     }
 
     fn arrives_at(&mut self, process: usize, key: usize, terms: Terms) {
@@ -98,7 +106,9 @@ impl World {
             arrived: local,
             state: State::Asking,
             sent: None,
+            by_hand: Vec::new(),
             is_woken: Cell::new(false),
+            woken_at: Cell::new(self.now),
         });
         if let Wait::AtMost(wait) = terms.wait {
             // When all is well, nobody waits longer than it said.
@@ -124,6 +134,7 @@ impl World {
         if self.tasks[task].is_woken.replace(true) {
             return;
         }
+        self.tasks[task].woken_at.set(self.now);
         let delay = if self.random.chance(5) { self.random.between(0, 3) } else { Duration::from_micros(5) };
         self.after(delay, Event::Polls(task));
     }
@@ -132,7 +143,10 @@ impl World {
         self.tasks[task].is_woken.set(false);
         match &self.tasks[task].state {
             State::Asking => self.asks(task),
-            State::Inside(_) => self.steps(task),
+            State::Inside(_) => {
+                self.hears_by_hand(task);
+                self.steps(task);
+            }
             State::Giving => self.gives(task),
             State::Over => {}
         }
@@ -223,6 +237,10 @@ impl World {
         self.tasks[task].sent = None;
         self.grants += 1;
         self.note(Some(process), || What::Begins(about(task, &key), fence));
+        if self.random.chance(15) {
+            let pause = self.random.between(0, 1 + longest);
+            self.after(pause, Event::RenewsByHand(task));
+        }
         self.steps(task);
     }
 
@@ -236,7 +254,8 @@ impl World {
                 Wait::AtMost(wait) => local < other.arrived + wait,
             };
             let same = (other.process, other.era, &other.key) == (granted.process, granted.era, &granted.key);
-            same && waits && matches!(other.state, State::Asking)
+            let has_an_answer = self.processes[other.process].core.has_refused(other.id);
+            same && waits && matches!(other.state, State::Asking) && !has_an_answer
         });
         if let Some(overtaken) = overtaken {
             let key = granted.key.clone();
@@ -269,6 +288,11 @@ impl World {
         if !began {
             let key = self.tasks[task].key.clone();
             self.checker.begins(self.now, task, &key, seat.fence());
+            if let Some(min_hold) = self.tasks[task].terms.min_hold {
+                // It counts from the grant, for which the task was woken.
+                let granted = self.tasks[task].woken_at.get();
+                self.checker.keeps(granted, task, process, &key, min_hold);
+            }
         }
         self.checker.steps(local, task, token, holder);
         let takes = match self.random.below(100) {
@@ -296,6 +320,45 @@ impl World {
             let pause = self.random.between(1, 40).min(rest);
             self.after(pause, Event::Polls(task));
         }
+    }
+
+    /// The body renews its lease by hand, now and then twice at once.
+    pub(super) fn renews_by_hand(&mut self, task: usize) {
+        if !matches!(self.tasks[task].state, State::Inside(_)) {
+            return;
+        }
+        let (process, id, local) = (self.tasks[task].process, self.tasks[task].id, self.local(task));
+        let key = self.tasks[task].key.clone();
+        let longest = self.keys.iter().find(|(name, _)| *name == key).map_or(Duration::ZERO, |(_, ttl)| *ttl);
+        let times = 1 + self.random.below(3);
+        for _ in 0..times {
+            let ttl = self.draw_ttl(longest);
+            self.note(Some(process), || What::Text(format!("task {task} renews by hand for {} ms", ttl.as_millis())));
+            let renewal = self.processes[process].core.renew_by_hand(local, id, ttl);
+            self.tasks[task].by_hand.push(renewal);
+            let at = self.processes[process].when(local + OPERATION + LATE);
+            self.at(at, Event::ByHandOverdue(task, renewal));
+        }
+        self.hears_by_hand(task);
+        self.settle(process);
+    }
+
+    /// What has become of the renewals by hand.
+    fn hears_by_hand(&mut self, task: usize) {
+        let (process, id) = (self.tasks[task].process, self.tasks[task].id);
+        let core = &mut self.processes[process].core;
+        self.tasks[task].by_hand.retain(|&renewal| matches!(core.by_hand_next(id, renewal), ByHandStep::Stand));
+    }
+
+    pub(super) fn by_hand_overdue(&mut self, task: usize, renewal: ManualRenewalId) {
+        if !matches!(self.tasks[task].state, State::Inside(_)) || !self.tasks[task].by_hand.contains(&renewal) {
+            return;
+        }
+        let went_on = self.processes[self.tasks[task].process].frozen_until;
+        if self.now < went_on + LATE {
+            return self.at(went_on + LATE, Event::ByHandOverdue(task, renewal));
+        }
+        self.checker.found(|| format!("a renewal by hand of task {task} never comes back"));
     }
 
     /// The body has done its work, one way or the other.

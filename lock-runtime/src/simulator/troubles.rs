@@ -36,6 +36,10 @@ impl World {
             Trouble::LosesReplies(process) => self.processes[process].loses_replies_until = until,
             Trouble::LosesMessages(process) => self.processes[process].loses_messages_until = until,
             Trouble::Repeats(process) => self.processes[process].repeats_until = until,
+            Trouble::Bounces(process) => self.processes[process].bounces_until = until,
+            Trouble::Errs(process, kind) => self.processes[process].errs = Some((until, kind)),
+            Trouble::Forges(process) => self.forges(process, until),
+            Trouble::SwitchesOver => self.switches_over(until),
             Trouble::Dark(process) => {
                 let process = &mut self.processes[process];
                 process.dark_until = process.dark_until.max(until);
@@ -54,6 +58,7 @@ impl World {
             Trouble::ShutsDown(process, grace) => self.shuts_down(process, grace),
             Trouble::Leaps(process, by) => {
                 self.processes[process].leapt += by;
+                self.checker.leapt(process);
                 self.settle(process);
             }
             Trouble::StorePauses => self.node.stands_until = self.node.stands_until.max(until),
@@ -79,6 +84,15 @@ impl World {
     }
 
     pub(super) fn is_over(&mut self, fault: usize) {
+        if let Trouble::SwitchesOver = self.plan.faults[fault].trouble {
+            // Whoever has not noticed by now is told by the end of its connection.
+            for (process, line) in std::mem::take(&mut self.demoted) {
+                if let Some(over) = self.processes[process].wire_of(line) {
+                    self.close(process, over, true);
+                    self.opens_after(Duration::from_millis(1), process, over);
+                }
+            }
+        }
         if let Trouble::Crashes(process, _) | Trouble::ShutsDown(process, _) = self.plan.faults[fault].trouble {
             if self.processes[process].is_there {
                 self.dies(process, true);
@@ -126,6 +140,23 @@ impl World {
         let watcher = Rc::new(Chair { task: None, seat });
         self.processes[process].core.close(local, grace, watcher);
         self.settle(process);
+    }
+
+    /// Another server is the store from now on. Some stay connected to the old one, which is a replica of it.
+    fn switches_over(&mut self, until: crate::clock::Moment) {
+        self.switching_until = self.switching_until.max(until);
+        self.node.disconnect_all();
+        for process in 0..self.processes.len() {
+            for over in BOTH {
+                let Some(line) = self.processes[process].wire(over).line else { continue };
+                if self.random.chance(50) {
+                    self.demoted.insert((process, line));
+                } else {
+                    self.close(process, over, true);
+                    self.opens_after(Duration::from_millis(1), process, over);
+                }
+            }
+        }
     }
 
     fn store_restarts(&mut self, until: crate::clock::Moment) {
@@ -188,6 +219,11 @@ impl World {
         let possible = self.node.down_until.max(self.node.stands_until).max(host.dark_until);
         if self.now < possible {
             let pause = possible.since(self.now) + self.random.between(0, 50);
+            return self.opens_after(pause, process, over);
+        }
+        if self.now < self.switching_until && self.random.chance(30) {
+            // It was led to the server that is a replica by now, and is sent away.
+            let pause = self.random.between(25, 100);
             return self.opens_after(pause, process, over);
         }
         self.open(process, over);

@@ -13,9 +13,9 @@ use super::random::Random;
 use super::tasks::LONGEST_MIN_HOLD;
 use super::{Outcome, Violation};
 use crate::clock::Moment;
-use crate::core::{Action, Job, LineId};
+use crate::core::{Action, Job, LineId, ManualRenewalId};
 use crate::key::LockKey;
-use crate::store::Grant;
+use crate::store::{Grant, StoreError};
 
 /// How long tasks keep coming.
 const BUSY: Duration = Duration::from_millis(3_500);
@@ -37,9 +37,17 @@ pub(super) enum Event {
     Overdue(usize),
     Works(usize, u64),
     Arrives(Box<Mail>),
-    Returns(Box<Mail>, Reply),
+    Returns(Box<Mail>, Result<Reply, StoreError>),
+    /// A request comes back, to be sent once more.
+    Bounces(Box<Mail>),
     TimesOut(usize, u64, u64),
     Hears(usize, u64, LineId, Box<Grant>),
+    /// A stranger tells of a grant, and goes on until then.
+    Forges(usize, Moment),
+    /// A task renews its lease by hand.
+    RenewsByHand(usize),
+    /// A renewal by hand should have come to something by now.
+    ByHandOverdue(usize, ManualRenewalId),
     Opens(usize, u64, Over),
     CopyIsMade,
     Begins(usize),
@@ -59,6 +67,10 @@ pub(super) struct World {
     pub(super) arrivals: HashMap<(usize, LineId), Moment>,
     /// Whether what was under way on a line that closed is lost.
     pub(super) torn: HashMap<(usize, LineId), bool>,
+    /// Lines that lead to a server that is a replica by now.
+    pub(super) demoted: HashSet<(usize, LineId)>,
+    /// Until when a new connection may lead there, too.
+    pub(super) switching_until: Moment,
     /// How many lines with a listener ended without the store's notice.
     pub(super) unnoticed: u32,
     /// Requests that have arrived once already.
@@ -91,6 +103,8 @@ impl World {
             plan: plan.clone(),
             arrivals: HashMap::new(),
             torn: HashMap::new(),
+            demoted: HashSet::new(),
+            switching_until: Moment::MIN,
             unnoticed: 0,
             repeated: HashSet::new(),
             probing: false,
@@ -168,11 +182,15 @@ impl World {
             | Event::TimesOut(process, ..)
             | Event::Works(process, _)
             | Event::Hears(process, ..)
+            | Event::Forges(process, _)
             | Event::Opens(process, ..) => Some(*process),
-            Event::Polls(task) | Event::StepEnds(task) | Event::GivesUp(task) | Event::Overdue(task) => {
-                Some(self.tasks[*task].process)
-            }
-            Event::Returns(mail, _) => Some(mail.process),
+            Event::Polls(task)
+            | Event::StepEnds(task)
+            | Event::GivesUp(task)
+            | Event::Overdue(task)
+            | Event::RenewsByHand(task)
+            | Event::ByHandOverdue(task, _) => Some(self.tasks[*task].process),
+            Event::Returns(mail, _) | Event::Bounces(mail) => Some(mail.process),
             _ => None,
         };
         if let Some(frozen_until) = concerns.map(|process| self.processes[process].frozen_until)
@@ -192,9 +210,13 @@ impl World {
             Event::Overdue(task) if self.is_current(task) => self.overdue(task),
             Event::Works(process, era) if self.processes[process].era == era => self.works(process),
             Event::Arrives(mail) => self.arrives(*mail),
-            Event::Returns(mail, reply) if self.processes[mail.process].era == mail.era => {
-                self.returns(&mail, reply);
+            Event::Returns(mail, answer) if self.processes[mail.process].era == mail.era => {
+                self.returns(&mail, answer);
             }
+            Event::Bounces(mail) if self.processes[mail.process].era == mail.era => self.bounced(*mail),
+            Event::Forges(process, until) => self.forges(process, until),
+            Event::RenewsByHand(task) if self.is_current(task) => self.renews_by_hand(task),
+            Event::ByHandOverdue(task, renewal) if self.is_current(task) => self.by_hand_overdue(task, renewal),
             Event::TimesOut(process, era, mail) if self.processes[process].era == era => {
                 self.times_out(process, mail);
             }

@@ -44,11 +44,16 @@ impl Queue {
         self.waiters.retain(|waiter| waiter.token != token);
     }
 
-    /// Takes out the first whom `may` lets have the key, and all who stand before.
-    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> Option<Waiter> {
+    /// Takes out all who stand before the first whom `may` lets have the key, and that one.
+    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> (Vec<Waiter>, Option<Waiter>) {
         let first = self.waiters.iter().position(may);
-        self.waiters.drain(..first.unwrap_or(self.waiters.len()));
-        first.map(|_| self.waiters.remove(0))
+        let passed_over = self.waiters.drain(..first.unwrap_or(self.waiters.len())).collect();
+        (passed_over, first.map(|_| self.waiters.remove(0)))
+    }
+
+    #[cfg(feature = "proof")]
+    pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.waiters.iter().map(|waiter| waiter.token)
     }
 
     pub(super) fn is_empty(&self) -> bool {
