@@ -1,9 +1,9 @@
 //! Locks on a Redis or Valkey server: one round trip an operation.
 //!
 //! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
-//! reads what comes back, `wake` hears of what comes unasked, `fault` says what an error means, `names` what things are
-//! called. What must stay true is
-//! listed at the head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and
+//! reads what comes back, `wake` hears of what comes unasked, `fault` says what an error means, `quote` what may be
+//! repeated of it, `names` what things are called. What must stay true is listed at the head of each; the scripts are in
+//! `lua/`. Absent on purpose: second tries, renewal schedules and
 //! every other decision; and types of the redis crate in what those above see.
 
 mod calls;
@@ -12,6 +12,7 @@ mod fault;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod names;
+mod quote;
 mod reply;
 mod script;
 mod session;
