@@ -33,7 +33,8 @@ use names::Names;
 ///
 /// Clones are the same store, and share what they know of the server's fences.
 ///
-/// A user of the server needs the namespace's keys and channels, and these commands:
+/// A user of the server needs the namespace's keys and channels (those of a [`name_format`](RedisSettings::name_format)
+/// where one is set), and these commands:
 ///
 /// ```text
 /// ACL SETUSER app on >secret ~lock:* resetchannels &lock:wake:* +set +incr +incrby +get +pttl +pexpire +del +exists +time
@@ -73,6 +74,11 @@ pub struct RedisSettings {
     /// `SET key token NX PX` under names of their own.
     pub name_format: Option<String>,
     /// How long making a connection may take. 5 s unless set.
+    ///
+    /// What stands around the key names everything else, too, so that clients that name the same locks share it whatever
+    /// their namespaces: without braces, and without colons at its end, it stands before `:fence`, the counter, and before
+    /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
+    /// `fence` and `wake:`. The user of the server needs those besides the locks.
     pub operation_timeout: Duration,
     /// Whether every command is sent at once (`TCP_NODELAY`), or small ones wait until the server has acknowledged what
     /// was sent before. Unless set, it is on for a server on another machine, where a round trip is what counts, and
@@ -161,8 +167,7 @@ impl RedisStore {
     fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, ConnectError> {
         let names =
             Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(ConnectError::InvalidOptions)?;
-        let fragment = if settings.name_format.is_some() { names.format() } else { settings.namespace.clone() };
-        let identity = connect::identity(client.get_connection_info(), &fragment);
+        let identity = connect::identity(client.get_connection_info(), &names.fragment());
         let client = connect::prepared(client, settings)?;
         let pushing = if may_push { Some(connect::pushing(&client)?) } else { None };
         let config = connect::config(settings);
