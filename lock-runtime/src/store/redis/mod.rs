@@ -41,6 +41,8 @@ use names::Names;
 ///     +eval +evalsha +zadd +zrem +zscore +zpopmin +publish +subscribe
 /// ```
 ///
+/// and `+select` where the URL names a database other than 0, as in `redis://host/3`.
+///
 /// Without the channels, `publish` or `subscribe` nobody is told of a lock that became free; those who wait look by
 /// themselves. One of a session's connections hears what it is told over RESP3; where the server refuses that, or the
 /// URL says `protocol=resp2`, a second connection does.
