@@ -88,7 +88,9 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>>;
 
     /// Takes the token out of the queue if the release says so. Then, if the token holds the key: hands it to the
-    /// first waiter who is alive, or frees it; or sets what is left of its ttl to `keep`, if there is one.
+    /// first waiter who is alive, or frees it; or keeps it for `keep`, if there is that: held as before, but by nobody. No
+    /// renewal, release, turn or look of this token or another finds it its own, so that nothing which comes late lengthens,
+    /// shortens or frees it.
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
@@ -190,9 +192,10 @@ pub enum Renewed {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// The token held the key, and no longer does (or does for what was left of `min_hold`).
+    /// The token held the key, and no longer does. The key is free, or another's, or nobody's for what was left of
+    /// `min_hold`.
     Freed,
-    /// The token did not hold the key: it had expired, or somebody had taken it.
+    /// The token did not hold the key: it had expired, or somebody had taken it, or it had been released.
     NotOurs,
 }
 

@@ -22,7 +22,8 @@ const QUEUE_LASTS: Duration = Duration::from_secs(30);
 /// All locks of one namespace, and those who wait for them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
-    locks: Expiring<Token>,
+    /// By whom a key is held; nobody, if it was released and is kept for a while.
+    locks: Expiring<Option<Token>>,
     queues: Expiring<Queue>,
     /// As often as it was told to listen, so that the end of one session does not end the next.
     listening: Vec<ListenerId>,
@@ -67,14 +68,15 @@ impl Model {
         self.forget_some(now);
         match self.held_by_unless(Mutant::RenewWithoutCompare, now, &renewal.key, renewal.token) {
             Some(expiry) => {
-                self.locks.set(&renewal.key, renewal.token, expiry.max(now + renewal.ttl));
+                self.locks.set(&renewal.key, Some(renewal.token), expiry.max(now + renewal.ttl));
                 Renewed::Renewed
             }
             None => Renewed::NotOurs,
         }
     }
 
-    /// Hands the key over or frees it; or moves its expiry to `keep` from now, be that sooner or later.
+    /// Hands the key over or frees it; or takes it from everybody until `keep` from now, be that sooner or later than
+    /// its expiry was.
     pub(crate) fn release(&mut self, now: Moment, release: &Release) -> Released {
         self.forget_some(now);
         if release.leave.is_some() {
@@ -84,7 +86,7 @@ impl Model {
             return Released::NotOurs;
         }
         if let Some(keep) = release.keep {
-            self.locks.set(&release.key, release.token, now + keep);
+            self.locks.set(&release.key, None, now + keep);
             return Released::Freed;
         }
         self.locks.take(now, &release.key);
@@ -103,7 +105,7 @@ impl Model {
             self.enqueue(now, &turn.key, turn.next, &turn.entry);
             return Turned::HandedOver { clock: micros(now) };
         }
-        self.locks.set(&turn.key, turn.token, expiry.max(now + turn.ttl));
+        self.locks.set(&turn.key, Some(turn.token), expiry.max(now + turn.ttl));
         Turned::GoesOn { fence: self.mint(turn.fences) }
     }
 
@@ -126,16 +128,19 @@ impl Model {
 
     /// When the key expires, if this token holds it.
     fn held_by(&self, now: Moment, key: &LockKey, token: Token) -> Option<Moment> {
-        self.locks.get(now, key).filter(|(holder, _)| **holder == token).map(|(_, expiry)| expiry)
+        self.locks.get(now, key).filter(|(holder, _)| **holder == Some(token)).map(|(_, expiry)| expiry)
     }
 
     /// The same, without the comparison if that fault is planted.
     fn held_by_unless(&self, fault: Mutant, now: Moment, key: &LockKey, token: Token) -> Option<Moment> {
-        self.locks.get(now, key).filter(|(holder, _)| **holder == token || planted(fault)).map(|(_, expiry)| expiry)
+        self.locks
+            .get(now, key)
+            .filter(|(holder, _)| **holder == Some(token) || planted(fault))
+            .map(|(_, expiry)| expiry)
     }
 
     fn grant(&mut self, key: &LockKey, token: Token, expiry: Moment, fences: u32) -> Acquired {
-        self.locks.set(key, token, expiry);
+        self.locks.set(key, Some(token), expiry);
         Acquired::Granted { fence: self.mint(fences) }
     }
 
@@ -156,7 +161,7 @@ impl Model {
     /// Makes the key a waiter's, and lets its listener know.
     fn hand_over(&mut self, now: Moment, key: &LockKey, heir: &Waiter) {
         let Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } = heir.clone();
-        self.locks.set(key, token, now + first_lease);
+        self.locks.set(key, Some(token), now + first_lease);
         let fence = self.mint(fences);
         let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: micros(now) };
         self.grants.push((listener, grant));

@@ -6,6 +6,9 @@ use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
 use crate::store::Token;
 
+/// Who holds a key that was released and is kept: no token that a client draws.
+const NOBODY: Token = Token::from_bits(0);
+
 impl Model {
     /// What a store does that may have forgotten, before anybody is granted anything: no fence is below its clock.
     pub(crate) fn raise(&mut self, now: Moment) {
@@ -27,12 +30,12 @@ impl Model {
 
     /// A stranger writes the key.
     pub(crate) fn overwrite(&mut self, key: &LockKey, token: Token, expiry: Moment) {
-        self.locks.set(key, token, expiry);
+        self.locks.set(key, Some(token), expiry);
     }
 
-    /// Who holds the key, and until when.
+    /// Who holds the key, and until when; [`NOBODY`] if it is kept.
     pub(crate) fn holder(&self, now: Moment, key: &LockKey) -> Option<(Token, Moment)> {
-        self.locks.get(now, key).map(|(token, expiry)| (*token, expiry))
+        self.locks.get(now, key).map(|(token, expiry)| (token.unwrap_or(NOBODY), expiry))
     }
 
     /// Whether anybody stands in the key's queue.
