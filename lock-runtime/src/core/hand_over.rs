@@ -23,16 +23,20 @@ const LONGEST_RUN: Duration = Duration::from_millis(20);
 const JUST_HANDED: Duration = Duration::from_secs(1);
 
 impl<S: Clone> Core<S> {
-    /// The store handed a key to one of our tokens, and said so over this line.
-    pub(crate) fn handed(&mut self, now: Moment, line: LineId, grant: Grant) {
-        let Some(&id) = self.by_token.get(&grant.token) else { return self.hand_back(now, grant) };
+    /// The store handed a key to one of our tokens, and said so over this line; whether somebody waited for it. Anybody
+    /// can forge such a message, but for the token in it.
+    pub(crate) fn handed(&mut self, now: Moment, line: LineId, grant: Grant) -> bool {
+        let Some(&id) = self.by_token.get(&grant.token) else {
+            self.hand_back(now, grant);
+            return false;
+        };
         let Some(Stage::Waiting(waiting)) = self.stage(id) else {
             // Its grant was seen before, and no other counts.
-            return;
+            return false;
         };
         if waiting.told_over != Some(line) {
             // The clock that it is counted by may be another one's; a look over the new line follows.
-            return;
+            return true;
         }
         let counted = waiting.handed_not_before(grant.clock).min(now);
         let granted = Granted {
@@ -44,6 +48,7 @@ impl<S: Clone> Core<S> {
             self.tally.by_message += 1;
             self.lengthen_for_heirs(now, id);
         }
+        true
     }
 
     /// A first lease is too short to pass on inside the process, and so it is renewed while its first holder has it.

@@ -15,7 +15,7 @@ use crate::key::LockKey;
 use crate::store::{Entry, ListenerId, Token};
 
 /// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
-const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
+pub(super) const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
 /// No lock key holds a control character, so that no lock's name ends like this.
 const NEVER: &str = "\u{1}";
