@@ -312,7 +312,7 @@ impl<S: Clone> Core<S> {
         let give_up = match error.kind() {
             StoreErrorKind::Refused => true,
             StoreErrorKind::Unready => waiting.busy_from <= now,
-            StoreErrorKind::Disconnected => false,
+            StoreErrorKind::Disconnected | StoreErrorKind::NotExecuted => false,
         };
         // Whatever the store says of a failed ask, a part of it may have taken effect.
         waiting.doubt = waiting.doubt.and(waiting.carrier);

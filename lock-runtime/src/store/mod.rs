@@ -74,6 +74,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 /// Dropping an operation's future leaves open whether it takes effect. An operation may stay without an answer: a client
 /// drops it after its time-out. A session may be used from any thread and any runtime, for as long as the runtime that
 /// opened it lives.
+///
+/// An operation takes effect in its place or, being harmless there, behind what was sent after it. One that could take a
+/// key or queue somebody behind the release of the same token must not do so: a session that cannot carry it out at once
+/// answers [`StoreErrorKind::NotExecuted`] instead of sending it a second time.
 pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// Takes the key if it is free, for a token that was never sent before.
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
@@ -144,7 +148,8 @@ pub struct Release {
     pub key: LockKey,
     /// Who must hold it.
     pub token: Token,
-    /// Keep the key for this long instead of freeing it at once; whole milliseconds.
+    /// Keep the key for this long from now, be that more or less than what is left of its ttl, instead of freeing it at
+    /// once; whole milliseconds. It is nobody's then, this token's neither.
     pub keep: Option<Duration>,
     /// Take this entry of the token out of the queue, too.
     pub leave: Option<Entry>,
@@ -252,6 +257,9 @@ pub enum StoreErrorKind {
     Unready,
     /// Do not try again: a right is missing, the credentials are wrong, the key is something else.
     Refused,
+    /// Nothing was executed: ask again at once, through the same session, if it is still wanted. A store says so instead
+    /// of sending an operation a second time, behind what was sent in the meantime.
+    NotExecuted,
 }
 
 impl StoreError {
