@@ -27,13 +27,14 @@ struct MapStore(Arc<Mutex<Locks>>);
 /// Who holds what, and until when.
 #[derive(Debug, Default)]
 struct Locks {
-    held: HashMap<LockKey, (Token, Instant)>,
+    /// Who holds a key, and until when. One that is kept for a while after its release is held by nobody.
+    held: HashMap<LockKey, (Option<Token>, Instant)>,
     last_fence: u64,
 }
 
 impl Locks {
     /// The holder of a key, as long as it holds it. One that expired is nobody.
-    fn holder(&mut self, key: &LockKey) -> Option<&mut (Token, Instant)> {
+    fn holder(&mut self, key: &LockKey) -> Option<&mut (Option<Token>, Instant)> {
         let now = Instant::now();
         self.held.retain(|_, (_, expiry)| now < *expiry);
         self.held.get_mut(key)
@@ -41,12 +42,12 @@ impl Locks {
 
     /// The holder's expiry, if the holder is this token.
     fn held_by(&mut self, key: &LockKey, token: Token) -> Option<&mut Instant> {
-        self.holder(key).filter(|(holder, _)| *holder == token).map(|(_, expiry)| expiry)
+        self.holder(key).filter(|(holder, _)| *holder == Some(token)).map(|(_, expiry)| expiry)
     }
 
     /// Each grant has a greater fence than all before it.
     fn grant(&mut self, key: LockKey, token: Token, expiry: Instant, fences: u32) -> Acquired {
-        self.held.insert(key, (token, expiry));
+        self.held.insert(key, (Some(token), expiry));
         let fence = self.last_fence + 1;
         self.last_fence += u64::from(fences);
         Acquired::Granted { fence }
@@ -62,7 +63,7 @@ impl Locks {
     fn look(&mut self, Look { key, token, ttl, fences, .. }: Look) -> Acquired {
         let now = Instant::now();
         match self.holder(&key).copied() {
-            Some((holder, expiry)) if holder != token => {
+            Some((holder, expiry)) if holder != Some(token) => {
                 Acquired::Held { for_at_most: Some(expiry.duration_since(now)), queued_at: None }
             }
             Some((_, expiry)) => self.grant(key, token, expiry.max(now + ttl), fences),
@@ -77,9 +78,11 @@ impl Locks {
     }
 
     fn release(&mut self, Release { key, token, keep, .. }: &Release) -> Released {
-        let Some(expiry) = self.held_by(key, *token) else { return Released::NotOurs };
+        if self.held_by(key, *token).is_none() {
+            return Released::NotOurs;
+        }
         // A key that is kept for no time at all has expired.
-        *expiry = Instant::now() + keep.unwrap_or_default();
+        self.held.insert(key.clone(), (None, Instant::now() + keep.unwrap_or_default()));
         Released::Freed
     }
 }

@@ -24,8 +24,8 @@ const TIME_OUTS: u32 = 2;
 /// How long after a failure a runtime tries again to open its line.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Hears of a grant over a line; it returns at once.
-pub(crate) type Hear = Arc<dyn Fn(LineId, Grant) + Send + Sync>;
+/// Hears of a grant over a line, and says whether somebody waited for it; it returns at once.
+pub(crate) type Hear = Arc<dyn Fn(LineId, Grant) -> bool + Send + Sync>;
 
 /// A session with a number.
 #[derive(Debug)]

@@ -69,9 +69,7 @@ impl Shared {
         Arc::new_cyclic(|shared: &Weak<Self>| {
             let shared = Weak::clone(shared);
             let hear: Hear = Arc::new(move |line, grant| {
-                if let Some(shared) = shared.upgrade() {
-                    shared.with(|core, now| core.handed(now, line, grant));
-                }
+                shared.upgrade().is_some_and(|shared| shared.with(|core, now| core.handed(now, line, grant)))
             });
             Self {
                 desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),

@@ -1,12 +1,14 @@
 //! What callers pass in and how they call: hostile values, locks in opposite orders, ends at awkward moments, secrets.
 
+use std::error::Error;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use lock_runtime::{Client, LockError, Released, distributed_lock};
 use lock_tests::{Proxy, Server, Worker, on_every_store};
 use proptest::prelude::*;
 
-use crate::{SOON, connect, connect_impatient, lease, name, until};
+use crate::{SOON, connect, connect_impatient, fake, lease, name, until};
 
 #[distributed_lock(key = "pair:<a>:<b>", ttl = "30s", client = client)]
 async fn pair(client: &Client, server: &Server, a: &str, b: &str) -> Result<Vec<String>, LockError> {
@@ -181,6 +183,46 @@ async fn neither_password_nor_token_is_in_anything_that_can_be_printed() {
     for secret in [CANARY, &held, &body_token.expect("it was held")] {
         assert!(secret.len() >= 8 && !said.contains(secret), "{secret} is in\n{said}");
     }
+}
+
+/// A server that repeats what was sent to it, where commands may have been renamed, while the token holds its key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_token_comes_back_out_of_what_a_server_repeats() {
+    static TOKENS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let address = fake::server(|words| {
+        if words[0] == "SET" {
+            TOKENS.lock().expect("no panic").push(words[2].clone());
+        }
+        fake::grants_every_lock(words, |said| format!("-ERR unknown command {said}\r\n"))
+    });
+    let client = connect_impatient(&format!("redis://{}", address.await)).await;
+    let mut said = Vec::new();
+    for round in 0..3 {
+        // Each of another key: what cannot be released is waited for.
+        let guard = client.lock(format!("secret:{round}")).acquire().await.expect("every lock is granted");
+        let renewed = guard.renew(Duration::from_secs(60)).await.expect_err("no script is known");
+        said.push(texts(&renewed));
+        said.push(guard.release().await.map_or_else(|error| texts(&error), |released| format!("{released:?}")));
+        let outcome =
+            client.lock(format!("body:{round}")).ttl(Duration::from_millis(300)).run(tokio::time::sleep(SOON)).await;
+        said.push(outcome.map_or_else(|error| texts(&error), |()| panic!("it cannot be renewed")));
+    }
+    let (said, tokens) = (said.join("\n"), TOKENS.lock().expect("no panic"));
+    assert!(said.contains("EVAL") && tokens.len() >= 6, "{said}");
+    for token in tokens.iter() {
+        assert!(token.len() == 32 && !said.contains(&token[..16]), "{token} is in\n{said}");
+    }
+}
+
+/// All that can be printed of an error.
+fn texts(error: &(dyn Error + 'static)) -> String {
+    let mut texts = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        texts.push(format!("{error} {error:?} {error:#?}"));
+        next = error.source();
+    }
+    texts.join("\n")
 }
 
 /// With a body that panics, one that fails, and one that is told that nobody is there.

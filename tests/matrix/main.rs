@@ -8,6 +8,8 @@ mod bodies;
 mod connections;
 mod date;
 mod document;
+#[path = "../store/fake.rs"]
+mod fake;
 mod fragile;
 mod inputs;
 mod keys;

@@ -8,8 +8,9 @@ use lock_runtime::redis::{RedisSettings, RedisStore};
 use lock_runtime::store::{Acquired, Release, Released, Renewed, Store, Token};
 use lock_tests::Server;
 
-use crate::waiters::{entry, heard, listen, queue};
-use crate::{TTL, acquire, fence, look, open, release, renew, store};
+use crate::rights::{CHANNELS, RIGHTS, allow};
+use crate::waiters::{entry, heard, listen, listen_to, queue};
+use crate::{TTL, acquire, fence, look_again, open, release, renew, store};
 
 /// All commands since the reset, those inside scripts too, each with how often it ran.
 fn commands(server: &Server) -> BTreeSet<String> {
@@ -107,14 +108,33 @@ lock_tests::on_every_server! {
         assert_eq!(server.keys(), ["billing:fence", "billing:{a}", "fence", "lock:fence", "lock:{a}", "{a}"]);
     }
 
+    async fn clients_that_name_the_same_locks_hand_them_over_whatever_their_namespaces(server: Server) {
+        let ways = [("a:b", "<namespace>:<key>"), ("a", "<namespace>:b:<key>")];
+        let mut sides = Vec::new();
+        for (name, (namespace, format)) in (1..).zip(ways) {
+            let mut settings = RedisSettings::default();
+            (settings.namespace, settings.name_format) = (namespace.to_owned(), Some(format.to_owned()));
+            let store = RedisStore::from_url(&server.url(), settings).expect("a valid URL");
+            sides.push((store.identity().to_owned(), listen_to(&store, name).await));
+        }
+        let [(identity, (one, _grants)), (other_identity, (other, grants_of_other))] = &mut sides[..] else { panic!("two") };
+        assert_eq!(identity, other_identity);
+        let first = fence(acquire(one, "c", 1).await);
+        queue(other, "c", 2, &entry(2)).await.expect("a look");
+        release(one, "c", 1).await.expect("a release");
+        let grant = heard(grants_of_other).await;
+        assert!(grant.fence > first, "{} after {first}", grant.fence);
+        assert_eq!(server.keys(), ["a:b:c", "a:b:fence"]);
+    }
+
     async fn a_forgotten_script_is_sent_again(server: Server) {
         let session = open(&server.url()).await;
         for round in 0..2 {
             fence(acquire(&session, "a", 1).await);
-            fence(look(&session, "a", 1).await);
+            fence(look_again(&session, "a", 1).await);
             server.command(&["SCRIPT", "FLUSH"]);
             assert_eq!(renew(&session, "a", 1).await.expect("a renewal"), Renewed::Renewed, "round {round}");
-            assert!(matches!(look(&session, "a", 2).await, Ok(Acquired::Held { for_at_most: Some(_), .. })));
+            assert!(matches!(look_again(&session, "a", 2).await, Ok(Acquired::Held { for_at_most: Some(_), .. })));
             assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
             server.command(&["SCRIPT", "FLUSH"]);
         }
@@ -143,10 +163,39 @@ lock_tests::on_every_server! {
         fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::from_secs(90)).await.expect("a release"), Released::Freed);
         assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
+        assert_eq!(server.get("lock:{a}"), Some(format!("kept|{}", crate::waiters::written(1))), "a tool can read whose it was");
+        assert_eq!(keep(1, Duration::from_secs(10)).await.expect("a release"), Released::NotOurs);
+        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
+        server.del("lock:{a}");
+        fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::from_secs(10)).await.expect("a release"), Released::Freed);
         assert!((5_000..=10_000).contains(&server.pttl("lock:{a}")));
+        server.del("lock:{a}");
+        fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::ZERO).await.expect("a release"), Released::Freed);
         assert_eq!(server.get("lock:{a}"), None);
+    }
+
+    async fn a_full_server_keeps_a_key_from_everybody(server: Server) {
+        let session = open(&server.url()).await;
+        fence(acquire(&session, "a", 1).await);
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]);
+        let keep = Some(Duration::from_secs(90));
+        let release = Release { key: "a".into(), token: Token::from_bits(1), keep, leave: None, contended: false };
+        assert_eq!(session.release(release.clone()).await.expect("a release"), Released::Freed);
+        assert_eq!(session.release(release).await.expect("a release"), Released::NotOurs);
+        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
+    }
+
+    async fn a_user_without_the_right_to_set_keeps_a_key_all_the_same(server: Server) {
+        fence(acquire(&open(&server.url()).await, "a", 1).await);
+        let rights: Vec<_> = RIGHTS.into_iter().filter(|right| *right != "+set").collect();
+        server.command(&["SET", "lock:fence", "4000000000000000"]);
+        let session = open(&allow(&server, &rights, &CHANNELS)).await;
+        let keep = Some(Duration::from_secs(90));
+        let release = Release { key: "a".into(), token: Token::from_bits(1), keep, leave: None, contended: false };
+        assert_eq!(session.release(release).await.expect("a release"), Released::Freed);
+        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
     }
 
     async fn somebodys_persist_is_mended_by_a_renewal(server: Server) {

@@ -10,7 +10,10 @@ use crate::rights::{CHANNELS, RIGHTS, allow};
 use crate::waiters::{entry, heard, listen, queue, written};
 use crate::{acquire, fake, fence, kind, open, release, store};
 
-fn resp2(server: &Server) -> String {
+/// Fence, fences, first lease and clock, as they may be in a message.
+const NUMBERS: &str = "1700000000000001 2 3 1700000000000004";
+
+pub(crate) fn resp2(server: &Server) -> String {
     format!("{}?protocol=resp2", server.url())
 }
 
@@ -168,12 +171,12 @@ lock_tests::on_every_server! {
         for (url, listener) in [(server.url(), 9), (resp2(&server), 8)] {
             let (session, mut grants) = listen(&url, listener).await;
             let channel = format!("lock:wake:{}", written(listener));
-            for message in ["", "hello", "1 2 3 4 5 6", &format!("{} 1 1 1 1 other:{{a}}", written(1))] {
+            for message in ["", "hello", "1 2 3 4 5 6", &format!("{} {NUMBERS} other:{{a}}", written(1))] {
                 assert_eq!(server.ask::<u64>(&["PUBLISH", &channel, message]), 1);
             }
-            server.command(&["PUBLISH", &channel, &format!("{} 1 2 3 4 lock:{{a b}}", written(1))]);
+            server.command(&["PUBLISH", &channel, &format!("{} {NUMBERS} lock:{{a b}}", written(1))]);
             let grant = heard(&mut grants).await;
-            assert_eq!((grant.key.as_str(), grant.fence, grant.clock), ("a b", 1, 4));
+            assert_eq!((grant.key.as_str(), grant.fence, grant.clock), ("a b", 1_700_000_000_000_001, 1_700_000_000_000_004));
             assert!(session.listens());
         }
     }
@@ -198,7 +201,7 @@ lock_tests::on_every_server! {
         until_closed(&session).await;
         until_closed(&second).await;
         for url in [server.url(), resp2(&server)] {
-            let listener = lock_runtime::store::Listener::new(lock_runtime::store::ListenerId::from_bits(9), drop);
+            let listener = lock_runtime::store::Listener::new(lock_runtime::store::ListenerId::from_bits(9), |_| false);
             assert_eq!(kind(store(&url).listen(listener).await), StoreErrorKind::Disconnected);
         }
     }
@@ -234,7 +237,7 @@ async fn what_lies_between_and_knows_no_pushes_is_listened_through() {
     let address = fake::server(|words| match words[0].as_str() {
         "HELLO" => "-NOPROTO unsupported protocol version\r\n".to_owned(),
         "SUBSCRIBE" => {
-            let (channel, message) = (&words[1], format!("{} 1 2 3 4 lock:{{a}}", written(2)));
+            let (channel, message) = (&words[1], format!("{} {NUMBERS} lock:{{a}}", written(2)));
             let told = format!(
                 "*3\r\n$7\r\nmessage\r\n${}\r\n{channel}\r\n${}\r\n{message}\r\n",
                 channel.len(),

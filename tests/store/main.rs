@@ -7,7 +7,10 @@ mod commands;
 mod counter;
 mod differential;
 mod fake;
+mod forged;
+mod forgotten;
 mod hand_over;
+mod hostile;
 mod listening;
 mod openings;
 mod promises;
@@ -44,6 +47,14 @@ async fn acquire(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<A
 
 async fn look(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
     session.look(Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: None }).await
+}
+
+/// The same, and once more if the server had forgotten its script, as clients do.
+async fn look_again(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
+    match look(session, key, token).await {
+        Err(error) if error.kind() == StoreErrorKind::NotExecuted => look(session, key, token).await,
+        answer => answer,
+    }
 }
 
 async fn renew(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Renewed, StoreError> {

@@ -35,6 +35,22 @@ lock_tests::on_every_server! {
         fence(acquire(&session, "a", 1).await);
     }
 
+    async fn a_user_of_another_database_may_select_it_besides(server: Server) {
+        let url = format!("{}/3", allow(&server, &RIGHTS, &CHANNELS));
+        assert_eq!(kind(store(&url).open().await), StoreErrorKind::Refused);
+        let url = format!("{}/3", allow(&server, &[&RIGHTS[..], &["+select"]].concat(), &CHANNELS));
+        for url in [url.clone(), format!("{url}?protocol=resp2")] {
+            let (session, mut grants) = listen(&url, 9).await;
+            assert!(session.listens());
+            fence(acquire(&session, "a", 1).await);
+            queue(&session, "a", 2, &entry(9)).await.expect("a look");
+            release(&session, "a", 1).await.expect("a release");
+            assert_eq!(heard(&mut grants).await.token.bits(), 2);
+            release(&session, "a", 2).await.expect("a release");
+        }
+        assert!(server.ask::<String>(&["INFO", "keyspace"]).contains("db3:keys=1"));
+    }
+
     async fn a_missing_right_is_refused_and_not_a_wrong_answer(server: Server) {
         // Without INCR each grant has its fence repaired, and without EXISTS each release looks into the queue, which is
         // slow and not wrong. Without the others nobody is told or handed a lock, so that those who wait look.

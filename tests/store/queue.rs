@@ -94,7 +94,7 @@ lock_tests::on_every_server! {
                 assert_eq!(release(&session, key, 2).await.expect("a release"), Released::Freed);
             }
         }
-        assert_eq!(server.keys(), ["fence", "lock:fence", "my app:fence"]);
+        assert_eq!(server.keys(), [" locked:fence", "fence", "lock:fence", "my app:fence"]);
     }
 
     async fn a_queue_of_another_type_is_named_and_hinders_no_release(server: Server) {

@@ -7,6 +7,7 @@ use lock_runtime::redis::{RedisSettings, RedisStore};
 use lock_runtime::store::Store as _;
 use lock_tests::Server;
 
+use crate::waiters::{entry, leave, queue, turn};
 use crate::{acquire, ask, fake, look, release, store};
 
 const CANARY: &str = "canary-7f3a";
@@ -63,6 +64,80 @@ async fn a_server_that_repeats_the_password_is_not_quoted() {
         let address = fake::server(|words| format!("-ERR unknown command {}\r\n", words.join(" "))).await;
         let url = format!("redis://app:{CANARY}@{address}{protocol}");
         assert_silent(&told(&store(&url).open().await.expect_err("an unknown command")));
+    }
+}
+
+/// Servers that repeat all that was sent to them, in every way in which a text can come.
+const REPEATING: [fn(&[String]) -> String; 7] = [
+    |words| {
+        fake::grants_every_lock(words, |said| {
+            format!("-ERR unknown command `EVALSHA`, with args beginning with: {said}\r\n")
+        })
+    },
+    |words| fake::grants_every_lock(words, |said| format!("-ERR unknown command {said}\r\n")),
+    |words| fake::grants_every_lock(words, |said| format!("-QUEUEBAD {said}\r\n")),
+    |words| fake::grants_every_lock(words, |said| format!("-{}\r\n", said.replace(' ', "_"))),
+    |words| fake::grants_every_lock(words, |said| format!("-READONLY {said}\r\n")),
+    |words| {
+        let last = |said: &str| said.rsplit(' ').next().unwrap_or_default().to_owned();
+        fake::grants_every_lock(words, |said| format!("-ERR unknown command `{}`\r\n", last(said)))
+    },
+    // As the renewal script reports what befell one of its keys.
+    |words| {
+        fake::grants_every_lock(words, |said| {
+            let text = format!("WRONGTYPE {}", said.replace("EVAL", ""));
+            format!("*1\r\n${}\r\n{text}\r\n", text.len())
+        })
+    },
+];
+
+/// A token that is found in any text, whole or in half.
+const TOKEN: u128 = 0xcafe_cafe_cafe_cafe_cafe_cafe_cafe_cafe;
+
+#[tokio::test]
+async fn a_server_that_repeats_what_was_sent_is_not_quoted() {
+    for repeating in REPEATING {
+        let url = format!("redis://{}", fake::server(repeating).await);
+        let session = crate::open(&url).await;
+        let mut said = Vec::new();
+        // The first calls bring the script's text along, the second ones its hash.
+        for _ in 0..2 {
+            said.extend(look(&session, "a", TOKEN).await.err());
+            said.extend(queue(&session, "a", TOKEN, &entry(TOKEN)).await.err());
+            said.extend(crate::renew(&session, "a", TOKEN).await.err());
+            said.extend(release(&session, "a", TOKEN).await.err());
+            said.extend(leave(&session, "a", TOKEN, &entry(TOKEN)).await.err());
+            said.extend(turn(&session, "a", [TOKEN, TOKEN], &entry(TOKEN)).await.err());
+        }
+        assert_eq!(said.len(), 12);
+        for told in said.iter().map(|error| told(error)) {
+            assert!(!told.contains("cafecafe"), "{told}");
+        }
+    }
+}
+
+/// The server's text travels along all the same.
+#[tokio::test]
+async fn what_a_server_says_of_itself_is_quoted() {
+    let address = fake::server(|words| fake::grants_every_lock(words, |_| "-ERR it is a teapot\r\n".to_owned())).await;
+    let session = crate::open(&format!("redis://{address}")).await;
+    let told = told(&look(&session, "a", TOKEN).await.expect_err("an error"));
+    assert!(told.contains("it is a teapot"), "{told}");
+}
+
+#[tokio::test]
+async fn an_opening_repeats_no_token_of_a_server() {
+    let servers: [fn(&[String]) -> String; 2] = [
+        |_| format!("-ERR {} it is a teapot\r\n", "cafe".repeat(8)),
+        |words| match words[0].as_str() {
+            "HELLO" => format!("*2\r\n$7\r\nversion\r\n$36\r\n5.0.{}\r\n", "cafe".repeat(8)),
+            _ => "$1\r\n1\r\n".to_owned(),
+        },
+    ];
+    for server in servers {
+        let url = format!("redis://{}", fake::server(server).await);
+        let told = told(&store(&url).open().await.expect_err("a server that cannot be worked with"));
+        assert!(!told.contains("cafecafe"), "{told}");
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) async fn listen(url: &str, name: u128) -> (Arc<dyn Session>, Unbounde
 
 pub(crate) async fn listen_to(store: &impl Store, name: u128) -> (Arc<dyn Session>, UnboundedReceiver<Grant>) {
     let (sender, receiver) = unbounded_channel();
-    let listener = Listener::new(ListenerId::from_bits(name), move |grant| drop(sender.send(grant)));
+    let listener = Listener::new(ListenerId::from_bits(name), move |grant| sender.send(grant).is_ok());
     (store.listen(listener).await.expect("a session can be opened"), receiver)
 }
 

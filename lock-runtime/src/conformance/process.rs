@@ -52,7 +52,7 @@ impl Trial {
     /// Somebody who listens under this name, as others may.
     pub(super) async fn process_of(&self, listener: ListenerId) -> Result<Process, Broken> {
         let (hear, heard) = unbounded_channel();
-        let session = self.store.listen(Listener::new(listener, move |grant| drop(hear.send(grant)))).await?;
+        let session = self.store.listen(Listener::new(listener, move |grant| hear.send(grant).is_ok())).await?;
         ensure(session.listens(), || "it queues, and does not tell a listener of grants".to_owned())?;
         Ok(Process { listener, _session: session, heard })
     }

@@ -1,6 +1,6 @@
 //! The promises, one function each; its name is the promise. Those of queues are functions of their own file.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::trial::{Broken, LONG, SHORT, Trial, ensure, expect, fence, past, poll_once, token};
 use super::{Promise, queues};
@@ -44,6 +44,7 @@ all! {
         a_stranger_cannot_release,
         a_release_keeps_the_key_for_what_is_left_of_min_hold,
         a_release_can_keep_a_key_longer_than_its_ttl,
+        a_kept_key_is_nobodys,
         fences_grow,
         sessions_see_the_same_locks,
         keys_of_any_text_are_told_apart,
@@ -287,6 +288,25 @@ async fn a_release_can_keep_a_key_longer_than_its_ttl(trial: Trial) -> Result<()
     trial.acquired(holder, SHORT).await?;
     let asked = Instant::now();
     expect(trial.release(holder, Some(2 * SHORT)).await?, Released::Freed, "a release by the holder")?;
+    trial.expires(asked, 2 * SHORT).await
+}
+
+/// Whatever was sent about its token and comes late leaves it as it is.
+async fn a_kept_key_is_nobodys(trial: Trial) -> Result<(), Broken> {
+    let holder = token();
+    trial.acquired(holder, LONG).await?;
+    let asked = Instant::now();
+    expect(trial.release(holder, Some(2 * SHORT)).await?, Released::Freed, "a release by the holder")?;
+    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal of a kept key")?;
+    for keep in [None, Some(Duration::ZERO), Some(LONG)] {
+        expect(trial.release(holder, keep).await?, Released::NotOurs, "a second release of a kept key")?;
+    }
+    let answer = trial.acquire(holder, LONG).await?;
+    ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire of a kept key: {answer:?}"))?;
+    match trial.look(holder, LONG).await? {
+        Acquired::Held { for_at_most: Some(left), .. } if left <= 2 * SHORT => {}
+        answer => return Err(Broken(format!("a look at a kept key by the token that held it: {answer:?}"))),
+    }
     trial.expires(asked, 2 * SHORT).await
 }
 

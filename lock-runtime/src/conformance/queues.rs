@@ -318,6 +318,8 @@ pub(super) async fn a_release_that_keeps_hands_over_to_nobody(trial: Trial) -> R
     expect(trial.release(holder, Some(SHORT)).await?, Released::Freed, "a release by the holder")?;
     trial.is_held("for what was left of min_hold").await?;
     trial.is_not_held_by(waiter, "a renewal by a waiter while min_hold lasted").await?;
+    let late = trial.turn(holder, LONG, token(), &process.entry()).await?;
+    expect(late, Turned::NotOurs, "a turn with a key that is kept")?;
     past(SHORT).await;
     fence(trial.look_as(waiter, &process.entry()).await?, "a look by the first in line after it")?;
     trial.releases(waiter).await?;

@@ -74,6 +74,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 /// Dropping an operation's future leaves open whether it takes effect. An operation may stay without an answer: a client
 /// drops it after its time-out. A session may be used from any thread and any runtime, for as long as the runtime that
 /// opened it lives.
+///
+/// An operation takes effect in its place or, being harmless there, behind what was sent after it. One that could take a
+/// key or queue somebody behind the release of the same token must not do so: a session that cannot carry it out at once
+/// answers [`StoreErrorKind::NotExecuted`] instead of sending it a second time.
 pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// Takes the key if it is free, for a token that was never sent before.
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
@@ -88,7 +92,9 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>>;
 
     /// Takes the token out of the queue if the release says so. Then, if the token holds the key: hands it to the
-    /// first waiter who is alive, or frees it; or sets what is left of its ttl to `keep`, if there is one.
+    /// first waiter who is alive, or frees it; or keeps it for `keep`, if there is that: held as before, but by nobody. No
+    /// renewal, release, turn or look of this token or another finds it its own, so that nothing which comes late lengthens,
+    /// shortens or frees it.
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
@@ -142,7 +148,8 @@ pub struct Release {
     pub key: LockKey,
     /// Who must hold it.
     pub token: Token,
-    /// Keep the key for this long instead of freeing it at once; whole milliseconds.
+    /// Keep the key for this long from now, be that more or less than what is left of its ttl, instead of freeing it at
+    /// once; whole milliseconds. It is nobody's then, this token's neither.
     pub keep: Option<Duration>,
     /// Take this entry of the token out of the queue, too.
     pub leave: Option<Entry>,
@@ -190,9 +197,10 @@ pub enum Renewed {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Released {
-    /// The token held the key, and no longer does (or does for what was left of `min_hold`).
+    /// The token held the key, and no longer does. The key is free, or another's, or nobody's for what was left of
+    /// `min_hold`.
     Freed,
-    /// The token did not hold the key: it had expired, or somebody had taken it.
+    /// The token did not hold the key: it had expired, or somebody had taken it, or it had been released.
     NotOurs,
 }
 
@@ -247,10 +255,11 @@ pub enum StoreErrorKind {
     Disconnected,
     /// Try again later through the same session: the store is full, busy or starting.
     Unready,
-    /// Nothing was executed: ask again at once, through the same session, if it is still wanted.
-    NotExecuted,
     /// Do not try again: a right is missing, the credentials are wrong, the key is something else.
     Refused,
+    /// Nothing was executed: ask again at once, through the same session, if it is still wanted. A store says so instead
+    /// of sending an operation a second time, behind what was sent in the meantime.
+    NotExecuted,
 }
 
 impl StoreError {

@@ -11,6 +11,12 @@ use std::time::Duration;
 use super::Token;
 use crate::key::LockKey;
 
+/// The most fences that a hand-over reserves. A store may take an entry that wants more for somebody else's work.
+pub(crate) const MOST_FENCES: u32 = 1024;
+
+/// For how long a waiter that looks by itself counts as alive at most.
+pub(crate) const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
+
 /// Asks for a key by a token that may have been sent before, or that waits.
 #[derive(Debug, Clone)]
 pub struct Look {
@@ -37,7 +43,7 @@ pub struct Look {
 ///
 /// let (tell, told) = mpsc::channel();
 /// let name = ListenerId::from_bits(7);
-/// let session = MemoryStore::new().listen(Listener::new(name, move |grant| drop(tell.send(grant)))).await?;
+/// let session = MemoryStore::new().listen(Listener::new(name, move |grant| tell.send(grant).is_ok())).await?;
 /// let (holder, waiter, ttl) = (Token::from_bits(1), Token::from_bits(2), Duration::from_secs(30));
 /// session.acquire(Ask { key: "job:42".into(), token: holder, ttl }).await?;
 ///
@@ -56,11 +62,12 @@ pub struct Entry {
     pub listener: ListenerId,
     /// For how long the key is granted by a hand-over; whole milliseconds.
     pub first_lease: Duration,
-    /// How many fences a hand-over reserves; at least one.
+    /// How many fences a hand-over reserves; at least one, and 1024 at most.
     pub fences: u32,
     /// The store's clock at the first enqueue of this waiter, in microseconds, if it queued before: its place.
     pub since: Option<u64>,
     /// For how long the waiter counts as alive although nobody listens for it: it will have looked again by then.
+    /// A day at most.
     pub alive_for: Option<Duration>,
 }
 
@@ -139,23 +146,28 @@ impl fmt::Debug for ListenerId {
     }
 }
 
-/// Hears of grants. It returns at once and never panics; it may be called from any thread.
+/// Hears of grants, and says whether it waited for them. It returns at once and never panics; it may be called from any
+/// thread.
+///
+/// Whoever can reach the store can forge a grant. So a store takes what it says (its fence, for instance) for true only if
+/// somebody waited for its token, which nobody can guess.
 #[derive(Clone)]
 pub struct Listener {
     id: ListenerId,
-    hear: Arc<dyn Fn(Grant) + Send + Sync>,
+    hear: Arc<dyn Fn(Grant) -> bool + Send + Sync>,
 }
 
 impl Listener {
-    /// A listener of that name.
+    /// A listener of that name. What it calls says whether a grant is one that somebody waited for.
     ///
     /// ```
-    /// use lock_runtime::store::{Listener, ListenerId};
+    /// use lock_runtime::store::{Listener, ListenerId, Token};
     ///
-    /// let listener = Listener::new(ListenerId::from_bits(7), |grant| println!("{grant:?}"));
+    /// let waiter = Token::from_bits(2);
+    /// let listener = Listener::new(ListenerId::from_bits(7), move |grant| grant.token == waiter);
     /// assert_eq!(listener.id(), ListenerId::from_bits(7));
     /// ```
-    pub fn new(id: ListenerId, hear: impl Fn(Grant) + Send + Sync + 'static) -> Self {
+    pub fn new(id: ListenerId, hear: impl Fn(Grant) -> bool + Send + Sync + 'static) -> Self {
         Self { id, hear: Arc::new(hear) }
     }
 
@@ -164,9 +176,9 @@ impl Listener {
         self.id
     }
 
-    /// Tells it of a grant.
-    pub fn hear(&self, grant: Grant) {
-        (self.hear)(grant);
+    /// Tells it of a grant; whether it waited for it.
+    pub fn hear(&self, grant: Grant) -> bool {
+        (self.hear)(grant)
     }
 }
 

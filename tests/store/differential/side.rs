@@ -1,11 +1,12 @@
 //! A store with those who listen to it: what a step does to it, and how it stands afterwards.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lock_runtime::LockKey;
 use lock_runtime::store::{
-    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Renewal, Renewed, Session, Token, Turn, Turned,
+    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Session, Token, Turn, Turned,
 };
 use lock_tests::Server;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -32,7 +33,12 @@ pub(super) struct Side {
     last_fence: u64,
     /// Some hand-overs grant for a short time only.
     short_leases: bool,
+    /// Until when a key is kept that was released so.
+    kept: HashMap<LockKey, Instant>,
 }
+
+/// How a lock stands: who holds it, nobody if it is kept, and for how long.
+pub(super) type Standing = (Option<Token>, Duration);
 
 /// What one step did to a store, with what may differ made equal.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +55,7 @@ impl Side {
         for name in 0..LISTENERS {
             sessions.push(listen_to(store, name).await);
         }
-        Self { sessions, last_fence: 0, short_leases }
+        Self { sessions, last_fence: 0, short_leases, kept: HashMap::new() }
     }
 
     pub(super) async fn apply(&mut self, step: &Step, key: &LockKey, token: Token, next: Token) -> Effect {
@@ -72,7 +78,12 @@ impl Side {
                     leave: leaves.then(|| entry(token)),
                     contended: keeps.is_none(),
                 };
-                (format!("{:?}", session.release(release).await), None, None)
+                let (key, asked) = (release.key.clone(), Instant::now());
+                let released = session.release(release).await;
+                if let (Some(keep), Ok(Released::Freed)) = (keeps, &released) {
+                    self.kept.insert(key, asked + *keep);
+                }
+                (format!("{released:?}"), None, None)
             }
             Operation::Pass => (String::new(), None, None),
             Operation::Turn => {
@@ -92,16 +103,19 @@ impl Side {
         Effect { reply, left, grants }
     }
 
-    /// Who holds a key, and for how long: asked by what changes nothing about a lock that is held.
-    pub(super) async fn standing(&self, key: &LockKey, tokens: &[Token]) -> Option<(Token, Duration)> {
+    /// Who holds a key, and for how long: asked by what changes nothing about a lock that is held or kept.
+    pub(super) async fn standing(&self, key: &LockKey, tokens: &[Token]) -> Option<Standing> {
         let session = &self.sessions[0].0;
         let renewals = tokens.iter().map(|&token| Renewal { key: key.clone(), token, ttl: MOMENT });
         let answers = session.renew(renewals.collect()).await;
-        let renewed = answers.into_iter().position(|answer| matches!(answer, Ok(Renewed::Renewed)))?;
+        let renewed = answers.into_iter().position(|answer| matches!(answer, Ok(Renewed::Renewed)));
+        if renewed.is_none() && self.kept.get(key).is_none_or(|until| *until <= Instant::now()) {
+            return None;
+        }
         let look = Look { key: key.clone(), token: OBSERVER, ttl: MOMENT, fences: 1, entry: None };
         match session.look(look).await.expect("a reply") {
-            Acquired::Held { for_at_most, .. } => for_at_most.map(|left| (tokens[renewed], left)),
-            Acquired::Granted { .. } => panic!("a held key was granted to one who only asks"),
+            Acquired::Held { for_at_most, .. } => for_at_most.map(|left| (renewed.map(|at| tokens[at]), left)),
+            Acquired::Granted { .. } => panic!("a key that is held or kept was granted to one who only asks"),
         }
     }
 
@@ -155,8 +169,8 @@ pub(super) fn agree(one: &Effect, other: &Effect) -> bool {
     near(one.left, other.left) && one.reply == other.reply && one.grants == other.grants
 }
 
-/// Whether the same token holds a key for about as long, or none does.
-pub(super) fn agree_on_holder(one: Option<(Token, Duration)>, other: Option<(Token, Duration)>) -> bool {
+/// Whether the same token holds a key for about as long, or it is kept for about as long, or it is free.
+pub(super) fn agree_on_holder(one: Option<Standing>, other: Option<Standing>) -> bool {
     let ((token, left), (other_token, other_left)) = (one.unzip(), other.unzip());
     token == other_token && near(left, other_left)
 }
@@ -169,11 +183,13 @@ fn near(one: Option<Duration>, other: Option<Duration>) -> bool {
 }
 
 /// A lock as it stands on a server, to which the library's names are known here alone.
-pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<(Token, Duration)> {
+pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<Standing> {
     let name = format!("lock:{{{key}}}");
     let left = u64::try_from(server.pttl(&name)).ok()?;
-    let token = u128::from_str_radix(&server.get(&name)?, 16).expect("a token");
-    Some((Token::from_bits(token), Duration::from_millis(left)))
+    let value = server.get(&name)?;
+    let kept = value.strip_prefix("kept|");
+    let token = u128::from_str_radix(kept.unwrap_or(&value), 16).expect("a token");
+    Some((kept.is_none().then_some(Token::from_bits(token)), Duration::from_millis(left)))
 }
 
 /// Whether a server keeps nothing at all of a key.

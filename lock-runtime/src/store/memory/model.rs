@@ -149,7 +149,7 @@ impl Model {
     /// Takes the next to have the key out of its queue: the first who is alive, or who asks. The dead before are gone.
     fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Option<Waiter> {
         let (mut queue, expiry) = self.queues.take(now, key)?;
-        let (_passed_over, next) = queue.first(|waiter| {
+        let (passed_over, next) = queue.first(|waiter| {
             let listens = || self.listening.contains(&waiter.entry.listener);
             Some(waiter.token) == asks
                 || listens()
@@ -159,8 +159,9 @@ impl Model {
         self.put(key, queue, expiry);
         #[cfg(feature = "proof")]
         if planted(Mutant::ToldAtReplica) {
-            self.tell_at_replica(now, key, &_passed_over);
+            self.tell_at_replica(now, key, &passed_over);
         }
+        drop(passed_over);
         next
     }
 

@@ -4,6 +4,7 @@
 //! but for its mark. Absent on purpose: who is alive.
 
 use crate::clock::Moment;
+use crate::store::waiting::LONGEST_ALIVE;
 use crate::store::{Entry, Token};
 
 /// The waiters of one key.
@@ -28,7 +29,7 @@ pub(super) struct Waiter {
 impl Queue {
     /// Puts a token in its place, unless it stands there already; writes its mark anew in any case.
     pub(super) fn enqueue(&mut self, now: Moment, token: Token, entry: &Entry) {
-        let mark = entry.alive_for.map(|alive_for| now + alive_for);
+        let mark = entry.alive_for.map(|alive_for| now + alive_for.min(LONGEST_ALIVE));
         if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.token == token) {
             waiter.mark = mark;
             return;

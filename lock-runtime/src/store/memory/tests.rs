@@ -17,7 +17,7 @@ fn now<T>(mut operation: StoreFuture<T>) -> T {
 
 fn listen(store: &MemoryStore, id: u128) -> (Arc<dyn Session>, mpsc::Receiver<Grant>) {
     let (hear, heard) = mpsc::channel();
-    let listener = Listener::new(ListenerId::from_bits(id), move |grant| drop(hear.send(grant)));
+    let listener = Listener::new(ListenerId::from_bits(id), move |grant| hear.send(grant).is_ok());
     (now(store.listen(listener)).expect("memory is always there"), heard)
 }
 
@@ -108,7 +108,7 @@ fn a_listener_may_use_the_store() {
         // A mutex that is still locked would make the release wait for itself.
         let is_let_go = memory.try_lock().is_ok();
         let release = Release { key: grant.key, token: grant.token, keep: None, leave: None, contended: false };
-        let _ = hear.send(is_let_go && now(own.release(release)).is_ok_and(|released| released == Released::Freed));
+        hear.send(is_let_go && now(own.release(release)).is_ok_and(|released| released == Released::Freed)).is_ok()
     });
     let _listening = now(store.listen(listener));
     acquire(&session, 1);
@@ -122,7 +122,7 @@ fn a_listener_may_use_the_store() {
 fn a_listener_is_not_told_before_the_first_poll() {
     let store = MemoryStore::new();
     let (hear, heard) = mpsc::channel::<Grant>();
-    let listening = store.listen(Listener::new(ListenerId::from_bits(7), move |grant| drop(hear.send(grant))));
+    let listening = store.listen(Listener::new(ListenerId::from_bits(7), move |grant| hear.send(grant).is_ok()));
     let session = store.session().expect("memory needs no opening");
     acquire(&session, 1);
     queue(&session, 2, 7);

@@ -18,11 +18,11 @@ use ::redis::{
 };
 
 use super::fault::{self, About};
-use super::reply;
 use super::script::{self, Arguments};
 use super::session::RedisSession;
 use super::wake::{self, Hearing};
 use super::{Place, RedisSettings};
+use super::{quote, reply};
 use crate::error::ConnectError;
 use crate::store::{Listener, StoreError, StoreErrorKind};
 
@@ -226,7 +226,7 @@ async fn greet(connection: &mut MultiplexedConnection, place: &Place) -> Result<
         None => version_by_info(connection).await.map_err(fault)?,
     };
     if let Some(version) = version.filter(|version| reply::is_too_old(version)) {
-        let text = format!("the server is version {version}; locks need 6.2 or newer");
+        let text = format!("the server is version {}; locks need 6.2 or newer", quote::quoted(&version));
         return Err(StoreError::new(StoreErrorKind::Refused, text));
     }
     match raised.extract_error() {
@@ -260,7 +260,7 @@ fn opening_error(error: RedisError, place: &Place) -> StoreError {
     // Some servers repeat the command that they refuse, and with it the password.
     let password = place.client.get_connection_info().redis_settings().password().unwrap_or_default();
     let is_secret = !password.is_empty() && error.to_string().contains(password);
-    if is_secret { told } else { told.with_source(error) }
+    if is_secret { told } else { told.with_source(quote::telling(error)) }
 }
 
 /// Whether TLS failed for good, rather than the connection under it.

@@ -1,13 +1,15 @@
 //! What a failure of the redis crate means to those above: use another session, try later, or give up.
 //!
-//! Decided by the error's code, never by its text, but for the general code `ERR`, of which it has to be known what it stands for. The error itself
-//! travels on as an opaque source. Absent on purpose: what to do about it.
+//! Decided by the error's code, never by its text, but for the general code `ERR`, of which it has to be known what it
+//! stands for. The error itself travels on as an opaque source, without what nobody should see (`quote`). Absent on
+//! purpose: what to do about it.
 
 use std::borrow::Cow;
 
 use ::redis::{ErrorKind, RedisError};
 
 use super::names::Name;
+use super::quote;
 use crate::store::{StoreError, StoreErrorKind};
 
 use StoreErrorKind::{Disconnected, Refused, Unready};
@@ -25,7 +27,7 @@ pub(super) struct About<'a> {
 /// Turns an error of the redis crate into one of ours.
 pub(super) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
     let (kind, message) = meaning(&error, about);
-    StoreError::new(kind, message).with_source(error)
+    StoreError::new(kind, message).with_source(quote::telling(error))
 }
 
 /// What to do about an error, whatever it was about.
@@ -100,7 +102,7 @@ fn bad_key(code: &str, about: About<'_>) -> String {
 /// The general code, whose text has to be read.
 fn meaning_of_err(detail: &str) -> (StoreErrorKind, Cow<'static, str>) {
     if let Some(command) = unknown_command(detail) {
-        return (Refused, format!("the server lacks a command that locks need: {command}").into());
+        return (Refused, format!("the server lacks a command that locks need: {}", quote::quoted(command)).into());
     }
     if detail.starts_with("max number of clients") {
         return (Disconnected, "the server has too many clients".into());

@@ -1,9 +1,9 @@
 //! Locks on a Redis or Valkey server: one round trip an operation.
 //!
 //! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
-//! reads what comes back, `wake` hears of what comes unasked, `fault` says what an error means, `names` what things are
-//! called. What must stay true is
-//! listed at the head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and
+//! reads what comes back, `wake` hears of what comes unasked, `fault` says what an error means, `quote` what may be
+//! repeated of it, `names` what things are called. What must stay true is listed at the head of each; the scripts are in
+//! `lua/`. Absent on purpose: second tries, renewal schedules and
 //! every other decision; and types of the redis crate in what those above see.
 
 mod calls;
@@ -12,6 +12,7 @@ mod fault;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod names;
+mod quote;
 mod reply;
 mod script;
 mod session;
@@ -32,12 +33,15 @@ use names::Names;
 ///
 /// Clones are the same store, and share what they know of the server's fences.
 ///
-/// A user of the server needs the namespace's keys and channels, and these commands:
+/// A user of the server needs the namespace's keys and channels (those of a [`name_format`](RedisSettings::name_format)
+/// where one is set), and these commands:
 ///
 /// ```text
 /// ACL SETUSER app on >secret ~lock:* resetchannels &lock:wake:* +set +incr +incrby +get +pttl +pexpire +del +exists +time
 ///     +eval +evalsha +zadd +zrem +zscore +zpopmin +publish +subscribe
 /// ```
+///
+/// and `+select` where the URL names a database other than 0, as in `redis://host/3`.
 ///
 /// Without the channels, `publish` or `subscribe` nobody is told of a lock that became free; those who wait look by
 /// themselves. One of a session's connections hears what it is told over RESP3; where the server refuses that, or the
@@ -70,6 +74,11 @@ pub struct RedisSettings {
     /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces let all
     /// keys of one lock live on one node of a cluster. Set it to share locks with programs that use
     /// `SET key token NX PX` under names of their own.
+    ///
+    /// What stands around the key names everything else, too, so that clients that name the same locks share it whatever
+    /// their namespaces: without braces, and without colons at its end, it stands before `:fence`, the counter, and before
+    /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
+    /// `fence` and `wake:`. The user of the server needs those besides the locks.
     pub name_format: Option<String>,
     /// How long making a connection may take. 5 s unless set.
     pub operation_timeout: Duration,
@@ -124,10 +133,22 @@ impl Place {
         self.greatest_fence.load(Ordering::Relaxed)
     }
 
-    /// Takes note of a block of fences, by its first.
+    /// Takes note of a block of fences, by its first; not of one that no counter of ours can have given.
     fn saw_fences(&self, fence: u64, fences: u32) {
         let last = fence.saturating_add(u64::from(fences.saturating_sub(1)));
-        self.greatest_fence.fetch_max(last, Ordering::Relaxed);
+        if last < reply::FENCE_LIMIT {
+            self.greatest_fence.fetch_max(last, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note of a block that a script minted, which was told `seen`. If it is smaller, the server did not believe
+    /// that, nor does this client from now on: each of its acquires would have its fence minted once more.
+    fn minted_fences(&self, seen: u64, fence: u64, fences: u32) {
+        if fence < seen {
+            // Unless another operation saw more in the meantime.
+            let _ = self.greatest_fence.compare_exchange(seen, fence, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        self.saw_fences(fence, fences);
     }
 }
 
@@ -160,8 +181,7 @@ impl RedisStore {
     fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, ConnectError> {
         let names =
             Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(ConnectError::InvalidOptions)?;
-        let fragment = if settings.name_format.is_some() { names.format() } else { settings.namespace.clone() };
-        let identity = connect::identity(client.get_connection_info(), &fragment);
+        let identity = connect::identity(client.get_connection_info(), &names.fragment());
         let client = connect::prepared(client, settings)?;
         let pushing = if may_push { Some(connect::pushing(&client)?) } else { None };
         let config = connect::config(settings);
@@ -201,5 +221,34 @@ impl Store for RedisStore {
 
     fn queues(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Arc<Place> {
+        RedisStore::from_url("redis://localhost", RedisSettings::default()).expect("a URL").0
+    }
+
+    #[test]
+    fn no_fence_is_remembered_that_no_counter_gives() {
+        let place = place();
+        place.saw_fences(1_700_000_000_000_000, 32);
+        for beyond in [reply::FENCE_LIMIT - 31, reply::FENCE_LIMIT, u64::MAX] {
+            place.saw_fences(beyond, 32);
+        }
+        assert_eq!(place.greatest_fence(), 1_700_000_000_000_031);
+    }
+
+    #[test]
+    fn what_a_server_does_not_believe_is_forgotten_unless_more_was_seen_meanwhile() {
+        let place = place();
+        place.saw_fences(4_000_000_000_000_000, 1);
+        place.minted_fences(4_000_000_000_000_000, 1_700_000_000_000_000, 8);
+        assert_eq!(place.greatest_fence(), 1_700_000_000_000_007);
+        place.minted_fences(1_700_000_000_000_001, 1_700_000_000_000_000, 1);
+        assert_eq!(place.greatest_fence(), 1_700_000_000_000_007);
     }
 }

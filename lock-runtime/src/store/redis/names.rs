@@ -1,7 +1,9 @@
 //! What things are called in Redis, and how names, tokens and durations are written into a command.
 //!
 //! All names of one lock share its hash tag. A name is written piece by piece straight into the command, so that
-//! asking for a lock builds no string. Absent on purpose: what the names are used for.
+//! asking for a lock builds no string. What must stay true: counter, wake channels and identity follow from what stands
+//! around the key in a lock's name, and from nothing else, so that two clients that name the same locks count the same
+//! fences and hear each other's grants. Absent on purpose: what the names are used for.
 
 use std::fmt;
 use std::io::Write;
@@ -13,7 +15,7 @@ use crate::key::LockKey;
 use crate::store::{Entry, ListenerId, Token};
 
 /// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
-const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
+pub(super) const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
 /// No lock key holds a control character, so that no lock's name ends like this.
 const NEVER: &str = "\u{1}";
@@ -22,7 +24,7 @@ const QUEUE: &str = ":queue";
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// How keys are named in one namespace.
+/// How keys are named: what stands before and after a key, and what follows from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Names {
     before: String,
@@ -35,22 +37,35 @@ impl Names {
     /// The names of a namespace, by a format with one `<key>` in it, or by the default format.
     pub(super) fn new(namespace: &str, format: Option<&str>) -> Result<Self, String> {
         let prefix = if namespace.is_empty() { String::new() } else { format!("{namespace}:") };
-        let (counter, wake) = (format!("{prefix}fence"), format!("{prefix}wake:"));
         let format = format.map_or_else(|| format!("{prefix}{{<key>}}"), |f| f.replace("<namespace>", namespace));
         if format.contains(char::is_control) || namespace.contains(char::is_control) {
             return Err("the namespace and the name format cannot hold control characters".to_owned());
         }
         match format.split_once("<key>") {
-            Some((before, after)) if !after.contains("<key>") => {
-                Ok(Self { before: before.to_owned(), after: after.to_owned(), counter, wake })
-            }
+            Some((before, after)) if !after.contains("<key>") => Ok(Self::around(before, after)),
             _ => Err(format!("the name format `{format}` must hold `<key>` exactly once")),
         }
     }
 
-    /// The format that the names follow, with the namespace in it.
-    pub(super) fn format(&self) -> String {
-        format!("{}<key>{}", self.before, self.after)
+    /// The names of keys that stand between these two.
+    fn around(before: &str, after: &str) -> Self {
+        let text = format!("{before}{after}").replace(['{', '}'], "");
+        let stem = text.trim_end_matches(':');
+        let prefix = if stem.is_empty() { String::new() } else { format!("{stem}:") };
+        let (counter, wake) = (format!("{prefix}fence"), format!("{prefix}wake:"));
+        Self { before: before.to_owned(), after: after.to_owned(), counter, wake }
+    }
+
+    /// What tells these names from all others: the namespace by which the default format comes to them, or the format.
+    pub(super) fn fragment(&self) -> String {
+        let namespace = match self.before.as_str() {
+            "{" => Some(""),
+            before => before.strip_suffix(":{").filter(|namespace| !namespace.is_empty()),
+        };
+        match namespace {
+            Some(namespace) if self.after == "}" => namespace.to_owned(),
+            _ => format!("{}<key>{}", self.before, self.after),
+        }
     }
 
     /// The name of the counter of fences.
@@ -176,6 +191,9 @@ pub(super) fn keep_ms(keep: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::Config;
+
     use super::*;
 
     fn text(arg: impl ToRedisArgs) -> String {
@@ -200,11 +218,32 @@ mod tests {
     fn a_format_holds_the_key_once() {
         let names = Names::new("app", Some("<namespace>/locks/<key>.lock")).expect("valid names");
         assert_eq!(text(names.lock(&"a".into())), "app/locks/a.lock");
-        assert_eq!((names.format().as_str(), names.counter()), ("app/locks/<key>.lock", "app:fence"));
+        assert_eq!((names.fragment().as_str(), names.counter()), ("app/locks/<key>.lock", "app/locks/.lock:fence"));
         for format in ["", "lock", "<key><key>", "a\u{1}<key>"] {
             assert!(Names::new("app", Some(format)).is_err(), "{format:?}");
         }
         assert!(Names::new("a\nb", None).is_err());
+    }
+
+    #[test]
+    fn who_names_the_same_locks_has_the_same_counter_channels_and_identity() {
+        let all = |namespace, format| Names::new(namespace, format).expect("valid names");
+        let ways = [
+            [("tenant", Some("<key>")), ("", Some("<key>"))],
+            [("a:b", Some("<namespace>:<key>")), ("a", Some("<namespace>:b:<key>"))],
+            [("lock", Some("<namespace>:{<key>}")), ("lock", None)],
+            [("", Some("a:{<key>}")), ("a", None)],
+            [("other", Some("{<key>}")), ("", None)],
+        ];
+        for [one, other] in ways.map(|ways| ways.map(|(namespace, format)| all(namespace, format))) {
+            assert_eq!((&one, one.fragment()), (&other, other.fragment()));
+        }
+        let bare = all("tenant", Some("<key>"));
+        assert_eq!((bare.counter(), bare.wake(), bare.fragment().as_str()), ("fence", "wake:", "<key>"));
+        let doubled = all("", Some("::{<key>}"));
+        assert_eq!((doubled.counter(), doubled.fragment().as_str()), ("fence", ":"));
+        assert_eq!(all("", Some(":{<key>}")).fragment(), ":{<key>}");
+        assert_eq!((all("lock", None).fragment(), all("", None).fragment()), ("lock".to_owned(), String::new()));
     }
 
     #[test]
@@ -240,6 +279,33 @@ mod tests {
         assert_eq!(bare.key("a").as_ref().map(LockKey::as_str), Some("a"));
         assert_eq!((names.wake(), bare.wake()), ("lock:wake:", "wake:"));
         assert_eq!(names.channel(ListenerId::from_bits(0xb)), format!("lock:wake:{:0>32}", "b"));
+    }
+
+    /// Namespaces and formats out of few pieces, so that several come to the same names.
+    fn any_names() -> impl Strategy<Value = Names> {
+        let piece =
+            || proptest::sample::select(vec!["", "a", "a:", ":", "{", "}", "lock", "lock:", "<namespace>", "b"]);
+        let text = || proptest::collection::vec(piece(), 0..4).prop_map(|pieces| pieces.concat());
+        let namespace = || text().prop_map(|text| text.replace("<namespace>", ""));
+        let formatted = (namespace(), text(), text())
+            .prop_map(|(namespace, before, after)| Names::new(&namespace, Some(&format!("{before}<key>{after}"))));
+        let default = namespace().prop_map(|namespace| Names::new(&namespace, None));
+        prop_oneof![formatted, default].prop_map(|names| names.expect("valid names"))
+    }
+
+    proptest! {
+        #![proptest_config(Config { cases: 3_000, failure_persistence: None, ..Config::default() })]
+
+        #[test]
+        fn equal_names_of_locks_mean_equal_names_of_all_else(all in [any_names(), any_names()], keys in ["[ab:]{1,3}", "[^\\p{Cc}]{1,9}"]) {
+            let [one, other] = all;
+            let lock = |names: &Names, key: &str| text(names.lock(&key.into()));
+            let same = keys.iter().all(|key| lock(&one, key) == lock(&other, key));
+            prop_assert_eq!(same, one.fragment() == other.fragment(), "the identity");
+            if same {
+                prop_assert_eq!((one.counter(), one.wake()), (other.counter(), other.wake()));
+            }
+        }
     }
 
     #[test]

@@ -1,21 +1,23 @@
 //! What a reply says, as pure functions: a value in, one of our words or an error out.
 //!
-//! A reply of a strange shape is an error, never a panic; a message on a wake channel that cannot be read is none, as
-//! anybody can publish there. Absent on purpose: sending, and what an error means.
+//! A reply of a strange shape is an error, never a panic; a message on a wake channel that cannot be read, or says what
+//! no server of ours can say, is none, as anybody can publish there. Absent on purpose: sending, and what an error means.
 
 use std::time::Duration;
 
 use ::redis::{RedisError, Value};
 
 use super::fault::{from_text, strange};
-use super::names::Names;
+use super::names::{LONGEST_MS, Names};
+use crate::store::waiting::MOST_FENCES;
 use crate::store::{Acquired, Grant, Released, Renewed, Token, Turned};
 
 /// In microseconds since 1970, a day in 2020: no server's clock is older, and so no fence of ours is smaller.
 const OLDEST_CLOCK: u64 = 1_600_000_000_000_000;
 
-/// From here on Lua no longer tells neighbouring numbers apart.
-const GREATEST: u64 = 1 << 53;
+/// No fence and no clock of ours is as great: from 2^53 on Lua no longer tells neighbouring numbers apart, and a block of
+/// fences must fit below that. `fence.lua` has the same number.
+pub(super) const FENCE_LIMIT: u64 = 9_007_190_000_000_000;
 
 /// What `SET .. NX` and `INCR` in one write were answered.
 #[derive(Debug, PartialEq)]
@@ -58,22 +60,29 @@ pub(super) fn taken(replies: Vec<Value>, floor: u64) -> Result<Taken, RedisError
 /// The count as a fence, if it can be one that grew.
 fn usable(count: i64, floor: u64) -> Option<u64> {
     let fence = u64::try_from(count).ok()?;
-    (fence > floor && (OLDEST_CLOCK..GREATEST).contains(&fence)).then_some(fence)
+    (fence > floor && (OLDEST_CLOCK..FENCE_LIMIT).contains(&fence)).then_some(fence)
 }
 
 /// Reads the reply to a script that mints.
 pub(super) fn minted(reply: Value) -> Result<Minted, RedisError> {
     let strange = || strange("a script that mints");
     let parts = parts(reply)?.ok_or_else(strange)?;
+    let number = |number: i64| plausible(number).ok_or_else(strange);
     let held = |for_at_most, queued_at| Ok(Minted::Known(Acquired::Held { for_at_most, queued_at }));
     match parts[..] {
-        [1, fence] => Ok(Minted::Known(Acquired::Granted { fence: u64::try_from(fence).map_err(|_| strange())? })),
+        [1, fence] => Ok(Minted::Known(Acquired::Granted { fence: number(fence)? })),
         [0] => held(None, None),
         [0, -1] => Ok(Minted::HeldForEver),
         [0, ms] => held(Some(left(ms)), None),
-        [0, ms, clock] => held(Some(left(ms)), Some(u64::try_from(clock).map_err(|_| strange())?)),
+        [0, ms, clock] => held(Some(left(ms)), Some(number(clock)?)),
         _ => Err(strange()),
     }
+}
+
+/// A number as a fence or a clock in microseconds, if a script can have said it.
+fn plausible(number: i64) -> Option<u64> {
+    // The first fence that is minted may be the limit itself.
+    u64::try_from(number).ok().filter(|number| *number <= FENCE_LIMIT)
 }
 
 /// What is left of a ttl; none of a key that expired in between.
@@ -84,7 +93,7 @@ fn left(ms: i64) -> Duration {
 /// Reads the reply to a turn.
 pub(super) fn turned(reply: Value) -> Result<Turned, RedisError> {
     let strange = || strange("the script of a turn");
-    let number = |number: i64| u64::try_from(number).map_err(|_| strange());
+    let number = |number: i64| plausible(number).ok_or_else(strange);
     match parts(reply)?.ok_or_else(strange)?[..] {
         [1, fence] => Ok(Turned::GoesOn { fence: number(fence)? }),
         [2, clock] => Ok(Turned::HandedOver { clock: number(clock)? }),
@@ -107,13 +116,19 @@ pub(super) fn grant(message: &Value, names: &Names) -> Option<Grant> {
     let message = text(message)?;
     let mut words = message.splitn(6, ' ');
     let token = hexadecimal(words.next()?).map(Token::from_bits)?;
-    let fence = words.next()?.parse().ok()?;
-    let fences = words.next()?.parse().ok()?;
-    let first_lease = Duration::from_millis(words.next()?.parse().ok()?);
-    let clock = words.next()?.parse().ok()?;
+    let fence = within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?;
+    let fences = within(words.next()?, 1, MOST_FENCES.into())?.try_into().ok()?;
+    let first_lease = Duration::from_millis(within(words.next()?, 1, LONGEST_MS)?);
+    let clock = within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?;
     // The name stands last because it can hold spaces.
     let key = names.key(words.next()?)?;
     Some(Grant { key, token, fence, fences, first_lease, clock })
+}
+
+/// A number in decimal digits, if it lies between these two.
+fn within(digits: &str, least: u64, most: u64) -> Option<u64> {
+    let is_one = digits.bytes().all(|digit| digit.is_ascii_digit());
+    digits.parse().ok().filter(|number| is_one && (least..=most).contains(number))
 }
 
 fn hexadecimal(digits: &str) -> Option<u128> {
@@ -275,21 +290,29 @@ mod tests {
     fn a_message_tells_of_a_grant() {
         let names = Names::new("lock", None).expect("valid names");
         let token = format!("{:0>32}", "a");
-        let told = grant(&bulk(&format!("{token} 17 32 1000 99 lock:{{job 42}}")), &names);
+        let told = grant(&bulk(&format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{job 42}}")), &names);
         let (key, token) = ("job 42".into(), Token::from_bits(0xa));
         let first_lease = Duration::from_secs(1);
-        assert_eq!(told, Some(Grant { key, token, fence: 17, fences: 32, first_lease, clock: 99 }));
+        let (fence, clock) = (1_700_000_000_000_009, 1_700_000_000_000_000);
+        assert_eq!(told, Some(Grant { key, token, fence, fences: 32, first_lease, clock }));
     }
 
     #[test]
     fn a_message_that_cannot_be_read_is_none() {
         let names = Names::new("lock", None).expect("valid names");
         let token = "a".repeat(32);
-        let fine = format!("{token} 17 32 1000 99 lock:{{a}}");
+        let fine = format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{a}}");
         assert!(grant(&bulk(&fine), &names).is_some());
         let plus = format!("+{}", &token[1..]);
-        let changes =
-            [(&*token, "a"), (&*token, &*plus), ("17", "x"), ("32", "-1"), ("1000", ""), ("99 ", ""), ("lock:", "k:")];
+        let changes = [
+            (&*token, "a"),
+            (&*token, &*plus),
+            ("17", "x"),
+            ("32", "-1"),
+            (" 1000", ""),
+            ("32", "+32"),
+            ("lock:", "k:"),
+        ];
         for (part, other) in changes {
             let message = fine.replacen(part, other, 1);
             assert_eq!(grant(&bulk(&message), &names), None, "{message}");

@@ -1,8 +1,18 @@
 //! The scripts, and how they are called: by hash, or by text where the server may not know them.
 //!
 //! A session sends a script's text the first time, which keeps its operations in order on a fresh server; later
-//! only the hash, and the text again when the server says that it forgot (`NOSCRIPT`). Absent on purpose: what the
-//! scripts are for (their own first lines say it) and what their replies mean.
+//! only the hash. When the server says that it forgot (`NOSCRIPT`), a second sending comes behind whatever was sent in the
+//! meantime, be it the release of the very token. What must stay true: [`call`] and [`call_each`], which send the text at
+//! once, are for scripts that do nothing then; [`call_once`], which does not, is for those that would.
+//!
+//! | script | behind a release of its token |
+//! |---|---|
+//! | `renew`, `free`, `release`, `repair` | they compare the token, and it holds nothing: neither what was freed nor what is kept |
+//! | `look` | it would take the free key, or queue, for nobody: once |
+//! | `turn` | it compares the token, but queues another, of which a release may have been sent: once |
+//!
+//! Behind anything else of its token, a renewal lengthens what is held still, and a release is the last word about it.
+//! Absent on purpose: what the scripts are for (their own first lines say it) and what their replies mean.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -61,6 +71,23 @@ impl Script {
 #[derive(Default)]
 pub(super) struct Known([AtomicBool; SCRIPTS]);
 
+impl Known {
+    fn has(&self, script: &Script) -> bool {
+        self.0[script.place].load(Ordering::Relaxed)
+    }
+
+    /// Takes note of how calls by text were answered. A server that was too busy, or refused, has not kept the text.
+    fn note(&self, script: &Script, replies: &[Value]) {
+        if replies.iter().any(|reply| !matches!(reply, Value::ServerError(_))) {
+            self.0[script.place].store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn forget(&self, script: &Script) {
+        self.0[script.place].store(false, Ordering::Relaxed);
+    }
+}
+
 /// What a call says besides the script: the number of keys, then keys and arguments.
 pub(super) trait Arguments {
     /// How many arguments are keys.
@@ -71,21 +98,45 @@ pub(super) trait Arguments {
     fn write(&self, command: &mut Cmd);
 }
 
-/// Calls a script once.
+/// Calls a script, and once more by its text if the server forgot it.
 pub(super) async fn call(
     connection: &mut MultiplexedConnection,
     known: &Known,
     script: &Script,
     arguments: &impl Arguments,
 ) -> Result<Value, RedisError> {
-    if known.0[script.place].load(Ordering::Relaxed) {
-        let reply = connection.send_packed_command(&by_hash(script, arguments)).await?;
-        if !is_forgotten(&reply) {
-            return Ok(reply);
-        }
+    match call_once(connection, known, script, arguments).await? {
+        Some(reply) => Ok(reply),
+        None => first_call(connection, known, script, arguments).await,
     }
+}
+
+/// Calls a script, if the server knows it. If it forgot it, nothing was done, and the next call sends the text.
+pub(super) async fn call_once(
+    connection: &mut MultiplexedConnection,
+    known: &Known,
+    script: &Script,
+    arguments: &impl Arguments,
+) -> Result<Option<Value>, RedisError> {
+    if !known.has(script) {
+        return first_call(connection, known, script, arguments).await.map(Some);
+    }
+    let reply = connection.send_packed_command(&by_hash(script, arguments)).await?;
+    if is_forgotten(&reply) {
+        known.forget(script);
+        return Ok(None);
+    }
+    Ok(Some(reply))
+}
+
+async fn first_call(
+    connection: &mut MultiplexedConnection,
+    known: &Known,
+    script: &Script,
+    arguments: &impl Arguments,
+) -> Result<Value, RedisError> {
     let reply = connection.send_packed_command(&by_text(script.text, arguments)).await?;
-    known.0[script.place].store(true, Ordering::Relaxed);
+    known.note(script, std::slice::from_ref(&reply));
     Ok(reply)
 }
 
@@ -100,13 +151,13 @@ pub(super) async fn call_each<A: Arguments>(
 ) -> Result<Vec<Value>, RedisError> {
     let mut replies = vec![Value::Nil; calls.len()];
     let mut unanswered: Vec<usize> = (0..calls.len()).collect();
-    if known.0[script.place].load(Ordering::Relaxed) {
+    if known.has(script) {
         send_each(connection, &mut replies, &unanswered, |n| by_hash(script, &calls[n])).await?;
         unanswered.retain(|&n| is_forgotten(&replies[n]));
     }
     if !unanswered.is_empty() {
         send_each(connection, &mut replies, &unanswered, |n| by_text(script.text, &calls[n])).await?;
-        known.0[script.place].store(true, Ordering::Relaxed);
+        known.note(script, &replies);
     }
     Ok(replies)
 }

@@ -112,7 +112,10 @@ impl Line {
         let mut connection = self.connection.clone();
         let replies = self.hearing.unless_cut(connection.send_packed_commands(&commands, 0, 2)).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
-            Taken::Fenced(fence) => Ok(self.granted(fence, 1)),
+            Taken::Fenced(fence) => {
+                self.place.saw_fences(fence, 1);
+                Ok(Acquired::Granted { fence })
+            }
             Taken::Unfenced => Box::pin(self.repair(ask)).await,
             Taken::Held => Ok(Acquired::Held { for_at_most: None, queued_at: None }),
         }
@@ -132,29 +135,45 @@ impl Line {
 
     async fn repair(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         let call = Repair { names: self.names(), ask, seen: self.place.greatest_fence() };
-        self.mint(&script::REPAIR, &call, &ask.key, 1).await
+        let mut connection = self.connection.clone();
+        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::REPAIR, &call)).await;
+        self.minted(reply, &ask.key, call.seen, 1)
     }
 
     async fn look(&self, look: &Look) -> Result<Acquired, StoreError> {
         let call = Looking { names: self.names(), look, seen: self.place.greatest_fence() };
-        self.mint(&script::LOOK, &call, &look.key, look.fences).await
+        let reply = self.once(&script::LOOK, &call, &look.key).await?;
+        self.minted(Ok(reply), &look.key, call.seen, look.fences)
     }
 
-    /// Calls a script that mints so many fences if it grants the key.
-    async fn mint(
+    /// Reads the reply to a script that mints so many fences if it grants the key.
+    fn minted(
         &self,
-        script: &Script,
-        call: &impl Arguments,
+        reply: Result<Value, RedisError>,
         key: &LockKey,
+        seen: u64,
         fences: u32,
     ) -> Result<Acquired, StoreError> {
-        let mut connection = self.connection.clone();
-        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, script, call)).await;
-        match reply.and_then(reply::minted).map_err(|e| self.fault(e, key))? {
-            Minted::Known(Acquired::Granted { fence }) => Ok(self.granted(fence, fences)),
-            Minted::Known(held) => Ok(held),
+        let minted = reply.and_then(reply::minted).map_err(|e| self.fault(e, key))?;
+        match minted {
+            Minted::Known(answer) => {
+                if let Acquired::Granted { fence } = answer {
+                    self.place.minted_fences(seen, fence, fences);
+                }
+                Ok(answer)
+            }
             Minted::HeldForEver => Err(self.held_for_ever(key)),
         }
+    }
+
+    /// Calls a script that must not be sent a second time behind what was sent in the meantime.
+    async fn once(&self, script: &Script, call: &impl Arguments, key: &LockKey) -> Result<Value, StoreError> {
+        let mut connection = self.connection.clone();
+        let reply = self.hearing.unless_cut(script::call_once(&mut connection, &self.known, script, call)).await;
+        reply.map_err(|e| self.fault(e, key))?.ok_or_else(|| {
+            let text = "the server forgot a script, and executed nothing; the next call brings it along";
+            StoreError::new(StoreErrorKind::NotExecuted, text)
+        })
     }
 
     async fn release(&self, release: &Release) -> Result<Released, StoreError> {
@@ -173,11 +192,10 @@ impl Line {
 
     async fn turn(&self, turn: &Turn) -> Result<Turned, StoreError> {
         let call = Turning { names: self.names(), turn, seen: self.place.greatest_fence() };
-        let mut connection = self.connection.clone();
-        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::TURN, &call)).await;
-        let turned = reply.and_then(reply::turned).map_err(|e| self.fault(e, &turn.key))?;
+        let reply = self.once(&script::TURN, &call, &turn.key).await?;
+        let turned = reply::turned(reply).map_err(|e| self.fault(e, &turn.key))?;
         if let Turned::GoesOn { fence } = turned {
-            self.place.saw_fences(fence, turn.fences);
+            self.place.minted_fences(call.seen, fence, turn.fences);
         }
         Ok(turned)
     }
@@ -223,11 +241,6 @@ impl Line {
         each: Vec<Result<Renewed, RedisError>>,
     ) -> impl Iterator<Item = Result<Renewed, StoreError>> {
         part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
-    }
-
-    fn granted(&self, fence: u64, fences: u32) -> Acquired {
-        self.place.saw_fences(fence, fences);
-        Acquired::Granted { fence }
     }
 
     /// What an error means, also for this session.

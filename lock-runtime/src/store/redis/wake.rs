@@ -117,8 +117,11 @@ impl Ear {
 
     fn hear(&self, message: &Value) {
         if let Some(grant) = reply::grant(message, &self.place.names) {
-            self.place.saw_fences(grant.fence, grant.fences);
-            self.listener.hear(grant);
+            let (fence, fences) = (grant.fence, grant.fences);
+            // Only then: whoever may publish can forge the rest of a message, but not the token that somebody waits under.
+            if self.listener.hear(grant) {
+                self.place.saw_fences(fence, fences);
+            }
         }
     }
 }

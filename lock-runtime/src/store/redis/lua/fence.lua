@@ -1,6 +1,11 @@
 -- What the scripts that mint have in common; it stands before each of them and answers nothing by itself.
 -- A fence is a whole number below 2^53 (Lua keeps no larger one exactly).
 
+-- What a client says that it saw counts if it is no more than a year, in microseconds, ahead of the clock. A server counts
+-- from its clock and by less than one in a microsecond, so that a fence further ahead came from a counter that somebody
+-- wrote, and would outlive its deletion in every client that saw it.
+local AHEAD = 31536000000000
+
 local function failed(reply)
   return type(reply) == 'table' and reply.err ~= nil
 end
@@ -32,6 +37,11 @@ local function counted(counter)
   return tonumber(text)
 end
 
+local function believed(seen, now)
+  local number = tonumber(seen) or 0
+  return number <= now + AHEAD and number or 0
+end
+
 -- Reserves fences greater than the counter, the clock and the greatest that the client saw. The first of them as
 -- text; or nil and an error reply, and nothing is reserved.
 local function mint(counter, seen, fences, now)
@@ -39,7 +49,7 @@ local function mint(counter, seen, fences, now)
   if failure then
     return nil, failure
   end
-  local first = math.max(count, now, tonumber(seen)) + 1
+  local first = math.max(count, now, believed(seen, now)) + 1
   local written = redis.pcall('SET', counter, whole(first + fences - 1))
   if failed(written) then
     return nil, written
@@ -50,7 +60,7 @@ end
 -- The same by one call, if the counter is still what the client and the clock make of it; by `mint` else.
 local function count_on(counter, seen, fences, now)
   local last = redis.pcall('INCRBY', counter, fences)
-  if type(last) == 'number' and last - fences >= tonumber(seen) and last > 1600000000000000
+  if type(last) == 'number' and last - fences >= believed(seen, now) and last > 1600000000000000
       and last < 9007190000000000 then
     return whole(last - fences + 1)
   end

@@ -4,10 +4,14 @@
 -- ARGV  1 token, 2 the greatest fence that the client saw, 3 how the names of wake channels begin
 -- The queue is a sorted set. An entry is `token|listener|first lease in ms|fences`, at the server's clock in
 -- microseconds when it came. A waiter who looks by itself has a mark `seen|token`, at the clock until which it counts
--- as alive, so far behind that marks stand behind all entries.
+-- as alive, so far behind that marks stand behind all entries. What is no entry, or asks for what no client asks for,
+-- loses its place and gets nothing: a lease or a block of fences without bounds would cost more than this lock.
 -- A hand-over is what many wait for, so it makes few calls: each costs more than what it does.
 
 local MARKS = 4000000000000000 -- more than the clock will say for 70 years
+local LONGEST_LEASE = 3153600000000 -- a hundred years in ms, as names.rs has it; a server refuses what overflows its clock
+local MOST_FENCES = 1024 -- as store/waiting.rs has it
+local LONGEST_ALIVE = 86400000 -- a day in ms, as store/waiting.rs has it
 
 local function leave(entry, token)
   return redis.pcall('ZREM', KEYS[3], entry, 'seen|' .. token)
@@ -20,7 +24,7 @@ local function pop()
   if failed(popped) then
     return nil, nil, popped
   end
-  if popped[1] and tonumber(popped[2]) >= MARKS then
+  if popped[1] and (tonumber(popped[2]) or 0) >= MARKS then
     redis.call('DEL', KEYS[3]) -- marks alone are of no use
     return nil
   end
@@ -37,19 +41,30 @@ local function enqueue(entry, token, since, alive_for_ms, now)
     return added
   end
   if alive_for_ms ~= '' then
-    redis.call('ZADD', KEYS[3], whole(MARKS + now + alive_for_ms * 1000), 'seen|' .. token)
+    redis.call('ZADD', KEYS[3], whole(MARKS + now + math.min(alive_for_ms, LONGEST_ALIVE) * 1000), 'seen|' .. token)
   end
   redis.pcall('PEXPIRE', KEYS[3], 30000)
 end
 
--- Whether a waiter looks by itself, and so is alive although nobody listens for it. Its mark is of no more use.
+-- Whether a waiter looks by itself, and so is alive although nobody listens for it. Its mark is of no more use. One that
+-- says more than a client can say is somebody else's work.
 local function looks(token, now)
   local mark = redis.pcall('ZSCORE', KEYS[3], 'seen|' .. token)
   if not mark or failed(mark) then
     return false
   end
   redis.call('ZREM', KEYS[3], 'seen|' .. token)
-  return now < tonumber(mark) - MARKS
+  local left = (tonumber(mark) or 0) - MARKS - now
+  return 0 < left and left <= LONGEST_ALIVE * 1000
+end
+
+-- Token, listener, first lease and fences of an entry; nothing of what is none.
+local function read(entry)
+  local token, listener, lease, fences = string.match(entry, '^([0-9a-f]+)|([0-9a-f]+)|([1-9]%d*)|([1-9]%d*)$')
+  if token and #token == 32 and #listener == 32
+      and tonumber(lease) <= LONGEST_LEASE and tonumber(fences) <= MOST_FENCES then
+    return token, listener, lease, fences
+  end
 end
 
 -- Gives the lock to a waiter and tells its listener; whether the waiter is alive, or nil and an error reply.
@@ -73,7 +88,7 @@ end
 local function promote(now, own)
   local entry, place, failure = pop()
   while entry do
-    local token, listener, lease, fences = string.match(entry, '^(%x+)|(%x+)|(%d+)|(%d+)$')
+    local token, listener, lease, fences = read(entry)
     local alive = token and token == own
     if token and not alive then
       alive, failure = hand_over(token, listener, lease, fences, now)

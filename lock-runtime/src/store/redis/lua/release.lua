@@ -1,6 +1,7 @@
 -- Takes an entry of the token out of the queue, if one is given. Then, if the token holds the lock, hands it to the
--- first waiter who is alive, or frees it; or sets what is left of its ttl, be that more or less than before. Whatever
--- is wrong with the queue, the counter or the channel, the lock is freed.
+-- first waiter who is alive, or frees it; or keeps it for a while, be that more or less than what is left of its ttl: as
+-- `kept|token`, which is nobody's, so that nothing that was sent about the token and comes late can touch it, and still
+-- tells whose it was. Whatever is wrong with the queue, the counter or the channel, the lock is freed.
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms to keep the key for, empty to free it, 5 entry, may be empty
 -- Reply 1 freed, 0 the token does not hold the lock
@@ -16,6 +17,9 @@ if holder ~= ARGV[1] then
 end
 if ARGV[4] ~= '' then
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  -- After a first write a full server lets a script go on. Whatever else forbids this one, what counts is done; and a key
+  -- that is kept for no time at all is gone by now.
+  redis.pcall('SET', KEYS[1], 'kept|' .. ARGV[1], 'XX', 'KEEPTTL')
   return 1
 end
 if not promote(now) then

@@ -15,8 +15,8 @@ fn bulk(text: &str) -> Value {
 
 /// Numbers as they come, and those at which something changes.
 fn any_number() -> impl Strategy<Value = i64> {
-    let fence = i64::try_from(OLDEST_CLOCK).expect("a number of 51 bits");
-    prop_oneof![4 => -3_i64..6, 1 => any::<i64>(), 2 => fence - 2..fence + 3, 1 => (1_i64 << 53) - 2..(1 << 53) + 2]
+    let [fence, limit] = [OLDEST_CLOCK, FENCE_LIMIT].map(|number| i64::try_from(number).expect("a number of 53 bits"));
+    prop_oneof![4 => -3_i64..6, 1 => any::<i64>(), 2 => fence - 2..fence + 3, 1 => limit - 2..limit + 3]
 }
 
 /// Any reply: mostly lists of numbers, as ours are.
@@ -73,15 +73,18 @@ fn is_told(error: &RedisError, from_the_server: bool, reply_to: &str) -> bool {
     from_the_server || error.kind() == ErrorKind::UnexpectedReturnType && error.to_string().contains(reply_to)
 }
 
+/// The numbers of a message: fence, fences, first lease and clock.
+const USUAL: [&str; 4] = ["1700000000000001", "32", "1000", "1700000000000000"];
+
 /// Mostly those of a message, in their order; now and then one that does not belong there, one too many or too few.
 fn words() -> impl Strategy<Value = Vec<&'static str>> {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-    const STRANGE: [&str; 5] = ["x", "-1", "", "123456789abcdef0", "18446744073709551616"];
+    const STRANGE: [&str; 7] = ["x", "-1", "", "0", "+1700000000000000", "123456789abcdef0", "18446744073709551616"];
     let or_strange = |word: &'static str| prop_oneof![9 => Just(word), 1 => proptest::sample::select(&STRANGE)];
-    let number = move || prop_oneof![9 => proptest::sample::select(&["17", "99"]), 1 => or_strange("17")];
+    let four = USUAL.map(or_strange).to_vec();
     let numbers = prop_oneof![
-        9 => proptest::collection::vec(number(), 4),
-        1 => proptest::collection::vec(number(), 0..6),
+        9 => four.clone(),
+        1 => (four, 0_usize..6).prop_map(|(four, length)| four.into_iter().cycle().take(length).collect()),
     ];
     let name = prop_oneof![9 => Just("lock:{a}"), 1 => Just("x")];
     (or_strange(TOKEN), numbers, name)
@@ -100,7 +103,7 @@ proptest! {
         match taken(replies.clone(), floor) {
             Ok(Taken::Fenced(fence)) => {
                 prop_assert_eq!(replies, [Value::Okay, Value::Int(i64::try_from(fence).expect("a number"))]);
-                prop_assert!(fence > floor && (OLDEST_CLOCK..GREATEST).contains(&fence));
+                prop_assert!(fence > floor && (OLDEST_CLOCK..FENCE_LIMIT).contains(&fence));
             }
             Ok(Taken::Unfenced) => prop_assert!(replies.len() == 2 && replies[0] == Value::Okay),
             Ok(Taken::Held) => prop_assert!(replies.len() == 2 && replies[0] == Value::Nil),
@@ -114,6 +117,7 @@ proptest! {
         match minted(reply.clone()) {
             Ok(Minted::Known(Acquired::Granted { fence })) => {
                 prop_assert_eq!(numbers, Some(vec![1, i64::try_from(fence).expect("a number")]));
+                prop_assert!(fence <= FENCE_LIMIT);
             }
             Ok(_) => prop_assert_eq!(numbers.and_then(|numbers| numbers.first().copied()), Some(0)),
             Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "a script that mints")),
@@ -125,7 +129,10 @@ proptest! {
         let numbers = numbers(&reply);
         let number = |number: u64| i64::try_from(number).expect("a number");
         match turned(reply.clone()) {
-            Ok(Turned::GoesOn { fence }) => prop_assert_eq!(numbers, Some(vec![1, number(fence)])),
+            Ok(Turned::GoesOn { fence }) => {
+                prop_assert_eq!(numbers, Some(vec![1, number(fence)]));
+                prop_assert!(fence <= FENCE_LIMIT);
+            }
             Ok(Turned::HandedOver { clock }) => prop_assert_eq!(numbers, Some(vec![2, number(clock)])),
             Ok(Turned::Freed) => prop_assert_eq!(numbers, Some(vec![3])),
             Ok(Turned::NotOurs) => prop_assert_eq!(numbers, Some(vec![0])),
@@ -181,9 +188,10 @@ proptest! {
     fn a_message_reads_back(
         key in "[^\\p{Cc}]{1,12}",
         token in any::<u128>(),
-        [fence, clock] in any::<[u64; 2]>(),
-        fences in any::<u32>(),
-        ms in any::<u64>(),
+        fence in OLDEST_CLOCK..=FENCE_LIMIT,
+        clock in OLDEST_CLOCK..=FENCE_LIMIT,
+        fences in 1..=MOST_FENCES,
+        ms in 1..=LONGEST_MS,
     ) {
         let names = Names::new("lock", None).expect("valid names");
         let told = grant(&bulk(&format!("{token:032x} {fence} {fences} {ms} {clock} lock:{{{key}}}")), &names);
@@ -196,12 +204,24 @@ proptest! {
     fn a_message_tells_of_a_grant_only_if_each_of_its_words_does(words in words()) {
         let names = Names::new("lock", None).expect("valid names");
         let is_one = match &words[..] {
-            [token, numbers @ .., name] if numbers.len() == 4 => {
-                token.len() == 32 && *name != "x" && numbers.iter().all(|number| ["17", "99"].contains(number))
-            }
+            [token, numbers @ .., name] => token.len() == 32 && *name != "x" && *numbers == USUAL,
             _ => false,
         };
         prop_assert_eq!(grant(&bulk(&words.join(" ")), &names).is_some(), is_one);
+    }
+
+    /// What no server can have said by its clock is worth nothing, and least of all remembering.
+    #[test]
+    fn a_message_with_a_number_that_cannot_be_tells_of_no_grant(at in 0_usize..4, number in any::<u64>()) {
+        let most = [FENCE_LIMIT, MOST_FENCES.into(), LONGEST_MS, FENCE_LIMIT][at];
+        let least = [OLDEST_CLOCK, 1, 1, OLDEST_CLOCK][at];
+        for number in [number, 0, least - 1, most + 1, u64::MAX] {
+            let mut numbers = USUAL.map(str::to_owned);
+            numbers[at] = number.to_string();
+            let message = format!("{:032x} {} lock:{{a}}", 7, numbers.join(" "));
+            let names = Names::new("lock", None).expect("valid names");
+            prop_assert_eq!(grant(&bulk(&message), &names).is_some(), (least..=most).contains(&number), "{}", message);
+        }
     }
 
     #[test]

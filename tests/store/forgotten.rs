@@ -1,0 +1,140 @@
+//! A server that forgets its scripts between two operations of one token: what is sent a second time comes behind what was
+//! sent in the meantime, and must do nothing there.
+//!
+//! Each operation is polled once, which sends it, before the reply to any of them is read.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use lock_runtime::store::{
+    Acquired, Look, Release, Released, Renewal, Renewed, Session, StoreErrorKind, StoreFuture, Token, Turn,
+};
+use lock_tests::Server;
+
+use crate::waiters::{entry, heard, leave, listen, queue, turn};
+use crate::{TTL, acquire, ask, fence, kind, look, release, renew};
+
+const QUEUE: &str = "lock:{a}:queue";
+
+/// Polls an operation once, so that it is on its way.
+async fn send<T>(mut operation: StoreFuture<T>) -> StoreFuture<T> {
+    let polled = std::future::poll_fn(|context| Poll::Ready(operation.as_mut().poll(context))).await;
+    assert!(polled.is_pending(), "nothing is answered before it was sent");
+    operation
+}
+
+/// A session over which each script was called once, so that it calls them by hash, and what it hears.
+async fn session(
+    server: &Server,
+) -> (Arc<dyn Session>, tokio::sync::mpsc::UnboundedReceiver<lock_runtime::store::Grant>) {
+    let (session, mut grants) = listen(&server.url(), 9).await;
+    fence(acquire(&session, "a", 901).await);
+    renew(&session, "a", 901).await.expect("a renewal");
+    look(&session, "a", 902).await.expect("a look");
+    queue(&session, "a", 903, &entry(9)).await.expect("a look");
+    turn(&session, "a", [901, 904], &entry(9)).await.expect("a turn");
+    heard(&mut grants).await;
+    leave(&session, "a", 904, &entry(9)).await.expect("a release");
+    release(&session, "a", 903).await.expect("a release");
+    // The counter is gone for the repair of this fence, and back by it.
+    server.del("lock:fence");
+    fence(acquire(&session, "a", 905).await);
+    release(&session, "a", 905).await.expect("a release");
+    assert_eq!(server.keys(), ["lock:fence"]);
+    (session, grants)
+}
+
+fn looking(session: &Arc<dyn Session>, waits: bool) -> StoreFuture<Result<Acquired, lock_runtime::store::StoreError>> {
+    let entry = waits.then(|| entry(9));
+    session.look(Look { key: "a".into(), token: Token::from_bits(1), ttl: TTL, fences: 1, entry })
+}
+
+fn releasing(
+    session: &Arc<dyn Session>,
+    token: u128,
+    keep: Option<Duration>,
+    leaves: bool,
+) -> StoreFuture<Result<Released, lock_runtime::store::StoreError>> {
+    let (key, token, leave) = ("a".into(), Token::from_bits(token), leaves.then(|| entry(9)));
+    session.release(Release { key, token, keep, leave, contended: false })
+}
+
+lock_tests::on_every_server! {
+    async fn a_look_takes_no_free_key_behind_its_release(server: Server) {
+        let (session, _grants) = session(&server).await;
+        for waits in [false, true] {
+            server.command(&["SCRIPT", "FLUSH"]);
+            let looking = send(looking(&session, waits)).await;
+            let releasing = send(releasing(&session, 1, None, waits)).await;
+            assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
+            assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
+            assert_eq!(server.keys(), ["lock:fence"], "nobody holds and nobody queues");
+            // Asked again it brings its text along, and is carried out.
+            fence(look(&session, "a", 2).await);
+            release(&session, "a", 2).await.expect("a release");
+        }
+        assert!(session.is_open());
+    }
+
+    async fn a_look_queues_nobody_behind_its_release(server: Server) {
+        let (session, _grants) = session(&server).await;
+        fence(acquire(&session, "a", 7).await);
+        server.command(&["SCRIPT", "FLUSH"]);
+        let looking = send(looking(&session, true)).await;
+        let releasing = send(releasing(&session, 1, None, true)).await;
+        assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
+        assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
+        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"], "nobody queues");
+    }
+
+    async fn a_turn_queues_nobody_behind_the_release_of_who_comes_next(server: Server) {
+        let (session, mut grants) = session(&server).await;
+        fence(acquire(&session, "a", 1).await);
+        queue(&session, "a", 2, &entry(9)).await.expect("a look");
+        server.command(&["SCRIPT", "FLUSH"]);
+        let (key, token, next) = ("a".into(), Token::from_bits(1), Token::from_bits(3));
+        let turning = send(session.turn(Turn { key, token, ttl: TTL, fences: 1, next, entry: entry(9) })).await;
+        let leaving = send(releasing(&session, 3, None, true)).await;
+        assert_eq!(kind(turning.await), StoreErrorKind::NotExecuted);
+        assert_eq!(leaving.await.expect("a release"), Released::NotOurs);
+        assert_eq!(server.ask::<u32>(&["ZCARD", QUEUE]), 1, "nobody but who came before");
+        release(&session, "a", 1).await.expect("a release");
+        assert_eq!(heard(&mut grants).await.token.bits(), 2);
+    }
+
+    async fn a_renewal_lengthens_nothing_behind_a_release_that_keeps(server: Server) {
+        let (session, _grants) = session(&server).await;
+        fence(acquire(&session, "a", 1).await);
+        server.command(&["SCRIPT", "FLUSH"]);
+        let renewal = Renewal { key: "a".into(), token: Token::from_bits(1), ttl: 10 * TTL };
+        let renewing = send(session.renew(vec![renewal])).await;
+        let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
+        // The release is sent again first, by its text.
+        assert_eq!(keeping.await.expect("a release"), Released::Freed);
+        assert_eq!(renewing.await.remove(0).expect("a renewal"), Renewed::NotOurs);
+        assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+    }
+
+    async fn a_release_frees_nothing_behind_one_that_keeps(server: Server) {
+        let (session, _grants) = session(&server).await;
+        fence(acquire(&session, "a", 1).await);
+        server.command(&["SCRIPT", "FLUSH"]);
+        let freeing = send(releasing(&session, 1, None, false)).await;
+        let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
+        assert_eq!(keeping.await.expect("a release"), Released::Freed);
+        assert_eq!(freeing.await.expect("a release"), Released::NotOurs);
+        assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+    }
+
+    async fn a_fence_is_repaired_for_nobody_behind_a_release(server: Server) {
+        let (session, _grants) = session(&server).await;
+        server.del("lock:fence");
+        server.command(&["SCRIPT", "FLUSH"]);
+        let acquiring = send(session.acquire(ask("a", 1))).await;
+        let releasing = send(releasing(&session, 1, None, false)).await;
+        assert_eq!(releasing.await.expect("a release"), Released::Freed);
+        assert_eq!(acquiring.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
+        assert_eq!(server.keys(), ["lock:fence"]);
+    }
+}
