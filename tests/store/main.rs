@@ -12,6 +12,7 @@ mod listening;
 mod openings;
 mod promises;
 mod queue;
+mod replicas;
 mod rights;
 mod secrets;
 #[cfg(feature = "tls")]
