@@ -14,6 +14,7 @@ mod promises;
 mod queue;
 mod replicas;
 mod rights;
+mod roles;
 mod secrets;
 #[cfg(feature = "tls")]
 mod tls;
