@@ -8,6 +8,7 @@ mod bodies;
 mod connections;
 mod date;
 mod document;
+mod failovers;
 mod fragile;
 mod inputs;
 mod keys;
