@@ -223,7 +223,7 @@ async fn greet(connection: &mut MultiplexedConnection, place: &Place) -> Result<
     let Ok([hello, raised]) = <[Value; 2]>::try_from(replies) else {
         return Err(fault(fault::strange("HELLO and EVAL")));
     };
-    // Before the rest is read: a replica answers READONLY to it, or takes it (which raises a counter there, to no harm).
+    // Before the rest is read: a replica answers READONLY to it, or takes it, which does a counter there no harm.
     if let Some(unfit) = role::unfit(&hello) {
         return Err(unfit.error(place.had_primary.load(Ordering::Relaxed)));
     }

@@ -2,9 +2,9 @@
 //!
 //! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
 //! reads what comes back, `role` says where locks can be kept, `wake` hears of what comes unasked, `fault` says what an
-//! error means, `names` what things are called. What must stay true is
-//! listed at the head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and
-//! every other decision; and types of the redis crate in what those above see.
+//! error means, `names` what things are called. What must stay true is listed at the head of each; the scripts are in
+//! `lua/`. Absent on purpose: second tries, renewal schedules and every other decision; and types of the redis crate in
+//! what those above see.
 
 mod calls;
 mod connect;
@@ -42,9 +42,11 @@ use names::Names;
 ///
 /// Without the channels, `publish` or `subscribe` nobody is told of a lock that became free; those who wait look by
 /// themselves. A replica, a node of a cluster and a Sentinel are refused when a session is opened, where the server says
-/// in its reply to HELLO that it is one; once a session led to a primary, a replica is [`Disconnected`], as it is a
-/// failover's. One of a session's connections hears what it is told over RESP3; where the server refuses that, or the
-/// URL says `protocol=resp2`, a second connection does.
+/// in its reply to HELLO that it is one; once a session led to a primary, a replica there is [`Disconnected`], since a
+/// failover is under way.
+///
+/// One of a session's connections hears what it is told over RESP3; where the server refuses that, or the URL says
+/// `protocol=resp2`, a second connection does.
 ///
 /// [`Disconnected`]: super::StoreErrorKind::Disconnected
 ///
