@@ -1,5 +1,7 @@
 //! A pair changes places when told to and loses nothing by that; a proxy leads new connections elsewhere.
 
+use std::thread::JoinHandle;
+
 use lock_tests::{Pair, Proxy, Server, on_every_server};
 use redis::Connection;
 
@@ -14,6 +16,24 @@ fn port(connection: &mut Connection) -> u16 {
     setting.1
 }
 
+/// Counts a key up for as long as the server takes that; its name, and how far it was told that it had come.
+fn writes(server: &Server, key: String) -> JoinHandle<(String, u64)> {
+    let mut connection =
+        redis::Client::open(server.url()).and_then(|client| client.get_connection()).expect("a server");
+    std::thread::spawn(move || {
+        let mut acknowledged = 0;
+        loop {
+            match redis::cmd("INCR").arg(&key).query(&mut connection) {
+                Ok(count) => acknowledged = count,
+                Err(error) => {
+                    assert_eq!(error.code(), Some("READONLY"), "{error}");
+                    return (key, acknowledged);
+                }
+            }
+        }
+    })
+}
+
 on_every_server! {
     async fn a_pair_changes_places_and_loses_nothing(server: Server) {
         server.command(&["SET", "before", "1"]);
@@ -26,9 +46,23 @@ on_every_server! {
             pair.fail_over();
             assert_ne!(pair.primary().port(), old);
             assert_eq!(pair.primary().get(&round).as_deref(), Some("1"));
-            assert_eq!(pair.replica().try_ask::<()>(&["SET", "a", "1"]).expect_err("a replica").code(), Some("READONLY"));
+            let refused = pair.replica().try_ask::<()>(&["SET", "a", "1"]).expect_err("a replica");
+            assert_eq!(refused.code(), Some("READONLY"));
         }
         assert_eq!([pair.replica().port(), pair.primary().port()], ports);
+    }
+
+    async fn whatever_was_acknowledged_before_a_failover_is_there_after_it(server: Server) {
+        let mut pair = Pair::of(server);
+        for round in 0..4 {
+            let writers: Vec<_> = (0..4).map(|writer| writes(pair.primary(), format!("{round}:{writer}"))).collect();
+            pair.fail_over();
+            for writer in writers {
+                let (key, acknowledged) = writer.join().expect("no panic");
+                assert!(acknowledged > 0);
+                assert_eq!(pair.primary().get(&key), Some(acknowledged.to_string()));
+            }
+        }
     }
 
     async fn a_primary_that_was_killed_comes_back_as_one(server: Server) {

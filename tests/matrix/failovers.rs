@@ -15,7 +15,7 @@ fn reason(error: &LockError) -> String {
 }
 
 on_every_server! {
-    /// Its renewals are answered READONLY, or that there is no such key, which only a replica says of a lock that is held.
+    /// Its renewal is answered READONLY there, which is no loss.
     async fn a_connection_to_a_demoted_primary_is_left_and_what_is_held_lives_on(server: Server) {
         let mut pair = Pair::of(server);
         let proxy = Proxy::before(pair.primary());

@@ -26,8 +26,8 @@ fn lead(proxy: &Proxy, pair: &Pair) {
 }
 
 on_every_server! {
-    /// A message is replicated, and a subscription survives that its server becomes a replica. So whoever is connected
-    /// to a primary of before could hear of a grant at the new one, where it counts as gone as it does not listen there.
+    /// Messages are replicated, and a subscription survives that its server becomes a replica. So whoever is connected
+    /// to a primary of before could hear of a grant at the new one, where it counts as gone since it does not listen.
     async fn a_waiter_who_has_not_noticed_a_failover_is_not_granted_what_another_has(server: Server) {
         let (mut pair, ledger) = (Pair::of(server), Ledger::new());
         let (to_holder, holder) = behind_a_proxy(&pair).await;
