@@ -2,7 +2,7 @@
 //!
 //! What is here is the switchboard; `pump` moves the bytes and obeys. It runs on a thread of its own, so a test that
 //! blocks does not hold up its network. Every mode counts for the bytes that arrive from then on and for those that are
-//! still here; all modes but the one-time ones last until [`Proxy::pass`]. Where it leads to is no mode. Deliberately absent: any knowledge of what
+//! still here; all modes but the one-time ones last until [`Proxy::pass`]. Where it leads to is no mode, nor is a stall. Deliberately absent: any knowledge of what
 //! the bytes mean, so TLS passes as well, and chance.
 
 mod pump;
@@ -75,6 +75,7 @@ struct Traffic {
 #[derive(Clone, Copy, Debug, Default)]
 struct Rules {
     frozen: bool,
+    stalled: bool,
     requests: Rule,
     replies: Rule,
 }
@@ -136,7 +137,7 @@ impl Proxy {
     /// Ends all misbehaviour: what was held is sent, and new connections are accepted.
     pub fn pass(&self) {
         *lock(&self.shared.cut_after) = None;
-        self.shared.rules.send_replace(Rules::default());
+        self.shared.rules.send_modify(|rules| *rules = Rules { stalled: rules.stalled, ..Rules::default() });
         self.accept_new();
     }
 
@@ -170,6 +171,16 @@ impl Proxy {
     /// for the lost one.
     pub fn drop_replies(&self) {
         self.shared.rules.send_modify(|rules| rules.replies.fate = Fate::Drop);
+    }
+
+    /// Keeps requests here until [`Self::end_stall`], whatever mode there is meanwhile, and however it ends.
+    pub fn stall(&self) {
+        self.shared.rules.send_modify(|rules| rules.stalled = true);
+    }
+
+    /// Sends what was kept here by [`Self::stall`], as the mode says.
+    pub fn end_stall(&self) {
+        self.shared.rules.send_modify(|rules| rules.stalled = false);
     }
 
     /// Moves no byte in either direction and reads none, so that senders come to a stop when the buffers are full.

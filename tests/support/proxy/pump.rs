@@ -114,7 +114,8 @@ async fn give_out(
     let mut rules = shared.rules.subscribe();
     while let Some(Piece { due, bytes }) = pieces.recv().await {
         tokio::time::sleep_until(due).await;
-        let moving = |rules: &Rules| !rules.frozen && rules.of(direction).fate != Fate::Hold;
+        let stalled = |rules: &Rules| rules.stalled && direction == Direction::Requests;
+        let moving = |rules: &Rules| !rules.frozen && !stalled(rules) && rules.of(direction).fate != Fate::Hold;
         if until(&mut rules, moving).await.of(direction).fate == Fate::Drop {
             continue;
         }
