@@ -57,6 +57,10 @@ lock_tests::on_every_server! {
         }
         proxy.lead_to(pair.primary().port());
         fence(acquire(&store.open().await.expect("the new primary"), "b", 1).await);
+        // The one that it knew first is promoted again, at its old address.
+        proxy.lead_to(pair.replica().port());
+        pair.fail_over();
+        fence(acquire(&store.open().await.expect("the first primary"), "c", 1).await);
     }
 
     async fn a_node_of_a_cluster_is_refused(server: Server) {
