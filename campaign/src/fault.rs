@@ -18,6 +18,8 @@ pub(crate) enum Fault {
     FullMemory,
     /// The user of the workers may do nothing any more.
     RevokeRights,
+    /// The server and its replica change places, as planned, and each worker comes to the new primary in its own time.
+    FailOver,
 
     StopWorker,
     KillWorker,
@@ -42,7 +44,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// Faults of the server that a lock must survive.
-    pub(crate) const OF_SERVER: [Self; 10] = [
+    pub(crate) const OF_SERVER: [Self; 11] = [
         Self::StopServer,
         Self::RestartServer,
         Self::KillClients,
@@ -53,6 +55,7 @@ impl Fault {
         Self::ScriptFlush,
         Self::FullMemory,
         Self::RevokeRights,
+        Self::FailOver,
     ];
     /// Faults of one worker or of its network.
     pub(crate) const OF_WORKER: [Self; 12] = [
@@ -90,6 +93,7 @@ impl fmt::Display for Fault {
             Self::ScriptFlush => "flush scripts",
             Self::FullMemory => "full memory",
             Self::RevokeRights => "revoke rights",
+            Self::FailOver => "fail over",
             Self::StopWorker => "stop worker",
             Self::KillWorker => "kill worker",
             Self::DelayRequests => "delay requests",

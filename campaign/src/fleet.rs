@@ -5,6 +5,7 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lock_tests::{Proxy, Worker};
@@ -35,7 +36,7 @@ pub(crate) struct Fleet {
 #[derive(Debug)]
 pub(crate) struct Member {
     worker: Worker,
-    proxy: Proxy,
+    proxy: Arc<Proxy>,
     place: usize,
     journal: PathBuf,
     stopped: Vec<Still>,
@@ -57,11 +58,16 @@ impl Fleet {
         let (members, ended) = Default::default();
         let mut fleet = Self { directory, binary, without_lock, keys, seed, members, ended, seen: Vec::new() };
         for place in 0..EXECUTORS.len() {
-            let proxy = Proxy::to(server);
+            let proxy = Arc::new(Proxy::to(server));
             let member = fleet.enlist(place, proxy);
             fleet.members.push(member);
         }
         fleet
+    }
+
+    /// The network of each worker, and of whoever takes its place.
+    pub(crate) fn networks(&self) -> Vec<Arc<Proxy>> {
+        self.members.iter().map(|member| Arc::clone(&member.proxy)).collect()
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -119,7 +125,7 @@ impl Fleet {
         (read, self.seen)
     }
 
-    fn enlist(&self, place: usize, proxy: Proxy) -> Member {
+    fn enlist(&self, place: usize, proxy: Arc<Proxy>) -> Member {
         let incarnation = self.ended.len();
         let journal = self.directory.join(format!("worker-{place}-{incarnation}"));
         let orders = Orders {

@@ -1,4 +1,4 @@
-//! The campaign: a fleet of processes on a real server, a nemesis, and a ledger outside Redis.
+//! The campaign: a fleet of processes on a real server with a replica, a nemesis, and a ledger outside Redis.
 //!
 //! It runs in phases of two kinds. In one (S) only such things go wrong that a lock must survive, and then two bodies
 //! are never there at once. In the other (X) the server loses what it acknowledged, or somebody else writes lock keys;
@@ -92,13 +92,13 @@ fn options(arguments: &[String]) -> Option<Options> {
 
 fn run(options: &Options) -> ExitCode {
     println!("seed {}", options.seed);
-    let mut server = store::start();
+    let mut servers = store::start();
     let mut report = Report::default();
     let mut fences = BTreeMap::new();
     for phase in phases(options) {
         let kind = if phase.intact { "S, assumptions intact" } else { "X, assumptions broken" };
         println!("phase {kind}, seed {}, {:?}", phase.seed, phase.lasts);
-        let mut ran = phase::run(&mut server, phase, options.without_lock);
+        let mut ran = phase::run(&mut servers, phase, options.without_lock);
         ran.history.fences_before.clone_from(&fences);
         for (key, granted) in ran.history.granted() {
             let greatest = fences.entry(key).or_default();

@@ -5,11 +5,12 @@
 //! it, but the time that a worker stood still so that it covers no more than that. Deliberately absent: knowing what a
 //! fault does to a lock.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
-use lock_tests::Server;
+use lock_tests::{Pair, Proxy, Server};
 
 use super::chance::Chance;
 use super::clock::{Moment, nanos, now};
@@ -25,6 +26,9 @@ const CALM_OF_WORKERS: (Duration, Duration) = (Duration::from_millis(10), Durati
 const TTLS: [u64; 5] = super::worker::TTLS_MS;
 /// A server answers nobody for at most so long, so that it still answers us in time.
 const LONGEST_SLEEP: Duration = Duration::from_millis(1_500);
+/// How much later than the servers change places some workers come to the new primary: as long as one may go without a
+/// look.
+const LATE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// What was planted so far.
 #[derive(Debug)]
@@ -78,8 +82,9 @@ fn length(chance: &mut Chance) -> Duration {
     chance.between(ttl / 5, most)
 }
 
-/// Faults of the server, until it is time; then it is as it was.
-pub(crate) fn trouble_server(server: &mut Server, plan: &Plan<'_>) {
+/// Faults of the server, until it is time; then it is as it was, but for which of the two is the primary.
+/// The port of that one is kept up to date.
+pub(crate) fn trouble_server(servers: &mut Pair, networks: &[Arc<Proxy>], primary: &AtomicU16, plan: &Plan<'_>) {
     let mut chance = Chance::new(plan.seed, 1);
     while now() < plan.until {
         sleep(chance.between(CALM.0, CALM.1));
@@ -88,8 +93,54 @@ pub(crate) fn trouble_server(server: &mut Server, plan: &Plan<'_>) {
         let lasts = length(&mut chance);
         let key = chance.one_of(plan.keys);
         let from = now();
-        plant_in_server(server, fault, lasts, key);
+        if fault == Fault::FailOver {
+            fail_over(servers, networks, primary, &mut chance);
+        } else {
+            plant_in_server(servers.primary_mut(), fault, lasts, key);
+        }
         plan.script.note(fault, None, from);
+    }
+}
+
+/// The servers change places, and each worker comes to the new primary in its own time. What some of them send is late
+/// meanwhile: nothing tells them, and they go on listening at the old one.
+fn fail_over(servers: &mut Pair, networks: &[Arc<Proxy>], primary: &AtomicU16, chance: &mut Chance) {
+    let mut moves: Vec<Move<'_>> = networks.iter().map(|network| Move::draw(network, chance)).collect();
+    moves.sort_by_key(|it| it.after);
+    moves.iter().filter(|it| it.is_late()).for_each(|it| it.network.stall());
+    servers.fail_over();
+    let port = servers.primary().port();
+    primary.store(port, Ordering::Relaxed);
+    let mut waited = Duration::ZERO;
+    for Move { network, after, is_cut } in moves {
+        sleep(after.saturating_sub(waited));
+        waited = after;
+        network.lead_to(port);
+        if is_cut {
+            network.reset_all();
+        }
+        network.end_stall();
+    }
+}
+
+/// How a worker comes to a new primary.
+struct Move<'a> {
+    network: &'a Proxy,
+    /// How long after the servers changed places.
+    after: Duration,
+    /// Whether its connections are cut, or it is left to them to find out.
+    is_cut: bool,
+}
+
+impl<'a> Move<'a> {
+    fn draw(network: &'a Proxy, chance: &mut Chance) -> Self {
+        let is_late = chance.percent(40);
+        let after = if is_late { chance.between(LATE.0, LATE.1) } else { Duration::ZERO };
+        Self { network, after, is_cut: !is_late || chance.percent(30) }
+    }
+
+    fn is_late(&self) -> bool {
+        !self.after.is_zero()
     }
 }
 

@@ -3,10 +3,10 @@
 //! A phase begins with a fleet of its own and ends when no process of it is left, so that what a broken assumption did
 //! to one phase says nothing about the next.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
-use lock_tests::{Server, TemporaryDir};
+use lock_tests::{Pair, TemporaryDir};
 
 use super::clock::{nanos, now};
 use super::event::Line;
@@ -44,21 +44,22 @@ pub(crate) struct Ran {
 }
 
 /// Runs it.
-pub(crate) fn run(server: &mut Server, phase: Phase, without_lock: bool) -> Ran {
-    let port = server.port();
+pub(crate) fn run(servers: &mut Pair, phase: Phase, without_lock: bool) -> Ran {
+    let port = servers.primary().port();
     let keys: Vec<u64> = (0..KEYS).collect();
     let directory = TemporaryDir::new("campaign");
     let oracle = Oracle::listen(&directory.path().join(super::ORACLE));
     let mut fleet = Fleet::start(directory.path(), port, KEYS, phase.seed, without_lock);
     let script = Script::new();
     let until = now() + nanos(phase.lasts);
+    let (primary, networks) = (AtomicU16::new(port), fleet.networks());
     let plan = Plan { seed: phase.seed, until, intact: phase.intact, keys: &keys, script: &script };
     let over = AtomicBool::new(false);
     let mut seen = Vec::new();
     let (processes, in_fleet) = std::thread::scope(|scope| {
-        let scanner = scope.spawn(|| scan::scan(port, &over));
+        let scanner = scope.spawn(|| scan::scan(&primary, &over));
         if phase.has_faults {
-            let in_server = scope.spawn(|| nemesis::trouble_server(server, &plan));
+            let in_server = scope.spawn(|| nemesis::trouble_server(servers, &networks, &primary, &plan));
             nemesis::trouble_workers(&mut fleet, &plan);
             in_server.join().expect("the nemesis of the server comes to its end");
         } else {
@@ -71,7 +72,7 @@ pub(crate) fn run(server: &mut Server, phase: Phase, without_lock: bool) -> Ran 
         finished
     });
     seen.extend(in_fleet);
-    seen.extend(scan::leftovers(port, patience()));
+    seen.extend(scan::leftovers(servers.primary().port(), patience()));
     let mut history = History { intact: phase.intact, deeds: oracle.deeds(), seen, ..History::default() };
     history.faults = script.planted();
     let mut lines = Vec::new();

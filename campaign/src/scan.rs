@@ -1,9 +1,9 @@
-//! Looks at the keys in Redis all the time, on connections of its own: each expires some day.
+//! Looks at the keys of the primary all the time, on connections of its own: each expires some day.
 //!
 //! Deliberately absent: what the keys hold.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, RedisResult};
@@ -32,11 +32,15 @@ return {all, immortal}";
 type Look = (BTreeSet<String>, BTreeSet<String>);
 
 /// Looks until it is told to stop, and says what it saw that must not be.
-pub(crate) fn scan(port: u16, stop: &AtomicBool) -> Vec<Seen> {
+pub(crate) fn scan(primary: &AtomicU16, stop: &AtomicBool) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut known = BTreeSet::new();
-    let mut connection = None;
+    let (mut connection, mut port) = (None, 0);
     while !stop.load(Ordering::Relaxed) {
+        let led_to = primary.load(Ordering::Relaxed);
+        if std::mem::replace(&mut port, led_to) != led_to {
+            connection = None;
+        }
         match look(port, &mut connection) {
             Ok((_, immortal)) => {
                 seen.extend(immortal.iter().filter(|key| known.insert((*key).clone())).map(|key| stray(key)));

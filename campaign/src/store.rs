@@ -1,12 +1,13 @@
-//! The server of a campaign: what it is started with, and what is asked of it besides.
+//! The server of a campaign and its replica: what they are started with, and what is asked of the primary besides.
 //!
-//! The workers log in as a user with the rights that the library's documentation asks for. All that the server
-//! acknowledged is on its disk, so that a restart is no excuse.
+//! The workers log in as a user with the rights that the library's documentation asks for. All that the primary
+//! acknowledged is on its disk, and its replica has it before they change places, so that neither a restart nor a
+//! planned failover is an excuse.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use lock_tests::{Kind, RIGHTS, Server};
+use lock_tests::{Kind, Pair, RIGHTS, Server};
 use redis::Value;
 
 /// How long a server may refuse a command of ours.
@@ -14,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Where a server with an append-only file has it.
 const APPENDED: &str = "appendonlydir";
 
-/// A server with an append-only file and the workers' user.
-pub(crate) fn start() -> Server {
+/// Two servers with append-only files and the workers' user, of which one is the other's replica.
+pub(crate) fn start() -> Pair {
     let mut settings = Server::builder(Kind::Redis).arg("--appendonly", "yes").arg("--appendfsync", "always");
     let user = ["--user", "app", "on", ">secret", "~lock:*", "resetchannels", "&lock:wake:*"];
     // Settings come in pairs; saying the last right twice does no harm.
@@ -23,7 +24,7 @@ pub(crate) fn start() -> Server {
     for pair in words.chunks(2) {
         settings = settings.arg(pair[0], pair.get(1).copied().unwrap_or("on"));
     }
-    settings.start()
+    Pair::of(settings.start())
 }
 
 /// The URL of the workers' user on a port.

@@ -27,6 +27,7 @@ fn found(said: &str, what: &str) -> usize {
 fn a_short_campaign_holds() {
     let (output, said) = campaign(&["--seconds", "30", "--seed", "1"], &[]);
     assert!(output.status.success());
+    assert!(said.contains("fail over"), "the servers of this seed change places");
     assert_eq!((found(&said, "overlaps"), found(&said, "fence regressions"), found(&said, "stuck keys")), (0, 0, 0));
     assert_eq!(said.lines().last(), Some("verdict: held, seed 1"));
 }

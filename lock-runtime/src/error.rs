@@ -215,7 +215,8 @@ pub enum ConnectError {
         /// What happened.
         source: StoreError,
     },
-    /// The store was reached and refuses to serve us: wrong credentials, a missing right, too old.
+    /// The store was reached and cannot serve us: wrong credentials, a missing right, too old; or it is a replica, a
+    /// node of a cluster or a Sentinel.
     #[error("the store at {address} refuses to serve this client")]
     #[non_exhaustive]
     Refused {

@@ -48,6 +48,28 @@ async fn bytes_pass_and_are_counted() {
 }
 
 #[tokio::test]
+async fn a_stall_keeps_requests_through_every_mode_until_it_ends() {
+    let (_server, proxy, mut client) = all_three().await;
+    proxy.stall();
+    send(&mut client, "PING").await;
+    hear_nothing(&mut client).await;
+    proxy.hold_replies();
+    proxy.pass();
+    hear_nothing(&mut client).await;
+    proxy.end_stall();
+    receive(&mut client, "+PONG").await;
+    // What a mode throws away is gone, stalled or not.
+    proxy.stall();
+    send(&mut client, "ECHO lost").await;
+    proxy.swallow_requests();
+    proxy.end_stall();
+    hear_nothing(&mut client).await;
+    proxy.pass();
+    send(&mut client, "PING").await;
+    receive(&mut client, "+PONG").await;
+}
+
+#[tokio::test]
 async fn requests_and_replies_are_delayed() {
     let (_server, proxy, mut client) = all_three().await;
     for (requests, replies) in [(60, 0), (0, 60), (30, 30)] {

@@ -8,6 +8,7 @@ mod bodies;
 mod connections;
 mod date;
 mod document;
+mod failovers;
 #[path = "../store/fake.rs"]
 mod fake;
 mod fragile;

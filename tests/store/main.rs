@@ -15,7 +15,9 @@ mod listening;
 mod openings;
 mod promises;
 mod queue;
+mod replicas;
 mod rights;
+mod roles;
 mod secrets;
 #[cfg(feature = "tls")]
 mod tls;

@@ -1,8 +1,8 @@
 //! What tests with real servers and real processes are made of.
 //!
 //! In reading order: [`Server`] is a Redis or a Valkey of the test's own, [`on_every_server!`] and [`on_every_store!`]
-//! make one test body run on each kind, [`Worker`] is a second process, [`Proxy`] is a network that misbehaves on
-//! command, [`Ledger`] finds two that were inside at once without trusting the lock, and [`spawn_polled`] makes it
+//! make one test body run on each kind, [`Pair`] is a server with a replica, [`Worker`] is a second process, [`Proxy`] is
+//! a network that misbehaves on command, [`Ledger`] finds two that were inside at once without trusting the lock, and [`spawn_polled`] makes it
 //! certain who came first.
 //!
 //! What must stay true: nothing started here outlives the test process, however it ends, and everything listens on
@@ -15,6 +15,7 @@ mod ask;
 mod kind;
 mod ledger;
 mod on_every;
+mod pair;
 mod polled;
 mod port;
 mod process;
@@ -30,6 +31,7 @@ pub use on_every::{on_memory, on_server, on_store};
 
 pub use kind::Kind;
 pub use ledger::{Findings, Inside, Ledger, OutOfOrder, Overlap, Visitor};
+pub use pair::Pair;
 pub use polled::spawn_polled;
 pub use proxy::{Counts, Proxy};
 pub use rights::RIGHTS;

@@ -1,8 +1,7 @@
 //! A Redis or a Valkey of the test's own: started, stopped, killed and started again.
 //!
 //! It listens on one port of the loopback address, keeps nothing on disk unless told to, and is gone with its value.
-//! What it is asked for is in `ask`. Deliberately absent: Sentinel and cluster set-ups, which are made of several of
-//! these.
+//! What it is asked for is in `ask`. Deliberately absent: set-ups of several servers; one of two is in `pair`.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -215,6 +214,17 @@ impl Server {
     /// What it wrote to its log since it was last started.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.place.file(LOG)).unwrap_or_default()
+    }
+
+    /// Another one with the same settings, on a port of its own and with nothing in it.
+    pub(crate) fn another(&self) -> Self {
+        self.settings.clone().start()
+    }
+
+    /// Changes a setting, now and over restarts.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.command(&["CONFIG", "SET", name, value]);
+        self.settings.arguments.extend([format!("--{name}"), value.to_owned()]);
     }
 
     fn expect_tls(&self) -> &Tls {

@@ -8,6 +8,7 @@
 mod cancelled;
 mod clock;
 mod dead;
+mod failover;
 mod fleet;
 mod full;
 mod herd;

@@ -2,7 +2,7 @@
 //!
 //! What is here is the switchboard; `pump` moves the bytes and obeys. It runs on a thread of its own, so a test that
 //! blocks does not hold up its network. Every mode counts for the bytes that arrive from then on and for those that are
-//! still here; all modes but the one-time ones last until [`Proxy::pass`]. Deliberately absent: any knowledge of what
+//! still here; all modes but the one-time ones last until [`Proxy::pass`]. Where it leads to is no mode, nor is a stall. Deliberately absent: any knowledge of what
 //! the bytes mean, so TLS passes as well, and chance.
 
 mod pump;
@@ -11,6 +11,7 @@ mod sightings;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,8 @@ pub struct Counts {
 /// What the pumps obey and report to.
 #[derive(Debug)]
 struct Shared {
-    server: u16,
+    /// The port to which new connections lead.
+    server: AtomicU16,
     rules: watch::Sender<Rules>,
     resets: watch::Sender<u64>,
     /// How many bytes of replies still pass until the connection that carries them is cut.
@@ -73,6 +75,7 @@ struct Traffic {
 #[derive(Clone, Copy, Debug, Default)]
 struct Rules {
     frozen: bool,
+    stalled: bool,
     requests: Rule,
     replies: Rule,
 }
@@ -134,7 +137,7 @@ impl Proxy {
     /// Ends all misbehaviour: what was held is sent, and new connections are accepted.
     pub fn pass(&self) {
         *lock(&self.shared.cut_after) = None;
-        self.shared.rules.send_replace(Rules::default());
+        self.shared.rules.send_modify(|rules| *rules = Rules { stalled: rules.stalled, ..Rules::default() });
         self.accept_new();
     }
 
@@ -170,6 +173,16 @@ impl Proxy {
         self.shared.rules.send_modify(|rules| rules.replies.fate = Fate::Drop);
     }
 
+    /// Keeps requests here until [`Self::end_stall`], whatever mode there is meanwhile, and however it ends.
+    pub fn stall(&self) {
+        self.shared.rules.send_modify(|rules| rules.stalled = true);
+    }
+
+    /// Sends what was kept here by [`Self::stall`], as the mode says.
+    pub fn end_stall(&self) {
+        self.shared.rules.send_modify(|rules| rules.stalled = false);
+    }
+
     /// Moves no byte in either direction and reads none, so that senders come to a stop when the buffers are full.
     pub fn freeze(&self) {
         self.shared.rules.send_modify(|rules| rules.frozen = true);
@@ -193,6 +206,11 @@ impl Proxy {
     /// last of them; with 0, the one that the next reply is for, before it. Once: later connections pass again.
     pub fn cut_after_reply_bytes(&self, bytes: usize) {
         *lock(&self.shared.cut_after) = Some(bytes);
+    }
+
+    /// Leads new connections to this port of 127.0.0.1, in every mode. Those that are there stay where they lead to.
+    pub fn lead_to(&self, server: u16) {
+        self.shared.server.store(server, Ordering::Relaxed);
     }
 
     /// Refuses new connections, from this call's return on. Those there are stay.
@@ -258,7 +276,7 @@ impl Drop for Proxy {
 impl Shared {
     fn new(server: u16) -> Self {
         Self {
-            server,
+            server: AtomicU16::new(server),
             rules: watch::Sender::default(),
             resets: watch::Sender::default(),
             cut_after: Mutex::default(),

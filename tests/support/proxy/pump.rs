@@ -6,6 +6,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
@@ -43,7 +44,8 @@ pub(crate) async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn connection(mut client: TcpStream, mut resets: watch::Receiver<u64>, open: Open) {
     let shared = &*open.shared;
-    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, shared.server)).await else {
+    let port = shared.server.load(Ordering::Relaxed);
+    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
         let _ = client.set_zero_linger();
         return;
     };
@@ -112,7 +114,8 @@ async fn give_out(
     let mut rules = shared.rules.subscribe();
     while let Some(Piece { due, bytes }) = pieces.recv().await {
         tokio::time::sleep_until(due).await;
-        let moving = |rules: &Rules| !rules.frozen && rules.of(direction).fate != Fate::Hold;
+        let stalled = |rules: &Rules| rules.stalled && direction == Direction::Requests;
+        let moving = |rules: &Rules| !rules.frozen && !stalled(rules) && rules.of(direction).fate != Fate::Hold;
         if until(&mut rules, moving).await.of(direction).fate == Fate::Drop {
             continue;
         }

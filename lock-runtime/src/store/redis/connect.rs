@@ -9,6 +9,7 @@ use std::error::Error;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -18,6 +19,7 @@ use ::redis::{
 };
 
 use super::fault::{self, About};
+use super::role;
 use super::script::{self, Arguments};
 use super::session::RedisSession;
 use super::wake::{self, Hearing};
@@ -168,7 +170,7 @@ pub(super) fn pushing(client: &Client) -> Result<Client, ConnectError> {
     Client::open(info.set_redis_settings(redis)).map_err(|error| ConnectError::InvalidOptions(reason(&error)))
 }
 
-/// Connects, asks the server's version and raises the counter.
+/// Connects, asks what the server is and raises the counter.
 pub(super) async fn open(place: Arc<Place>) -> Result<RedisSession, StoreError> {
     let (connection, raised) = connected(&place, &place.client, &place.config).await?;
     Ok(RedisSession::new(connection, place, raised, Hearing::nothing()))
@@ -212,7 +214,7 @@ async fn connected(
     Ok((connection, raised))
 }
 
-/// Asks for the version and raises the counter, in one write. False if the server was too full to raise it.
+/// Asks what the server is and raises the counter, in one write. False if the server was too full to raise it.
 async fn greet(connection: &mut MultiplexedConnection, place: &Place) -> Result<bool, StoreError> {
     let fault = |error| opening_error(error, place);
     let mut commands = Pipeline::with_capacity(2);
@@ -221,7 +223,11 @@ async fn greet(connection: &mut MultiplexedConnection, place: &Place) -> Result<
     let Ok([hello, raised]) = <[Value; 2]>::try_from(replies) else {
         return Err(fault(fault::strange("HELLO and EVAL")));
     };
-    let version = match reply::version_in_hello(&hello) {
+    // Before the rest is read: a replica answers READONLY to it, or takes it, which does a counter there no harm.
+    if let Some(unfit) = role::unfit(&hello) {
+        return Err(unfit.error(place.had_primary.load(Ordering::Relaxed)));
+    }
+    let version = match reply::said_in_hello(&hello, "version") {
         Some(version) => Some(version),
         None => version_by_info(connection).await.map_err(fault)?,
     };
@@ -229,11 +235,13 @@ async fn greet(connection: &mut MultiplexedConnection, place: &Place) -> Result<
         let text = format!("the server is version {}; locks need 6.2 or newer", quote::quoted(&version));
         return Err(StoreError::new(StoreErrorKind::Refused, text));
     }
-    match raised.extract_error() {
-        Ok(_) => Ok(true),
-        Err(error) if fault::code(&error) == Some("OOM") => Ok(false),
-        Err(error) => Err(fault(error)),
-    }
+    let raised = match raised.extract_error() {
+        Ok(_) => true,
+        Err(error) if fault::code(&error) == Some("OOM") => false,
+        Err(error) => return Err(fault(error)),
+    };
+    place.had_primary.store(true, Ordering::Relaxed);
+    Ok(raised)
 }
 
 /// Asks again, for servers and users to whom HELLO is unknown; nobody knows if this is refused too.

@@ -3,7 +3,7 @@
 use ::redis::{Value, parse_redis_value};
 
 use super::names::Names;
-use super::reply;
+use super::{reply, role};
 use crate::store::{Acquired, Released, Renewed, Turned};
 
 /// Reads these bytes as a reply to everything that is ever asked. Panics if it made something of nothing.
@@ -34,9 +34,10 @@ pub fn read_any_reply(bytes: &[u8]) {
     }
     let names = Names::new("lock", None).expect("valid names");
     let _ = (reply::grant(&value, &names), reply::version_in_info(&value));
-    if let Some(version) = reply::version_in_hello(&value) {
+    if let Some(version) = reply::said_in_hello(&value, "version") {
         let _ = reply::is_too_old(&version);
     }
+    let _ = role::unfit(&value);
 }
 
 /// As a number or as a text, be it `+1` or `01`.

@@ -1,10 +1,10 @@
 //! Locks on a Redis or Valkey server: one round trip an operation.
 //!
 //! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
-//! reads what comes back, `wake` hears of what comes unasked, `fault` says what an error means, `quote` what may be
-//! repeated of it, `names` what things are called. What must stay true is listed at the head of each; the scripts are in
-//! `lua/`. Absent on purpose: second tries, renewal schedules and
-//! every other decision; and types of the redis crate in what those above see.
+//! reads what comes back, `role` says where locks can be kept, `wake` hears of what comes unasked, `fault` says what an
+//! error means, `quote` what may be repeated of it, `names` what things are called. What must stay true is listed at the
+//! head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and every other decision;
+//! and types of the redis crate in what those above see.
 
 mod calls;
 mod connect;
@@ -14,13 +14,14 @@ pub(crate) mod fuzzing;
 mod names;
 mod quote;
 mod reply;
+mod role;
 mod script;
 mod session;
 mod wake;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::redis::{AsyncConnectionConfig, Client};
@@ -44,8 +45,14 @@ use names::Names;
 /// and `+select` where the URL names a database other than 0, as in `redis://host/3`.
 ///
 /// Without the channels, `publish` or `subscribe` nobody is told of a lock that became free; those who wait look by
-/// themselves. One of a session's connections hears what it is told over RESP3; where the server refuses that, or the
-/// URL says `protocol=resp2`, a second connection does.
+/// themselves. A replica, a node of a cluster and a Sentinel are refused when a session is opened, where the server says
+/// in its reply to HELLO that it is one; once a session led to a primary, a replica there is [`Disconnected`], since a
+/// failover is under way.
+///
+/// One of a session's connections hears what it is told over RESP3; where the server refuses that, or the URL says
+/// `protocol=resp2`, a second connection does.
+///
+/// [`Disconnected`]: super::StoreErrorKind::Disconnected
 ///
 /// ```
 /// use lock_runtime::redis::{RedisSettings, RedisStore};
@@ -126,6 +133,8 @@ struct Place {
     identity: String,
     /// Of the one counter there is.
     greatest_fence: AtomicU64,
+    /// Whether a session led to a server that takes writes, so that a replica there is a failover, and no mistake.
+    had_primary: AtomicBool,
 }
 
 impl Place {
@@ -186,8 +195,9 @@ impl RedisStore {
         let pushing = if may_push { Some(connect::pushing(&client)?) } else { None };
         let config = connect::config(settings);
         let operation_timeout = settings.operation_timeout;
-        let greatest_fence = AtomicU64::new(0);
-        Ok(Self(Arc::new(Place { client, pushing, config, operation_timeout, names, identity, greatest_fence })))
+        let (greatest_fence, had_primary) = (AtomicU64::new(0), AtomicBool::new(false));
+        let place = Place { client, pushing, config, operation_timeout, names, identity, greatest_fence, had_primary };
+        Ok(Self(Arc::new(place)))
     }
 }
 

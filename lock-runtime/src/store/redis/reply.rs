@@ -173,12 +173,12 @@ pub(super) fn released(reply: Value) -> Result<Released, RedisError> {
     }
 }
 
-/// Reads the version out of the reply to HELLO, if there is one.
-pub(super) fn version_in_hello(reply: &Value) -> Option<String> {
+/// Reads what a server says of itself under this name in its reply to HELLO, if it does.
+pub(super) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
     match reply {
-        Value::Map(pairs) => pairs.iter().find(|(name, _)| is(name, "version")).and_then(|(_, value)| text(value)),
+        Value::Map(pairs) => pairs.iter().find(|(name, _)| is(name, what)).and_then(|(_, value)| text(value)),
         Value::Array(parts) => {
-            let at = parts.iter().step_by(2).position(|name| is(name, "version"))?;
+            let at = parts.iter().step_by(2).position(|name| is(name, what))?;
             parts.get(2 * at + 1).and_then(text)
         }
         _ => None,
@@ -346,7 +346,7 @@ mod tests {
             assert!(renewed(shape.clone(), 2).is_err(), "{shape:?}");
             assert!(taken(vec![shape.clone()], 0).is_err(), "{shape:?}");
             assert!(taken(vec![Value::Okay, bulk("x")], 0).is_err());
-            assert_eq!(version_in_hello(&shape), None);
+            assert_eq!(said_in_hello(&shape, "version"), None);
             assert_eq!(version_in_info(&shape), None);
         }
     }
@@ -354,9 +354,9 @@ mod tests {
     #[test]
     fn versions_are_found_and_compared() {
         let flat = Value::Array(vec![bulk("server"), bulk("redis"), bulk("version"), bulk("7.0.15")]);
-        assert_eq!(version_in_hello(&flat).as_deref(), Some("7.0.15"));
+        assert_eq!(said_in_hello(&flat, "version").as_deref(), Some("7.0.15"));
         let map = Value::Map(vec![(bulk("version"), bulk("9.1.2"))]);
-        assert_eq!(version_in_hello(&map).as_deref(), Some("9.1.2"));
+        assert_eq!(said_in_hello(&map, "version").as_deref(), Some("9.1.2"));
         let info = bulk("# Server\r\nredis_version:5.0.7\r\nredis_mode:standalone\r\n");
         assert_eq!(version_in_info(&info).as_deref(), Some("5.0.7"));
         for old in ["6.0.16", "5.0.7", "2.8", "6.1.99"] {

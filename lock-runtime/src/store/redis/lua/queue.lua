@@ -67,6 +67,20 @@ local function read(entry)
   end
 end
 
+-- Tells a listener, and says how many heard it: those who are connected to this server. A message is replicated like a
+-- write, and a subscription lasts when its server becomes a replica, so that a waiter who has not noticed a failover
+-- would hear of its grant there after it was counted as gone here and passed over. So this server keeps it to itself.
+-- What is written behind it is replicated again, as the message cannot end the script.
+local function publish(channel, message)
+  if not redis.set_repl then
+    return redis.pcall('PUBLISH', channel, message)
+  end
+  redis.set_repl(redis.REPL_NONE)
+  local heard = redis.pcall('PUBLISH', channel, message)
+  redis.set_repl(redis.REPL_ALL)
+  return heard
+end
+
 -- Gives the lock to a waiter and tells its listener; whether the waiter is alive, or nil and an error reply.
 local function hand_over(token, listener, lease, fences, now)
   local fence, failure = count_on(KEYS[2], ARGV[2], fences, now)
@@ -78,7 +92,7 @@ local function hand_over(token, listener, lease, fences, now)
     return nil, set
   end
   local message = table.concat({token, fence, fences, lease, whole(now), KEYS[1]}, ' ')
-  local heard = redis.pcall('PUBLISH', ARGV[3] .. listener, message)
+  local heard = publish(ARGV[3] .. listener, message)
   return not failed(heard) and heard > 0 or looks(token, now)
 end
 

@@ -179,7 +179,7 @@ proptest! {
 
     #[test]
     fn a_version_is_a_text_that_was_there(reply in any_value()) {
-        for version in [version_in_hello(&reply), version_in_info(&reply)].into_iter().flatten() {
+        for version in [said_in_hello(&reply, "version"), version_in_info(&reply)].into_iter().flatten() {
             prop_assert!(!is_too_old(&version) || version.starts_with(|c: char| c.is_ascii_digit()), "{version}");
         }
     }

@@ -1,0 +1,97 @@
+//! What a server says that it is when it is greeted, and whether locks can be kept there.
+//!
+//! Known from the reply to HELLO alone, which takes no right. What must stay true: a server that says nothing of this,
+//! or something that we do not know, is worked with. Absent on purpose: finding a better server.
+
+use ::redis::Value;
+
+use super::reply;
+use crate::store::{StoreError, StoreErrorKind};
+
+/// Why locks cannot be kept at a server that is well otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It has what another one tells it.
+    Replica,
+    /// It keeps some of the keys, and says of the others where they are.
+    ClusterNode,
+    /// It keeps no keys at all.
+    Sentinel,
+}
+
+/// Reads it out of the reply to HELLO.
+pub(super) fn unfit(hello: &Value) -> Option<Unfit> {
+    match reply::said_in_hello(hello, "mode").as_deref() {
+        Some("cluster") => return Some(Unfit::ClusterNode),
+        Some("sentinel") => return Some(Unfit::Sentinel),
+        _ => {}
+    }
+    // A replica may take writes (`replica-read-only no`), which nobody else learns of.
+    let role = reply::said_in_hello(hello, "role");
+    matches!(role.as_deref(), Some("replica" | "slave")).then_some(Unfit::Replica)
+}
+
+impl Unfit {
+    /// What becomes of the session; `was_primary` if the store's sessions led to a primary before.
+    pub(super) fn error(self, was_primary: bool) -> StoreError {
+        let (kind, text) = match self {
+            // Where there was a primary before, a failover is under way, or our end has not noticed one yet.
+            Self::Replica if was_primary => (
+                StoreErrorKind::Disconnected,
+                "the server is a replica now; it is asked again until the address leads to its primary",
+            ),
+            Self::Replica => {
+                (StoreErrorKind::Refused, "the server is a replica, which keeps no locks; point the URL at its primary")
+            }
+            Self::ClusterNode => (
+                StoreErrorKind::Refused,
+                "the server is a node of a cluster, which is not supported; point the URL at a server without cluster \
+                 mode",
+            ),
+            Self::Sentinel => (
+                StoreErrorKind::Refused,
+                "the server is a Sentinel, which keeps no locks; point the URL at the primary that it watches",
+            ),
+        };
+        StoreError::new(kind, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(pairs: &[(&str, &str)]) -> Value {
+        let bulk = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        Value::Map(pairs.iter().map(|(name, value)| (bulk(name), bulk(value))).collect())
+    }
+
+    #[test]
+    fn only_those_who_say_so_are_unfit() {
+        let expected = [
+            ("standalone", "master", None),
+            ("standalone", "primary", None),
+            ("standalone", "replica", Some(Unfit::Replica)),
+            ("standalone", "slave", Some(Unfit::Replica)),
+            ("cluster", "master", Some(Unfit::ClusterNode)),
+            ("cluster", "replica", Some(Unfit::ClusterNode)),
+            ("sentinel", "master", Some(Unfit::Sentinel)),
+            ("something", "new", None),
+        ];
+        for (mode, role, expected) in expected {
+            assert_eq!(unfit(&said(&[("mode", mode), ("role", role)])), expected, "{mode} {role}");
+        }
+        for silent in [said(&[]), said(&[("version", "replica")]), Value::Nil, Value::Okay] {
+            assert_eq!(unfit(&silent), None, "{silent:?}");
+        }
+    }
+
+    #[test]
+    fn a_replica_is_refused_until_there_was_a_primary() {
+        assert_eq!(Unfit::Replica.error(false).kind(), StoreErrorKind::Refused);
+        assert_eq!(Unfit::Replica.error(true).kind(), StoreErrorKind::Disconnected);
+        for unfit in [Unfit::ClusterNode, Unfit::Sentinel] {
+            assert_eq!(unfit.error(true).kind(), StoreErrorKind::Refused);
+        }
+    }
+}
