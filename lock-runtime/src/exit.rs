@@ -60,11 +60,16 @@ fn release_all() {
         let closing: Vec<_> =
             clients.iter().filter_map(Weak::upgrade).map(|shared| (end_leases(&shared, &waker), shared)).collect();
         for (_, shared) in closing {
-            while !shared.with(|core, _| core.closed().is_some()) && clock::now() < give_up {
-                thread::park_timeout(give_up.since(clock::now()));
-            }
+            await_releases(&shared, give_up);
         }
     });
+}
+
+/// On the thread that the closing wakes.
+fn await_releases(shared: &Shared, give_up: Moment) {
+    while !shared.with(|core, _| core.closed().is_some()) && clock::now() < give_up {
+        thread::park_timeout(give_up.since(clock::now()));
+    }
 }
 
 /// Ends every lease, and queues the releases of those whose body is not in the middle of a step.
@@ -73,9 +78,9 @@ fn end_leases(shared: &Shared, waker: &Waker) -> Arc<Seat> {
     watcher.register(waker);
     let leases = shared.with(|core, now| core.close_at_exit(now, Arc::clone(&watcher)));
     for (id, seat) in leases {
-        let lost = seat.until() == Moment::MIN;
+        // Also one that is lost, or that its guard is just giving back: who is told second finds it done.
         let in_step = seat.end_at_exit();
-        shared.with(|core, now| if lost || in_step { core.forget(now, id) } else { core.end(now, id, None) });
+        shared.with(|core, now| if in_step { core.forget(now, id) } else { core.end(now, id, None) });
     }
     watcher
 }
@@ -87,3 +92,6 @@ impl Wake for Unpark {
         self.0.unpark();
     }
 }
+
+#[cfg(test)]
+mod tests;

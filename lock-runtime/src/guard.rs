@@ -60,6 +60,11 @@ impl Lease {
         Self { seat }
     }
 
+    #[cfg(test)]
+    pub(crate) fn loss(&self) -> Option<LossReason> {
+        self.seat.loss()
+    }
+
     /// What is locked.
     ///
     /// ```
@@ -282,6 +287,21 @@ impl LockGuard {
         let mut releasing = self.holding.release(|now| now + patience);
         let outcome = std::future::poll_fn(|cx| releasing.poll(cx)).await;
         outcome.map_err(|error| LockError::Unavailable { key, source: error.into() })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn seat(&self) -> &Arc<Seat> {
+        self.holding.seat()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_holding(self) -> Holding {
+        self.holding
+    }
+
+    #[cfg(test)]
+    pub(crate) fn loss(&self) -> Option<LossReason> {
+        self.holding.seat().loss()
     }
 
     fn lost_error(&self, reason: LossReason) -> LockError {

@@ -165,7 +165,8 @@ fn step<F: Future>(
     match holding.start_step() {
         Start::Now => {}
         Start::NeverAgain => return Stepped::Pending,
-        Start::Lost(_) if continues => {}
+        Start::Lost(_) if continues && seat.start_step_after_loss() => {}
+        Start::Lost(_) if continues => return Stepped::Pending,
         Start::Lost(reason) => return Stepped::Lost(LockError::Lost { key: seat.key.clone(), reason }),
     }
     let polled = {

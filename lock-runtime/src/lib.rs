@@ -35,6 +35,7 @@ mod duration;
 mod enclosing;
 mod error;
 mod exit;
+mod foreign;
 mod global;
 mod guard;
 mod guarded;
@@ -54,6 +55,8 @@ mod shared;
 #[cfg(feature = "proof")]
 mod simulator;
 pub mod store;
+#[cfg(test)]
+mod strange;
 mod sync;
 mod ticket;
 

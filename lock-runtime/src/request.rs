@@ -227,6 +227,8 @@ impl LockRequest {
         let mut acquiring = self.call.begin()?;
         let holding = std::future::poll_fn(|cx| acquiring.poll(cx)).await?;
         let (seat, observed) = (holding.seat(), &holding.client().shared().observed);
+        // The guard may go elsewhere, and outlive this task.
+        seat.unregister();
         observed.acquired(&tracing::Span::none(), &seat.key, seat.fence(), holding.waited());
         Ok(LockGuard::new(holding))
     }

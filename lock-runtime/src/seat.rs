@@ -1,7 +1,8 @@
 //! What a task and the keeper share about one acquire and the lease it becomes.
 //!
 //! The core speaks to a task through its seat: it is woken here, and reads here until when it may go on.
-//! Must stay true: `until` only grows, and once the lease has ended it stays so; no lock is held while a waker runs.
+//! Must stay true: `until` only grows, and once the lease has ended it stays so; no lock is held while a waker is cloned,
+//! runs or is dropped; a seat whose task is gone has no waker.
 //! What threads do to it at once is tried in every order: `interleavings.rs` compiles this file once more, so that what
 //! it shares state by comes from `super`.
 
@@ -13,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Moment;
 use crate::error::LossReason;
+use crate::foreign;
 use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
 
@@ -122,6 +124,19 @@ impl Seat {
         may
     }
 
+    /// A step of a body that goes on after a loss is about to start: true if it may, which the end of the process alone
+    /// forbids. Also then the exit sees the step, so that what is left of the lease stays as it is until it is over.
+    pub(crate) fn start_step_after_loss(&self) -> bool {
+        self.in_step.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        // Whoever is told of a loss by the core may come before the seat is.
+        let may = self.loss().is_some() || self.until() != Moment::MIN;
+        if !may {
+            self.end_step();
+        }
+        may
+    }
+
     /// The step is over.
     pub(crate) fn end_step(&self) {
         self.in_step.store(false, Ordering::Release);
@@ -138,30 +153,41 @@ impl Seat {
     ///
     /// The mutex is not entered for a waker that is there already. It may be about to be taken just then; but whoever
     /// takes it says so before it wakes, and so the poll that this wake leads to registers anew.
+    /// What is known is the address of the clone that is here, not of the waker that it was made of: that one may be
+    /// gone by the next poll and its address another task's, while nobody else has that of what is here.
     pub(crate) fn register(&self, waker: &Waker) {
-        let (data, table) = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
+        let (data, table) = addresses(waker);
         let (known_data, known_table) = &self.registered;
         if known_table.load(Ordering::Acquire) == table && known_data.load(Ordering::Relaxed) == data {
             return;
         }
+        // To clone and to drop one is foreign code.
+        let new = waker.clone();
+        let (data, table) = addresses(&new);
         let mut slot = enter(&self.waker);
-        let old = slot.replace(waker.clone());
+        let old = slot.replace(new);
         known_data.store(data, Ordering::Relaxed);
         known_table.store(table, Ordering::Release);
         drop(slot);
         drop(old);
     }
 
+    /// The task goes, and takes its waker along: dropping the seat runs no foreign code from now on.
+    pub(crate) fn unregister(&self) {
+        drop(self.take_waker());
+    }
+
     pub(crate) fn wake(&self) {
-        let waker = {
-            let mut slot = enter(&self.waker);
-            self.registered.1.store(NOBODY, Ordering::Release);
-            slot.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        if let Some(waker) = self.take_waker() {
+            foreign::run(|| waker.wake());
         }
-        self.changed.notify_waiters();
+        foreign::run(|| self.changed.notify_waiters());
+    }
+
+    fn take_waker(&self) -> Option<Waker> {
+        let mut slot = enter(&self.waker);
+        self.registered.1.store(NOBODY, Ordering::Release);
+        slot.take()
     }
 
     /// Comes back with an answer as soon as `answer` has one; asks at once, and after every wake.
@@ -175,6 +201,11 @@ impl Seat {
             changed.await;
         }
     }
+}
+
+/// Where a waker is told from others by: its data and its table.
+fn addresses(waker: &Waker) -> (usize, usize) {
+    (waker.data().addr(), ptr::from_ref(waker.vtable()).addr())
 }
 
 #[cfg(test)]

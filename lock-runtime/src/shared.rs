@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{self, Moment};
 use crate::core::{Action, Core, Job, Settings};
+use crate::foreign;
 use crate::lines::{Hear, Lines};
 use crate::mutex::enter;
 use crate::observe::Observed;
@@ -69,11 +70,13 @@ impl Shared {
         Arc::new_cyclic(|shared: &Weak<Self>| {
             let shared = Weak::clone(shared);
             let hear: Hear = Arc::new(move |line, grant| {
-                shared.upgrade().is_some_and(|shared| shared.with(|core, now| core.handed(now, line, grant)))
+                let Some(shared) = shared.upgrade() else { return false };
+                // What comes over a line that was replaced may have been decided by somebody who decides no more.
+                shared.lines.find(line).is_some() && shared.with(|core, now| core.handed(now, line, grant))
             });
             Self {
                 desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),
-                lines: Lines::new(store, settings.listener, hear),
+                lines: Lines::new(store, settings.listener, operation_timeout, hear),
                 observed: Observed::default(),
                 place,
                 default_ttl,
@@ -86,12 +89,14 @@ impl Shared {
 
     /// Tells the core what happened, at the time that it is told, and does what it answers.
     pub(crate) fn with<R>(&self, tell: impl FnOnce(&mut Core<Arc<Seat>>, Moment) -> R) -> R {
+        let outside = foreign::stays_out();
         let mut desk = enter(&self.desk);
         let now = clock::now();
         let answer = tell(&mut desk.core, now);
         let actions = desk.core.take_actions();
         let rouse = desk.rouses_keeper(now);
         drop(desk);
+        drop(outside);
         if rouse {
             self.rouse.notify_one();
         }
@@ -101,6 +106,7 @@ impl Shared {
 
     /// The keeper's round: everything that is due.
     pub(crate) fn keeper_round(&self) -> Round {
+        let outside = foreign::stays_out();
         let mut desk = enter(&self.desk);
         let now = clock::now();
         let jobs = desk.core.work(now);
@@ -109,6 +115,7 @@ impl Shared {
         desk.keeper_wakes = due;
         let idle = desk.core.is_idle();
         drop(desk);
+        drop(outside);
         self.carry_out(actions);
         Round { now, jobs, due, idle }
     }
@@ -123,6 +130,7 @@ impl Shared {
         self.abandoned.load(Ordering::SeqCst)
     }
 
+    /// Whoever is told last is told also when something panics that is told before.
     fn carry_out(&self, actions: Vec<Action<Arc<Seat>>>) {
         for action in actions {
             match action {
@@ -132,10 +140,13 @@ impl Shared {
                     // Counted before anybody is woken; told after, since a subscriber is foreign code and may be slow.
                     self.observed.count_lost();
                     seat.lose(reason);
-                    Observed::lost(&seat.key, seat.fence(), reason);
+                    foreign::run(|| Observed::lost(&seat.key, seat.fence(), reason));
                 }
                 Action::TimedOut(line) => self.lines.timed_out(line),
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 //!
 //! Each of the three owns the ticket; dropped half-way it tells the core, which cleans up after it. None of them
 //! blocks, panics or needs a runtime when it is dropped.
+//! Must stay true: who goes takes its waker out of the seat before the core hears of it, which may drop the seat under its
+//! mutex.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -27,11 +29,7 @@ struct Sent<T> {
 
 impl<T> Sent<T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, StoreError>> {
-        let answer = self.operation.as_mut().poll(cx);
-        if answer.is_ready() {
-            self.line.answered();
-        }
-        answer
+        self.operation.as_mut().poll(cx).map(|answer| self.line.heard(answer))
     }
 }
 
@@ -206,6 +204,7 @@ impl Drop for Acquiring {
         // What was sent goes first, so that the release is behind it.
         self.forget_sent();
         if let Some(id) = self.take_id() {
+            self.seat.unregister();
             self.client.shared().with(|core, now| core.left(now, id));
         }
     }
@@ -287,6 +286,7 @@ impl Drop for Holding {
     fn drop(&mut self) {
         if let Some(id) = self.id {
             self.seat.end();
+            self.seat.unregister();
             self.client.shared().with(|core, now| core.end(now, id, None));
         }
     }
@@ -401,6 +401,7 @@ impl Releasing {
     fn over(&mut self, outcome: Result<Released, StoreError>) -> Result<Released, StoreError> {
         self.id = None;
         self.sent = None;
+        self.seat.unregister();
         self.observe(&outcome);
         outcome
     }
@@ -419,6 +420,7 @@ impl Drop for Releasing {
     fn drop(&mut self) {
         self.sent = None;
         if let Some(id) = self.id {
+            self.seat.unregister();
             self.client.shared().with(|core, now| core.release_left(now, id));
         }
     }

@@ -55,14 +55,32 @@ impl<S: Clone> Core<S> {
 
     /// Releases that are repeated, in case that an ask comes late, are repeated now; the rest is left to the ttl.
     fn hurry_releases(&mut self, now: Moment) {
-        let releasing: Vec<TicketId> =
-            self.tickets.iter().filter(|(_, t)| matches!(t.stage, Stage::Releasing(_))).map(|(id, _)| id).collect();
-        for id in releasing {
+        for id in self.releasing() {
             if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
                 releasing.close(now);
             }
             self.file(id);
         }
+    }
+
+    /// The keeper sends what tasks have yet to send, or sent: nobody may poll them any more.
+    fn take_over_releases(&mut self, now: Moment) {
+        for id in self.releasing() {
+            if let Some(Stage::Releasing(releasing)) = self.stage_mut(id)
+                && releasing.take_over(now)
+            {
+                self.abandon_turn(now, id);
+            }
+            self.file(id);
+        }
+    }
+
+    fn releasing(&self) -> Vec<TicketId> {
+        self.tickets
+            .iter()
+            .filter(|(_, ticket)| matches!(ticket.stage, Stage::Releasing(_)))
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// What it came to, once it is over.
@@ -75,7 +93,12 @@ impl<S: Clone> Core<S> {
     /// Refuses everyone who waits or comes, because the process ends; answers with the leases, for whoever can tell
     /// which of their bodies is in the middle of a step.
     pub(crate) fn close_at_exit(&mut self, now: Moment, watcher: S) -> Vec<(TicketId, S)> {
+        if let Some(closing) = &mut self.closing {
+            // What a shutdown gave up on, or would soon, is waited for anew.
+            (closing.over, closing.give_up) = (false, None);
+        }
         self.close(now, Duration::MAX, watcher);
+        self.take_over_releases(now);
         let held = self.tickets.iter().filter(|(_, ticket)| matches!(ticket.stage, Stage::Held(_)));
         held.filter_map(|(id, ticket)| Some((id, ticket.seat.clone()?))).collect()
     }
@@ -88,7 +111,7 @@ impl<S: Clone> Core<S> {
         match closing.give_up {
             None if self.held == 0 || closing.lose_at <= now => {
                 closing.give_up = Some(now + RELEASES);
-                closing.lost = self.held;
+                closing.lost += self.held;
                 self.lose_all(now);
                 self.tick_closing(now);
             }

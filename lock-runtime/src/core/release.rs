@@ -159,6 +159,16 @@ impl Releasing {
         }
     }
 
+    /// The keeper sends it now in the place of its task, if that has not been answered.
+    pub(super) fn take_over(&mut self, now: Moment) -> bool {
+        let of_task = matches!(self.errand, Errand::Own | Errand::SentByTask(_));
+        if of_task {
+            self.unanswered |= matches!(self.errand, Errand::SentByTask(_));
+            self.errand = Errand::Due(now);
+        }
+        of_task
+    }
+
     /// A plain release is due, by the keeper.
     pub(super) fn give_plainly(&mut self, now: Moment) {
         self.errand = Errand::Due(now);
@@ -194,7 +204,7 @@ impl Releasing {
 impl<S: Clone> Core<S> {
     /// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
     pub(crate) fn end(&mut self, now: Moment, id: TicketId, wanted_until: Option<Moment>) {
-        let Some(Stage::Held(held)) = self.stage(id) else { return };
+        let Some(Stage::Held(held)) = self.stage(id) else { return self.await_release(id, wanted_until) };
         let (in_time, queued) = (held.lost.is_none() && held.first_lease, held.queued);
         if in_time {
             self.first_lease.was_long_enough();
@@ -235,6 +245,14 @@ impl<S: Clone> Core<S> {
         self.lines.entry(key).or_default().releasing += 1;
         self.file(id);
         self.tick_closing(now);
+    }
+
+    /// The end of the process was quicker than the task: what it queued is awaited like the task's own.
+    fn await_release(&mut self, id: TicketId, wanted_until: Option<Moment>) {
+        if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
+            releasing.wanted_until = releasing.wanted_until.or(wanted_until);
+            self.file(id);
+        }
     }
 
     /// What the task that awaits this release does now; `line` is its own session's, if it has one.
@@ -399,7 +417,7 @@ impl<S: Clone> Core<S> {
     }
 
     /// Nobody hears the answer to a turn that is under way.
-    fn abandon_turn(&mut self, now: Moment, id: TicketId) {
+    pub(super) fn abandon_turn(&mut self, now: Moment, id: TicketId) {
         if let Some(Stage::Releasing(releasing)) = self.stage_mut(id)
             && let Some(turn) = releasing.turn.take()
         {

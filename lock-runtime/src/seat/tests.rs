@@ -1,9 +1,12 @@
 //! Each test runs in threads as they come and, by `interleavings.rs`, in every order that they could come in.
 
+use std::sync::Mutex as StdMutex;
 use std::task::Wake;
 
 use super::super::sync::{AtomicBool, model, thread};
 use super::*;
+use crate::mutex::enter as entered;
+use crate::strange::{Family, Happened};
 
 const FENCE: u64 = 7;
 
@@ -228,5 +231,111 @@ fn a_body_that_is_stopped_by_a_loss_knows_why() {
         let poll = |seat: &Seat| seat.start_step(at(5)) || seat.loss().is_some();
         let (knows, ()) = at_once(&seat, poll, |seat| seat.lose(LossReason::MaxHold));
         assert!(knows, "a loss without a reason");
+    });
+}
+
+/// Counts what happens to wakers.
+#[derive(Default)]
+struct Ledger(StdMutex<Vec<Happened>>);
+
+impl Ledger {
+    fn waker(self: &Arc<Self>, family: &Family) -> Waker {
+        let ledger = Arc::clone(self);
+        family.waker(move |happened| entered(&ledger.0).push(happened))
+    }
+
+    fn count(&self, what: Happened) -> usize {
+        entered(&self.0).iter().filter(|happened| **happened == what).count()
+    }
+}
+
+/// The address of a waker is another one's when it is gone.
+#[test]
+fn a_waker_at_an_address_that_was_another_tasks_is_the_one_that_is_woken() {
+    model(|| {
+        let (seat, family) = (granted(10), Family::new());
+        let (former, latter) = (Arc::new(Ledger::default()), Arc::new(Ledger::default()));
+        let waker = former.waker(&family);
+        seat.register(&waker);
+        let address = waker.data().addr();
+        drop(waker);
+        let waker = latter.waker(&family);
+        assert_eq!(waker.data().addr(), address, "this is about what comes after it");
+        seat.register(&waker);
+        seat.lose(LossReason::Stolen);
+        assert_eq!((former.count(Happened::Woken), latter.count(Happened::Woken)), (0, 1));
+    });
+}
+
+#[test]
+fn each_waker_is_dropped_as_often_as_it_is_made() {
+    model(|| {
+        let (seat, family, ledger) = (granted(10), Family::new(), Arc::new(Ledger::default()));
+        for _ in 0..3 {
+            seat.register(&ledger.waker(&family));
+        }
+        assert_eq!((ledger.count(Happened::Cloned), ledger.count(Happened::Dropped)), (3, 3 + 2));
+        seat.unregister();
+        assert_eq!(ledger.count(Happened::Dropped), 3 + 3);
+        seat.wake();
+        assert_eq!(ledger.count(Happened::Woken), 0, "its task is gone");
+    });
+}
+
+/// A clone that wakes, and a destructor that does, find the seat unlocked.
+#[test]
+fn a_waker_may_use_the_seat_that_clones_or_drops_it() {
+    model(|| {
+        let (seat, family) = (granted(10), Family::new());
+        let waker = || {
+            let seat = Arc::downgrade(&seat);
+            family.waker(move |_| {
+                if let Some(seat) = seat.upgrade() {
+                    // Not `wake`, which would not come to an end.
+                    seat.unregister();
+                }
+            })
+        };
+        seat.register(&waker());
+        seat.register(&waker());
+        seat.wake();
+        seat.register(&waker());
+        seat.unregister();
+    });
+}
+
+/// Of a task that goes and a loss, the waker is taken by one.
+#[test]
+fn a_waker_that_is_taken_along_is_not_left_behind_by_a_loss() {
+    model(|| {
+        let (seat, woken) = (granted(10), Arc::new(Woken::default()));
+        seat.register(&Waker::from(Arc::clone(&woken)));
+        at_once(&seat, |seat| seat.lose(LossReason::Stolen), Seat::unregister);
+        assert_eq!(Arc::strong_count(&woken), 1, "nothing of the task is left in its seat");
+    });
+}
+
+#[test]
+fn a_step_after_a_loss_is_seen_by_the_end_of_the_process() {
+    model(|| {
+        let seat = granted(10);
+        seat.lose(LossReason::Expired);
+        assert!(!seat.start_step(at(5)));
+        assert!(seat.start_step_after_loss(), "its body was told of the loss");
+        assert!(seat.end_at_exit());
+        seat.end_step();
+        assert!(!seat.end_at_exit());
+    });
+}
+
+/// The end of the process is no loss that a body was told of.
+#[test]
+fn no_step_starts_after_the_end_of_the_process_because_it_would_after_a_loss() {
+    model(|| {
+        let seat = granted(10);
+        let (started, seen) = at_once(&seat, |seat| seat.start_step_after_loss(), Seat::end_at_exit);
+        assert!(!started || seen, "a step that nobody saw");
+        seat.end_step();
+        assert!(!seat.start_step_after_loss());
     });
 }

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::foreign::Cause;
 use crate::key::LockKey;
 
 pub use memory::MemoryStore;
@@ -117,6 +118,12 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
 
     /// False once operations through this session can only fail, or its listener is no longer told.
     fn is_open(&self) -> bool;
+
+    /// Comes back when [`is_open`](Self::is_open) has become false, for those who ask for nothing meanwhile. A session
+    /// that cannot tell stays pending, and is found out when it is used next. The future does not keep the session.
+    fn closed(&self) -> StoreFuture<()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Asks for a key by a token that was never sent before.
@@ -239,12 +246,23 @@ impl fmt::Debug for Token {
 }
 
 /// A store could not do what it was asked, or nobody knows whether it did.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug, Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
     message: Cow<'static, str>,
-    source: Option<Arc<dyn Error + Send + Sync>>,
+    cause: Cause,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.error()
+    }
 }
 
 /// What to do about a [`StoreError`].
@@ -265,13 +283,13 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// An error with a text that says what could not be done, lower case and without a full stop.
     pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        Self { kind, message: message.into(), cause: Cause::none() }
     }
 
     /// The same, with the error that caused it.
     #[must_use]
     pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(source));
+        self.cause = Cause::new(source);
         self
     }
 

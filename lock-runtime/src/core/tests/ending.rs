@@ -256,3 +256,38 @@ fn a_release_goes_behind_a_renewal_also_where_an_ask_is_in_doubt() {
     }
     story.assert_nothing_is_left();
 }
+
+/// The hook has queued the release of a lease that its task was about to end.
+#[test]
+fn a_release_that_the_end_of_the_process_queued_is_awaited_by_the_task_that_came_second() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    assert_eq!(story.core.close_at_exit(story.now, u32::MAX), [(id, 0)]);
+    story.end(id, None);
+    story.end(id, Some(ms(1000)));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand));
+    let (sent, _, via) = release_of(story.only_job());
+    assert_eq!((sent, via), (id, None));
+    story.released(id, KEEPER, Ok(Released::Freed));
+    assert_eq!(story.woken(), [0]);
+    let step = story.core.release_next(story.now, id, Some(HERE));
+    assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "{step:?}");
+    story.listen();
+    assert_eq!(story.woken(), [u32::MAX], "the end of the process may go on");
+}
+
+#[test]
+fn a_release_that_a_task_sent_is_sent_by_the_keeper_when_the_process_ends() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.end(id, Some(OPERATION));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    assert!(story.work().is_empty());
+    assert!(story.core.close_at_exit(story.now, u32::MAX).is_empty());
+    let (sent, _, via) = release_of(story.only_job());
+    assert_eq!((sent, via), (id, None));
+    // That of the task worked.
+    story.released(id, KEEPER, Ok(Released::NotOurs));
+    let step = story.core.release_next(story.now, id, Some(HERE));
+    assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "{step:?}");
+}
