@@ -57,6 +57,19 @@ lock_tests::on_every_server! {
         }
     }
 
+    async fn a_queue_lasts_for_as_long_as_anybody_asked_who_looks_seldom(server: Server) {
+        let session = open(&server.url()).await;
+        let seldom = |lasts| Entry { lasts: Some(Duration::from_secs(lasts)), ..entry(9) };
+        fence(acquire(&session, "a", 1).await);
+        queue(&session, "a", 2, &seldom(120)).await.expect("a look");
+        for (token, entry) in [(3, entry(9)), (4, seldom(60)), (2, entry(9))] {
+            queue(&session, "a", token, &entry).await.expect("a look");
+            assert!((115_000..=120_000).contains(&server.pttl(QUEUE)), "{}", server.pttl(QUEUE));
+        }
+        queue(&session, "a", 2, &seldom(100 * 24 * 3600)).await.expect("a look");
+        assert!(server.pttl(QUEUE) <= 24 * 3600 * 1000, "a day at most");
+    }
+
     async fn places_are_by_the_servers_clock_and_never_ahead_of_it(server: Server) {
         let session = open(&server.url()).await;
         fence(acquire(&session, "a", 1).await);

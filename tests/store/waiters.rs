@@ -34,7 +34,7 @@ pub(crate) async fn heard(grants: &mut UnboundedReceiver<Grant>) -> Grant {
 /// One that waits, told by this listener.
 pub(crate) fn entry(listener: u128) -> Entry {
     let listener = ListenerId::from_bits(listener);
-    Entry { listener, first_lease: FIRST_LEASE, fences: 1, since: None, alive_for: None }
+    Entry { listener, first_lease: FIRST_LEASE, fences: 1, since: None, alive_for: None, lasts: None }
 }
 
 /// A look that queues.

@@ -33,14 +33,14 @@ impl Process {
 
     /// What its waiters queue with: granted for a long time, alive as long as the process listens.
     pub(super) fn entry(&self) -> Entry {
-        Entry { listener: self.listener, first_lease: LONG, fences: 4, since: None, alive_for: None }
+        Entry { listener: self.listener, first_lease: LONG, fences: 4, since: None, alive_for: None, lasts: None }
     }
 }
 
 /// What a waiter queues with for whom nobody listens.
 pub(super) fn unheard() -> Entry {
     let listener = ListenerId::from_bits(random());
-    Entry { listener, first_lease: LONG, fences: 4, since: None, alive_for: None }
+    Entry { listener, first_lease: LONG, fences: 4, since: None, alive_for: None, lasts: None }
 }
 
 impl Trial {

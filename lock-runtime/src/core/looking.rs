@@ -6,7 +6,7 @@
 use super::hand_over::LONGEST_ROW;
 use super::line::Line;
 use super::waiting::{Turn, alive_for};
-use super::{Core, Job, LineId, Settings, Stage, TicketId};
+use super::{Core, Job, LineId, Settings, Stage, TicketId, looks};
 use crate::clock::Moment;
 use crate::store::{Entry, Look};
 
@@ -90,7 +90,7 @@ impl<S: Clone> Core<S> {
             };
             // Where others of this process may have the lease after it, as many as a run may need.
             let fences = if others > 0 && local_handover { LONGEST_ROW } else { 1 };
-            let entry = Entry { listener, first_lease, fences, since: waiting.place, alive_for: None };
+            let entry = Entry { listener, first_lease, fences, since: waiting.place, alive_for: None, lasts: None };
             waiting.entry = Some((entry, now));
             waiting.told_over = told_over;
             self.queued += 1;
@@ -98,7 +98,8 @@ impl<S: Clone> Core<S> {
         let Some(Stage::Waiting(waiting)) = self.stage(id) else { return None };
         let (entry, _) = waiting.entry.as_ref()?;
         let alive_for = waiting.told_over.is_none().then(|| alive_for(round_trip));
-        let entry = Entry { alive_for, ..entry.clone() };
+        let lasts = looks::queue_lasts(self.queued);
+        let entry = Entry { alive_for, lasts, ..entry.clone() };
         self.know(id);
         Some(entry)
     }

@@ -15,7 +15,7 @@ use crate::clock::Moment;
 const A_SECOND: u32 = 500;
 /// The shortest and the longest period, but for a crowd, of a waiter who is told of its grant.
 const PERIOD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
-/// How long a queue outlasts the last look of one who stands in it, at least; so it does three periods.
+/// How long a queue outlasts the last look of one who stands in it, as stores have it.
 const QUEUE_LASTS: Duration = Duration::from_secs(30);
 
 /// How long a waiter who is told of its grant rests between two looks, if the key is held for so long and so many wait
@@ -29,9 +29,9 @@ pub(super) fn crowd_period(waiters: usize) -> Duration {
     PERIOD.1 * u32::try_from(waiters).unwrap_or(u32::MAX) / A_SECOND
 }
 
-/// For how long a queue is kept after a look.
-pub(super) fn queue_lasts(waiters: usize) -> Duration {
-    QUEUE_LASTS.max(crowd_period(waiters) * 3)
+/// For how long a queue has to be kept after a look, if for longer than it is anyway: three periods.
+pub(super) fn queue_lasts(waiters: usize) -> Option<Duration> {
+    Some(crowd_period(waiters) * 3).filter(|lasts| *lasts > QUEUE_LASTS)
 }
 
 /// For how long it is news that a key is held.
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(period(secs(30), 1), secs(1));
         assert_eq!(period(Duration::ZERO, 1), Duration::from_millis(100));
         assert_eq!(period(Duration::ZERO, 20_000), secs(40));
-        assert_eq!((queue_lasts(1), queue_lasts(20_000)), (secs(30), secs(120)));
+        assert_eq!((queue_lasts(5000), queue_lasts(20_000)), (None, Some(secs(120))));
         assert_eq!(fresh_for(secs(30)), Duration::from_millis(1250));
     }
 }

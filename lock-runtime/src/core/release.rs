@@ -220,11 +220,8 @@ impl<S: Clone> Core<S> {
         let is_renewing = held.schedule.is_in_flight();
         let own = wanted_until.is_some() && !is_renewing;
         let keep_until = if held.claimed { held.keep_until } else { Moment::MIN };
-        // Nor may it go where an ask is in doubt; it is repeated for that one. So it is for a renewal without an answer,
-        // which would make a key last that is kept.
-        let may_last = held.schedule.is_in_doubt() && keep_until > now;
+        // Nor may it go where an ask is in doubt; it is repeated for that one.
         let doubt = match held.in_doubt() {
-            _ if may_last => Doubt::Somewhere,
             doubt if is_renewing => doubt.without_line(),
             doubt => doubt,
         };

@@ -35,14 +35,12 @@ pub(crate) struct Schedule {
     /// The one that is under way: when it was sent, and when it counts as failed.
     in_flight: Option<(Moment, Moment)>,
     failures: u32,
-    /// Whether one had no answer, and none after it had one: it may yet take effect.
-    unanswered: bool,
 }
 
 impl Schedule {
     /// For a lease that is renewed by hand alone.
     pub(crate) fn never() -> Self {
-        Self { automatic: false, next: Moment::MAX, from: Moment::MAX, in_flight: None, failures: 0, unanswered: false }
+        Self { automatic: false, next: Moment::MAX, from: Moment::MAX, in_flight: None, failures: 0 }
     }
 
     /// For a lease that was granted at `now`.
@@ -92,11 +90,6 @@ impl Schedule {
         self.in_flight.is_some()
     }
 
-    /// Whether one may take effect later than whatever is sent now.
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.unanswered
-    }
-
     /// One was sent. It fails without an answer after a time that leaves room for others before the deadline.
     pub(crate) fn sent(&mut self, now: Moment, ttl: Duration) {
         self.in_flight = Some((now, now + (ttl / 6).min(LONGEST_TRY)));
@@ -109,14 +102,14 @@ impl Schedule {
 
     /// One was confirmed; the next comes a third of the ttl later.
     pub(crate) fn succeeded(&mut self, now: Moment, ttl: Duration, rhythm: Rhythm) {
-        (self.in_flight, self.unanswered) = (None, false);
+        self.in_flight = None;
         self.plan(now, ttl, rhythm);
     }
 
     /// The one that was sent at `sent` failed; the next comes after a short pause. Older news is ignored.
     pub(crate) fn failed(&mut self, now: Moment, sent: Moment, ttl: Duration, rhythm: Rhythm) {
         if self.in_flight.is_some_and(|(current, _)| current == sent) {
-            (self.in_flight, self.unanswered) = (None, true);
+            self.in_flight = None;
             self.failures = self.failures.wrapping_add(1);
             let pause = jitter(rhythm.0, self.failures, (ttl / 20).min(LONGEST_PAUSE));
             self.put_off_to(now + pause);

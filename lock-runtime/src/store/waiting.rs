@@ -33,7 +33,8 @@ pub struct Look {
     pub entry: Option<Entry>,
 }
 
-/// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for`.
+/// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for` and
+/// `lasts`.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,7 +49,7 @@ pub struct Look {
 /// session.acquire(Ask { key: "job:42".into(), token: holder, ttl }).await?;
 ///
 /// let first_lease = Duration::from_secs(1);
-/// let entry = Entry { listener: name, first_lease, fences: 1, since: None, alive_for: None };
+/// let entry = Entry { listener: name, first_lease, fences: 1, since: None, alive_for: None, lasts: None };
 /// session.look(Look { key: "job:42".into(), token: waiter, ttl, fences: 1, entry: Some(entry) }).await?;
 ///
 /// session.release(Release { key: "job:42".into(), token: holder, keep: None, leave: None, contended: false }).await?;
@@ -69,6 +70,8 @@ pub struct Entry {
     /// For how long the waiter counts as alive although nobody listens for it: it will have looked again by then.
     /// A day at most.
     pub alive_for: Option<Duration>,
+    /// For how long the queue is kept for want of another look, if that is more than half a minute. Nobody makes it less.
+    pub lasts: Option<Duration>,
 }
 
 /// Gives a key to the next waiter, or keeps it if there is none.

@@ -142,7 +142,14 @@ fn entry(token: Token, short_leases: bool) -> Entry {
         more => Duration::from_secs(20 + u64::try_from(more).unwrap_or(0)),
     };
     let since = bits.is_multiple_of(3).then(|| u64::try_from(bits % 4).unwrap_or(0));
-    Entry { listener, first_lease, fences: u32::try_from(bits % 5).unwrap_or(0) + 1, since, alive_for: None }
+    Entry {
+        listener,
+        first_lease,
+        fences: u32::try_from(bits % 5).unwrap_or(0) + 1,
+        since,
+        alive_for: None,
+        lasts: bits.is_multiple_of(2).then_some(MOMENT),
+    }
 }
 
 type Reply = (String, Option<Duration>, Option<(u64, u32)>);

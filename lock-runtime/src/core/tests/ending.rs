@@ -35,23 +35,77 @@ fn a_release_that_could_not_follow_its_ask_is_sent_again_and_twice_more() {
     story.assert_nothing_is_left();
 }
 
+/// A store keeps it for nobody then, and whatever comes late finds it somebody else's.
 #[test]
-fn a_key_that_is_kept_is_kept_once_more_after_a_renewal_without_an_answer() {
+fn a_key_that_is_kept_is_released_once_whatever_renewal_had_no_answer() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { min_hold: Some(TTL), ..no_wait() });
     while !matches!(story.next_work().first(), Some(Job::Renew(..))) {}
     let sent = story.now;
     story.renewed(id, sent, Err(error(StoreErrorKind::Disconnected)));
     story.end(id, None);
-    let kept_until = story.now + release_of(story.only_job()).1.keep.expect("it is kept");
+    assert!(release_of(story.only_job()).1.keep.is_some());
     story.released(id, KEEPER, Ok(Released::Freed));
-    for _ in 0..2 {
-        story.pass(OPERATION);
-        let (again, order, _) = release_of(story.only_job());
-        assert_eq!(order.keep, Some(kept_until.since(story.now)));
-        story.released(again, KEEPER, Ok(Released::Freed));
-    }
     story.assert_nothing_is_left();
+}
+
+/// For so long a release goes on being tried that finds no store, and no longer.
+fn is_released_for(mut story: Story, id: TicketId, longest: Duration) {
+    story.core.disconnected();
+    story.end(id, None);
+    assert!(story.work().is_empty());
+    story.pass(longest - ms(1));
+    story.core.connected(story.now, KEEPER, true);
+    let (releasing, ..) = release_of(story.only_job());
+    story.pass(ms(2));
+    story.released(releasing, KEEPER, Err(error(StoreErrorKind::Disconnected)));
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_release_is_tried_for_as_long_as_the_key_may_last_although_it_was_renewed_for_less() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { renew: false, ..no_wait() });
+    let renewal = story.core.renew_by_hand(story.now, id, ms(200));
+    let sent = story.now;
+    assert!(matches!(story.only_job(), Job::Renew(_, Renewal { ttl, .. }) if ttl == ms(200)));
+    story.core.renewed(story.now, id, story.token(id), sent, ms(200), Ok(Renewed::Renewed));
+    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
+    is_released_for(story, id, TTL);
+}
+
+#[test]
+fn a_release_is_tried_for_as_long_as_the_holder_before_had_asked_for() {
+    let mut story = Story::new();
+    let (first, sent) = story.ask("a", patient());
+    let heir = story.arrive("a", Terms { ttl: ms(300), ..patient() }).expect("it waits");
+    story.taken(first, sent);
+    let Step::Look(look) = story.next(first) else { panic!("it queues") };
+    let sent = story.now;
+    assert_eq!(look.fences, 32, "others of this process may have the lease after it");
+    story.answer(first, sent, Ok(Acquired::Granted { fence: 7 }));
+    assert!(matches!(story.next(first), Step::Granted { .. }));
+    story.end(first, None);
+    assert!(matches!(story.next(heir), Step::Granted { fence: 8, .. }), "without a word to the store");
+    is_released_for(story, heir, TTL);
+}
+
+#[test]
+fn a_release_is_tried_for_as_long_as_its_turn_may_have_asked_for_its_next_holder() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { ttl: ms(300), renew: false, ..no_wait() });
+    let next = story.arrive("a", terms(Wait::Forever)).expect("it waits");
+    story.end(id, None);
+    let (turning, turn) = turn_of(story.only_job());
+    assert_eq!((turning, turn.ttl), (id, TTL));
+    story.core.disconnected();
+    story.core.released(story.now, id, Some(KEEPER), Err(error(StoreErrorKind::Disconnected)));
+    story.left(next);
+    // The ttl of the holder is long over; the turn may have made the key last for that of the next.
+    story.pass(TTL - ms(1));
+    story.core.connected(story.now, KEEPER, true);
+    let released: Vec<Token> = story.work().into_iter().map(|job| release_of(job).1.token).collect();
+    assert!(released.contains(&turn.token), "{released:?}");
 }
 
 #[test]

@@ -225,6 +225,36 @@ fn a_renewal_by_hand_is_not_satisfied_by_one_that_was_under_way() {
 }
 
 #[test]
+fn renewals_by_hand_at_once_each_come_back_by_one_that_lasts_for_the_longest() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    let ttls = [TTL * 4, TTL, TTL * 2];
+    let renewals = ttls.map(|ttl| story.core.renew_by_hand(story.now, id, ttl));
+    assert_eq!(renewal_of(&story.work()), (story.token(id), TTL * 4));
+    let sent = story.now;
+    story.core.renewed(story.now, id, story.token(id), sent, TTL * 4, Ok(Renewed::Renewed));
+    story.listen();
+    for renewal in renewals {
+        assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
+    }
+    assert_eq!(renewal_of(&story.next_work()), (story.token(id), TTL * 2), "what was asked for last stands");
+}
+
+#[test]
+fn a_renewal_by_hand_that_nobody_awaits_any_more_is_forgotten_and_the_other_is_not() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { renew: false, ..no_wait() });
+    let left = story.core.renew_by_hand(story.now, id, TTL * 4);
+    let awaited = story.core.renew_by_hand(story.now, id, TTL);
+    story.core.by_hand_left(id, left);
+    assert_eq!(renewal_of(&story.work()), (story.token(id), TTL));
+    let sent = story.now;
+    story.renewed(id, sent, Err(error(StoreErrorKind::Refused)));
+    assert!(matches!(story.core.by_hand_next(id, awaited), ByHandStep::Failed(_)));
+    assert!(story.work().is_empty());
+}
+
+#[test]
 fn a_renewal_by_hand_fails_when_nobody_answers() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());

@@ -1,13 +1,17 @@
 //! What the core decides, told as stories: time is an argument, the store's answers are ours to give.
 
+mod crowd;
 mod ending;
 mod hand_over;
 mod holding;
+mod strangers;
 mod waiting;
 
 use super::*;
 use crate::error::LossReason;
-use crate::store::{Acquired, Ask, ListenerId, Look, Release, Released, Renewed, StoreErrorKind, Turn, Turned};
+use crate::store::{
+    Acquired, Ask, ListenerId, Look, Release, Released, Renewal, Renewed, StoreErrorKind, Turn, Turned,
+};
 
 pub(super) const OPERATION: Duration = Duration::from_secs(5);
 pub(super) const TTL: Duration = Duration::from_secs(30);
@@ -110,6 +114,18 @@ impl Story {
         let token = self.asked.get(&(id, sent)).copied().unwrap_or(self.token(id));
         self.core.answered(self.now, id, token, sent, answer);
         self.listen();
+    }
+
+    /// The same, for a ticket that may be gone.
+    pub(super) fn answer_of_gone(&mut self, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
+        let token = self.asked[&(id, sent)];
+        self.core.answered(self.now, id, token, sent, answer);
+        self.listen();
+    }
+
+    /// The short way found the key held; for how long is what the look says that follows.
+    pub(super) fn taken(&mut self, id: TicketId, sent: Moment) {
+        self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     }
 
     pub(super) fn held_elsewhere(&mut self, id: TicketId, sent: Moment, for_at_most: Duration) {

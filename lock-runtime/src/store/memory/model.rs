@@ -12,11 +12,12 @@ use super::queue::{Queue, Waiter, micros};
 use crate::clock::Moment;
 use crate::key::LockKey;
 use crate::mutant::{Mutant, planted};
+use crate::store::waiting::LONGEST_ALIVE;
 use crate::store::{
     Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Token, Turn, Turned,
 };
 
-/// How long a queue outlasts the last operation that put somebody there, or found that it stands there.
+/// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
 const QUEUE_LASTS: Duration = Duration::from_secs(30);
 
 /// All locks of one namespace, and those who wait for them.
@@ -175,9 +176,10 @@ impl Model {
     }
 
     fn enqueue(&mut self, now: Moment, key: &LockKey, token: Token, entry: &Entry) {
-        let mut queue = self.queues.take(now, key).map_or_else(Queue::default, |(queue, _)| queue);
+        let lasts = entry.lasts.unwrap_or_default().clamp(QUEUE_LASTS, LONGEST_ALIVE);
+        let (mut queue, expiry) = self.queues.take(now, key).unwrap_or((Queue::default(), now));
         queue.enqueue(now, token, entry);
-        self.put(key, queue, now + QUEUE_LASTS);
+        self.put(key, queue, expiry.max(now + lasts));
     }
 
     fn leave(&mut self, now: Moment, key: &LockKey, token: Token) {

@@ -34,8 +34,14 @@ fn release(session: &Arc<dyn Session>, token: u128) {
 
 /// Queues a waiter of this listener.
 fn queue(session: &Arc<dyn Session>, token: u128, listener: u128) {
-    let entry =
-        Entry { listener: ListenerId::from_bits(listener), first_lease: TTL, fences: 1, since: None, alive_for: None };
+    let entry = Entry {
+        listener: ListenerId::from_bits(listener),
+        first_lease: TTL,
+        fences: 1,
+        since: None,
+        alive_for: None,
+        lasts: None,
+    };
     let look = Look { key: "a".into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: Some(entry) };
     assert!(matches!(now(session.look(look)), Ok(Acquired::Held { queued_at: Some(_), .. })));
 }

@@ -149,11 +149,12 @@ fn begin(command: &mut Cmd, names: &Names, key: &LockKey, token: Token, seen: u6
     command.arg(TokenText(token)).arg(seen).arg(names.wake());
 }
 
-/// An entry, its place at the earliest, and for how long it counts as alive.
+/// An entry, its place at the earliest, for how long it counts as alive, and how long the queue is kept.
 fn place(command: &mut Cmd, token: Token, entry: Option<&Entry>) {
     optional(command, entry.map(|entry| EntryText(token, entry)));
     optional(command, entry.and_then(|entry| entry.since));
     optional(command, entry.and_then(|entry| entry.alive_for).map(keep_ms));
+    optional(command, entry.and_then(|entry| entry.lasts).map(keep_ms));
 }
 
 /// An argument that is empty if it is not there.

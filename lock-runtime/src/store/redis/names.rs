@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn an_entry_is_the_same_whatever_may_change_while_its_token_waits() {
         let (listener, first_lease) = (ListenerId::from_bits(0xb), Duration::from_secs(1));
-        let entry = Entry { listener, first_lease, fences: 32, since: None, alive_for: None };
+        let entry = Entry { listener, first_lease, fences: 32, since: None, alive_for: None, lasts: None };
         let again = Entry { since: Some(7), alive_for: Some(first_lease), ..entry.clone() };
         let token = Token::from_bits(0xa);
         assert_eq!(text(EntryText(token, &entry)), format!("{:0>32}|{:0>32}|1000|32", "a", "b"));

@@ -3,7 +3,7 @@
 -- the first waiter who is alive. A lease that the token has is never made shorter.
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry, 7 its place at the earliest, 8 for how many ms it counts
---       as alive; 6 to 8 may be empty
+--       as alive, 9 for how many ms the queue is kept at least; 6 to 9 may be empty
 -- Reply {1, first fence as text}; {0, ttl left in ms, -1 if the key has none, the clock as text if the token queues};
 --       FENCEBAD if the counter holds no number; QUEUEBAD if the queue is none; WRONGTYPE if the key is no lock.
 --       An error leaves no new lock
@@ -34,7 +34,7 @@ if holder == token then
 end
 
 local queued_at = entry ~= '' and left ~= -1 and whole(now) or nil
-local unqueued = queued_at and enqueue(entry, token, ARGV[7], ARGV[8], now)
+local unqueued = queued_at and enqueue(entry, token, ARGV[7], ARGV[8], ARGV[9], now)
 if unqueued then
   return in_queue(unqueued)
 end

@@ -11,6 +11,7 @@
 local MARKS = 4000000000000000 -- more than the clock will say for 70 years
 local LONGEST_LEASE = 3153600000000 -- a hundred years in ms, as names.rs has it; a server refuses what overflows its clock
 local MOST_FENCES = 1024 -- as store/waiting.rs has it
+local QUEUE_LASTS = 30000 -- ms
 local LONGEST_ALIVE = 86400000 -- a day in ms, as store/waiting.rs has it
 
 local function leave(entry, token)
@@ -32,9 +33,9 @@ local function pop()
 end
 
 -- Puts an entry in its place unless it stands there already, and writes the mark of a waiter who looks by itself.
--- Nobody comes from the future. The queue outlasts the last look by half a minute, and whoever waits looks far more
--- often.
-local function enqueue(entry, token, since, alive_for_ms, now)
+-- Nobody comes from the future. The queue outlasts the last look by half a minute, or by what somebody asked for who
+-- looks less often; it is only ever made to last longer.
+local function enqueue(entry, token, since, alive_for_ms, lasts_ms, now)
   local place = since == '' and now or math.min(tonumber(since), now)
   local added = redis.pcall('ZADD', KEYS[3], 'NX', whole(place), entry)
   if failed(added) then
@@ -43,7 +44,11 @@ local function enqueue(entry, token, since, alive_for_ms, now)
   if alive_for_ms ~= '' then
     redis.call('ZADD', KEYS[3], whole(MARKS + now + math.min(alive_for_ms, LONGEST_ALIVE) * 1000), 'seen|' .. token)
   end
-  redis.pcall('PEXPIRE', KEYS[3], 30000)
+  local lasts = math.max(QUEUE_LASTS, math.min(tonumber(lasts_ms) or 0, LONGEST_ALIVE))
+  local left = redis.pcall('PTTL', KEYS[3])
+  if type(left) == 'number' and left < lasts then
+    redis.pcall('PEXPIRE', KEYS[3], lasts)
+  end
 end
 
 -- Whether a waiter looks by itself, and so is alive although nobody listens for it. Its mark is of no more use. One that

@@ -3,7 +3,7 @@
 -- for instance, the lock is freed.
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8 for how
---       many ms it counts as alive, 9 the next token; 7 and 8 may be empty
+--       many ms it counts as alive, 9 for how many ms the queue is kept at least, 10 the next token; 7 to 9 may be empty
 -- Reply {1, first fence as text} goes on; {2, the clock as text} handed over, and the next token queues;
 --       {3} freed; {0} the token does not hold the lock
 
@@ -14,7 +14,7 @@ end
 local now = clock()
 local left = redis.call('PTTL', KEYS[1])
 if promote(now) then
-  return enqueue(ARGV[6], ARGV[9], ARGV[7], ARGV[8], now) or {2, whole(now)}
+  return enqueue(ARGV[6], ARGV[10], ARGV[7], ARGV[8], ARGV[9], now) or {2, whole(now)}
 end
 local fence, failure = count_on(KEYS[2], ARGV[2], ARGV[5], now)
 local ttl = whole(math.max(left, tonumber(ARGV[4])))

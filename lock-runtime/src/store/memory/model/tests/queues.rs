@@ -10,7 +10,7 @@ fn token(bits: u128) -> Token {
 }
 
 fn entry() -> Entry {
-    Entry { listener: LISTENER, first_lease: FIRST, fences: 4, since: None, alive_for: None }
+    Entry { listener: LISTENER, first_lease: FIRST, fences: 4, since: None, alive_for: None, lasts: None }
 }
 
 fn queueing(token: u128, entry: Entry) -> Look {
@@ -376,6 +376,19 @@ fn a_queue_is_gone_30_seconds_after_the_last_look() {
         model.look(at(9), &look("a", 9));
         model.renew(at(9), &Renewal { key: "a".into(), token: token(1), ttl: 10 * TTL });
         model.release(at(9), &leave(3));
+        model.release(released_at, &release("a", 1, None));
+        assert_eq!(!heirs(&mut model).is_empty(), served, "at {released_at:?}");
+    }
+}
+
+#[test]
+fn a_queue_lasts_for_as_long_as_anybody_asked_who_looks_seldom_and_nobody_makes_it_less() {
+    let end = at(5) + Duration::from_secs(120);
+    for (released_at, served) in [(end - Duration::from_nanos(1), true), (end, false)] {
+        let mut model = queue_of(&[2]);
+        model.renew(at(5), &Renewal { key: "a".into(), token: token(1), ttl: 20 * TTL });
+        model.look(at(5), &queueing(2, Entry { lasts: Some(Duration::from_secs(120)), ..entry() }));
+        model.look(at(6), &queueing(3, entry()));
         model.release(released_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served, "at {released_at:?}");
     }

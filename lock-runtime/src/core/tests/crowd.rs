@@ -1,0 +1,109 @@
+//! Very many waiters of one process, each for a key of its own that somebody else holds.
+
+use super::*;
+
+/// For how long each of them has been told that its key is held.
+const HELD_FOR: Duration = TTL;
+
+/// So many waiters that stand in the store's queues; they came within a tenth of a second.
+fn crowd(waiters: u64) -> (Story, Vec<TicketId>) {
+    let mut story = Story::new();
+    let mut ids = Vec::new();
+    for n in 0..waiters {
+        let (id, sent) = story.ask(&format!("job:{n}"), terms(Wait::Forever));
+        story.taken(id, sent);
+        assert!(matches!(story.next(id), Step::Look(_)));
+        stands(&mut story, id);
+        ids.push(id);
+        story.pass(ms(100) / u32::try_from(waiters).expect("few"));
+    }
+    (story, ids)
+}
+
+/// The look that was sent just now found the key held.
+fn stands(story: &mut Story, id: TicketId) {
+    let (now, clock) = (story.now, story.now.nanos() / 1000);
+    story.answer(id, now, Ok(Acquired::Held { for_at_most: Some(HELD_FOR), queued_at: Some(clock) }));
+}
+
+/// What looked within so long: when, and for how long each was to keep its queue.
+fn looks_within(story: &mut Story, time: Duration) -> Vec<(TicketId, Moment, Option<Duration>)> {
+    let (mut looks, end) = (Vec::new(), story.now + time);
+    while story.core.next_due() <= end {
+        for job in story.next_work() {
+            let Job::Look(id, look, _) = job else { panic!("{job:?}") };
+            stands(story, id);
+            looks.push((id, story.now, look.entry.expect("it waits").lasts));
+        }
+    }
+    story.now = end;
+    looks
+}
+
+#[test]
+fn each_of_a_thousand_and_more_looks_within_its_period_and_all_together_no_more_than_500_times_a_second() {
+    for waiters in [1000, 3000] {
+        let period = Duration::from_secs(waiters / 500);
+        let (mut story, ids) = crowd(waiters);
+        let begun = story.now;
+        let looks = looks_within(&mut story, period * 6);
+        let mut last: HashMap<TicketId, Moment> = ids.iter().map(|&id| (id, begun)).collect();
+        for &(id, at, _) in &looks {
+            let gap = at.since(last.insert(id, at).expect("it came"));
+            assert!(gap <= period * 5 / 4 + ms(1000), "{waiters} waiters: one did not look for {gap:?}");
+        }
+        for (id, at) in last {
+            assert!(story.now.since(at) <= period * 5 / 4 + ms(1000), "{waiters} waiters: {id:?} never looked again");
+        }
+        for window in looks.windows(1001) {
+            let (from, to) = (window[0].1, window[1000].1);
+            assert!(to.since(from) >= ms(990), "a thousand looks in {:?}", to.since(from));
+        }
+    }
+}
+
+#[test]
+fn a_queue_outlasts_three_periods_of_those_who_stand_in_it() {
+    let (mut story, _) = crowd(6000);
+    let looks = looks_within(&mut story, Duration::from_secs(15));
+    assert!(looks.iter().all(|(_, _, lasts)| *lasts == Some(Duration::from_secs(36))), "{:?}", looks.first());
+    let (mut story, _) = crowd(600);
+    let looks = looks_within(&mut story, Duration::from_secs(3));
+    assert!(!looks.is_empty() && looks.iter().all(|(_, _, lasts)| lasts.is_none()), "{:?}", looks.first());
+}
+
+#[test]
+fn whoever_leaves_a_crowd_makes_it_smaller() {
+    let (mut story, ids) = crowd(3000);
+    for &id in &ids[10..] {
+        story.left(id);
+    }
+    for job in story.work() {
+        if let Job::Give(id, _, _) = job {
+            story.released(id, KEEPER, Ok(Released::NotOurs));
+        }
+    }
+    while story.core.next_due() <= story.now {
+        for job in story.work() {
+            let Job::Give(id, _, _) = job else { panic!("{job:?}") };
+            story.released(id, KEEPER, Ok(Released::NotOurs));
+        }
+    }
+    looks_within(&mut story, Duration::from_secs(8));
+    let looks = looks_within(&mut story, Duration::from_secs(10));
+    assert!((80..=110).contains(&looks.len()), "ten waiters looked {} times in ten seconds", looks.len());
+}
+
+#[test]
+fn a_call_that_does_not_wait_is_refused_by_what_is_news_and_asks_for_it_else() {
+    let (mut story, ids) = crowd(3000);
+    assert!(matches!(story.arrive("job:2999", no_wait()), Err(Refusal::Busy)), "it was told just now");
+    let looks = looks_within(&mut story, ms(1251));
+    let has_looked = |id: &TicketId| looks.iter().any(|(looked, ..)| looked == id);
+    let silent = ids.iter().position(|id| !has_looked(id)).expect("a period is longer than that");
+    let stale = story.arrive(&format!("job:{silent}"), no_wait()).expect("nobody asked for a while whether it is held");
+    let jobs = story.work();
+    assert!(jobs.iter().any(|job| matches!(job, Job::Look(id, ..) if *id == ids[silent])), "{jobs:?}");
+    stands(&mut story, ids[silent]);
+    assert!(matches!(story.next(stale), Step::Refused(Refusal::Busy)));
+}

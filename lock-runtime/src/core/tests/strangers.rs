@@ -1,0 +1,109 @@
+//! Messages that anybody can publish, and asks that were not executed.
+
+use super::*;
+use crate::store::Grant;
+
+fn forged(key: &str, token: u128) -> Grant {
+    let (token, first_lease) = (Token::from_bits(token), Duration::MAX);
+    Grant { key: key.into(), token, fence: u64::MAX, fences: u32::MAX, first_lease, clock: u64::MAX }
+}
+
+/// The release of the token in each of these jobs, answered.
+fn give_back(story: &mut Story, jobs: Vec<Job>) -> usize {
+    let releases: Vec<TicketId> = jobs.into_iter().map(|job| release_of(job).0).collect();
+    for &id in &releases {
+        story.released(id, KEEPER, Ok(Released::NotOurs));
+    }
+    releases.len()
+}
+
+#[test]
+fn a_grant_that_nobody_waited_for_is_given_back_and_holds_nobody_up() {
+    let mut story = Story::new();
+    assert!(!story.core.handed(story.now, KEEPER, forged("a", 77)));
+    let (id, sent) = story.ask("a", no_wait());
+    let jobs = story.work();
+    assert_eq!(give_back(&mut story, jobs), 1);
+    story.grant(id, sent);
+}
+
+#[test]
+fn forged_messages_cost_a_bounded_number_of_releases_at_a_time() {
+    let mut story = Story::new();
+    for _ in 0..3 {
+        for token in 0..1000 {
+            assert!(!story.core.handed(story.now, KEEPER, forged("a", 0xbad + token)));
+        }
+        let jobs = story.work();
+        assert_eq!(give_back(&mut story, jobs), 64);
+        story.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_look_that_was_not_executed_is_sent_again_at_once_by_whoever_sent_it() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", patient());
+    story.taken(id, sent);
+    let Step::Look(look) = story.next(id) else { panic!("it queues") };
+    story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
+    let Step::Look(again) = story.next(id) else { panic!("it is still wanted") };
+    assert_eq!(again.token, look.token);
+    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
+    let Job::Look(_, again, _) = story.next_work().remove(0) else { panic!("it looks") };
+    story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
+    assert!(matches!(story.only_job(), Job::Look(_, look, _) if look.token == again.token), "the keeper does");
+}
+
+#[test]
+fn a_look_that_was_not_executed_is_not_sent_again_when_its_task_is_gone() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", patient());
+    story.taken(id, sent);
+    assert!(matches!(story.next(id), Step::Look(_)));
+    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
+    assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+    let sent = story.now;
+    story.left(id);
+    let jobs = story.work();
+    assert_eq!(give_back(&mut story, jobs), 1);
+    story.answer_of_gone(id, sent, Err(error(StoreErrorKind::NotExecuted)));
+    assert!(story.work().is_empty());
+}
+
+#[test]
+fn a_store_that_executes_nothing_is_asked_a_few_times_and_then_like_one_that_is_not_ready() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", patient());
+    story.taken(id, sent);
+    let mut looks = 0;
+    while let Step::Look(_) = story.next(id) {
+        looks += 1;
+        story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
+    }
+    assert_eq!(looks, 6);
+    assert!(story.core.next_due() <= story.now + ms(1000), "and again after a pause");
+}
+
+#[test]
+fn a_lease_that_was_told_of_is_renewed_before_a_body_begins_that_keeps_the_key_for_longer() {
+    let mut story = Story::new();
+    let min_hold = ms(20_000);
+    let (id, sent) = story.ask("a", Terms { min_hold: Some(min_hold), ..patient() });
+    story.taken(id, sent);
+    let Step::Look(look) = story.next(id) else { panic!("it queues") };
+    let clock = story.now.nanos() / 1000;
+    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
+    let first_lease = look.entry.expect("it waits").first_lease;
+    assert!(first_lease > min_hold);
+    // The message took a while.
+    story.pass(ms(1500));
+    let grant = Grant { key: "a".into(), token: look.token, fence: 7, fences: 1, first_lease, clock };
+    assert!(story.core.handed(story.now, KEEPER, grant));
+    assert!(matches!(story.next(id), Step::Stand), "the key might be gone before min_hold is over");
+    let Job::Renew(_, renewal) = story.only_job() else { panic!("it is renewed first") };
+    assert_eq!((renewal.token, renewal.ttl), (look.token, TTL));
+    let sent = story.now;
+    story.renewed(id, sent, Ok(Renewed::Renewed));
+    assert!(matches!(story.next(id), Step::Granted { fence: 7, .. }));
+}
