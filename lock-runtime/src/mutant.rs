@@ -34,6 +34,8 @@ pub enum Mutant {
     FirstLeaseUnrenewed,
     /// The lock is handed to waiters who are gone.
     DeadWaiterNotSkipped,
+    /// A key that is kept after its release still knows the token that gave it back.
+    KeptByItsToken,
     #[cfg(feature = "proof")]
     /// Who listens at a replica is told of a grant that its primary took back.
     ToldAtReplica,
@@ -57,7 +59,7 @@ mod chosen {
     use super::Mutant;
 
     /// Every fault that can be planted.
-    pub const ALL: [Mutant; 14] = [
+    pub const ALL: [Mutant; 15] = [
         Mutant::ReleaseWithoutCompare,
         Mutant::RenewWithoutCompare,
         Mutant::ClockFromReply,
@@ -71,6 +73,7 @@ mod chosen {
         Mutant::HandOverFromArrival,
         Mutant::FirstLeaseUnrenewed,
         Mutant::DeadWaiterNotSkipped,
+        Mutant::KeptByItsToken,
         Mutant::ToldAtReplica,
     ];
 

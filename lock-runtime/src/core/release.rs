@@ -45,10 +45,7 @@ pub(super) struct Releasing {
     pointless: Moment,
     /// The longest ttl that was asked for under the token.
     longest_ttl: Duration,
-    /// Whether acquires of the key wait for it.
-    holds_line: bool,
-    /// A message led to it.
-    is_handed_back: bool,
+    standing: Standing,
     /// The token's place in the store's queue, which it may have again.
     leave: Option<Entry>,
     /// Whether the key may pass to somebody else's waiter while one of ours queues behind, in one command.
@@ -60,6 +57,17 @@ pub(super) struct Releasing {
     tries: u32,
     /// How many releases before this one were answered.
     repeats: u32,
+}
+
+/// What a release means to others of its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Acquires of the key wait for it.
+    HoldsLine,
+    /// Nobody does.
+    Apart,
+    /// Nobody does, and a message led to it, which may be a stranger's.
+    HandedBack,
 }
 
 /// A turn that is under way.
@@ -96,8 +104,7 @@ impl Releasing {
             keep_until: Moment::MIN,
             pointless: now + lasts,
             longest_ttl: ttl,
-            holds_line: true,
-            is_handed_back: false,
+            standing: Standing::HoldsLine,
             leave,
             may_turn: false,
             turn: None,
@@ -109,26 +116,26 @@ impl Releasing {
 
     /// Gives back a grant that was told of and that nobody waited for.
     pub(super) fn handed_back(now: Moment, ttl: Duration) -> Self {
-        Self { is_handed_back: true, holds_line: false, ..Self::orphan(now, ttl, Doubt::Nowhere, None) }
+        Self { standing: Standing::HandedBack, ..Self::orphan(now, ttl, Doubt::Nowhere, None) }
     }
 
     /// Whether a message led to it, which may be a stranger's.
     pub(super) fn is_handed_back(&self) -> bool {
-        self.is_handed_back
+        self.standing == Standing::HandedBack
     }
 
     /// A lease that went to the next holder without a word to the store.
     pub(super) fn passed_on(now: Moment, is_wanted: bool) -> Self {
         Self {
             errand: Errand::Over(Ok(Released::Freed)),
-            holds_line: false,
+            standing: Standing::Apart,
             wanted_until: is_wanted.then_some(Moment::MAX),
             ..Self::orphan(now, Duration::ZERO, Doubt::Nowhere, None)
         }
     }
 
     pub(super) fn holds_line(&self) -> bool {
-        self.holds_line
+        self.standing == Standing::HoldsLine
     }
 
     /// The turn that was answered, and whether nothing else was asked for since.
@@ -436,7 +443,7 @@ impl<S: Clone> Core<S> {
             errand: Errand::Due(at),
             pointless: releasing.pointless.max(at + Duration::from_nanos(1)),
             longest_ttl: releasing.longest_ttl,
-            holds_line: false,
+            standing: Standing::Apart,
             keep_until: releasing.keep_until,
             repeats: releasing.repeats + 1,
             ..Releasing::orphan(now, Duration::ZERO, Doubt::Somewhere, releasing.leave.clone())
@@ -449,10 +456,11 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(id) else { return };
         let key = ticket.key.clone();
         let Stage::Releasing(releasing) = &mut ticket.stage else { return };
-        if std::mem::take(&mut releasing.holds_line)
+        if releasing.standing == Standing::HoldsLine
             && let Some(line) = self.lines.get_mut(&key)
         {
             line.releasing -= 1;
+            releasing.standing = Standing::Apart;
         }
         let sent = std::mem::replace(&mut releasing.errand, Errand::Over(outcome));
         match (releasing.wanted_until, sent) {

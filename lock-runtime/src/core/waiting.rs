@@ -130,13 +130,12 @@ impl Waiting {
 
     pub(super) fn due(&self) -> Moment {
         match self.turn {
-            Turn::InLine { impatient: false } => self.busy_from,
+            Turn::InLine { impatient: false } | Turn::PutOff => self.busy_from,
             Turn::InLine { impatient: true } | Turn::Parked => self.time_up,
             Turn::MayAsk { keeper_from } => keeper_from.min(self.time_up),
             Turn::Asking { fails_at, .. } => fails_at.min(self.time_up),
             Turn::Resting { until, told_busy: true } => until.min(self.busy_from),
             Turn::Resting { until, told_busy: false } => until.min(self.time_up),
-            Turn::PutOff => self.busy_from,
             Turn::Refused(_) => Moment::MAX,
         }
     }

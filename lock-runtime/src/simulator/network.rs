@@ -112,10 +112,10 @@ impl World {
             return self.goes_back(mail, Err(error(StoreErrorKind::Disconnected)));
         }
         if self.bounces(&mail) {
-            return match self.way(mail.process, mail.line) {
-                Some(delay) => self.after(delay, Event::Bounces(Box::new(mail))),
-                None => {}
-            };
+            if let Some(delay) = self.way(mail.process, mail.line) {
+                self.after(delay, Event::Bounces(Box::new(mail)));
+            }
+            return;
         }
         if let Some((_, kind)) = self.processes[mail.process].errs.filter(|(until, _)| self.now < *until)
             && self.random.chance(50)
@@ -165,7 +165,7 @@ impl World {
         }
         match mail.request {
             // Whether it is still wanted is for whoever asks to say: its release may be under way.
-            Request::Look(_) => self.answered(&mail, Err(error(StoreErrorKind::NotExecuted))),
+            Request::Look(_) | Request::Give(Giving::Turn(_)) => self.answered(&mail, Err(error(StoreErrorKind::NotExecuted))),
             _ => self.goes(Mail { bounced: true, ..mail }),
         }
     }

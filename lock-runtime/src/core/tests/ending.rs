@@ -54,7 +54,7 @@ fn is_released_for(mut story: Story, id: TicketId, longest: Duration) {
     story.core.disconnected();
     story.end(id, None);
     assert!(story.work().is_empty());
-    story.pass(longest - ms(1));
+    story.pass(longest.saturating_sub(ms(1)));
     story.core.connected(story.now, KEEPER, true);
     let (releasing, ..) = release_of(story.only_job());
     story.pass(ms(2));
@@ -102,7 +102,7 @@ fn a_release_is_tried_for_as_long_as_its_turn_may_have_asked_for_its_next_holder
     story.core.released(story.now, id, Some(KEEPER), Err(error(StoreErrorKind::Disconnected)));
     story.left(next);
     // The ttl of the holder is long over; the turn may have made the key last for that of the next.
-    story.pass(TTL - ms(1));
+    story.pass(TTL.saturating_sub(ms(1)));
     story.core.connected(story.now, KEEPER, true);
     let released: Vec<Token> = story.work().into_iter().map(|job| release_of(job).1.token).collect();
     assert!(released.contains(&turn.token), "{released:?}");

@@ -225,6 +225,19 @@ fn a_renewal_by_hand_is_not_satisfied_by_one_that_was_under_way() {
 }
 
 #[test]
+fn a_renewal_by_hand_is_not_satisfied_by_one_for_less() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    renewal_of(&story.next_work());
+    let sent = story.now;
+    // At the very moment at which that one was sent.
+    let renewal = story.core.renew_by_hand(story.now, id, TTL * 4);
+    story.renewed(id, sent, Ok(Renewed::Renewed));
+    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand));
+    assert_eq!(renewal_of(&story.work()), (story.token(id), TTL * 4));
+}
+
+#[test]
 fn renewals_by_hand_at_once_each_come_back_by_one_that_lasts_for_the_longest() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());

@@ -89,7 +89,8 @@ impl Model {
             return Released::NotOurs;
         }
         if let Some(keep) = release.keep {
-            self.locks.set(&release.key, None, now + keep);
+            let nobody = planted(Mutant::KeptByItsToken).then_some(release.token);
+            self.locks.set(&release.key, nobody, now + keep);
             return Released::Freed;
         }
         self.locks.take(now, &release.key);
