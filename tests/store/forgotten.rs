@@ -1,7 +1,8 @@
 //! A server that forgets its scripts between two operations of one token: what is sent a second time comes behind what was
 //! sent in the meantime, and must do nothing there.
 //!
-//! Each operation is polled once, which sends it, before the reply to any of them is read.
+//! Each operation is polled once, which sends it, before the reply to any of them is read: on a runtime with one thread,
+//! where nothing can be answered while an operation is being polled.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -60,8 +61,16 @@ fn releasing(
     session.release(Release { key, token, keep, leave, contended: false })
 }
 
+/// Runs a test by itself, with its connections.
+fn on_one_thread(test: impl Future<Output = ()>) {
+    tokio::task::block_in_place(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(test);
+    });
+}
+
 lock_tests::on_every_server! {
-    async fn a_look_takes_no_free_key_behind_its_release(server: Server) {
+    async fn a_look_takes_no_free_key_behind_its_release(server: Server) { on_one_thread(async move {
         let (session, _grants) = session(&server).await;
         for waits in [false, true] {
             server.command(&["SCRIPT", "FLUSH"]);
@@ -75,9 +84,9 @@ lock_tests::on_every_server! {
             release(&session, "a", 2).await.expect("a release");
         }
         assert!(session.is_open());
-    }
+    }) }
 
-    async fn a_look_queues_nobody_behind_its_release(server: Server) {
+    async fn a_look_queues_nobody_behind_its_release(server: Server) { on_one_thread(async move {
         let (session, _grants) = session(&server).await;
         fence(acquire(&session, "a", 7).await);
         server.command(&["SCRIPT", "FLUSH"]);
@@ -86,9 +95,9 @@ lock_tests::on_every_server! {
         assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
         assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
         assert_eq!(server.keys(), ["lock:fence", "lock:{a}"], "nobody queues");
-    }
+    }) }
 
-    async fn a_turn_queues_nobody_behind_the_release_of_who_comes_next(server: Server) {
+    async fn a_turn_queues_nobody_behind_the_release_of_who_comes_next(server: Server) { on_one_thread(async move {
         let (session, mut grants) = session(&server).await;
         fence(acquire(&session, "a", 1).await);
         queue(&session, "a", 2, &entry(9)).await.expect("a look");
@@ -101,9 +110,9 @@ lock_tests::on_every_server! {
         assert_eq!(server.ask::<u32>(&["ZCARD", QUEUE]), 1, "nobody but who came before");
         release(&session, "a", 1).await.expect("a release");
         assert_eq!(heard(&mut grants).await.token.bits(), 2);
-    }
+    }) }
 
-    async fn a_renewal_lengthens_nothing_behind_a_release_that_keeps(server: Server) {
+    async fn a_renewal_lengthens_nothing_behind_a_release_that_keeps(server: Server) { on_one_thread(async move {
         let (session, _grants) = session(&server).await;
         fence(acquire(&session, "a", 1).await);
         server.command(&["SCRIPT", "FLUSH"]);
@@ -114,9 +123,9 @@ lock_tests::on_every_server! {
         assert_eq!(keeping.await.expect("a release"), Released::Freed);
         assert_eq!(renewing.await.remove(0).expect("a renewal"), Renewed::NotOurs);
         assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
-    }
+    }) }
 
-    async fn a_release_frees_nothing_behind_one_that_keeps(server: Server) {
+    async fn a_release_frees_nothing_behind_one_that_keeps(server: Server) { on_one_thread(async move {
         let (session, _grants) = session(&server).await;
         fence(acquire(&session, "a", 1).await);
         server.command(&["SCRIPT", "FLUSH"]);
@@ -125,9 +134,9 @@ lock_tests::on_every_server! {
         assert_eq!(keeping.await.expect("a release"), Released::Freed);
         assert_eq!(freeing.await.expect("a release"), Released::NotOurs);
         assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
-    }
+    }) }
 
-    async fn a_fence_is_repaired_for_nobody_behind_a_release(server: Server) {
+    async fn a_fence_is_repaired_for_nobody_behind_a_release(server: Server) { on_one_thread(async move {
         let (session, _grants) = session(&server).await;
         server.del("lock:fence");
         server.command(&["SCRIPT", "FLUSH"]);
@@ -136,5 +145,5 @@ lock_tests::on_every_server! {
         assert_eq!(releasing.await.expect("a release"), Released::Freed);
         assert_eq!(acquiring.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
         assert_eq!(server.keys(), ["lock:fence"]);
-    }
+    }) }
 }
