@@ -1,7 +1,8 @@
 //! A server that forgets its scripts between two operations of one token: what is sent a second time comes behind what was
 //! sent in the meantime, and must do nothing there.
 //!
-//! Each operation is polled once, which sends it, before the reply to any of them is read.
+//! Each operation is polled once, which sends it, before the reply to any of them is read: on a runtime with one thread,
+//! where nothing can be answered while an operation is being polled.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -60,81 +61,101 @@ fn releasing(
     session.release(Release { key, token, keep, leave, contended: false })
 }
 
+/// Runs a test by itself, with its connections.
+fn on_one_thread(test: impl Future<Output = ()>) {
+    tokio::task::block_in_place(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(test);
+    });
+}
+
 lock_tests::on_every_server! {
     async fn a_look_takes_no_free_key_behind_its_release(server: Server) {
-        let (session, _grants) = session(&server).await;
-        for waits in [false, true] {
-            server.command(&["SCRIPT", "FLUSH"]);
-            let looking = send(looking(&session, waits)).await;
-            let releasing = send(releasing(&session, 1, None, waits)).await;
-            assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
-            assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
-            assert_eq!(server.keys(), ["lock:fence"], "nobody holds and nobody queues");
-            // Asked again it brings its text along, and is carried out.
-            fence(look(&session, "a", 2).await);
-            release(&session, "a", 2).await.expect("a release");
-        }
-        assert!(session.is_open());
+        on_one_thread(async move {
+            let (session, _grants) = session(&server).await;
+            for waits in [false, true] {
+                server.command(&["SCRIPT", "FLUSH"]);
+                let looking = send(looking(&session, waits)).await;
+                let releasing = send(releasing(&session, 1, None, waits)).await;
+                assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
+                assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
+                assert_eq!(server.keys(), ["lock:fence"], "nobody holds and nobody queues");
+                // Asked again it brings its text along, and is carried out.
+                fence(look(&session, "a", 2).await);
+                release(&session, "a", 2).await.expect("a release");
+            }
+            assert!(session.is_open());
+        });
     }
 
     async fn a_look_queues_nobody_behind_its_release(server: Server) {
-        let (session, _grants) = session(&server).await;
-        fence(acquire(&session, "a", 7).await);
-        server.command(&["SCRIPT", "FLUSH"]);
-        let looking = send(looking(&session, true)).await;
-        let releasing = send(releasing(&session, 1, None, true)).await;
-        assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
-        assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"], "nobody queues");
+        on_one_thread(async move {
+            let (session, _grants) = session(&server).await;
+            fence(acquire(&session, "a", 7).await);
+            server.command(&["SCRIPT", "FLUSH"]);
+            let looking = send(looking(&session, true)).await;
+            let releasing = send(releasing(&session, 1, None, true)).await;
+            assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
+            assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
+            assert_eq!(server.keys(), ["lock:fence", "lock:{a}"], "nobody queues");
+        });
     }
 
     async fn a_turn_queues_nobody_behind_the_release_of_who_comes_next(server: Server) {
-        let (session, mut grants) = session(&server).await;
-        fence(acquire(&session, "a", 1).await);
-        queue(&session, "a", 2, &entry(9)).await.expect("a look");
-        server.command(&["SCRIPT", "FLUSH"]);
-        let (key, token, next) = ("a".into(), Token::from_bits(1), Token::from_bits(3));
-        let turning = send(session.turn(Turn { key, token, ttl: TTL, fences: 1, next, entry: entry(9) })).await;
-        let leaving = send(releasing(&session, 3, None, true)).await;
-        assert_eq!(kind(turning.await), StoreErrorKind::NotExecuted);
-        assert_eq!(leaving.await.expect("a release"), Released::NotOurs);
-        assert_eq!(server.ask::<u32>(&["ZCARD", QUEUE]), 1, "nobody but who came before");
-        release(&session, "a", 1).await.expect("a release");
-        assert_eq!(heard(&mut grants).await.token.bits(), 2);
+        on_one_thread(async move {
+            let (session, mut grants) = session(&server).await;
+            fence(acquire(&session, "a", 1).await);
+            queue(&session, "a", 2, &entry(9)).await.expect("a look");
+            server.command(&["SCRIPT", "FLUSH"]);
+            let (key, token, next) = ("a".into(), Token::from_bits(1), Token::from_bits(3));
+            let turning = send(session.turn(Turn { key, token, ttl: TTL, fences: 1, next, entry: entry(9) })).await;
+            let leaving = send(releasing(&session, 3, None, true)).await;
+            assert_eq!(kind(turning.await), StoreErrorKind::NotExecuted);
+            assert_eq!(leaving.await.expect("a release"), Released::NotOurs);
+            assert_eq!(server.ask::<u32>(&["ZCARD", QUEUE]), 1, "nobody but who came before");
+            release(&session, "a", 1).await.expect("a release");
+            assert_eq!(heard(&mut grants).await.token.bits(), 2);
+        });
     }
 
     async fn a_renewal_lengthens_nothing_behind_a_release_that_keeps(server: Server) {
-        let (session, _grants) = session(&server).await;
-        fence(acquire(&session, "a", 1).await);
-        server.command(&["SCRIPT", "FLUSH"]);
-        let renewal = Renewal { key: "a".into(), token: Token::from_bits(1), ttl: 10 * TTL };
-        let renewing = send(session.renew(vec![renewal])).await;
-        let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
-        // The release is sent again first, by its text.
-        assert_eq!(keeping.await.expect("a release"), Released::Freed);
-        assert_eq!(renewing.await.remove(0).expect("a renewal"), Renewed::NotOurs);
-        assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+        on_one_thread(async move {
+            let (session, _grants) = session(&server).await;
+            fence(acquire(&session, "a", 1).await);
+            server.command(&["SCRIPT", "FLUSH"]);
+            let renewal = Renewal { key: "a".into(), token: Token::from_bits(1), ttl: 10 * TTL };
+            let renewing = send(session.renew(vec![renewal])).await;
+            let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
+            // The release is sent again first, by its text.
+            assert_eq!(keeping.await.expect("a release"), Released::Freed);
+            assert_eq!(renewing.await.remove(0).expect("a renewal"), Renewed::NotOurs);
+            assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+        });
     }
 
     async fn a_release_frees_nothing_behind_one_that_keeps(server: Server) {
-        let (session, _grants) = session(&server).await;
-        fence(acquire(&session, "a", 1).await);
-        server.command(&["SCRIPT", "FLUSH"]);
-        let freeing = send(releasing(&session, 1, None, false)).await;
-        let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
-        assert_eq!(keeping.await.expect("a release"), Released::Freed);
-        assert_eq!(freeing.await.expect("a release"), Released::NotOurs);
-        assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+        on_one_thread(async move {
+            let (session, _grants) = session(&server).await;
+            fence(acquire(&session, "a", 1).await);
+            server.command(&["SCRIPT", "FLUSH"]);
+            let freeing = send(releasing(&session, 1, None, false)).await;
+            let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
+            assert_eq!(keeping.await.expect("a release"), Released::Freed);
+            assert_eq!(freeing.await.expect("a release"), Released::NotOurs);
+            assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+        });
     }
 
     async fn a_fence_is_repaired_for_nobody_behind_a_release(server: Server) {
-        let (session, _grants) = session(&server).await;
-        server.del("lock:fence");
-        server.command(&["SCRIPT", "FLUSH"]);
-        let acquiring = send(session.acquire(ask("a", 1))).await;
-        let releasing = send(releasing(&session, 1, None, false)).await;
-        assert_eq!(releasing.await.expect("a release"), Released::Freed);
-        assert_eq!(acquiring.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
-        assert_eq!(server.keys(), ["lock:fence"]);
+        on_one_thread(async move {
+            let (session, _grants) = session(&server).await;
+            server.del("lock:fence");
+            server.command(&["SCRIPT", "FLUSH"]);
+            let acquiring = send(session.acquire(ask("a", 1))).await;
+            let releasing = send(releasing(&session, 1, None, false)).await;
+            assert_eq!(releasing.await.expect("a release"), Released::Freed);
+            assert_eq!(acquiring.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
+            assert_eq!(server.keys(), ["lock:fence"]);
+        });
     }
 }

@@ -25,7 +25,7 @@ local function pop()
   if failed(popped) then
     return nil, nil, popped
   end
-  if popped[1] and (tonumber(popped[2]) or 0) >= MARKS then
+  if popped[1] and tonumber(popped[2]) >= MARKS then
     redis.call('DEL', KEYS[3]) -- marks alone are of no use
     return nil
   end
@@ -59,7 +59,7 @@ local function looks(token, now)
     return false
   end
   redis.call('ZREM', KEYS[3], 'seen|' .. token)
-  local left = (tonumber(mark) or 0) - MARKS - now
+  local left = tonumber(mark) - MARKS - now
   return 0 < left and left <= LONGEST_ALIVE * 1000
 end
 
