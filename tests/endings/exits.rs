@@ -41,6 +41,28 @@ on_every_server! {
         assert_eq!(server.keys(), NOTHING);
     }
 
+    async fn a_guard_that_outlives_a_shutdown_is_released_at_exit(server: Server) {
+        for way in ["exit", "return", "drop-the-runtime"] {
+            let mut worker = holding(&server).await;
+            worker.tell("shutdown");
+            assert_eq!(worker.line_starting_with("shut down").await, "shut down, 2 lost and 1 left");
+            assert_eq!(server.keys(), ["lock:fence", "lock:{guard}"]);
+            worker.tell(way);
+            worker.ended().await;
+            assert_eq!(server.keys(), NOTHING, "{way}");
+        }
+    }
+
+    async fn a_guard_that_outlives_its_max_hold_is_released_at_exit(server: Server) {
+        let mut worker = holding(&server).await;
+        worker.tell("guard-at-most short 300");
+        assert_eq!(worker.line_starting_with("lost short").await, "lost short MaxHold");
+        assert!(server.pttl("lock:{short}") > 20_000);
+        worker.tell("exit");
+        worker.ended().await;
+        assert_eq!(server.keys(), NOTHING);
+    }
+
     async fn a_panic_in_main_releases(server: Server) {
         let mut worker = holding(&server).await;
         worker.tell("panic another");

@@ -37,6 +37,11 @@ fn main() {
             ["guard", key] => runtime.block_on(guard(&client, key, Duration::ZERO)),
             ["guard-for", key, least] => runtime.block_on(guard(&client, key, millis(least))),
             ["body", key, ttl] => drop(runtime.spawn(body(client.clone(), key.to_owned(), millis(ttl)))),
+            ["guard-at-most", key, most] => runtime.block_on(lost_guard(&client, key, millis(most))),
+            ["shutdown"] => {
+                let report = runtime.block_on(client.shutdown(Duration::ZERO));
+                println!("shut down, {} lost and {} left", report.lost, report.left.len());
+            }
             ["job", id] => drop(runtime.spawn(tell_job(client.clone(), id.to_owned()))),
             ["finish"] => FINISH.notify_one(),
             ["busy", key] => println!("busy {:?}", runtime.block_on(client.lock(key).acquire()).is_err()),
@@ -75,6 +80,14 @@ fn millis(word: &str) -> Duration {
 async fn guard(client: &Client, key: &str, min_hold: Duration) {
     let guard = client.lock(key).min_hold(min_hold).acquire().await.expect("free");
     println!("held {key}");
+    GUARDS.lock().expect("no panic").push(guard);
+}
+
+/// A guard that outlives its lock by so much that its key would be there for half a minute.
+async fn lost_guard(client: &Client, key: &str, max_hold: Duration) {
+    let guard = client.lock(key).ttl(max_hold).max_hold(max_hold).acquire().await.expect("free");
+    guard.renew(Duration::from_secs(30)).await.expect("the store answers");
+    println!("lost {key} {:?}", guard.lost().await);
     GUARDS.lock().expect("no panic").push(guard);
 }
 
