@@ -20,7 +20,7 @@ use crate::core::{Given, Giving, Job, LineId, TicketId, no_answer};
 use crate::lines::Line;
 use crate::observe;
 use crate::shared::Shared;
-use crate::store::{Acquired, Renewal, StoreError, StoreErrorKind, StoreFuture, Token};
+use crate::store::{Acquired, Renewal, Renewed, StoreError, StoreErrorKind, StoreFuture, Token};
 
 /// How many renewals one call of the store carries.
 const BATCH: usize = 64;
@@ -28,6 +28,9 @@ const BATCH: usize = 64;
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long a batch of renewals may stay without an answer, at least and at most, before the line is suspected.
 const SUSPICION: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+/// How long a release by a runtime's line may stay without an answer, at most, before it goes by the keeper's own: the
+/// runtime may not be polled any more, and then nothing is written.
+const ELSEWHERE: Duration = Duration::from_secs(1);
 /// How long the keeper sleeps at most; with nothing due it has nothing to do, and this bounds what a fault could cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
@@ -204,21 +207,31 @@ struct Errand {
 
 impl Errand {
     async fn ask(self, id: TicketId, token: Token, operation: StoreFuture<Result<Acquired, StoreError>>) {
-        let answer = self.carry(self.shared.operation_timeout, &self.line, operation).await.and_then(|answer| answer);
+        let answer = self.carry(self.shared.operation_timeout, &self.line, operation).await;
+        let answer = answer.and_then(|answer| self.line.heard(answer));
         self.shared.with(|core, now| core.answered(now, id, token, self.sent, answer));
         self.finish();
     }
 
     async fn give(self, id: TicketId, giving: Giving, via: Option<LineId>) {
         let key = giving.key().clone();
-        let line = via.and_then(|via| self.shared.lines.find(via)).unwrap_or_else(|| Arc::clone(&self.line));
+        let elsewhere = via.and_then(|via| self.shared.lines.find(via));
+        let is_elsewhere = elsewhere.is_some();
+        let line = elsewhere.unwrap_or_else(|| Arc::clone(&self.line));
         let operation = async {
             match giving {
                 Giving::Release(release) => line.session.release(release).await.map(Given::Released),
                 Giving::Turn(turn) => line.session.turn(turn).await.map(Given::Turned),
             }
         };
-        let answer = self.carry(self.shared.operation_timeout, &line, operation).await.and_then(|answer| answer);
+        let patience = self.shared.operation_timeout;
+        let answer = if is_elsewhere && ELSEWHERE < patience {
+            // Too short a time to doubt the line.
+            timeout(ELSEWHERE, operation).await.map_err(|_| no_answer())
+        } else {
+            self.carry(patience, &line, operation).await
+        };
+        let answer = answer.and_then(|answer| line.heard(answer));
         if let Err(error) = &answer {
             self.shared.observed.release_failed(&key, error);
         }
@@ -233,8 +246,10 @@ impl Errand {
         let shortest = asked.iter().map(|asked| asked.ttl).min().unwrap_or_default();
         let limit = (shortest / 6).clamp(SUSPICION.0, SUSPICION.1).min(self.shared.operation_timeout);
         let answers = self.carry(limit, &self.line, self.line.session.renew(renewals)).await;
-        let answers = match answers {
-            Ok(answers) if answers.len() == asked.len() => answers,
+        let answers: Vec<Result<Renewed, StoreError>> = match answers {
+            Ok(answers) if answers.len() == asked.len() => {
+                answers.into_iter().map(|answer| self.line.heard(answer)).collect()
+            }
             Ok(_) => asked.iter().map(|_| Err(wrong_count())).collect(),
             Err(error) => asked.iter().map(|_| Err(error.clone())).collect(),
         };
@@ -262,7 +277,6 @@ impl Errand {
         operation: impl Future<Output = T>,
     ) -> Result<T, StoreError> {
         if let Ok(answer) = timeout(limit, operation).await {
-            line.answered();
             return Ok(answer);
         }
         line.timed_out();

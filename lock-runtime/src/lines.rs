@@ -2,82 +2,63 @@
 //!
 //! A runtime's line is opened by a task of that runtime at its first use, and is gone with the runtime. Until it is
 //! open, and where there is no runtime, the keeper serves.
-//! Must stay true: nobody waits for a runtime's line; a line that fails is replaced without a word.
+//! Must stay true: nobody waits for a runtime's line; a line that fails is replaced without a word, stays replaced, and
+//! nothing that comes over it afterwards counts; a runtime has one task of ours for its line, and one more while that
+//! one is told to end. Deliberately absent: timers of a runtime's, which it may not have; what takes too long there is
+//! found by the next who calls.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+mod line;
+
+use std::fmt;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::task::Poll;
 use std::time::Duration;
-use std::{fmt, io};
 
 use foldhash::HashMap;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 
 use crate::clock::{self, Moment};
-use crate::core::{LineId, Via};
+use crate::core::LineId;
 use crate::mutex::enter;
-use crate::random::Portion;
-use crate::store::{Grant, Listener, ListenerId, Session, Store, StoreError, Token};
+use crate::store::{Grant, Listener, ListenerId, Store, StoreError};
 
-/// A line is replaced after this many operations in a row without an answer: a connection whose peer is gone says nothing.
-const TIME_OUTS: u32 = 2;
+pub(crate) use line::Line;
+
 /// How long after a failure a runtime tries again to open its line.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Hears of a grant over a line; it returns at once.
 pub(crate) type Hear = Arc<dyn Fn(LineId, Grant) + Send + Sync>;
 
-/// A session with a number.
-#[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) id: LineId,
-    /// The name under which the store tells of grants over it, if it does.
-    listener: Option<ListenerId>,
-    pub(crate) session: Arc<dyn Session>,
-    /// What tokens are made of that are first sent over it.
-    random: Portion,
-    time_outs: AtomicU32,
-    failed: Notify,
-}
-
-impl Line {
-    /// A token that nobody else has.
-    pub(crate) fn new_token(&self) -> io::Result<Token> {
-        self.random.bits().map(Token::from_bits)
-    }
-
-    /// It, as the core knows it.
-    pub(crate) fn via(&self) -> Via {
-        Via { line: self.id, listener: self.listener }
-    }
-
-    pub(crate) fn is_usable(&self) -> bool {
-        self.time_outs.load(Ordering::Relaxed) < TIME_OUTS && self.session.is_open()
-    }
-
-    /// An operation was answered, by the store or by an error.
-    pub(crate) fn answered(&self) {
-        if self.time_outs.load(Ordering::Relaxed) != 0 {
-            self.time_outs.store(0, Ordering::Relaxed);
-        }
-        if !self.session.is_open() {
-            self.failed.notify_one();
-        }
-    }
-
-    /// An operation had no answer in time.
-    pub(crate) fn timed_out(&self) {
-        if self.time_outs.fetch_add(1, Ordering::Relaxed) + 1 >= TIME_OUTS {
-            self.failed.notify_one();
-        }
-    }
-}
-
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Slot {
-    Opening,
+    Opening(Opening),
     Open(Arc<Line>),
     Closed { again_at: Moment },
+}
+
+impl Slot {
+    /// Whether nothing has happened between two looks.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Opening(one), Self::Opening(other)) => one.id == other.id,
+            (Self::Open(one), Self::Open(other)) => one.id == other.id,
+            (Self::Closed { again_at: one }, Self::Closed { again_at: other }) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// A line that is being opened.
+#[derive(Debug, Clone)]
+struct Opening {
+    id: LineId,
+    since: Moment,
+    /// Tells its task that another has taken its place.
+    given_up: Arc<Notify>,
 }
 
 /// All lines of one client.
@@ -85,6 +66,7 @@ pub(crate) struct Lines {
     store: Arc<dyn Store>,
     /// Who hears over the keeper's lines; who hears over another line has the name that is so much further.
     keepers: ListenerId,
+    operation_timeout: Duration,
     hear: Hear,
     /// The only line of a store without connections.
     only: Option<Arc<Line>>,
@@ -96,12 +78,18 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    pub(crate) fn new(store: Arc<dyn Store>, keepers: ListenerId, hear: Hear) -> Arc<Self> {
-        let only = store.session().map(|session| new_line(LineId(0), None, session));
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        keepers: ListenerId,
+        operation_timeout: Duration,
+        hear: Hear,
+    ) -> Arc<Self> {
+        let only = store.session().map(|session| Arc::new(Line::only(LineId(0), session)));
         let lines = Self {
             only,
             store,
             keepers,
+            operation_timeout,
             hear,
             by_runtime: Mutex::default(),
             by_id: Mutex::default(),
@@ -117,23 +105,47 @@ impl Lines {
             return Some(Arc::clone(only));
         }
         let runtime = Handle::try_current().ok()?;
-        let mut slots = enter(&self.by_runtime);
-        match slots.get(&runtime.id()) {
+        // A session is asked, and dropped, where nothing is locked.
+        let found = enter(&self.by_runtime).get(&runtime.id()).cloned();
+        let opened_too_long = match &found {
             Some(Slot::Open(line)) if line.is_usable() => return Some(Arc::clone(line)),
-            Some(Slot::Opening) => return None,
             Some(Slot::Closed { again_at }) if clock::now() < *again_at => return None,
-            _ => {}
+            Some(Slot::Opening(opening)) if clock::now() < opening.since + self.operation_timeout => return None,
+            Some(Slot::Opening(opening)) => Some(Arc::clone(&opening.given_up)),
+            _ => None,
+        };
+        let opening = Opening { id: self.next_id(), since: clock::now(), given_up: Arc::default() };
+        if self.takes_place(runtime.id(), found.as_ref(), opening.clone()) {
+            if let Some(given_up) = opened_too_long {
+                given_up.notify_one();
+            }
+            self.open_here(&runtime, opening);
         }
-        let now = clock::now();
-        slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
-        slots.insert(runtime.id(), Slot::Opening);
-        drop(slots);
-        // Made here: a runtime that is shutting down drops the task unpolled.
-        let entry = Entry { lines: Arc::downgrade(self), runtime: runtime.id(), line: None };
-        let id = self.next_id();
-        let listener = ListenerId::from_bits(self.keepers.bits().wrapping_add(id.0.into()));
-        runtime.spawn(keep_open(entry, self.open(id, listener), Arc::clone(&self.ended)));
         None
+    }
+
+    /// Puts it into the place of what was found there, unless somebody was quicker.
+    fn takes_place(&self, runtime: Id, found: Option<&Slot>, opening: Opening) -> bool {
+        let mut slots = enter(&self.by_runtime);
+        let is_as_found = match (slots.get(&runtime), found) {
+            (None, None) => true,
+            (Some(slot), Some(found)) => slot.is(found),
+            _ => false,
+        };
+        if is_as_found {
+            let now = opening.since;
+            slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
+            // Whoever asks has what was there, so that nothing is dropped here.
+            slots.insert(runtime, Slot::Opening(opening));
+        }
+        is_as_found
+    }
+
+    fn open_here(self: &Arc<Self>, runtime: &Handle, Opening { id, given_up, .. }: Opening) {
+        // Made here: a runtime that is shutting down drops the task unpolled.
+        let entry = Entry { lines: Arc::downgrade(self), runtime: runtime.id(), id, line: None };
+        let listener = ListenerId::from_bits(self.keepers.bits().wrapping_add(id.0.into()));
+        runtime.spawn(keep_open(entry, self.open(id, listener), given_up, Arc::clone(&self.ended)));
     }
 
     /// The line of this number, if it is still there and works.
@@ -165,7 +177,7 @@ impl Lines {
         let opening = self.store.listen(Listener::new(name, move |grant| hear(id, grant)));
         async move {
             let session = opening.await?;
-            Ok(new_line(id, session.listens().then_some(name), session))
+            Ok(Arc::new(Line::new(id, session.listens().then_some(name), session)))
         }
     }
 
@@ -189,44 +201,52 @@ impl Drop for Lines {
     }
 }
 
-fn new_line(id: LineId, listener: Option<ListenerId>, session: Arc<dyn Session>) -> Arc<Line> {
-    Arc::new(Line {
-        id,
-        listener,
-        session,
-        random: Portion::default(),
-        time_outs: AtomicU32::new(0),
-        failed: Notify::new(),
-    })
+/// Opens a runtime's line and stays until it fails or closes, or the runtime ends; then the runtime has none.
+async fn keep_open(
+    mut entry: Entry,
+    opening: impl Future<Output = Result<Arc<Line>, StoreError>>,
+    given_up: Arc<Notify>,
+    ended: Arc<Notify>,
+) {
+    let mut ended = pin!(ended.notified_owned());
+    ended.as_mut().enable();
+    let Some(Ok(line)) = unless(opening, unless(given_up.notified(), ended.as_mut())).await else { return };
+    let Some(line) = entry.opened(line) else { return };
+    unless(line.retired(), unless(line.session.closed(), ended)).await;
 }
 
-/// Opens a runtime's line and stays until it fails or the runtime ends; then the runtime has none.
-async fn keep_open(mut entry: Entry, opening: impl Future<Output = Result<Arc<Line>, StoreError>>, ended: Arc<Notify>) {
-    let mut ended = std::pin::pin!(ended.notified_owned());
-    ended.as_mut().enable();
-    let Ok(line) = opening.await else { return };
-    let Some(line) = entry.opened(line) else { return };
-    let mut failed = std::pin::pin!(line.failed.notified());
-    std::future::poll_fn(|cx| {
-        if failed.as_mut().poll(cx).is_ready() { std::task::Poll::Ready(()) } else { ended.as_mut().poll(cx) }
+/// What comes of the work, if the end of it does not come first.
+async fn unless<T>(work: impl Future<Output = T>, end: impl Future) -> Option<T> {
+    let (mut work, mut end) = (pin!(work), pin!(end));
+    std::future::poll_fn(|cx| match Pin::as_mut(&mut work).poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => end.as_mut().poll(cx).map(|_| None),
     })
-    .await;
+    .await
 }
 
 /// However its task ends, by a panic for want of drivers or by the end of the runtime too, the entry goes.
 struct Entry {
     lines: Weak<Lines>,
     runtime: Id,
+    /// Of the line, from its opening on: the runtime may have another by now, or its number be another runtime's.
+    id: LineId,
     line: Option<Arc<Line>>,
 }
 
 impl Entry {
+    /// None if it took too long, and another was put in its place.
     fn opened(&mut self, line: Arc<Line>) -> Option<Arc<Line>> {
         let lines = self.lines.upgrade()?;
         let line = lines.add(line);
+        let mut slots = enter(&lines.by_runtime);
+        let is_awaited = matches!(slots.get(&self.runtime), Some(Slot::Opening(opening)) if opening.id == self.id);
+        if is_awaited {
+            slots.insert(self.runtime, Slot::Open(Arc::clone(&line)));
+        }
+        drop(slots);
         self.line = Some(Arc::clone(&line));
-        enter(&lines.by_runtime).insert(self.runtime, Slot::Open(Arc::clone(&line)));
-        Some(line)
+        is_awaited.then_some(line)
     }
 
     /// A runtime without drivers makes the opening panic, and would do so each time.
@@ -237,15 +257,22 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if let Some(line) = &self.line {
+            line.retire();
+        }
         let Some(lines) = self.lines.upgrade() else { return };
         let mut slots = enter(&lines.by_runtime);
-        let old = match (slots.get(&self.runtime), &self.line) {
-            (Some(Slot::Opening), None) => slots.insert(self.runtime, Slot::Closed { again_at: Self::again_at() }),
-            // A runtime may have the number of one that ended: leave its entry alone.
-            (Some(Slot::Open(open)), Some(line)) if Arc::ptr_eq(open, line) => slots.remove(&self.runtime),
+        let old = match slots.get(&self.runtime) {
+            Some(Slot::Opening(opening)) if opening.id == self.id => {
+                slots.insert(self.runtime, Slot::Closed { again_at: Self::again_at() })
+            }
+            Some(Slot::Open(open)) if open.id == self.id => slots.remove(&self.runtime),
             _ => None,
         };
         drop(slots);
         drop(old);
     }
 }
+
+#[cfg(test)]
+mod tests;

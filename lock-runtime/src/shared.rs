@@ -70,13 +70,16 @@ impl Shared {
         Arc::new_cyclic(|shared: &Weak<Self>| {
             let shared = Weak::clone(shared);
             let hear: Hear = Arc::new(move |line, grant| {
-                if let Some(shared) = shared.upgrade() {
+                // What comes over a line that was replaced may have been decided by somebody who decides no more.
+                if let Some(shared) = shared.upgrade()
+                    && shared.lines.find(line).is_some()
+                {
                     shared.with(|core, now| core.handed(now, line, grant));
                 }
             });
             Self {
                 desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),
-                lines: Lines::new(store, settings.listener, hear),
+                lines: Lines::new(store, settings.listener, operation_timeout, hear),
                 observed: Observed::default(),
                 place,
                 default_ttl,

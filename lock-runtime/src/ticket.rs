@@ -29,11 +29,7 @@ struct Sent<T> {
 
 impl<T> Sent<T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, StoreError>> {
-        let answer = self.operation.as_mut().poll(cx);
-        if answer.is_ready() {
-            self.line.answered();
-        }
-        answer
+        self.operation.as_mut().poll(cx).map(|answer| self.line.heard(answer))
     }
 }
 

@@ -112,6 +112,12 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
 
     /// False once operations through this session can only fail, or its listener is no longer told.
     fn is_open(&self) -> bool;
+
+    /// Comes back when [`is_open`](Self::is_open) has become false, for those who ask for nothing meanwhile. A session
+    /// that cannot tell stays pending, and is found out when it is used next. The future does not keep the session.
+    fn closed(&self) -> StoreFuture<()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// Asks for a key by a token that was never sent before.

@@ -89,6 +89,10 @@ impl Session for RedisSession {
     fn is_open(&self) -> bool {
         self.0.hearing.is_open()
     }
+
+    fn closed(&self) -> StoreFuture<()> {
+        Box::pin(self.0.hearing.closed())
+    }
 }
 
 /// Shows where it leads to, and neither credentials nor tokens.

@@ -6,7 +6,7 @@
 //! worth when it arrives.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::{Context, Poll};
@@ -15,6 +15,7 @@ use ::redis::aio::{MultiplexedConnection, PubSubStream};
 use ::redis::{PushInfo, PushKind, RedisError, Value};
 use futures_core::Stream as _;
 use pin_project_lite::pin_project;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::{Place, fault, reply};
@@ -22,7 +23,7 @@ use crate::store::{Listener, StoreErrorKind};
 
 /// Whether a session is open, and whether it listens.
 pub(super) struct Hearing {
-    open: Arc<AtomicBool>,
+    open: Arc<Open>,
     /// The ear of the connection of operations is gone, and with it the connection.
     cut: Arc<AtomicBool>,
     listens: bool,
@@ -46,17 +47,31 @@ pin_project! {
 pub(super) struct Ear {
     place: Arc<Place>,
     listener: Listener,
-    open: Arc<AtomicBool>,
+    open: Arc<Open>,
     cut: Option<Arc<AtomicBool>>,
+}
+
+/// True until a session is closed; who waits for that is told.
+struct Open {
+    is: AtomicBool,
+    closed: Notify,
 }
 
 /// A task that reads a wake channel, until this is dropped.
 struct Reading(AbortHandle);
 
+impl Open {
+    fn close(&self) {
+        self.is.store(false, Ordering::Relaxed);
+        self.closed.notify_waiters();
+    }
+}
+
 impl Hearing {
     /// Of a session that does not listen.
     pub(super) fn nothing() -> Self {
-        Self { open: Arc::new(AtomicBool::new(true)), cut: Arc::default(), listens: false, _reading: None }
+        let open = Open { is: AtomicBool::new(true), closed: Notify::new() };
+        Self { open: Arc::new(open), cut: Arc::default(), listens: false, _reading: None }
     }
 
     pub(super) fn listens(&self) -> bool {
@@ -64,11 +79,24 @@ impl Hearing {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Relaxed)
+        self.open.is.load(Ordering::Relaxed)
     }
 
     pub(super) fn close(&self) {
-        self.open.store(false, Ordering::Relaxed);
+        self.open.close();
+    }
+
+    /// Comes back when this is not open any more, and keeps nothing of it alive.
+    pub(super) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let open = Arc::clone(&self.open);
+        async move {
+            let mut closed = pin!(open.closed.notified());
+            // Whoever closes it from here on tells, and who did before is seen.
+            closed.as_mut().enable();
+            if open.is.load(Ordering::Relaxed) {
+                closed.await;
+            }
+        }
     }
 
     /// An ear that closes this when it can hear no more.
@@ -110,7 +138,7 @@ impl Ear {
     pub(super) fn hear_push(&self, push: &PushInfo) {
         match push.kind {
             PushKind::Message => push.data.get(1).into_iter().for_each(|message| self.hear(message)),
-            PushKind::Disconnection => self.open.store(false, Ordering::Relaxed),
+            PushKind::Disconnection => self.open.close(),
             _ => {}
         }
     }
@@ -126,7 +154,7 @@ impl Ear {
 /// Also when the runtime that read the connection is gone.
 impl Drop for Ear {
     fn drop(&mut self) {
-        self.open.store(false, Ordering::Relaxed);
+        self.open.close();
         if let Some(cut) = &self.cut {
             cut.store(true, Ordering::Relaxed);
             fence(Ordering::SeqCst);
