@@ -40,7 +40,9 @@ impl Drop for Inside {
     fn drop(&mut self) {
         if PLACE.replace(Place::Outside) == Place::InsideAndLeft {
             let left = LEFT.try_with(RefCell::take).unwrap_or_default();
-            left.into_iter().for_each(|cause| run(|| drop(cause)));
+            for cause in left {
+                run(|| drop(cause));
+            }
         }
     }
 }

@@ -59,11 +59,6 @@ impl Lease {
         Self { seat }
     }
 
-    #[cfg(test)]
-    pub(crate) fn loss(&self) -> Option<LossReason> {
-        self.seat.loss()
-    }
-
     /// What is locked.
     ///
     /// ```
@@ -295,11 +290,6 @@ impl LockGuard {
     #[cfg(test)]
     pub(crate) fn into_holding(self) -> Holding {
         self.holding
-    }
-
-    #[cfg(test)]
-    pub(crate) fn loss(&self) -> Option<LossReason> {
-        self.holding.seat().loss()
     }
 
     fn lost_error(&self, reason: LossReason) -> LockError {

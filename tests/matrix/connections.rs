@@ -6,7 +6,7 @@ use lock_runtime::redis::{RedisSettings, RedisStore, redis};
 use lock_runtime::{Client, LockError, LossReason, Released};
 use lock_tests::{Proxy, Server};
 
-use crate::{SOON, TTL, connect, connect_impatient, loss_of, name, staying, until, until_renewed};
+use crate::{SOON, TTL, aside, connect, connect_impatient, loss_of, name, staying, until, until_renewed};
 
 /// So that the runtime has a connection of its own: a first acquire may go by the keeper's.
 async fn warm(client: &Client) {
@@ -171,4 +171,92 @@ async fn a_connection_that_the_server_closed_for_idleness_costs_no_call() {
     client.lock("idle").run(async {}).await.expect("it is free");
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     assert_eq!(client.stats().unavailable, 0);
+}
+
+/// How many tasks there are on the runtime of the test.
+fn tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+#[tokio::test]
+async fn connections_that_end_while_nobody_asks_leave_neither_tasks_nor_connections() {
+    let server = Server::redis();
+    let proxy = Proxy::before(&server);
+    let client = connect(&proxy.url()).await;
+    for _ in 0..50 {
+        // Until this runtime has a connection of its own, which is a task of redis-rs and one of ours.
+        while tasks() < 2 || proxy.counts().open < 2 {
+            client.lock("idle").wait(SOON).run(async {}).await.expect("it is free");
+        }
+        for kind in ["normal", "pubsub"] {
+            server.command(&["CLIENT", "KILL", "TYPE", kind]);
+        }
+        until("at rest", || tasks() == 0 && proxy.counts().open == 0).await;
+    }
+    client.lock("idle").wait(SOON).run(async {}).await.expect("it is free");
+    assert_eq!(client.stats().unavailable, 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_accepted_and_never_greeted_costs_its_runtime_no_more_than_an_operation_timeout() {
+    let server = Server::redis();
+    let proxy = Proxy::before(&server);
+    let operation = Duration::from_secs(1);
+    let client = Client::builder().operation_timeout(operation).connect(&proxy.url()).await.expect("it is there");
+    let delay = Duration::from_millis(200);
+    proxy.delay_replies(delay);
+    // Behind what redis-rs has a time-out for.
+    let greeted = proxy.until_request_containing(b"EVAL");
+    let asked = Instant::now();
+    let opens = tokio::spawn(client.lock("job").wait(SOON).run(async {}));
+    greeted.await;
+    proxy.drop_replies();
+    // The reply is thrown away when it would be due, which nothing announces.
+    tokio::time::sleep(delay * 2).await;
+    proxy.pass();
+    // Each connection that is open for good listens under a name of its own: the keeper's, and the runtime's.
+    while server.ask::<Vec<String>>(&["PUBSUB", "CHANNELS"]).len() < 2 {
+        assert!(asked.elapsed() < operation * 4, "{:?}", proxy.counts());
+        // Who calls finds out. The keeper serves, over a connection that may have lost a reply to it, too.
+        let _ = client.lock("other").acquire().await;
+    }
+    opens.await.expect("no panic").expect("the keeper asks again");
+    until("alone", || tasks() == 2).await;
+    drop(client.lock("other").wait(SOON).acquire().await.expect("it is free"));
+}
+
+/// Operations of a runtime's own connection are written and read by that runtime.
+#[tokio::test]
+async fn a_runtime_that_is_not_polled_any_more_holds_up_a_key_for_no_more_than_a_second() {
+    let server = Server::redis();
+    let client = connect(&server.url()).await;
+    aside(move || {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built");
+        let (abandoned, other) = (runtime(), runtime());
+        abandoned.block_on(warm(&client));
+        other.block_on(warm(&client));
+        // An ask that is never answered, and given up: its release goes behind it.
+        abandoned.block_on(async {
+            let mut asking = Box::pin(client.lock("asked").acquire());
+            assert!(futures::poll!(&mut asking).is_pending());
+        });
+        let asked = Instant::now();
+        other.block_on(client.lock("asked").wait(SOON).run(async {})).expect("it is free");
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+        // A body's release that is sent, and its answer never read.
+        let run = abandoned.block_on(async {
+            let mut run = Box::pin(client.lock("held").run(tokio::task::yield_now()));
+            while client.stats().held == 0 {
+                assert!(futures::poll!(&mut run).is_pending());
+                tokio::task::yield_now().await;
+            }
+            assert!(futures::poll!(&mut run).is_pending());
+            run
+        });
+        let asked = Instant::now();
+        other.block_on(client.lock("held").wait(SOON).run(async {})).expect("it is released");
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+        drop((run, abandoned));
+    })
+    .await;
 }

@@ -333,7 +333,7 @@ fn a_step_after_a_loss_is_seen_by_the_end_of_the_process() {
 fn no_step_starts_after_the_end_of_the_process_because_it_would_after_a_loss() {
     model(|| {
         let seat = granted(10);
-        let (started, seen) = at_once(&seat, |seat| seat.start_step_after_loss(), Seat::end_at_exit);
+        let (started, seen) = at_once(&seat, Seat::start_step_after_loss, Seat::end_at_exit);
         assert!(!started || seen, "a step that nobody saw");
         seat.end_step();
         assert!(!seat.start_step_after_loss());
