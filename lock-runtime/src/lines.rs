@@ -30,6 +30,10 @@ pub(crate) use line::Line;
 /// How long after a failure a runtime tries again to open its line.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often a line is asked for, of a runtime that should have it by now, until its opening is begun anew: so often
+/// that the runtime must have been polled long enough for one.
+const ASKED_LATE: u32 = 16;
+
 /// Hears of a grant over a line; it returns at once.
 pub(crate) type Hear = Arc<dyn Fn(LineId, Grant) + Send + Sync>;
 
@@ -57,8 +61,20 @@ impl Slot {
 struct Opening {
     id: LineId,
     since: Moment,
+    /// How often it was asked for since it should have been open.
+    asked_late: u32,
     /// Tells its task that another has taken its place.
     given_up: Arc<Notify>,
+}
+
+impl Opening {
+    /// Whether it is better begun anew, now that it is asked for. Time alone does not tell: a runtime that is polled for
+    /// a call now and then goes on with it in the next.
+    fn is_hopeless(&mut self, timeout: Duration) -> bool {
+        let is_late = self.since + timeout <= clock::now();
+        self.asked_late += u32::from(is_late);
+        self.asked_late > ASKED_LATE
+    }
 }
 
 /// All lines of one client.
@@ -106,17 +122,25 @@ impl Lines {
         }
         let runtime = Handle::try_current().ok()?;
         // A session is asked, and dropped, where nothing is locked.
-        let found = enter(&self.by_runtime).get(&runtime.id()).cloned();
-        let opened_too_long = match &found {
+        let found = {
+            let mut slots = enter(&self.by_runtime);
+            let mut slot = slots.get_mut(&runtime.id());
+            if let Some(Slot::Opening(opening)) = &mut slot
+                && !opening.is_hopeless(self.operation_timeout)
+            {
+                return None;
+            }
+            slot.cloned()
+        };
+        let hopeless = match &found {
             Some(Slot::Open(line)) if line.is_usable() => return Some(Arc::clone(line)),
             Some(Slot::Closed { again_at }) if clock::now() < *again_at => return None,
-            Some(Slot::Opening(opening)) if clock::now() < opening.since + self.operation_timeout => return None,
             Some(Slot::Opening(opening)) => Some(Arc::clone(&opening.given_up)),
             _ => None,
         };
-        let opening = Opening { id: self.next_id(), since: clock::now(), given_up: Arc::default() };
+        let opening = Opening { id: self.next_id(), since: clock::now(), asked_late: 0, given_up: Arc::default() };
         if self.takes_place(runtime.id(), found.as_ref(), opening.clone()) {
-            if let Some(given_up) = opened_too_long {
+            if let Some(given_up) = hopeless {
                 given_up.notify_one();
             }
             self.open_here(&runtime, opening);
