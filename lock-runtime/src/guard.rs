@@ -60,11 +60,6 @@ impl Lease {
         Self { seat }
     }
 
-    #[cfg(test)]
-    pub(crate) fn loss(&self) -> Option<LossReason> {
-        self.seat.loss()
-    }
-
     /// What is locked.
     ///
     /// ```
@@ -297,11 +292,6 @@ impl LockGuard {
     #[cfg(test)]
     pub(crate) fn into_holding(self) -> Holding {
         self.holding
-    }
-
-    #[cfg(test)]
-    pub(crate) fn loss(&self) -> Option<LossReason> {
-        self.holding.seat().loss()
     }
 
     fn lost_error(&self, reason: LossReason) -> LockError {

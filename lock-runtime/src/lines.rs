@@ -7,107 +7,35 @@
 //! one is told to end. Deliberately absent: timers of a runtime's, which it may not have; what takes too long there is
 //! found by the next who calls.
 
+mod line;
+
+use std::fmt;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Poll;
 use std::time::Duration;
-use std::{fmt, io};
 
 use foldhash::HashMap;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 
 use crate::clock::{self, Moment};
-use crate::core::{LineId, Via};
+use crate::core::LineId;
 use crate::mutex::enter;
-use crate::random::Portion;
-use crate::store::{Grant, Listener, ListenerId, Session, Store, StoreError, StoreErrorKind, Token};
+use crate::store::{Grant, Listener, ListenerId, Store, StoreError};
 
-/// A line is replaced after this many operations in a row without an answer: a connection whose peer is gone says nothing.
-const TIME_OUTS: u32 = 2;
+pub(crate) use line::Line;
+
 /// How long after a failure a runtime tries again to open its line.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How often a line is asked for, of a runtime that should have it by now, until its opening is begun anew: so often
+/// that the runtime must have been polled long enough for one.
+const ASKED_LATE: u32 = 16;
+
 /// Hears of a grant over a line, and says whether somebody waited for it; it returns at once.
 pub(crate) type Hear = Arc<dyn Fn(LineId, Grant) -> bool + Send + Sync>;
-
-/// A session with a number.
-#[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) id: LineId,
-    /// The name under which the store tells of grants over it, if it does.
-    listener: Option<ListenerId>,
-    pub(crate) session: Arc<dyn Session>,
-    /// What tokens are made of that are first sent over it.
-    random: Portion,
-    time_outs: AtomicU32,
-    /// Another one takes its place, or will.
-    retired: AtomicBool,
-    failed: Notify,
-    /// There is no other for it.
-    is_only: bool,
-}
-
-impl Line {
-    /// A token that nobody else has.
-    pub(crate) fn new_token(&self) -> io::Result<Token> {
-        self.random.bits().map(Token::from_bits)
-    }
-
-    /// It, as the core knows it.
-    pub(crate) fn via(&self) -> Via {
-        Via { line: self.id, listener: self.listener }
-    }
-
-    /// Once it is not, it never is again.
-    pub(crate) fn is_usable(&self) -> bool {
-        if self.retired.load(Ordering::SeqCst) {
-            return false;
-        }
-        let is_open = self.session.is_open();
-        if !is_open {
-            self.retire();
-        }
-        is_open
-    }
-
-    /// An operation was answered, by the store or by an error; comes back with what that is worth.
-    ///
-    /// Nobody knows whether what is behind a line that was replaced is still what decides, nor whether this is the
-    /// answer to that question: it counts as none, so that the question is asked again or undone.
-    pub(crate) fn heard<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.time_outs.load(Ordering::Relaxed) != 0 {
-            self.time_outs.store(0, Ordering::Relaxed);
-        }
-        match answer {
-            Err(error) if error.kind() == StoreErrorKind::Disconnected => {
-                self.is_usable();
-                Err(error)
-            }
-            answer if self.is_usable() => answer,
-            Ok(_) => Err(replaced()),
-            Err(error) => Err(replaced().with_source(error)),
-        }
-    }
-
-    /// An operation had no answer in time.
-    pub(crate) fn timed_out(&self) {
-        if self.time_outs.fetch_add(1, Ordering::Relaxed) + 1 >= TIME_OUTS {
-            self.retire();
-        }
-    }
-
-    fn retire(&self) {
-        if !self.is_only && !self.retired.swap(true, Ordering::SeqCst) {
-            self.failed.notify_one();
-        }
-    }
-}
-
-fn replaced() -> StoreError {
-    StoreError::new(StoreErrorKind::Disconnected, "the session was replaced before the answer came")
-}
 
 #[derive(Debug, Clone)]
 enum Slot {
@@ -133,8 +61,20 @@ impl Slot {
 struct Opening {
     id: LineId,
     since: Moment,
+    /// How often it was asked for since it should have been open.
+    asked_late: u32,
     /// Tells its task that another has taken its place.
     given_up: Arc<Notify>,
+}
+
+impl Opening {
+    /// Whether it is better begun anew, now that it is asked for. Time alone does not tell: a runtime that is polled for
+    /// a call now and then goes on with it in the next.
+    fn is_hopeless(&mut self, timeout: Duration) -> bool {
+        let is_late = self.since + timeout <= clock::now();
+        self.asked_late += u32::from(is_late);
+        self.asked_late > ASKED_LATE
+    }
 }
 
 /// All lines of one client.
@@ -160,7 +100,7 @@ impl Lines {
         operation_timeout: Duration,
         hear: Hear,
     ) -> Arc<Self> {
-        let only = store.session().map(|session| Arc::new(new_line(LineId(0), None, session, true)));
+        let only = store.session().map(|session| Arc::new(Line::only(LineId(0), session)));
         let lines = Self {
             only,
             store,
@@ -182,17 +122,25 @@ impl Lines {
         }
         let runtime = Handle::try_current().ok()?;
         // A session is asked, and dropped, where nothing is locked.
-        let found = enter(&self.by_runtime).get(&runtime.id()).cloned();
-        let opened_too_long = match &found {
+        let found = {
+            let mut slots = enter(&self.by_runtime);
+            let mut slot = slots.get_mut(&runtime.id());
+            if let Some(Slot::Opening(opening)) = &mut slot
+                && !opening.is_hopeless(self.operation_timeout)
+            {
+                return None;
+            }
+            slot.cloned()
+        };
+        let hopeless = match &found {
             Some(Slot::Open(line)) if line.is_usable() => return Some(Arc::clone(line)),
             Some(Slot::Closed { again_at }) if clock::now() < *again_at => return None,
-            Some(Slot::Opening(opening)) if clock::now() < opening.since + self.operation_timeout => return None,
             Some(Slot::Opening(opening)) => Some(Arc::clone(&opening.given_up)),
             _ => None,
         };
-        let opening = Opening { id: self.next_id(), since: clock::now(), given_up: Arc::default() };
+        let opening = Opening { id: self.next_id(), since: clock::now(), asked_late: 0, given_up: Arc::default() };
         if self.takes_place(runtime.id(), found.as_ref(), opening.clone()) {
-            if let Some(given_up) = opened_too_long {
+            if let Some(given_up) = hopeless {
                 given_up.notify_one();
             }
             self.open_here(&runtime, opening);
@@ -253,7 +201,7 @@ impl Lines {
         let opening = self.store.listen(Listener::new(name, move |grant| hear(id, grant)));
         async move {
             let session = opening.await?;
-            Ok(Arc::new(new_line(id, session.listens().then_some(name), session, false)))
+            Ok(Arc::new(Line::new(id, session.listens().then_some(name), session)))
         }
     }
 
@@ -277,19 +225,6 @@ impl Drop for Lines {
     }
 }
 
-fn new_line(id: LineId, listener: Option<ListenerId>, session: Arc<dyn Session>, is_only: bool) -> Line {
-    Line {
-        id,
-        listener,
-        session,
-        random: Portion::default(),
-        time_outs: AtomicU32::new(0),
-        retired: AtomicBool::new(false),
-        failed: Notify::new(),
-        is_only,
-    }
-}
-
 /// Opens a runtime's line and stays until it fails or closes, or the runtime ends; then the runtime has none.
 async fn keep_open(
     mut entry: Entry,
@@ -301,7 +236,7 @@ async fn keep_open(
     ended.as_mut().enable();
     let Some(Ok(line)) = unless(opening, unless(given_up.notified(), ended.as_mut())).await else { return };
     let Some(line) = entry.opened(line) else { return };
-    unless(line.failed.notified(), unless(line.session.closed(), ended)).await;
+    unless(line.retired(), unless(line.session.closed(), ended)).await;
 }
 
 /// What comes of the work, if the end of it does not come first.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use super::*;
+use crate::enclosing;
 use crate::store::MemoryStore;
 use crate::{Client, LockError, LossReason, Released};
 
@@ -49,7 +50,7 @@ fn a_guard_that_lives_on_after_a_shutdown_is_released() {
     assert!(!is_free(&stranger, "a"));
     exit(&client);
     assert!(is_free(&stranger, "a"));
-    assert_eq!(guard.loss(), Some(LossReason::Shutdown));
+    assert_eq!(guard.seat().loss(), Some(LossReason::Shutdown));
     assert_eq!(futures::executor::block_on(client.shutdown(Duration::ZERO)).lost, 1, "it was lost to that one");
 }
 
@@ -116,7 +117,7 @@ fn a_body_that_goes_on_after_its_loss_is_left_alone_in_a_step_and_released_betwe
         let polls = AtomicUsize::new(0);
         let body = std::future::poll_fn(|_| {
             if polls.fetch_add(1, Ordering::SeqCst) == 1 {
-                assert_eq!(crate::current().expect("it is inside").loss(), Some(LossReason::Shutdown));
+                assert_eq!(enclosing::innermost().expect("it is inside").loss(), Some(LossReason::Shutdown));
                 if in_step {
                     exit(&client);
                 }

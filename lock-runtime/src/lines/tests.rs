@@ -1,13 +1,17 @@
 //! Sessions that close, hang and answer late, at a store that changes its mind about which memory it is.
 
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::Context;
 
 use tokio::runtime::Builder;
 
+use super::line::TIME_OUTS;
 use super::*;
 use crate::Client;
-use crate::store::{Acquired, Ask, Look, MemoryStore, Release, Released, Renewal, Renewed, StoreFuture, Turn, Turned};
+use crate::store::{
+    Acquired, Ask, Look, MemoryStore, Release, Released, Renewal, Renewed, Session, StoreErrorKind, StoreFuture, Turn,
+    Turned,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 const OPERATION: Duration = Duration::from_secs(2);
@@ -20,6 +24,9 @@ struct World {
     sessions: Mutex<Vec<Weak<FakeSession>>>,
     /// So many openings to come never end.
     hanging: AtomicUsize,
+    /// So often a runtime has to be polled until a session is open.
+    stages: AtomicUsize,
+    openings: AtomicUsize,
     releases: AtomicUsize,
     renewals: AtomicUsize,
     /// Sessions say when they close.
@@ -79,6 +86,10 @@ impl Fake {
             let fewer = |hanging: usize| hanging.checked_sub(1);
             if fake.0.hanging.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fewer).is_ok() {
                 std::future::pending::<()>().await;
+            }
+            fake.0.openings.fetch_add(1, Ordering::SeqCst);
+            for _ in 0..fake.0.stages.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
             }
             let memory = enter(&fake.0.memory).clone();
             let session = match listener {
@@ -259,6 +270,31 @@ fn an_opening_that_never_ends_is_given_up_and_begun_anew() {
         tokio::task::yield_now().await;
         assert_eq!(tasks(), 1, "the first has ended");
     });
+}
+
+/// A runtime of one thread does nothing between two calls of `block_on`, however long that is.
+#[test]
+fn an_opening_on_a_runtime_that_is_polled_now_and_then_is_not_begun_anew_each_time() {
+    let (fake, operation) = (Fake::default(), Duration::from_millis(50));
+    let builder = Client::builder().operation_timeout(operation);
+    let client = futures::executor::block_on(builder.connect_store(fake.clone())).expect("it is there");
+    fake.0.stages.store(5, Ordering::SeqCst);
+    let openings = fake.0.openings.load(Ordering::SeqCst);
+    let runtime = Builder::new_current_thread().build().expect("a runtime can be built");
+    let mut line = None;
+    for _ in 0..12 {
+        line = line.or_else(|| {
+            runtime.block_on(async {
+                let line = client.shared().lines.here();
+                tokio::task::yield_now().await;
+                line
+            })
+        });
+        // That no time passes would be another story.
+        std::thread::sleep(operation);
+    }
+    assert!(line.is_some_and(|line| line.is_usable()));
+    assert_eq!(fake.0.openings.load(Ordering::SeqCst), openings + 1);
 }
 
 #[tokio::test]

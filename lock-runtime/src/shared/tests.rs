@@ -158,7 +158,7 @@ fn what_an_error_brings_along_may_ask_the_client_when_it_is_dropped() {
         let (errors, asks) = (Arc::clone(&store.errors), Arc::clone(&store.asks));
         let dropped = Arc::new(AtomicUsize::new(0));
         let client = futures::executor::block_on(Client::builder().connect_store(store)).expect("it is there");
-        assert!(asks.set((client.clone(), Arc::clone(&dropped))).is_ok(), "once");
+        assert!(asks.set((client.clone(), Arc::clone(&dropped))).is_ok());
         // Each try takes the place of the one before it.
         errors.store(3, Ordering::SeqCst);
         let guard = futures::executor::block_on(client.lock("a").wait(SOON).acquire()).expect("the fourth is granted");

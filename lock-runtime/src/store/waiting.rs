@@ -12,6 +12,7 @@ use super::Token;
 use crate::key::LockKey;
 
 /// The most fences that a hand-over reserves. A store may take an entry that wants more for somebody else's work.
+#[cfg(feature = "redis")]
 pub(crate) const MOST_FENCES: u32 = 1024;
 
 /// For how long a waiter that looks by itself counts as alive at most.
