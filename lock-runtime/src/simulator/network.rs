@@ -166,7 +166,7 @@ impl World {
         match mail.request {
             // Whether it is still wanted is for whoever asks to say: its release may be under way.
             Request::Look(_) | Request::Give(Giving::Turn(_)) => {
-                self.answered(&mail, Err(error(StoreErrorKind::NotExecuted)))
+                self.answered(&mail, Err(error(StoreErrorKind::NotExecuted)));
             }
             _ => self.goes(Mail { bounced: true, ..mail }),
         }
