@@ -244,14 +244,13 @@ async fn a_runtime_that_is_not_polled_any_more_holds_up_a_key_for_no_more_than_a
         other.block_on(client.lock("asked").wait(SOON).run(async {})).expect("it is free");
         assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
         // A body's release that is sent, and its answer never read.
-        let run = abandoned.block_on(async {
-            let mut run = Box::pin(client.lock("held").run(tokio::task::yield_now()));
+        let mut run = Box::pin(client.lock("held").run(tokio::task::yield_now()));
+        abandoned.block_on(async {
             while client.stats().held == 0 {
                 assert!(futures::poll!(&mut run).is_pending());
                 tokio::task::yield_now().await;
             }
             assert!(futures::poll!(&mut run).is_pending());
-            run
         });
         let asked = Instant::now();
         other.block_on(client.lock("held").wait(SOON).run(async {})).expect("it is released");
