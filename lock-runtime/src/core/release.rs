@@ -14,6 +14,8 @@ use crate::store::{Entry, Release, Released, StoreError, StoreErrorKind, Token};
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// For how long a place in the queue is given back at least, so that it is tried more than once: it outlasts a short ttl.
 const LEAVES_FOR: Duration = Duration::from_secs(15);
+/// How long a release that its task has sent may stay without an answer before the keeper sends it.
+const OF_TASK: Duration = Duration::from_secs(1);
 /// How often a release is repeated while an ask of its token may be anywhere. Each waits for an operation time-out after
 /// the last was answered: a clock that leaps ahead hurries one of them, and the other still comes behind the ask.
 const REPEATS: u32 = 2;
@@ -82,8 +84,12 @@ pub(super) struct Turning {
 enum Errand {
     /// The awaiting task may send it by its own session.
     Own,
-    /// The awaiting task has sent it, on its own line.
-    SentByTask(LineId),
+    /// The awaiting task has sent it, on its own line. From then on the keeper does, too: that line's runtime may not be
+    /// polled any more.
+    SentByTask {
+        line: LineId,
+        until: Moment,
+    },
     /// The keeper sends it then.
     Due(Moment),
     /// The keeper has sent it, and answers by then.
@@ -141,7 +147,7 @@ impl Releasing {
     /// The turn that was answered, and whether nothing else was asked for since.
     pub(super) fn take_turn(&mut self) -> Option<(Turning, bool)> {
         let turn = self.turn.take()?;
-        Some((turn, matches!(self.errand, Errand::SentByTask(_) | Errand::SentByKeeper(_))))
+        Some((turn, matches!(self.errand, Errand::SentByTask { .. } | Errand::SentByKeeper(_))))
     }
 
     /// The longest ttl that was asked for under the token.
@@ -168,9 +174,9 @@ impl Releasing {
 
     /// The keeper sends it now in the place of its task, if that has not been answered.
     pub(super) fn take_over(&mut self, now: Moment) -> bool {
-        let of_task = matches!(self.errand, Errand::Own | Errand::SentByTask(_));
+        let of_task = matches!(self.errand, Errand::Own | Errand::SentByTask { .. });
         if of_task {
-            self.unanswered |= matches!(self.errand, Errand::SentByTask(_));
+            self.unanswered |= matches!(self.errand, Errand::SentByTask { .. });
             self.errand = Errand::Due(now);
         }
         of_task
@@ -184,7 +190,8 @@ impl Releasing {
     pub(super) fn due(&self) -> Moment {
         let wanted_until = self.wanted_until.unwrap_or(Moment::MAX);
         match self.errand {
-            Errand::Own | Errand::SentByTask(_) => wanted_until,
+            Errand::Own => wanted_until,
+            Errand::SentByTask { until, .. } => until.min(wanted_until),
             Errand::Due(at) => at.min(wanted_until),
             Errand::SentByKeeper(fails_at) => fails_at.min(wanted_until),
             Errand::Parked => self.pointless.min(wanted_until),
@@ -267,14 +274,14 @@ impl<S: Clone> Core<S> {
             (Errand::Over(outcome), _) => ReleaseStep::Done(outcome.clone()),
             _ if releasing.wanted_until.is_none() => ReleaseStep::Done(Err(no_answer())),
             (Errand::Own, Some(line)) => {
-                releasing.errand = Errand::SentByTask(line);
+                releasing.errand = Errand::SentByTask { line, until: now + OF_TASK };
                 return self.giving(now, id, line).map_or(ReleaseStep::Stand, ReleaseStep::Send);
             }
             (Errand::Own, None) => {
                 releasing.errand = Errand::Due(now);
                 ReleaseStep::Stand
             }
-            (Errand::SentByTask(_), _) => ReleaseStep::Sending,
+            (Errand::SentByTask { .. }, _) => ReleaseStep::Sending,
             _ => ReleaseStep::Stand,
         };
         if let (ReleaseStep::Done(_), Errand::Over(_)) = (&step, &releasing.errand) {
@@ -309,7 +316,7 @@ impl<S: Clone> Core<S> {
         releasing.wanted_until = None;
         match releasing.errand {
             Errand::Own => releasing.errand = Errand::Due(now),
-            Errand::SentByTask(_) => {
+            Errand::SentByTask { .. } => {
                 releasing.unanswered = true;
                 releasing.errand = Errand::Due(now);
                 self.abandon_turn(now, id);
@@ -380,7 +387,7 @@ impl<S: Clone> Core<S> {
             releasing.wanted_until = None;
             match releasing.errand {
                 Errand::Own => releasing.errand = Errand::Due(now),
-                Errand::SentByTask(line) => {
+                Errand::SentByTask { line, .. } => {
                     releasing.unanswered = true;
                     releasing.errand = Errand::Due(now);
                     self.actions.push(Action::TimedOut(line));
@@ -389,6 +396,13 @@ impl<S: Clone> Core<S> {
                 _ => {}
             }
             self.wake(id);
+            self.file(id);
+            return self.tick_releasing(now, id);
+        }
+        if matches!(releasing.errand, Errand::SentByTask { until, .. } if until <= now) {
+            // The task may have its answer yet, and awaits it; which of the two comes first does not matter.
+            releasing.take_over(now);
+            self.abandon_turn(now, id);
             self.file(id);
             return self.tick_releasing(now, id);
         }
@@ -465,7 +479,7 @@ impl<S: Clone> Core<S> {
         let sent = std::mem::replace(&mut releasing.errand, Errand::Over(outcome));
         match (releasing.wanted_until, sent) {
             // The task that told the answer knows it.
-            (Some(_), Errand::SentByTask(_)) => {}
+            (Some(_), Errand::SentByTask { .. }) => {}
             (Some(_), _) => self.wake(id),
             (None, _) => self.remove(id),
         }

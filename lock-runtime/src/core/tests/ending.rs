@@ -311,6 +311,21 @@ fn a_release_goes_behind_a_renewal_also_where_an_ask_is_in_doubt() {
     story.assert_nothing_is_left();
 }
 
+#[test]
+fn a_release_that_its_task_sent_and_awaits_is_sent_by_the_keeper_after_a_second() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.end(id, Some(OPERATION));
+    let sent = story.now;
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    let (again, _, via) = release_of(story.next_work().remove(0));
+    assert_eq!((again, via, story.now.since(sent)), (id, None, ms(1000)));
+    story.released(id, KEEPER, Ok(Released::NotOurs));
+    let step = story.core.release_next(story.now, id, Some(HERE));
+    assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "that of the task may have worked: {step:?}");
+    story.assert_nothing_is_left();
+}
+
 /// The hook has queued the release of a lease that its task was about to end.
 #[test]
 fn a_release_that_the_end_of_the_process_queued_is_awaited_by_the_task_that_came_second() {
