@@ -12,7 +12,7 @@ use crate::{acquire, fake, fence, open, store};
 async fn opened(url: &str) -> Vec<Result<Arc<dyn Session>, StoreError>> {
     let mut all = Vec::new();
     for url in [url.to_owned(), format!("{url}?protocol=resp2")] {
-        let listener = Listener::new(ListenerId::from_bits(9), drop);
+        let listener = Listener::new(ListenerId::from_bits(9), |_| false);
         all.extend([store(&url).open().await, store(&url).listen(listener).await]);
     }
     all
@@ -50,7 +50,7 @@ lock_tests::on_every_server! {
         let store = store(&proxy.url());
         fence(acquire(&store.open().await.expect("a primary"), "a", 1).await);
         pair.fail_over();
-        for opened in [store.open().await, store.clone().listen(Listener::new(ListenerId::from_bits(9), drop)).await] {
+        for opened in [store.open().await, store.clone().listen(Listener::new(ListenerId::from_bits(9), |_| false)).await] {
             let error = opened.expect_err("it may take writes and is a replica");
             assert_eq!(error.kind(), StoreErrorKind::Disconnected, "{error:?}");
             assert!(error.to_string().contains("is a replica now"), "{error}");
