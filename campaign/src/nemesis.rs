@@ -241,9 +241,7 @@ fn plant_in_worker(fleet: &mut Fleet, worker: usize, fault: Fault, lasts: Durati
     }
     sleep(lasts);
     if matches!(fault, Fault::DropReplies | Fault::SwallowRequests) {
-        // No connection loses bytes and goes on, not even one that is made just now.
-        proxy.refuse_new();
-        proxy.reset_all();
+        return proxy.pass_anew();
     }
     proxy.pass();
 }

@@ -11,7 +11,7 @@ mod line;
 
 use std::fmt;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -77,6 +77,9 @@ impl Opening {
     }
 }
 
+/// Hears that a runtime's line is there no more; it returns at once.
+pub(crate) type Gone = Arc<dyn Fn(LineId) + Send + Sync>;
+
 /// All lines of one client.
 pub(crate) struct Lines {
     store: Arc<dyn Store>,
@@ -84,6 +87,7 @@ pub(crate) struct Lines {
     keepers: ListenerId,
     operation_timeout: Duration,
     hear: Hear,
+    gone: Gone,
     /// The only line of a store without connections.
     only: Option<Arc<Line>>,
     by_runtime: Mutex<HashMap<Id, Slot>>,
@@ -99,6 +103,7 @@ impl Lines {
         keepers: ListenerId,
         operation_timeout: Duration,
         hear: Hear,
+        gone: Gone,
     ) -> Arc<Self> {
         let only = store.session().map(|session| Arc::new(Line::only(LineId(0), session)));
         let lines = Self {
@@ -107,6 +112,7 @@ impl Lines {
             keepers,
             operation_timeout,
             hear,
+            gone,
             by_runtime: Mutex::default(),
             by_id: Mutex::default(),
             next: AtomicU64::new(1),
@@ -198,10 +204,14 @@ impl Lines {
     /// Opens a line over which grants are heard of, where the store tells of them.
     fn open(&self, id: LineId, name: ListenerId) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
         let hear = Arc::clone(&self.hear);
-        let opening = self.store.listen(Listener::new(name, move |grant| hear(id, grant)));
+        let retired: Arc<AtomicBool> = Arc::default();
+        let is_retired = Arc::clone(&retired);
+        // What comes over a line that was replaced may have been decided by somebody who decides no more.
+        let hear_while_current = move |grant| !is_retired.load(Ordering::SeqCst) && hear(id, grant);
+        let opening = self.store.listen(Listener::new(name, hear_while_current));
         async move {
             let session = opening.await?;
-            Ok(Arc::new(Line::new(id, session.listens().then_some(name), session)))
+            Ok(Arc::new(Line::new(id, session.listens().then_some(name), session, retired)))
         }
     }
 
@@ -234,6 +244,10 @@ async fn keep_open(
 ) {
     let mut ended = pin!(ended.notified_owned());
     ended.as_mut().enable();
+    if entry.lines.strong_count() == 0 {
+        // It ended before this could be told.
+        return;
+    }
     let Some(Ok(line)) = unless(opening, unless(given_up.notified(), ended.as_mut())).await else { return };
     let Some(line) = entry.opened(line) else { return };
     unless(line.retired(), unless(line.session.closed(), ended)).await;
@@ -295,6 +309,9 @@ impl Drop for Entry {
         };
         drop(slots);
         drop(old);
+        if self.line.is_some() {
+            (lines.gone)(self.id);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::clock::{self, Moment};
 use crate::core::{Action, Core, Job, Settings};
 use crate::foreign;
-use crate::lines::{Hear, Lines};
+use crate::lines::{Gone, Hear, Lines};
 use crate::mutex::enter;
 use crate::observe::Observed;
 use crate::seat::Seat;
@@ -68,15 +68,18 @@ impl Shared {
     pub(crate) fn new(store: Arc<dyn Store>, default_ttl: Duration, settings: Settings) -> Arc<Self> {
         let (place, operation_timeout) = (Arc::from(store.identity()), settings.operation_timeout);
         Arc::new_cyclic(|shared: &Weak<Self>| {
-            let shared = Weak::clone(shared);
+            let (hearing, tended) = (Weak::clone(shared), Weak::clone(shared));
             let hear: Hear = Arc::new(move |line, grant| {
-                let Some(shared) = shared.upgrade() else { return false };
-                // What comes over a line that was replaced may have been decided by somebody who decides no more.
-                shared.lines.find(line).is_some() && shared.with(|core, now| core.handed(now, line, grant))
+                hearing.upgrade().is_some_and(|shared| shared.with(|core, now| core.handed(now, line, grant)))
+            });
+            let gone: Gone = Arc::new(move |line| {
+                if let Some(shared) = tended.upgrade() {
+                    shared.with(|core, now| core.line_gone(now, line));
+                }
             });
             Self {
                 desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),
-                lines: Lines::new(store, settings.listener, operation_timeout, hear),
+                lines: Lines::new(store, settings.listener, operation_timeout, hear, gone),
                 observed: Observed::default(),
                 place,
                 default_ttl,
@@ -142,7 +145,8 @@ impl Shared {
                     seat.lose(reason);
                     foreign::run(|| Observed::lost(&seat.key, seat.fence(), reason));
                 }
-                Action::TimedOut(line) => self.lines.timed_out(line),
+                // It asks a session whether it is open.
+                Action::TimedOut(line) => foreign::run(|| self.lines.timed_out(line)),
             }
         }
     }

@@ -105,8 +105,7 @@ on_every_server! {
         proxy.drop_replies();
         let releasing = tokio::spawn(guard.release());
         proxy.until_request_containing(b"EVAL").await;
-        proxy.reset_all();
-        proxy.pass();
+        proxy.pass_anew();
         assert_eq!(releasing.await.expect("no panic").expect("it is tried again"), lock_runtime::Released::Freed);
         server.until_gone(&name("again"), SOON).await;
     }

@@ -25,8 +25,7 @@ async fn a_connection_that_dies_between_a_grant_and_its_reply_grants_once() {
     proxy.hold_replies();
     let acquire = tokio::spawn(client.lock("once").wait(SOON).acquire());
     server.until_there(&name("once"), SOON).await;
-    proxy.reset_all();
-    proxy.pass();
+    proxy.pass_anew();
     let guard = acquire.await.expect("no panic").expect("it knows its token, or asks again");
     assert!(matches!(stranger.lock("once").acquire().await, Err(LockError::Busy { .. })));
     assert_eq!(client.stats().acquired, before + 1);
@@ -50,8 +49,7 @@ async fn a_grant_whose_reply_is_lost_is_given_back_long_before_its_ttl() {
     assert!(matches!(unheard, Err(LockError::Unavailable { .. })), "{unheard:?}");
     assert!(server.commandstats()["set"] > 0, "the server executed it");
     server.until_gone(&name("lost"), SOON).await;
-    proxy.reset_all();
-    proxy.pass();
+    proxy.pass_anew();
     drop(client.lock("lost").wait(SOON).acquire().await.expect("it is free"));
 }
 
@@ -68,8 +66,7 @@ async fn renewals_whose_replies_are_lost_for_a_while_cost_nothing() {
     // The first one had no answer: this is the second try.
     renewal().await;
     assert!(Instant::now() + guard.remaining() < before + TTL / 4, "only a reply confirms");
-    proxy.reset_all();
-    proxy.pass();
+    proxy.pass_anew();
     until_renewed(&guard).await;
     assert!(client.stats().renew_failed > 0);
     assert_eq!(client.stats().lost, 0);

@@ -55,8 +55,7 @@ on_every_server! {
         held.release().await.expect("the server is there");
         message.await;
         let lost = Instant::now();
-        proxy.reset_all();
-        proxy.pass();
+        proxy.pass_anew();
         all_served(vec![waits]).await;
         assert!(lost.elapsed() <= LOOK + SLACK, "{:?}", lost.elapsed());
         assert_eq!((waiter.stats().granted_by_message, waiter.stats().granted_by_look), (0, 1));

@@ -191,7 +191,7 @@ impl<S: Clone> Core<S> {
         }
         let is_period_over = matches!(waiting.turn, Turn::Resting { told_busy: true, .. });
         let is_told = waiting.told_over.is_some() && waiting.reading.is_some();
-        if is_period_over && is_told && !self.looks.may_go(now, id, waiting.looked) {
+        if is_period_over && is_told && !waiting.looks_last(now) && !self.looks.may_go(now, id, waiting.looked) {
             waiting.turn = Turn::PutOff;
             self.file(id);
             return None;
@@ -208,6 +208,7 @@ impl<S: Clone> Core<S> {
         let Stage::Waiting(waiting) = &mut ticket.stage else { return false };
         let by_task = waiting.is_by_task() && granted.by == By::Answer;
         let mut held = Held::new(now, granted, &waiting.terms, rhythm);
+        held.longest_ttl = held.longest_ttl.max(waiting.longest_ttl);
         if held.over(now).is_some() {
             if held.first_lease {
                 self.first_lease.was_too_short();
@@ -224,7 +225,7 @@ impl<S: Clone> Core<S> {
             let entry = waiting.entry.take().map(|(entry, _)| entry);
             held.loose_ends = Some(Box::new(LooseEnds { entry, ..ends }));
         }
-        let is_ready = granted.by == By::Answer || held.outlasts_min_hold(now, &waiting.terms);
+        let is_ready = held.outlasts_min_hold(now, &waiting.terms);
         if let Stage::Waiting(waiting) = std::mem::replace(&mut ticket.stage, Stage::Held(held)) {
             if is_ready {
                 self.spare_waiting.keep(waiting);
@@ -243,7 +244,7 @@ impl<S: Clone> Core<S> {
         true
     }
 
-    /// A lease that was told of is too short for its holder's `min_hold`.
+    /// What is left of a lease is too short for its holder's `min_hold`.
     fn renew_first(&mut self, now: Moment, id: TicketId, mut waiting: Box<Waiting>) {
         waiting.since = now;
         waiting.entry = None;

@@ -115,7 +115,7 @@ impl<S: Clone> Core<S> {
                 self.lose_all(now);
                 self.tick_closing(now);
             }
-            Some(give_up) if self.tickets.len() == self.waiting || give_up <= now => {
+            Some(give_up) if self.tickets.len() == self.waiting + self.settled || give_up <= now => {
                 closing.over = true;
                 let watchers = std::mem::take(&mut closing.watchers);
                 self.actions.extend(watchers.into_iter().map(Action::Wake));

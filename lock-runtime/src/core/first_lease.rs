@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use super::Terms;
+use super::lease::{drift, margin};
 use crate::clock::Moment;
 
 /// The shortest first lease, where the ttl allows it.
@@ -52,7 +53,9 @@ impl FirstLease {
         }
         let wanted = SHORTEST.max(self.round_trip * ROUND_TRIPS) * (1 << self.doublings);
         // A key that is to be kept for a while outlasts that although the message takes its time.
-        (wanted + terms.min_hold.unwrap_or_default()).min(terms.ttl)
+        let usable = wanted + terms.min_hold.unwrap_or_default();
+        let lasts = terms.min_hold.map_or(usable, |_| usable + drift(usable) + margin(usable));
+        lasts.min(terms.ttl)
     }
 }
 
@@ -113,7 +116,7 @@ mod tests {
     fn without_renewals_it_is_the_whole_ttl_and_with_a_min_hold_that_much_more() {
         let first = FirstLease::default();
         assert_eq!(first.of(&terms(ms(30_000), false, None)), ms(30_000));
-        assert_eq!(first.of(&terms(ms(30_000), true, Some(ms(5000)))), ms(6000));
+        assert_eq!(first.of(&terms(ms(30_000), true, Some(ms(5000)))), ms(6000 + 62 + 300));
         assert_eq!(first.of(&terms(ms(5500), true, Some(ms(5000)))), ms(5500));
     }
 

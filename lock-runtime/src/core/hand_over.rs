@@ -89,6 +89,7 @@ impl<S: Clone> Core<S> {
         let Some(Stage::Held(held)) = self.stage_mut(id).map(|stage| std::mem::replace(stage, passed_on)) else {
             return false;
         };
+        self.settled += 1;
         self.bequeath_token(id, heir, held.schedule.is_in_flight());
         let Some(ticket) = self.tickets.get_mut(heir) else { return false };
         // For the time between two lines; nobody sees it.
@@ -166,6 +167,7 @@ impl<S: Clone> Core<S> {
         let ticket = self.tickets.get_mut(next)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         waiting.carrier = Some(line);
+        waiting.looked = now;
         waiting.turn = Asks::Asking { sent: now, fails_at, by_task: false, fences: entry.fences };
         let (ttl, token) = (waiting.terms.ttl, ticket.token);
         self.file(next);
@@ -186,13 +188,9 @@ impl<S: Clone> Core<S> {
                 self.bequeath_token(id, next, false);
                 self.over(now, id, Ok(Released::Freed));
                 let Some(Stage::Waiting(waiting)) = self.stage_mut(next) else { return };
-                waiting.doubt = doubt;
+                (waiting.doubt, waiting.longest_ttl) = (doubt, longest_ttl);
                 let fences = Fences::block(fence, waiting.fences_asked_at(sent));
-                if self.grant(now, next, Granted { fences, from: sent, by: By::Answer })
-                    && let Some(Stage::Held(held)) = self.stage_mut(next)
-                {
-                    held.longest_ttl = held.longest_ttl.max(longest_ttl);
-                }
+                self.grant(now, next, Granted { fences, from: sent, by: By::Answer });
             }
             Turned::GoesOn { .. } => {
                 if let (true, Some(Stage::Releasing(releasing))) = (is_last_word, self.stage_mut(id)) {

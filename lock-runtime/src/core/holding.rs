@@ -59,6 +59,7 @@ impl<S: Clone> Core<S> {
                 }
             }
             Ok(Renewed::NotOurs) if !held.is_ready() => self.passed_on_too_late(now, id),
+            Ok(Renewed::NotOurs) if !held.claimed => self.refuse(now, id, Refusal::Unavailable(lost_unseen())),
             Ok(Renewed::NotOurs) => self.lose(now, id, LossReason::Stolen),
             Err(error) => {
                 held.schedule.failed(now, sent, held.ttl, rhythm);
@@ -178,6 +179,11 @@ impl<S: Clone> Core<S> {
         self.file(id);
         self.pass_turn(now, &key);
     }
+}
+
+fn lost_unseen() -> StoreError {
+    let text = "the lock was granted, and lost again before its task was polled";
+    StoreError::new(StoreErrorKind::Disconnected, text)
 }
 
 fn not_polled() -> StoreError {

@@ -30,13 +30,13 @@ impl<S: Clone> Core<S> {
             && self.agenda.is_empty()
             && self.parked.is_empty()
             && self.looks.is_empty()
-            && (self.held, self.waiting, self.queued) == (0, 0, 0);
-        let Self { tickets, lines, by_token, agenda, parked, held, waiting, queued, .. } = self;
+            && [self.held, self.waiting, self.queued, self.handed_back, self.settled] == [0; 5];
+        let Self { tickets, lines, by_token, agenda, parked, held, waiting, queued, handed_back, settled, .. } = self;
         (!is_empty).then(|| {
             let keys: Vec<String> = lines.keys().map(ToString::to_string).collect();
             format!(
                 "{} tickets, lines of {keys:?}, {} known tokens, {} filed, {} parked, {held} held, {waiting} waiting, \
-                 {queued} queued",
+                 {queued} queued, {handed_back} handed back, {settled} settled",
                 tickets.len(),
                 by_token.len(),
                 agenda.len(),

@@ -178,6 +178,7 @@ impl Held {
             manual: None,
             ..self
         };
+        (heir.hold_until, heir.keep_until) = (Moment::MAX, Moment::MIN);
         if is_ready {
             heir.begin(now, terms);
         }
@@ -191,9 +192,11 @@ impl Held {
         self.deadline.since(now) >= enough && self.outlasts_min_hold(now, terms)
     }
 
-    /// Whether the key is there until `min_hold` is over, even if nothing that is sent from now on reaches the store.
+    /// Whether the key is there until `min_hold` is over, even if nothing that is sent from now on reaches the store; one
+    /// of nearly the whole ttl asks for no more than a new lease has.
     pub(super) fn outlasts_min_hold(&self, now: Moment, terms: &Terms) -> bool {
-        self.deadline.since(now) >= terms.min_hold.unwrap_or_default().min(usable(terms.ttl))
+        let Some(min_hold) = terms.min_hold else { return true };
+        self.deadline.since(now) >= min_hold.min(usable(terms.ttl).saturating_sub(margin(terms.ttl)))
     }
 
     /// Its holder begins when it was renewed, and waits until then.

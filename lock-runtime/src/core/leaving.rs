@@ -33,7 +33,8 @@ impl<S: Clone> Core<S> {
             .iter()
             .filter(|(_, ticket)| match &ticket.stage {
                 Stage::Waiting(waiting) => !matches!(waiting.turn, Turn::Refused(_)),
-                Stage::Held(held) => !held.claimed,
+                // One that is lost has heard so, or will.
+                Stage::Held(held) => !held.claimed && held.lost.is_none(),
                 Stage::Releasing(_) => false,
             })
             .map(|(id, _)| id)
@@ -45,8 +46,8 @@ impl<S: Clone> Core<S> {
 
     /// Ends a ticket without a grant; its task has yet to hear of it.
     pub(super) fn refuse(&mut self, now: Moment, id: TicketId, refusal: Refusal) {
-        if let Some(Stage::Held(_)) = self.stage(id) {
-            self.held -= 1;
+        if let Some(Stage::Held(held)) = self.stage(id) {
+            self.held -= usize::from(held.lost.is_none());
             self.waiting += 1;
         }
         self.step_out(now, id);
@@ -76,7 +77,8 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get(id) else { return };
         let (doubt, entry, ttl) = match &ticket.stage {
             Stage::Waiting(waiting) => {
-                (waiting.may_take_effect(), waiting.entry.as_ref().map(|(entry, _)| entry), waiting.terms.ttl)
+                let longest_ttl = waiting.terms.ttl.max(waiting.longest_ttl);
+                (waiting.may_take_effect(), waiting.entry.as_ref().map(|(entry, _)| entry), longest_ttl)
             }
             Stage::Held(held) => (held.in_doubt(), held.entry(), held.longest_ttl),
             Stage::Releasing(_) => return,

@@ -55,6 +55,20 @@ impl<S: Clone> Core<S> {
         }
     }
 
+    /// A runtime's line is there no more: whoever would have heard of a grant over it looks at once, finds it gone, and goes
+    /// to its old place under another name. Until then the store counts it as gone.
+    pub(crate) fn line_gone(&mut self, now: Moment, line: LineId) {
+        let known: Vec<TicketId> = self.by_token.values().copied().collect();
+        for id in known {
+            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id)
+                && waiting.told_over == Some(line)
+            {
+                waiting.hurry_look(now);
+                self.file(id);
+            }
+        }
+    }
+
     /// Looks that were put off and may be sent now.
     pub(super) fn serve_looks(&mut self, now: Moment, jobs: &mut Vec<Job>) {
         while let Some((last, id)) = self.looks.next(now) {
@@ -100,6 +114,9 @@ impl<S: Clone> Core<S> {
         let alive_for = waiting.told_over.is_none().then(|| alive_for(round_trip));
         let lasts = looks::queue_lasts(self.queued);
         let entry = Entry { alive_for, lasts, ..entry.clone() };
+        if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
+            waiting.queue_lasts = lasts.unwrap_or(looks::QUEUE_LASTS);
+        }
         self.know(id);
         Some(entry)
     }

@@ -16,7 +16,7 @@ const A_SECOND: u32 = 500;
 /// The shortest and the longest period, but for a crowd, of a waiter who is told of its grant.
 const PERIOD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 /// How long a queue outlasts the last look of one who stands in it, as stores have it.
-const QUEUE_LASTS: Duration = Duration::from_secs(30);
+pub(super) const QUEUE_LASTS: Duration = Duration::from_secs(30);
 
 /// How long a waiter who is told of its grant rests between two looks, if the key is held for so long and so many wait
 /// for keys.

@@ -119,6 +119,8 @@ pub(crate) struct Core<S> {
     queued: usize,
     /// How many grants are being given back that nobody waited for.
     handed_back: usize,
+    /// How many releases are over, and their tasks have yet to hear.
+    settled: usize,
     /// The keeper's line; while it has none, tickets that need it are parked.
     keeper: Option<LineId>,
     /// Whether the store tells of grants over it.
@@ -151,6 +153,7 @@ impl<S: Clone> Core<S> {
             waiting: 0,
             queued: 0,
             handed_back: 0,
+            settled: 0,
             keeper: None,
             listening: false,
             contended: Contended::default(),
@@ -336,6 +339,7 @@ impl<S: Clone> Core<S> {
             Some(Stage::Waiting(waiting)) => self.waits_no_more(waiting),
             Some(Stage::Releasing(releasing)) => {
                 self.handed_back -= usize::from(releasing.is_handed_back());
+                self.settled -= usize::from(releasing.is_over());
                 self.spare_releasing.keep(releasing);
             }
             Some(Stage::Held(_)) | None => {}

@@ -56,6 +56,8 @@ pub(super) struct Releasing {
     turn: Option<Turning>,
     /// Until when a task awaits it.
     wanted_until: Option<Moment>,
+    /// Over which line the task's own had no answer when the keeper took it over.
+    silent: Option<LineId>,
     tries: u32,
     /// How many releases before this one were answered.
     repeats: u32,
@@ -115,6 +117,7 @@ impl Releasing {
             may_turn: false,
             turn: None,
             wanted_until: None,
+            silent: None,
             tries: 0,
             repeats: 0,
         }
@@ -123,6 +126,10 @@ impl Releasing {
     /// Gives back a grant that was told of and that nobody waited for.
     pub(super) fn handed_back(now: Moment, ttl: Duration) -> Self {
         Self { standing: Standing::HandedBack, ..Self::orphan(now, ttl, Doubt::Nowhere, None) }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.errand, Errand::Over(_))
     }
 
     /// Whether a message led to it, which may be a stranger's.
@@ -175,8 +182,11 @@ impl Releasing {
     /// The keeper sends it now in the place of its task, if that has not been answered.
     pub(super) fn take_over(&mut self, now: Moment) -> bool {
         let of_task = matches!(self.errand, Errand::Own | Errand::SentByTask { .. });
+        if let Errand::SentByTask { line, .. } = self.errand {
+            self.unanswered = true;
+            self.silent = Some(line);
+        }
         if of_task {
-            self.unanswered |= matches!(self.errand, Errand::SentByTask { .. });
             self.errand = Errand::Due(now);
         }
         of_task
@@ -341,6 +351,7 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(id) else { return };
         let token = ticket.token;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return };
+        releasing.silent.take_if(|line| via == Some(*line));
         if matches!(releasing.errand, Errand::Over(_)) {
             return;
         }
@@ -393,7 +404,7 @@ impl<S: Clone> Core<S> {
                     self.actions.push(Action::TimedOut(line));
                     self.abandon_turn(now, id);
                 }
-                _ => {}
+                _ => self.actions.extend(releasing.silent.take().map(Action::TimedOut)),
             }
             self.wake(id);
             self.file(id);
@@ -477,6 +488,7 @@ impl<S: Clone> Core<S> {
             releasing.standing = Standing::Apart;
         }
         let sent = std::mem::replace(&mut releasing.errand, Errand::Over(outcome));
+        self.settled += 1;
         match (releasing.wanted_until, sent) {
             // The task that told the answer knows it.
             (Some(_), Errand::SentByTask { .. }) => {}

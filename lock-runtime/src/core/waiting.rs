@@ -15,6 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const SHORTEST_REST: Duration = Duration::from_millis(10);
 /// For how many periods a waiter who only looks counts as alive without a look.
 const ALIVE_FOR_PERIODS: u32 = 3;
+/// How long before its time is over a waiter looks once more, if it would end without news.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 /// How often in a row an ask that was not executed is sent again at once.
 const MOST_SENT_BACK: u32 = 5;
 /// The longest pause after trouble.
@@ -58,6 +60,10 @@ pub(super) struct Waiting {
     pub(super) tries: u32,
     /// When its last look was sent.
     pub(super) looked: Moment,
+    /// For how long the store keeps its queue, since that.
+    pub(super) queue_lasts: Duration,
+    /// The longest ttl that was asked for under its token, by a holder before it.
+    pub(super) longest_ttl: Duration,
     /// Until when it is news that the key is held.
     pub(super) busy_until: Moment,
     /// How often in a row its ask came back and was not executed.
@@ -119,6 +125,8 @@ impl Waiting {
             answered: false,
             tries: 0,
             looked: Moment::MIN,
+            queue_lasts: looks::QUEUE_LASTS,
+            longest_ttl: Duration::ZERO,
             busy_until: Moment::MIN,
             sent_back: 0,
         }
@@ -225,6 +233,7 @@ impl Waiting {
         self.entry = None;
         self.reading = None;
         self.doubt = Doubt::Nowhere;
+        self.longest_ttl = Duration::ZERO;
     }
 
     /// It stands in the store's queue: the clock was so in the reply to what was sent then.
@@ -287,6 +296,17 @@ impl Waiting {
         self.turn = Turn::Resting { until, told_busy: false };
     }
 
+    /// The moment of the next look, or one before it, if else its time to wait would end without any news.
+    fn last_look_before(&self, now: Moment, next: Moment) -> Moment {
+        let last = self.busy_from - LAST_LOOK;
+        if next >= self.busy_from && self.busy_until < self.busy_from && now < last { last } else { next }
+    }
+
+    /// Whether this is its last look.
+    pub(super) fn looks_last(&self, now: Moment) -> bool {
+        self.busy_from - LAST_LOOK <= now
+    }
+
     /// Rests until the next look, which is the sooner the less it is told.
     pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, is_told: bool, waiters: usize) {
         self.tries += 1;
@@ -305,7 +325,12 @@ impl Waiting {
             let rest = LOOK_EVERY / 2 + jitter(token.seed(), self.tries, LOOK_EVERY);
             rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
         };
-        let until = if is_told && planted(Mutant::MessagesAlone) { Moment::MAX } else { now + rest };
+        let rest = if is_told { rest.min(self.queue_lasts / 2) } else { rest };
+        let until = if is_told && planted(Mutant::MessagesAlone) {
+            Moment::MAX
+        } else {
+            self.last_look_before(now, now + rest)
+        };
         self.turn = Turn::Resting { until, told_busy: true };
     }
 }

@@ -26,21 +26,27 @@ pub(crate) struct Line {
     random: Portion,
     time_outs: AtomicU32,
     /// Another one takes its place, or will.
-    retired: AtomicBool,
+    retired: Arc<AtomicBool>,
     failed: Notify,
     /// There is no other for it.
     is_only: bool,
 }
 
 impl Line {
-    pub(super) fn new(id: LineId, listener: Option<ListenerId>, session: Arc<dyn Session>) -> Self {
+    /// Who hears what comes over it has the flag, too.
+    pub(super) fn new(
+        id: LineId,
+        listener: Option<ListenerId>,
+        session: Arc<dyn Session>,
+        retired: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             id,
             listener,
             session,
             random: Portion::default(),
             time_outs: AtomicU32::new(0),
-            retired: AtomicBool::new(false),
+            retired,
             failed: Notify::new(),
             is_only: false,
         }
@@ -48,7 +54,7 @@ impl Line {
 
     /// For which there is no other.
     pub(super) fn only(id: LineId, session: Arc<dyn Session>) -> Self {
-        Self { is_only: true, ..Self::new(id, None, session) }
+        Self { is_only: true, ..Self::new(id, None, session, Arc::default()) }
     }
 
     /// Comes back when it is; the task that keeps it open waits for that.

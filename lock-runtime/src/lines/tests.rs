@@ -434,6 +434,8 @@ async fn a_message_that_comes_over_a_line_that_was_replaced_is_no_grant() {
     assert!(waiting.as_mut().poll(&mut context).is_pending());
     assert_eq!(client.stats().waiting, 1);
     fake.close_all();
+    // Whoever calls next finds it closed.
+    drop(client.lock("b").acquire().await.expect("the keeper serves"));
     theirs.release().await.expect("memory answers");
     assert_eq!(client.stats().granted_by_message, 0);
     drop(waiting.await.expect("its next look finds it free"));

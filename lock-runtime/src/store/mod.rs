@@ -73,7 +73,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 /// One ordered line to a store: of two operations, the one whose future was polled first takes effect first.
 ///
 /// Dropping an operation's future leaves open whether it takes effect. An operation may stay without an answer: a client
-/// drops it after its time-out. A session may be used from any thread and any runtime, for as long as the runtime that
+/// drops it after its time-out. A session that is no longer open tells its listener of nothing; that is told where nothing
+/// is locked that the session's own methods need. A session may be used from any thread and any runtime, for as long as the runtime that
 /// opened it lives.
 ///
 /// An operation takes effect in its place or, being harmless there, behind what was sent after it. One that could take a

@@ -141,6 +141,13 @@ impl Proxy {
         self.accept_new();
     }
 
+    /// Ends all misbehaviour, and all connections first: none that lost bytes goes on, not even one that is made just now.
+    pub fn pass_anew(&self) {
+        self.refuse_new();
+        self.reset_all();
+        self.pass();
+    }
+
     /// Makes requests arrive later by this much. What is on its way already stays so.
     pub fn delay_requests(&self, delay: Duration) {
         self.shared.rules.send_modify(|rules| rules.requests.delay = delay);
@@ -168,7 +175,7 @@ impl Proxy {
 
     /// Throws replies away, held ones too: the server did what it was asked, and the client never hears of it. A
     /// connection that lost a reply should be reset before bytes pass again, since a client would take the next reply
-    /// for the lost one.
+    /// for the lost one; see [`Self::pass_anew`].
     pub fn drop_replies(&self) {
         self.shared.rules.send_modify(|rules| rules.replies.fate = Fate::Drop);
     }

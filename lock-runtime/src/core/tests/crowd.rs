@@ -31,9 +31,14 @@ fn looks_within(story: &mut Story, time: Duration) -> Vec<(TicketId, Moment, Opt
     let (mut looks, end) = (Vec::new(), story.now + time);
     while story.core.next_due() <= end {
         for job in story.next_work() {
-            let Job::Look(id, look, _) = job else { panic!("{job:?}") };
-            stands(story, id);
-            looks.push((id, story.now, look.entry.expect("it waits").lasts));
+            match job {
+                Job::Look(id, look, _) => {
+                    stands(story, id);
+                    looks.push((id, story.now, look.entry.expect("it waits").lasts));
+                }
+                Job::Give(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
+                other => panic!("{other:?}"),
+            }
         }
     }
     story.now = end;
@@ -106,4 +111,85 @@ fn a_call_that_does_not_wait_is_refused_by_what_is_news_and_asks_for_it_else() {
     assert!(jobs.iter().any(|job| matches!(job, Job::Look(id, ..) if *id == ids[silent])), "{jobs:?}");
     stands(&mut story, ids[silent]);
     assert!(matches!(story.next(stale), Step::Refused(Refusal::Busy)));
+}
+
+#[test]
+fn a_crowd_that_comes_within_one_round_trip_looks_before_its_queues_are_gone() {
+    let mut story = Story::new();
+    let came: Vec<_> = (0..6000)
+        .map(|n| {
+            let (id, sent) = story.ask(&format!("job:{n}"), terms(Wait::Forever));
+            story.taken(id, sent);
+            let Step::Look(look) = story.next(id) else { panic!("it queues") };
+            (id, story.now, look.entry.expect("it waits").lasts.unwrap_or(Duration::from_secs(30)))
+        })
+        .collect();
+    story.pass(ms(150));
+    for &(id, sent, _) in &came {
+        story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(HELD_FOR), queued_at: Some(1) }));
+    }
+    let begun = story.now;
+    let mut looks = HashMap::new();
+    for (id, at, _) in looks_within(&mut story, Duration::from_secs(40)) {
+        looks.entry(id).or_insert(at);
+    }
+    for (id, _, lasts) in came {
+        let gap = looks[&id].since(begun);
+        assert!(gap < lasts, "one looks after {gap:?}, and its queue lasts {lasts:?}");
+    }
+}
+
+#[test]
+fn whoever_would_give_up_without_news_looks_once_more_before() {
+    let (mut story, _) = crowd(6000);
+    let wait = Duration::from_secs(9);
+    let (id, sent) = story.ask("mine", terms(Wait::AtMost(wait)));
+    let arrived = story.now;
+    story.taken(id, sent);
+    assert!(matches!(story.next(id), Step::Look(_)));
+    // Its holder is dead: the key is free in two seconds, and nobody says so.
+    let clock = story.now.nanos() / 1000;
+    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(ms(2000)), queued_at: Some(clock) }));
+    let looks = looks_within(&mut story, wait.saturating_sub(ms(1)));
+    let last = looks.iter().rev().find(|(looked, ..)| *looked == id).expect("it looks");
+    assert!(last.1.since(arrived) >= ms(7700), "news of {:?} before the end", (arrived + wait).since(last.1));
+    story.pass(ms(2));
+    looks_within(&mut story, Duration::ZERO);
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Busy)));
+}
+
+#[test]
+fn whoever_would_have_heard_over_a_line_that_is_gone_is_elsewhere_at_once() {
+    let mut story = Story::new();
+    let listener = ListenerId::from_bits(77);
+    let here = Some(Via { line: HERE, listener: Some(listener) });
+    let mut waiters = Vec::new();
+    for n in 0..2000 {
+        let id = story.arrive(&format!("job:{n}"), terms(Wait::Forever)).expect("it waits");
+        let Step::Ask(ask) = story.core.next(story.now, id, here) else { panic!("its turn") };
+        let held = |for_at_most, queued_at| Ok(Acquired::Held { for_at_most, queued_at });
+        story.core.answered(story.now, id, ask.token, story.now, held(None, None));
+        let Step::Look(look) = story.core.next(story.now, id, here) else { panic!("it queues") };
+        assert_eq!(look.entry.expect("it waits").listener, listener);
+        story.core.answered(story.now, id, ask.token, story.now, held(Some(HELD_FOR), Some(1)));
+        waiters.push(id);
+    }
+    story.pass(ms(500));
+    story.core.line_gone(story.now, HERE);
+    story.woken();
+    while story.core.next_due() <= story.now {
+        for job in story.work() {
+            match job {
+                Job::Look(id, _, HERE) => story.core.cut_off(story.now, id),
+                Job::Give(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
+                other => panic!("{other:?}"),
+            }
+            story.listen();
+        }
+    }
+    let woken: std::collections::HashSet<u32> = story.woken().into_iter().collect();
+    assert_eq!(woken.len(), 2000, "each asks again, under another name");
+    for id in waiters {
+        assert!(matches!(story.next(id), Step::Look(_)));
+    }
 }

@@ -324,6 +324,23 @@ fn a_release_that_its_task_sent_and_awaits_is_sent_by_the_keeper_after_a_second(
     let step = story.core.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "that of the task may have worked: {step:?}");
     story.assert_nothing_is_left();
+    assert!(story.timed_out.is_empty());
+}
+
+#[test]
+fn a_release_that_its_task_sent_and_that_had_no_answer_counts_against_its_line() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    story.end(id, Some(OPERATION));
+    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    let ended = story.now;
+    while story.timed_out.is_empty() {
+        for job in story.next_work() {
+            story.released(release_of(job).0, KEEPER, Err(error(StoreErrorKind::Unready)));
+        }
+        assert!(story.now.since(ended) <= OPERATION);
+    }
+    assert_eq!((&story.timed_out[..], story.now.since(ended)), (&[HERE][..], OPERATION));
 }
 
 /// The hook has queued the release of a lease that its task was about to end.
@@ -338,11 +355,9 @@ fn a_release_that_the_end_of_the_process_queued_is_awaited_by_the_task_that_came
     let (sent, _, via) = release_of(story.only_job());
     assert_eq!((sent, via), (id, None));
     story.released(id, KEEPER, Ok(Released::Freed));
-    assert_eq!(story.woken(), [0]);
+    assert_eq!(story.woken(), [0, u32::MAX], "the end of the process may go on, whether the task hears of it or not");
     let step = story.core.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "{step:?}");
-    story.listen();
-    assert_eq!(story.woken(), [u32::MAX], "the end of the process may go on");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod crowd;
 mod ending;
 mod hand_over;
+mod heirs;
 mod holding;
 mod strangers;
 mod waiting;
@@ -88,7 +89,9 @@ impl Story {
     pub(super) fn arrive(&mut self, key: &str, terms: Terms) -> Result<TicketId, Refusal> {
         let seat = self.next_seat;
         self.next_seat += 1;
-        let token = Token::from_bits(u128::from(seat) << 64 | 0xfeed);
+        // As far apart as random ones, so that nobody's jitter is another's.
+        let low = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::from(seat) + 1);
+        let token = Token::from_bits(u128::from(seat) << 64 | u128::from(low));
         let id = self.core.arrive(self.now, key.into(), token, terms, seat);
         self.listen();
         id
@@ -220,7 +223,9 @@ impl Story {
             "{:?}",
             self.core
         );
-        assert_eq!((self.core.held(), self.core.waiting()), (0, 0));
+        let Core { held, waiting, queued, handed_back, settled, looks, .. } = &self.core;
+        assert_eq!([held, waiting, queued, handed_back, settled], [&0; 5]);
+        assert_eq!(looks.due(), Moment::MAX);
     }
 }
 

@@ -84,26 +84,3 @@ fn a_store_that_executes_nothing_is_asked_a_few_times_and_then_like_one_that_is_
     assert_eq!(looks, 6);
     assert!(story.core.next_due() <= story.now + ms(1000), "and again after a pause");
 }
-
-#[test]
-fn a_lease_that_was_told_of_is_renewed_before_a_body_begins_that_keeps_the_key_for_longer() {
-    let mut story = Story::new();
-    let min_hold = ms(20_000);
-    let (id, sent) = story.ask("a", Terms { min_hold: Some(min_hold), ..patient() });
-    story.taken(id, sent);
-    let Step::Look(look) = story.next(id) else { panic!("it queues") };
-    let clock = story.now.nanos() / 1000;
-    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
-    let first_lease = look.entry.expect("it waits").first_lease;
-    assert!(first_lease > min_hold);
-    // The message took a while.
-    story.pass(ms(1500));
-    let grant = Grant { key: "a".into(), token: look.token, fence: 7, fences: 1, first_lease, clock };
-    assert!(story.core.handed(story.now, KEEPER, grant));
-    assert!(matches!(story.next(id), Step::Stand), "the key might be gone before min_hold is over");
-    let Job::Renew(_, renewal) = story.only_job() else { panic!("it is renewed first") };
-    assert_eq!((renewal.token, renewal.ttl), (look.token, TTL));
-    let sent = story.now;
-    story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.next(id), Step::Granted { fence: 7, .. }));
-}

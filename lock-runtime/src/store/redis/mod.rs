@@ -85,7 +85,9 @@ pub struct RedisSettings {
     /// What stands around the key names everything else, too, so that clients that name the same locks share it whatever
     /// their namespaces: without braces, and without colons at its end, it stands before `:fence`, the counter, and before
     /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
-    /// `fence` and `wake:`. The user of the server needs those besides the locks.
+    /// `fence` and `wake:`. The user of the server needs those besides the locks. Formats under which two keys make one
+    /// name (`<key>` with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have counters and
+    /// channels of their own: whoever shares locks needs the same format.
     pub name_format: Option<String>,
     /// How long making a connection may take. 5 s unless set.
     pub operation_timeout: Duration,

@@ -144,7 +144,10 @@ impl Ear {
     }
 
     fn hear(&self, message: &Value) {
-        if let Some(grant) = reply::grant(message, &self.place.names) {
+        // Once an answer said that the session leads to nobody who decides, what is told over it counts no more either.
+        if self.open.is.load(Ordering::Relaxed)
+            && let Some(grant) = reply::grant(message, &self.place.names)
+        {
             let (fence, fences) = (grant.fence, grant.fences);
             // Only then: whoever may publish can forge the rest of a message, but not the token that somebody waits under.
             if self.listener.hear(grant) {

@@ -114,6 +114,7 @@ local function promote(now, own)
     end
     if failure then
       redis.pcall('ZADD', KEYS[3], place, entry)
+      redis.pcall('PEXPIRE', KEYS[3], QUEUE_LASTS) -- it may have been the last, and the queue gone with it
       return nil, nil, failure
     end
     if alive then

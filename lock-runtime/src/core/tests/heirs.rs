@@ -1,0 +1,118 @@
+//! Leases whose next holder has yet to begin: told of, passed on, or kept by a turn.
+
+use super::*;
+use crate::store::Grant;
+
+/// A holder with a block of fences, and one who waits behind it in this process.
+fn holder_and_heir(story: &mut Story, holders: Terms, heirs: Terms) -> (TicketId, TicketId) {
+    let (holder, sent) = story.ask("a", holders);
+    let heir = story.arrive("a", heirs).expect("it waits");
+    story.taken(holder, sent);
+    assert!(matches!(story.next(holder), Step::Look(look) if look.fences == 32));
+    let sent = story.now;
+    story.grant(holder, sent);
+    (holder, heir)
+}
+
+/// What a waiter with this `min_hold` asked for, and whether it begins when a message tells it of that after so long.
+fn begins_at_once(story: &mut Story, min_hold: Duration, late: Duration) -> (TicketId, Token, bool) {
+    let ttl = Duration::from_secs(60);
+    let (id, sent) = story.ask("a", Terms { ttl, min_hold: Some(min_hold), ..terms(Wait::Forever) });
+    story.taken(id, sent);
+    let Step::Look(look) = story.next(id) else { panic!("it queues") };
+    let clock = story.now.nanos() / 1000;
+    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
+    let first_lease = look.entry.expect("it waits").first_lease;
+    story.pass(late);
+    let grant = Grant { key: "a".into(), token: look.token, fence: 7, fences: 1, first_lease, clock };
+    assert!(story.core.handed(story.now, KEEPER, grant));
+    story.listen();
+    (id, look.token, matches!(story.next(id), Step::Granted { .. }))
+}
+
+#[test]
+fn a_lease_that_was_told_of_outlasts_min_hold_unless_its_message_was_slow() {
+    for min_hold in [1, 5, 19, 20, 25, 40] {
+        let (_, _, begins) = begins_at_once(&mut Story::new(), Duration::from_secs(min_hold), ms(100));
+        assert!(begins, "min_hold of {min_hold} s");
+    }
+}
+
+#[test]
+fn a_lease_that_was_told_of_too_late_for_its_min_hold_is_renewed_before_the_body_begins() {
+    let mut story = Story::new();
+    let (id, token, begins) = begins_at_once(&mut story, ms(20_000), ms(1500));
+    assert!(!begins, "the key might be gone before min_hold is over");
+    let Job::Renew(_, renewal) = story.only_job() else { panic!("it is renewed first") };
+    assert_eq!((renewal.token, renewal.ttl), (token, Duration::from_secs(60)));
+    let sent = story.now;
+    story.core.renewed(story.now, id, token, sent, renewal.ttl, Ok(Renewed::Renewed));
+    assert!(matches!(story.next(id), Step::Granted { fence: 7, .. }));
+}
+
+#[test]
+fn a_lease_that_came_as_a_late_answer_is_renewed_before_a_body_begins_that_keeps_the_key_for_longer() {
+    for (min_hold, late, begins) in
+        [(29_000, 900, true), (30_000, 900, true), (20_000, 8000, true), (20_000, 9000, false)]
+    {
+        let mut story = Story::new();
+        let (id, sent) = story.ask("a", Terms { min_hold: Some(ms(min_hold)), ..patient() });
+        story.pass(ms(late));
+        story.answer(id, sent, Ok(Acquired::Granted { fence: 7 }));
+        let granted = matches!(story.next(id), Step::Granted { .. });
+        assert_eq!(granted, begins, "min_hold {min_hold} ms, an answer after {late} ms");
+        if !begins {
+            assert!(matches!(story.only_job(), Job::Renew(_, Renewal { ttl, .. }) if ttl == TTL));
+        }
+    }
+}
+
+#[test]
+fn an_heir_that_has_to_be_renewed_first_has_nothing_of_the_max_hold_before_it() {
+    let mut story = Story::new();
+    let short = Terms { max_hold: Some(ms(1000)), ..patient() };
+    let long = Terms { ttl: Duration::from_secs(600), ..patient() };
+    let (holder, heir) = holder_and_heir(&mut story, short, long);
+    story.end(holder, None);
+    let Some(Stage::Held(held)) = story.core.stage(heir) else { panic!("it has the lease") };
+    assert!(!held.is_ready());
+    assert_eq!((held.hold_until, held.keep_until), (Moment::MAX, Moment::MIN));
+}
+
+#[test]
+fn an_heir_whose_lease_is_lost_before_it_began_is_told_once_and_counted_once() {
+    let mut story = Story::new();
+    let (holder, heir) = holder_and_heir(&mut story, patient(), patient());
+    story.core.renew_by_hand(story.now, holder, TTL);
+    let Job::Renew(_, renewal) = story.only_job() else { panic!("a renewal") };
+    let sent = story.now;
+    story.end(holder, None);
+    story.core.renewed(story.now, holder, renewal.token, sent, TTL, Ok(Renewed::NotOurs));
+    story.listen();
+    assert_eq!((story.core.held(), &story.lost[..]), (0, &[][..]));
+    story.core.close(story.now, ms(1000), u32::MAX);
+    assert!(matches!(story.next(heir), Step::Refused(Refusal::Unavailable(_))), "no body began");
+    for job in story.work() {
+        story.released(release_of(job).0, KEEPER, Ok(Released::NotOurs));
+    }
+    story.assert_nothing_is_left();
+}
+
+#[test]
+fn a_turn_that_goes_on_too_late_is_given_back_for_as_long_as_the_holder_before_had_asked_for() {
+    let mut story = Story::new();
+    let hour = Duration::from_secs(3600);
+    let holder = story.hold("a", Terms { ttl: hour, ..terms(Wait::Forever) });
+    let next = story.arrive("a", Terms { ttl: ms(200), ..terms(Wait::Forever) }).expect("it waits");
+    story.end(holder, None);
+    let (turning, turn) = turn_of(story.only_job());
+    story.pass(ms(300));
+    story.turned(turning, Turned::GoesOn { fence: 9 });
+    story.core.disconnected();
+    story.left(next);
+    assert!(story.work().is_empty());
+    story.pass(hour.saturating_sub(ms(1)));
+    story.core.connected(story.now, KEEPER, true);
+    let (_, release, _) = release_of(story.work().remove(0));
+    assert_eq!(release.token, turn.token, "the store keeps the longer of both ttls");
+}
