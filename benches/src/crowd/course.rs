@@ -33,6 +33,8 @@ const PINGS: usize = 1000;
 pub(super) struct Course {
     /// From the first call until all stand in the server's queues.
     pub(super) enqueued: Duration,
+    /// Bytes that the server got meanwhile.
+    pub(super) sent: u64,
     /// A second, while they wait.
     pub(super) looks: f64,
     pub(super) used: (Used, Used),
@@ -66,10 +68,10 @@ pub(super) fn run(server: &Server, steps: &Steps) -> Result<Course, String> {
     let asked = asked.map_err(|error| format!("the server does not answer: {error}"))?;
     let mut holder = hold(server, steps, steps.released())?;
     let doomed = hold(server, steps, steps.orphaned())?;
-    let keys = 0..steps.waiters;
+    let (keys, before) = (0..steps.waiters, sent(server)?);
     let waiter = Talk::start(&job(server, Part::Waiter { keys, ttl: steps.ttl }))?;
     let mut stage = Stage { server, steps, asked, waiter };
-    let mut course = Course { enqueued: stage.until_all_wait()?, ..Course::default() };
+    let mut course = Course { enqueued: stage.until_all_wait()?, sent: sent(server)? - before, ..Course::default() };
     std::thread::sleep(steps.settling);
     course.looks = stage.watch()?;
     course.round_trips = stage.round_trips()?;
@@ -99,6 +101,13 @@ fn hold(server: &Server, steps: &Steps, keys: Range<usize>) -> Result<Talk, Stri
     let holder = Talk::start(&job(server, Part::Holder { keys, ttl: steps.ttl }))?;
     holder.hear::<()>(PATIENCE)?;
     Ok(holder)
+}
+
+/// How many bytes the server got so far.
+fn sent(server: &Server) -> Result<u64, String> {
+    let info: String = server.ask(&["INFO", "stats"]);
+    let line = info.lines().find_map(|line| line.strip_prefix("total_net_input_bytes:"));
+    line.and_then(|bytes| bytes.trim().parse().ok()).ok_or_else(|| "INFO does not tell what was sent".to_owned())
 }
 
 impl Stage<'_> {
@@ -175,6 +184,15 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_sent_counts() {
+        let server = Server::redis();
+        let before = sent(&server).expect("it tells");
+        server.command(&["SET", "a", &"x".repeat(100_000)]);
+        let more = sent(&server).expect("it tells") - before;
+        assert!((100_000..110_000).contains(&more), "{more}");
+    }
 
     #[test]
     fn whoever_is_not_granted_its_key_is_counted() {

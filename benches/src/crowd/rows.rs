@@ -22,6 +22,8 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_LEASE: Duration = Duration::from_secs(1);
 /// How many calls of scripts for renewals there may be beside the looks, a second.
 const RENEWALS: usize = 100;
+/// What a waiter may send until it stands in line: `SET`, `INCR`, and a look by its hash are half of that.
+const SENT: f64 = 1024.0;
 /// How many failures are told; what is behind them is counted.
 const TOLD: usize = 10;
 
@@ -72,7 +74,7 @@ fn rows(steps: &Steps, course: Option<&Course>) -> Vec<Row> {
     let row = |measure: &str, of: fn(&Course) -> f64| Row::new(steps.work, measure, figure(of));
     let most = |most: f64| Target::Ours(AtMost(most));
     let within = |time: Duration| most(nanos(time));
-    let each = |seen: &Course| seen.used.1.memory as f64 / steps.waiters as f64;
+    let each = |of: fn(&Course) -> u64| move |seen: &Course| of(seen) as f64 / steps.waiters as f64;
     // A second's worth of them may be sent ahead.
     let looks = LOOKS_A_SECOND as f64 * (1.0 + 1.0 / steps.watched.as_secs_f64());
     let orphaned = steps.ttl + steps.longest_rest() + SLACK;
@@ -82,6 +84,8 @@ fn rows(steps: &Steps, course: Option<&Course>) -> Vec<Row> {
     vec![
         row("never granted", |seen| seen.never as f64).hoping(most(0.0), (0, "never granted")),
         row("until all stand in line", |seen| nanos(seen.enqueued)).in_time().aiming(within(OPERATION_TIMEOUT)),
+        Row::new(steps.work, "bytes sent for each, until then", vec![course.map(each(|seen| seen.sent))])
+            .aiming(most(SENT)),
         row("keeper's thread, % of a core", |seen| percent(seen, |used| used.keeper))
             .hoping(most(KEEPER), (0, "keeper % of a core")),
         row("whole process, % of a core", |seen| percent(seen, |used| used.process)).aiming(most(2.0 * KEEPER)),
@@ -91,7 +95,8 @@ fn rows(steps: &Steps, course: Option<&Course>) -> Vec<Row> {
             .in_time()
             .hoping(within(steps.longest_rest() + SLACK), (0, "longest without a look")),
         row("queues that are gone", |seen| seen.ages.missing as f64).aiming(most(0.0)),
-        Row::new(steps.work, "bytes for each", vec![course.map(each)]),
+        Row::new(steps.work, "bytes kept for each", vec![course.map(each(|seen| seen.used.1.memory))]),
+        Row::new(steps.work, "bytes for each at the most", vec![course.map(each(|seen| seen.used.1.most_memory))]),
         orphans("had after, median", 0.5).in_time().aiming(within(orphaned)),
         orphans("had after, worst", 1.0).in_time().hoping(within(orphaned), (0, "a dead holder's key had after")),
         released("release to grant, median", 0.5).in_time().against("a round trip", round_trip(course)),
@@ -151,8 +156,8 @@ fn notes(steps: &Steps) -> Vec<String> {
              more. A second's worth of looks may go ahead of their time.",
             steps.period()
         ),
-        "Bytes are resident memory above that with nobody waiting, the tasks included; most of it is what the allocator \
-         keeps of the moment in which all asked at once."
+        "Bytes for each are resident memory above that with nobody waiting, the tasks included. Most were used in the \
+         moment in which all asked at once; what is kept afterwards is for the greater part the allocator's."
             .to_owned(),
         "How long ago somebody looked is told by what is left of its queue's ttl, which every look renews.".to_owned(),
         "A dead holder's key is free when its ttl is over, and had by the next look of whoever waits for it.".to_owned(),

@@ -36,6 +36,8 @@ pub(super) struct Used {
     pub(super) keeper: Duration,
     /// In bytes, above what was used when nobody waited.
     pub(super) memory: u64,
+    /// The most that it ever was.
+    pub(super) most_memory: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -61,16 +63,18 @@ pub(super) async fn run(url: &str, keys: Range<usize>, ttl: Duration) -> Outcome
     say(&began)?;
     while let Some(ask) = asks.recv().await {
         match ask {
-            Ask::Used => say(&Used {
-                at: now(),
-                process: client_cpu()?,
-                keeper: thread_cpu(KEEPER)?,
-                memory: memory()?.0.saturating_sub(idle),
-            })?,
+            Ask::Used => say(&used(idle)?)?,
             Ask::Granted { keys, within } => say(&granted(&mut waiting[keys], within).await)?,
         }
     }
     Ok(())
+}
+
+fn used(idle: u64) -> Outcome<Used> {
+    let (memory, most) = memory()?;
+    let (process, keeper) = (client_cpu()?, thread_cpu(KEEPER)?);
+    let (memory, most_memory) = (memory.saturating_sub(idle), most.saturating_sub(idle));
+    Ok(Used { at: now(), process, keeper, memory, most_memory })
 }
 
 async fn wait(client: Client, number: usize, ttl: Duration) -> Result<Moment, String> {
