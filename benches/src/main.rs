@@ -19,6 +19,7 @@ mod clock;
 mod compiling;
 mod contended;
 mod contestants;
+mod crowd;
 mod cycles;
 mod delayed;
 mod distance;
@@ -54,6 +55,7 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
   contended    waiters of several processes for one lock
   held         very many locks in one process
   growth       what one lock costs among many
+  crowd        very many waiters of one process, each for a key of its own
   attribute    an annotated function by itself, on the memory store
   polls        what a lock adds to each poll of a body
   compiling    how long a program that depends on it takes to compile
@@ -71,12 +73,13 @@ pub(crate) enum Extent {
 type Bench = fn(Extent, &Server) -> Section;
 
 /// All there are, in the order of the report.
-const BENCHES: [(&str, Bench); 8] = [
+const BENCHES: [(&str, Bench); 9] = [
     ("uncontended", uncontended::bench),
     ("delayed", delayed::bench),
     ("contended", contended::bench),
     ("held", held::bench),
     ("growth", growth::bench),
+    ("crowd", crowd::bench),
     ("attribute", attribute::bench),
     ("polls", polls::bench),
     ("compiling", compiling::bench),

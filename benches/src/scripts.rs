@@ -1,6 +1,6 @@
 //! The names of this library's scripts, by the hashes under which they are called.
 //!
-//! A script is a file of `lock-runtime`, alone or behind one that it shares with others, so every such pair has its
+//! A script is a file of `lock-runtime`, alone or behind one or two that it shares with others, so each of these has its
 //! hash here. One that is made otherwise is called by the first digits of its hash.
 
 use std::collections::HashMap;
@@ -30,7 +30,11 @@ impl Names {
         for (name, text) in files {
             names.insert(hash(text), name.clone());
             for (_, shared) in files {
-                names.insert(hash(&format!("{shared}{text}")), name.clone());
+                let behind = format!("{shared}{text}");
+                names.insert(hash(&behind), name.clone());
+                for (_, first) in files {
+                    names.insert(hash(&format!("{first}{behind}")), name.clone());
+                }
             }
         }
         Self(names)
@@ -48,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_is_known_alone_and_behind_a_shared_one() {
+    fn a_script_is_known_alone_and_behind_shared_ones() {
         let files = [("fence".to_owned(), "return".to_owned()), ("look".to_owned(), " 1".to_owned())];
         let names = Names::of_files(&files);
         // The hash that a server gives to `return 1`.
@@ -58,7 +62,12 @@ mod tests {
 
     #[test]
     fn the_scripts_of_this_checkout_are_found() {
-        let text = std::fs::read_to_string(crate::root().join(FOLDER).join("release.lua")).expect("there is a release");
-        assert_eq!(Names::read().of(&sha1_smol::Sha1::from(text).digest().to_string()), "release");
+        let text =
+            |name| std::fs::read_to_string(crate::root().join(FOLDER).join(name)).expect("there is such a script");
+        let names = Names::read();
+        let name = |text: String| names.of(&sha1_smol::Sha1::from(text).digest().to_string());
+        assert_eq!(name(text("renew.lua")), "renew");
+        assert_eq!(name(text("fence.lua") + &text("repair.lua")), "repair");
+        assert_eq!(name(text("fence.lua") + &text("queue.lua") + &text("look.lua")), "look");
     }
 }

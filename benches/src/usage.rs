@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
+use rustix::param::clock_ticks_per_second;
 use serde::{Deserialize, Serialize};
 
 use crate::contestants::Outcome;
@@ -78,6 +79,28 @@ pub(crate) fn client_cpu() -> Outcome<Duration> {
     Ok(Duration::from_micros(micros.unsigned_abs()))
 }
 
+/// Processor time so far of the threads of this process that have this name.
+pub(crate) fn thread_cpu(name: &str) -> Outcome<Duration> {
+    let mut ticks = None;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        // A thread that ended meanwhile is not the one that is looked for.
+        let Ok(stat) = std::fs::read_to_string(thread?.path().join("stat")) else { continue };
+        if let Some((_, used)) = named_ticks(&stat).filter(|&(of, _)| of == name) {
+            ticks = Some(ticks.unwrap_or(0) + used);
+        }
+    }
+    let ticks = ticks.ok_or_else(|| format!("there is no thread `{name}`"))?;
+    Ok(Duration::from_secs(1) * ticks / u32::try_from(clock_ticks_per_second())?)
+}
+
+/// The name of a thread and its ticks in user and in system mode, from its `stat`: `42 (lock-keeper) S 1 ..`.
+fn named_ticks(stat: &str) -> Option<(&str, u32)> {
+    let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+    let mut numbers = rest.split_whitespace().skip(11);
+    let mut next = || numbers.next()?.parse::<u32>().ok();
+    Some((name, next()? + next()?))
+}
+
 /// Bytes of memory that this process has now, and the most that it ever had.
 pub(crate) fn memory() -> Outcome<(u64, u64)> {
     let status = std::fs::read_to_string("/proc/self/status")?;
@@ -87,4 +110,36 @@ pub(crate) fn memory() -> Outcome<(u64, u64)> {
         Ok(kilobytes.trim().parse::<u64>()? * 1024)
     };
     Ok((bytes("VmRSS:")?, bytes("VmHWM:")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threads_time_is_found_whatever_its_name() {
+        let stat = "42 (a ) (b) S 1 1 1 0 -1 4194368 10 0 0 0 123 45 6 7 20 0 3 0 99";
+        assert_eq!(named_ticks(stat), Some(("a ) (b", 168)));
+        assert_eq!(named_ticks("42"), None);
+    }
+
+    #[test]
+    fn only_the_threads_of_the_name_count() {
+        let (busy, idle) = ("busy-in-a-test", "idle-in-a-test");
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let rests = named(idle).spawn(move || ended.recv()).expect("a thread starts");
+        let works = named(busy).spawn(move || {
+            let began = Instant::now();
+            while thread_cpu(busy).expect("it is there") < Duration::from_millis(50) {
+                assert!(began.elapsed() < Duration::from_secs(60), "its time is not counted");
+            }
+            thread_cpu(idle).expect("it is there")
+        });
+        let idle_for = works.expect("a thread starts").join().expect("it worked");
+        assert!(idle_for < Duration::from_millis(50), "{idle_for:?}");
+        drop(end);
+        assert!(rests.join().expect("it ends").is_err());
+        assert!(thread_cpu("nobody").is_err());
+    }
 }

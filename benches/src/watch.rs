@@ -32,6 +32,11 @@ impl Sent {
         self.0.values().sum()
     }
 
+    /// How often this one was sent, by its own name or by its script's.
+    pub(crate) fn of(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
     /// Commands for each of so many hand-overs or holds; none if there were none.
     pub(crate) fn per(&self, count: usize) -> Option<f64> {
         (count > 0).then(|| self.total() as f64 / count as f64)

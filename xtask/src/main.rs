@@ -27,8 +27,9 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
           With arguments, `cargo xtask test -p lock-tests store`, only those tests are run.
-  bench   gets a redis-server if it is missing, then measures against peers and floors, a quarter of an hour long;
-          NAME is one of `uncontended`, `delayed`, `contended`, `held`, `growth`, `attribute`, `polls`, `compiling`.
+  bench   gets a redis-server if it is missing, then measures against peers and floors, twenty minutes long;
+          NAME is one of `uncontended`, `delayed`, `contended`, `held`, `growth`, `crowd`, `attribute`, `polls`,
+          `compiling`.
           Writes target/bench/report.md, and beside it plots and all samples.
           With --short it only sees that everything works, in a minute or so.
   simulate
