@@ -7,6 +7,7 @@ mod commands;
 mod counter;
 mod differential;
 mod fake;
+mod first_calls;
 mod forged;
 mod forgotten;
 mod hand_over;

@@ -1,9 +1,10 @@
 //! The scripts, and how they are called: by hash, or by text where the server may not know them.
 //!
-//! A session sends a script's text the first time, which keeps its operations in order on a fresh server; later
-//! only the hash. When the server says that it forgot (`NOSCRIPT`), a second sending comes behind whatever was sent in the
-//! meantime, be it the release of the very token. What must stay true: [`call`] and [`call_each`], which send the text at
-//! once, are for scripts that do nothing then; [`call_once`], which does not, is for those that would.
+//! A session sends a script's text the first time, which keeps its operations in order on a fresh server. Behind that it
+//! sends the hash, also before the first is answered: very many who call at once would each bring ten kilobytes along.
+//! When the server says that it forgot (`NOSCRIPT`), a second sending comes behind whatever was sent in the meantime, be
+//! it the release of the very token. What must stay true: [`call`] and [`call_each`], which send the text at once, are
+//! for scripts that do nothing then; [`call_once`], which does not, is for those that would.
 //!
 //! | script | behind a release of its token |
 //! |---|---|
@@ -135,9 +136,36 @@ async fn first_call(
     script: &Script,
     arguments: &impl Arguments,
 ) -> Result<Value, RedisError> {
+    // What is sent behind it over the same connection finds the script there: a server carries out in order.
+    let on_its_way = OnItsWay::new(known, script);
     let reply = connection.send_packed_command(&by_text(script.text, arguments)).await?;
-    known.note(script, std::slice::from_ref(&reply));
+    on_its_way.answered(&reply);
     Ok(reply)
+}
+
+/// The text of a script, sent and not answered yet; if it never is, the next call brings the text along again.
+struct OnItsWay<'a> {
+    known: &'a Known,
+    script: &'a Script,
+}
+
+impl<'a> OnItsWay<'a> {
+    fn new(known: &'a Known, script: &'a Script) -> Self {
+        known.0[script.place].store(true, Ordering::Relaxed);
+        Self { known, script }
+    }
+
+    fn answered(self, reply: &Value) {
+        if !matches!(reply, Value::ServerError(_)) {
+            std::mem::forget(self);
+        }
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        self.known.forget(self.script);
+    }
 }
 
 /// Calls a script for each of several arguments, in one write.

@@ -1,0 +1,42 @@
+//! The first calls of a script over a connection: its text is on its way to the server, and nobody else brings it along.
+
+use std::task::Poll;
+
+use lock_runtime::store::{Acquired, Look, StoreFuture, Token};
+use lock_tests::Server;
+
+use crate::waiters::{entry, listen};
+use crate::{TTL, acquire, fence};
+
+/// How many call before the first is answered.
+const CALLS: u128 = 200;
+
+lock_tests::on_every_server! {
+    async fn whoever_looks_behind_the_first_look_sends_no_text(server: Server) {
+        let (session, _grants) = listen(&server.url(), 9).await;
+        fence(acquire(&session, "a", 1).await);
+        server.reset_commandstats();
+        let look = |n| Look { key: "a".into(), token: Token::from_bits(n + 2), ttl: TTL, fences: 1, entry: Some(entry(9)) };
+        let mut looks: Vec<StoreFuture<_>> = (0..CALLS).map(|n| session.look(look(n))).collect();
+        std::future::poll_fn(|context| {
+            // That sends it, or puts it in line to be sent.
+            Poll::Ready(looks.iter_mut().for_each(|look| assert!(look.as_mut().poll(context).is_pending())))
+        })
+        .await;
+        for look in looks {
+            assert!(matches!(look.await, Ok(Acquired::Held { queued_at: Some(_), .. })));
+        }
+        let calls = server.commandstats();
+        assert_eq!((calls.get("eval"), calls.get("evalsha")), (Some(&1), Some(&199)), "{calls:?}");
+    }
+
+    async fn a_first_look_that_is_dropped_leaves_its_text_to_the_next(server: Server) {
+        let (session, _grants) = listen(&server.url(), 9).await;
+        let look = |n| Look { key: "a".into(), token: Token::from_bits(n), ttl: TTL, fences: 1, entry: None };
+        let mut dropped = session.look(look(1));
+        std::future::poll_fn(|context| Poll::Ready(assert!(dropped.as_mut().poll(context).is_pending()))).await;
+        drop(dropped);
+        server.command(&["SCRIPT", "FLUSH"]);
+        assert!(session.look(look(2)).await.is_ok(), "it brings the text along, be it known or not");
+    }
+}
