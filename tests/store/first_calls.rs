@@ -20,7 +20,10 @@ lock_tests::on_every_server! {
         let mut looks: Vec<StoreFuture<_>> = (0..CALLS).map(|n| session.look(look(n))).collect();
         std::future::poll_fn(|context| {
             // That sends it, or puts it in line to be sent.
-            Poll::Ready(looks.iter_mut().for_each(|look| assert!(look.as_mut().poll(context).is_pending())))
+            for look in &mut looks {
+                assert!(look.as_mut().poll(context).is_pending());
+            }
+            Poll::Ready(())
         })
         .await;
         for look in looks {
@@ -34,7 +37,11 @@ lock_tests::on_every_server! {
         let (session, _grants) = listen(&server.url(), 9).await;
         let look = |n| Look { key: "a".into(), token: Token::from_bits(n), ttl: TTL, fences: 1, entry: None };
         let mut dropped = session.look(look(1));
-        std::future::poll_fn(|context| Poll::Ready(assert!(dropped.as_mut().poll(context).is_pending()))).await;
+        std::future::poll_fn(|context| {
+            assert!(dropped.as_mut().poll(context).is_pending());
+            Poll::Ready(())
+        })
+        .await;
         drop(dropped);
         server.command(&["SCRIPT", "FLUSH"]);
         assert!(session.look(look(2)).await.is_ok(), "it brings the text along, be it known or not");

@@ -97,7 +97,7 @@ lock_tests::on_every_server! {
         assert!(!session.is_open());
         server.until_there("lock:{copied}", Duration::from_secs(10)).await;
         assert_eq!(kind(look(&session, "copied", 2).await), Disconnected);
-        assert_eq!(kind(store(&server.url()).open().await), Disconnected);
+        assert_eq!(kind(store(&server.url()).open().await), Refused, "whoever never met a primary there");
     }
 
     async fn a_busy_server_is_unready(server: Server) {
