@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::lease::{By, Fences, Granted};
 use super::line::Line;
-use super::release::{Releasing, Turning};
+use super::releasing::{Releasing, Turning};
 use super::waiting::Turn as Asks;
 use super::{Core, LineId, Stage, TicketId};
 use crate::clock::Moment;

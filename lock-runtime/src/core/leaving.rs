@@ -2,7 +2,7 @@
 //!
 //! Must stay true: what may have taken effect is followed by a release, which also takes the token out of the queue.
 
-use super::release::Releasing;
+use super::releasing::Releasing;
 use super::waiting::{Turn, Waiting};
 use super::{Core, Doubt, Refusal, Stage, Ticket, TicketId};
 use crate::clock::Moment;

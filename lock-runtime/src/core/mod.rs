@@ -26,6 +26,7 @@ mod looks;
 mod manual;
 mod messages;
 mod release;
+mod releasing;
 mod renewal;
 mod slab;
 mod spare;
@@ -55,7 +56,7 @@ pub(crate) use messages::{
     Action, Given, Giving, Job, LineId, Refusal, Settings, Step, Tally, Terms, TicketId, Via, Wait,
 };
 pub(crate) use release::ReleaseStep;
-use release::Releasing;
+use releasing::Releasing;
 use renewal::Rhythm;
 use slab::Slab;
 use spare::Spare;
