@@ -306,7 +306,7 @@ impl<S: Clone> Core<S> {
         let Some(ticket) = self.tickets.get_mut(id) else { return };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return };
         waiting.answered = true;
-        waiting.sent_back = 0;
+        (waiting.failures, waiting.sent_back) = (0, 0);
         waiting.trouble = None;
         if let Some(clock) = clock {
             waiting.queued(sent, clock);

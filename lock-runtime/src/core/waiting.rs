@@ -57,7 +57,10 @@ pub(super) struct Waiting {
     /// What went wrong, unless the store has answered since.
     pub(super) trouble: Option<StoreError>,
     pub(super) answered: bool,
-    pub(super) tries: u32,
+    /// How often it was told that the key is held.
+    pub(super) looks: u32,
+    /// How often in a row it was not answered.
+    pub(super) failures: u32,
     /// When its last look was sent.
     pub(super) looked: Moment,
     /// For how long the store keeps its queue, since that.
@@ -123,7 +126,8 @@ impl Waiting {
             doubt: Doubt::Nowhere,
             trouble: None,
             answered: false,
-            tries: 0,
+            looks: 0,
+            failures: 0,
             looked: Moment::MIN,
             queue_lasts: looks::QUEUE_LASTS,
             longest_ttl: Duration::ZERO,
@@ -290,9 +294,9 @@ impl Waiting {
 
     pub(super) fn pause(&mut self, now: Moment, token: Token) {
         // The first retry is at once; then 50 ms, 100 ms, .. up to a second, jittered over the second half.
-        let pause = Duration::from_millis(25 << self.tries.min(6)).min(LONGEST_PAUSE / 2);
-        let until = if self.tries == 0 { now } else { now + pause + jitter(token.seed(), self.tries, pause) };
-        self.tries += 1;
+        let pause = Duration::from_millis(25 << self.failures.min(6)).min(LONGEST_PAUSE / 2);
+        let until = if self.failures == 0 { now } else { now + pause + jitter(token.seed(), self.failures, pause) };
+        self.failures += 1;
         self.turn = Turn::Resting { until, told_busy: false };
     }
 
@@ -309,7 +313,7 @@ impl Waiting {
 
     /// Rests until the next look, which is the sooner the less it is told.
     pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, is_told: bool, waiters: usize) {
-        self.tries += 1;
+        self.looks += 1;
         self.busy_until = now + looks::fresh_for(held_for);
         let has_just_come = self.entry.as_ref().is_some_and(|&(_, enqueued)| enqueued == self.looked);
         let rest = if is_told {
@@ -317,12 +321,12 @@ impl Waiting {
             if has_just_come && crowd == period {
                 // A crowd that came together is spread over its period, and then stays so.
                 let shortest = looks::period(held_for, 0);
-                shortest + jitter(token.seed(), self.tries, period.saturating_sub(shortest))
+                shortest + jitter(token.seed(), self.looks, period.saturating_sub(shortest))
             } else {
-                period + jitter(token.seed(), self.tries, period / 4)
+                period + jitter(token.seed(), self.looks, period / 4)
             }
         } else {
-            let rest = LOOK_EVERY / 2 + jitter(token.seed(), self.tries, LOOK_EVERY);
+            let rest = LOOK_EVERY / 2 + jitter(token.seed(), self.looks, LOOK_EVERY);
             rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
         };
         let rest = if is_told { rest.min(self.queue_lasts / 2) } else { rest };

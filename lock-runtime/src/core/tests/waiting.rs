@@ -268,6 +268,23 @@ fn a_store_that_is_not_ready_is_waited_for_no_longer_than_a_busy_lock() {
 }
 
 #[test]
+fn whoever_has_looked_often_is_not_late_after_one_look_without_an_answer() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", patient());
+    story.taken(id, sent);
+    assert!(matches!(story.next(id), Step::Look(_)));
+    for _ in 0..10 {
+        let sent = story.now;
+        story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
+        assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+    }
+    story.answer(id, story.now, Err(error(StoreErrorKind::Disconnected)));
+    assert!(matches!(story.only_job(), Job::Look(..)), "the first retry is at once");
+    story.answer(id, story.now, Err(error(StoreErrorKind::Disconnected)));
+    assert!(story.work().is_empty(), "and the next is not");
+}
+
+#[test]
 fn without_a_connection_asks_are_parked_and_woken_when_it_is_back() {
     let mut story = Story::unconnected();
     let id = story.arrive("a", patient()).expect("it waits");
