@@ -33,11 +33,15 @@ enum Form {
     RunThatWaitsForever,
     RunThatDoesNotWait,
     RunThatDoesNotRenew,
+    /// The key outlasts a short body.
+    RunThatKeeps,
     GuardThatIsReleased,
     GuardThatIsDropped,
+    /// Twice at once.
+    GuardThatRenewsByHand,
 }
 
-const FORMS: [Form; 9] = [
+const FORMS: [Form; 11] = [
     Form::AttributeThatWaits,
     Form::AttributeThatDoesNot,
     Form::AttributeThatSkips,
@@ -45,8 +49,10 @@ const FORMS: [Form; 9] = [
     Form::RunThatWaitsForever,
     Form::RunThatDoesNotWait,
     Form::RunThatDoesNotRenew,
+    Form::RunThatKeeps,
     Form::GuardThatIsReleased,
     Form::GuardThatIsDropped,
+    Form::GuardThatRenewsByHand,
 ];
 
 /// What ends a call before its time.
@@ -219,8 +225,10 @@ async fn under_lock(job: Job, form: Form, wait: Duration) -> Outcome {
         Form::RunThatWaitsForever => outcome(request.wait_forever().run(body).await),
         Form::RunThatDoesNotWait => outcome(request.run(body).await),
         Form::RunThatDoesNotRenew => outcome(request.wait(wait).renew(false).run(body).await),
-        Form::GuardThatIsReleased => under_guard(request.wait(wait), &call, body, true).await,
-        Form::GuardThatIsDropped => under_guard(request.wait(wait), &call, body, false).await,
+        Form::RunThatKeeps => outcome(request.wait(wait).min_hold(ttl / 3).run(body).await),
+        Form::GuardThatIsReleased => under_guard(request.wait(wait), &call, body, Hand::Releases).await,
+        Form::GuardThatIsDropped => under_guard(request.wait(wait), &call, body, Hand::Drops).await,
+        Form::GuardThatRenewsByHand => under_guard(request.wait(wait), &call, body, Hand::Renews(ttl)).await,
     }
 }
 
@@ -232,13 +240,26 @@ fn outcome(done: Result<Result<(), Unlucky>, LockError>) -> Outcome {
     }
 }
 
+/// What somebody does with a guard beside that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hand {
+    Releases,
+    Drops,
+    /// Twice at once before the body, for so long; then drops.
+    Renews(Duration),
+}
+
 /// What somebody does who holds a guard: looks before each step, and stops when the lock is lost.
-async fn under_guard(request: LockRequest, call: &Call, body: Body, released: bool) -> Outcome {
+async fn under_guard(request: LockRequest, call: &Call, body: Body, hand: Hand) -> Outcome {
     let guard: LockGuard = match request.acquire().await {
         Ok(guard) => guard,
         Err(error) => return error.into(),
     };
     call.granted(Hold::Lease(guard.lease()));
+    if let Hand::Renews(ttl) = hand {
+        // What they come to is for the lease to say; that both come back is seen by the worker's end.
+        let _ = futures::join!(guard.renew(ttl), guard.renew(ttl));
+    }
     // From here on behind the guard, so that it is dropped before the guard is.
     let mut body = body;
     let mut lost = pin!(guard.lost());
@@ -255,7 +276,7 @@ async fn under_guard(request: LockRequest, call: &Call, body: Body, released: bo
     drop(body);
     match ended {
         Ok(done) => {
-            if released {
+            if hand == Hand::Releases {
                 // Trouble with it is an outcome that the keeper goes on with.
                 let _ = guard.release().await;
             }
