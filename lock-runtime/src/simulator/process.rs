@@ -61,6 +61,8 @@ pub(super) struct Process {
     tokens: u128,
     /// Tokens up to this one are of earlier eras.
     forgotten: u128,
+    /// Tokens up to this one were made before its clock leapt, so that their ttls seem over to it before they are.
+    outdated: u128,
     /// What the keeper has sent and not yet told the answer of.
     pub(super) errands: BTreeMap<u64, Mail>,
     pub(super) works_at: Moment,
@@ -95,6 +97,7 @@ impl Process {
             lines: 0,
             tokens: 0,
             forgotten: 0,
+            outdated: 0,
             errands: BTreeMap::new(),
             works_at: Moment::MAX,
             is_there: true,
@@ -156,9 +159,20 @@ impl Process {
         Token::from_bits((self.number as u128) << 100 | self.tokens << 40)
     }
 
+    /// Its clock leaps ahead.
+    pub(super) fn leaps(&mut self, by: Duration) {
+        self.leapt += by;
+        self.outdated = self.tokens;
+    }
+
     /// Whether it made this token in an earlier era.
     pub(super) fn has_forgotten(&self, token: Token) -> bool {
         (token.bits() >> 40) & 0xfff_ffff <= self.forgotten
+    }
+
+    /// Whether it may have left this token to a ttl that is not over yet.
+    pub(super) fn may_leave(&self, token: Token) -> bool {
+        (token.bits() >> 40) & 0xfff_ffff <= self.forgotten.max(self.outdated)
     }
 
     /// Under which name it hears over a line.

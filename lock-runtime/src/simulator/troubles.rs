@@ -57,7 +57,7 @@ impl World {
             Trouble::Crashes(process, noticed) => self.dies(process, noticed),
             Trouble::ShutsDown(process, grace) => self.shuts_down(process, grace),
             Trouble::Leaps(process, by) => {
-                self.processes[process].leapt += by;
+                self.processes[process].leaps(by);
                 self.checker.leapt(process);
                 self.settle(process);
             }

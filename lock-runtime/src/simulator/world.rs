@@ -347,7 +347,7 @@ impl World {
         let holder = self.node.model.holder(self.node.clock(self.now), &key).map(|(token, _)| token);
         let orphan = holder.filter(|token| {
             let process = self.processes.get(super::process::owner(*token));
-            process.is_some_and(|process| !process.has_forgotten(*token) && !process.core.knows(*token))
+            process.is_some_and(|process| !process.may_leave(*token) && !process.core.knows(*token))
         });
         self.checker.watch_orphans(self.now, &key, orphan);
     }
