@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(15);
 /// How often it is looked whether all stand in line.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often the queues are looked at in what is measured.
+/// How often the queues are looked at while they settle, and in what is measured.
 const SAMPLES: u32 = 12;
 /// How often the server is asked for nothing, to see what a round trip takes.
 const PINGS: usize = 1000;
@@ -72,7 +72,7 @@ pub(super) fn run(server: &Server, steps: &Steps) -> Result<Course, String> {
     let waiter = Talk::start(&job(server, Part::Waiter { keys, ttl: steps.ttl }))?;
     let mut stage = Stage { server, steps, asked, waiter };
     let mut course = Course { enqueued: stage.until_all_wait()?, sent: sent(server)? - before, ..Course::default() };
-    std::thread::sleep(steps.settling);
+    stage.settle(&mut course)?;
     course.looks = stage.watch()?;
     course.round_trips = stage.round_trips()?;
     let died = now();
@@ -126,6 +126,20 @@ impl Stage<'_> {
         Ok(Duration::from_nanos(now() - began))
     }
 
+    /// Lets them spread their looks. How old these are is not known yet, as whoever came when they were few asked for a
+    /// queue that lasts less long; but all are there.
+    fn settle(&mut self, course: &mut Course) -> Result<(), String> {
+        for _ in 0..SAMPLES {
+            std::thread::sleep(self.steps.settling / SAMPLES); // that is what is watched
+            course.ages.missing = course.ages.missing.max(self.ages()?.missing);
+        }
+        Ok(())
+    }
+
+    fn ages(&mut self) -> Result<Ages, String> {
+        Ages::read(&mut self.asked, self.steps, self.steps.released()).map_err(|error| error.to_string())
+    }
+
     /// How many looks a second it gets.
     fn watch(&self) -> Result<f64, String> {
         let (watch, began) = (Watch::start(self.server)?, Instant::now());
@@ -147,8 +161,7 @@ impl Stage<'_> {
         let (before, scripts) = (self.used()?, self.scripts());
         for _ in 0..SAMPLES {
             std::thread::sleep(self.steps.measured / SAMPLES); // that is what is measured
-            let ages = Ages::read(&mut self.asked, self.steps, self.steps.released());
-            course.ages = course.ages.or(ages.map_err(|error| error.to_string())?);
+            course.ages = course.ages.or(self.ages()?);
         }
         course.used = (before, self.used()?);
         course.scripts = self.scripts() - scripts;
