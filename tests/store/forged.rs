@@ -95,6 +95,8 @@ lock_tests::on_every_server! {
         for (url, name) in [(server.url(), 9), (resp2(&server), 8)] {
             // By a look, by a turn that goes on, and by a hand-over.
             for way in 0..3 {
+                // A name of its own each time: the server may not have noticed yet that the one before is gone.
+                let name = name + 10 * way;
                 let (session, mut grants) = listening(&url, name, true).await;
                 fence(acquire(&session, "a", 1).await);
                 if way == 2 {
