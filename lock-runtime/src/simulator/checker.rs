@@ -41,6 +41,8 @@ pub(super) struct Checker {
     orphans: BTreeMap<LockKey, (Token, Moment)>,
     /// Until when nobody may begin with a key, and for whom it is kept.
     kept: HashMap<LockKey, Kept>,
+    /// When the clock of a process last leapt ahead.
+    leapt: HashMap<usize, Moment>,
 }
 
 /// A key that a body asked to be kept for a while, however soon it ends.
@@ -63,6 +65,7 @@ impl Checker {
             stuck: BTreeMap::new(),
             orphans: BTreeMap::new(),
             kept: HashMap::new(),
+            leapt: HashMap::new(),
         }
     }
 
@@ -103,15 +106,19 @@ impl Checker {
         *known = until.max(*known);
     }
 
-    /// From now on a key is kept for a body that begins, for so long by the clock of its process.
-    pub(super) fn keeps(&mut self, now: Moment, task: usize, process: usize, key: &LockKey, min_hold: Duration) {
+    /// From its grant on a key is kept for a body that begins, for so long by the clock of its process.
+    pub(super) fn keeps(&mut self, granted: Moment, task: usize, process: usize, key: &LockKey, min_hold: Duration) {
+        if self.leapt.get(&process).is_some_and(|leapt| *leapt >= granted) {
+            return;
+        }
         // That clock may be a hundredth faster.
-        let until = now + (min_hold * 99 / 100).saturating_sub(Duration::from_millis(1));
+        let until = granted + (min_hold * 99 / 100).saturating_sub(Duration::from_millis(1));
         self.kept.insert(key.clone(), Kept { task, process, until });
     }
 
     /// The clock of a process leapt ahead: what it kept is over as far as it knows.
-    pub(super) fn leapt(&mut self, process: usize) {
+    pub(super) fn leapt(&mut self, now: Moment, process: usize) {
+        self.leapt.insert(process, now);
         self.kept.retain(|_, kept| kept.process != process);
     }
 

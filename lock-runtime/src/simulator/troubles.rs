@@ -58,7 +58,7 @@ impl World {
             Trouble::ShutsDown(process, grace) => self.shuts_down(process, grace),
             Trouble::Leaps(process, by) => {
                 self.processes[process].leaps(by);
-                self.checker.leapt(process);
+                self.checker.leapt(self.now, process);
                 self.settle(process);
             }
             Trouble::StorePauses => self.node.stands_until = self.node.stands_until.max(until),
