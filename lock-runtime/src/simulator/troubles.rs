@@ -185,8 +185,11 @@ impl World {
             self.unnoticed += 1;
         }
         let is_there = self.processes[process].is_there;
-        if over == Over::Keepers && is_there {
-            self.processes[process].core.disconnected();
+        let local = self.processes[process].clock(self.now);
+        match over {
+            Over::Keepers if is_there => self.processes[process].core.disconnected(),
+            Over::Tasks if is_there => self.processes[process].core.line_gone(local, line),
+            _ => {}
         }
         let errands = &self.processes[process].errands;
         let cut: Vec<_> = errands.values().filter(|mail| mail.line == line).cloned().collect();
