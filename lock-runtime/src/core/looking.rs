@@ -5,7 +5,7 @@
 
 use super::hand_over::LONGEST_ROW;
 use super::line::Line;
-use super::waiting::{Turn, alive_for};
+use super::waiting::{Turn, Waiting, alive_for};
 use super::{Core, Job, LineId, Settings, Stage, TicketId, looks};
 use crate::clock::Moment;
 use crate::store::{Entry, Look};
@@ -44,26 +44,29 @@ impl<S: Clone> Core<S> {
     /// of the old one's clock counts no more.
     pub(super) fn look_again(&mut self, now: Moment) {
         let (listener, told_over) = (self.settings.listener, self.keeper.filter(|_| self.listening));
-        let queued: Vec<TicketId> = self.by_token.values().copied().collect();
-        for id in queued {
-            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id)
-                && waiting.entry.as_ref().is_some_and(|(entry, _)| entry.listener == listener)
-            {
+        self.each_queued(|waiting| {
+            if waiting.entry.as_ref().is_some_and(|(entry, _)| entry.listener == listener) {
                 waiting.look_again(now, told_over);
-                self.file(id);
             }
-        }
+        });
     }
 
     /// A runtime's line is there no more: whoever would have heard of a grant over it looks at once, finds it gone, and goes
     /// to its old place under another name. Until then the store counts it as gone.
     pub(crate) fn line_gone(&mut self, now: Moment, line: LineId) {
+        self.each_queued(|waiting| {
+            if waiting.told_over == Some(line) {
+                waiting.hurry_look(now);
+            }
+        });
+    }
+
+    /// Does this to all who may stand in a queue at the store.
+    fn each_queued(&mut self, change: impl Fn(&mut Waiting)) {
         let known: Vec<TicketId> = self.by_token.values().copied().collect();
         for id in known {
-            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id)
-                && waiting.told_over == Some(line)
-            {
-                waiting.hurry_look(now);
+            if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
+                change(waiting);
                 self.file(id);
             }
         }

@@ -131,17 +131,10 @@ impl<S: Clone> Core<S> {
     pub(crate) fn release_left(&mut self, now: Moment, id: TicketId) {
         let Some(Stage::Releasing(releasing)) = self.stage_mut(id) else { return };
         releasing.wanted_until = None;
-        match releasing.errand {
-            Errand::Own => releasing.errand = Errand::Due(now),
-            Errand::SentByTask { .. } => {
-                releasing.unanswered = true;
-                releasing.errand = Errand::Due(now);
-                self.abandon_turn(now, id);
-            }
-            Errand::Over(_) => {
-                self.remove(id);
-            }
-            _ => {}
+        if releasing.is_over() {
+            self.remove(id);
+        } else if releasing.take_over(now) {
+            self.abandon_turn(now, id);
         }
         self.file(id);
         self.tick_closing(now);
@@ -203,15 +196,10 @@ impl<S: Clone> Core<S> {
         if releasing.wanted_until.is_some_and(|until| until <= now) {
             // The task goes on; the release does too, behind what the task may have sent.
             releasing.wanted_until = None;
-            match releasing.errand {
-                Errand::Own => releasing.errand = Errand::Due(now),
-                Errand::SentByTask { line, .. } => {
-                    releasing.unanswered = true;
-                    releasing.errand = Errand::Due(now);
-                    self.actions.push(Action::TimedOut(line));
-                    self.abandon_turn(now, id);
-                }
-                _ => self.actions.extend(releasing.silent.take().map(Action::TimedOut)),
+            let is_taken_over = releasing.take_over(now);
+            self.actions.extend(releasing.silent.take().map(Action::TimedOut));
+            if is_taken_over {
+                self.abandon_turn(now, id);
             }
             self.wake(id);
             self.file(id);
