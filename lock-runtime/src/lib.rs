@@ -27,62 +27,30 @@
 #[allow(unused_extern_crates)]
 extern crate self as lock_runtime;
 
-mod builder;
-mod client;
-mod clock;
-mod core;
-mod duration;
-mod enclosing;
-mod error;
-mod exit;
-mod foreign;
-mod global;
-mod guard;
-mod guarded;
-#[cfg(test)]
-mod interleavings;
-mod keeper;
-mod key;
-mod lines;
-mod mutant;
-mod mutex;
-mod observe;
-mod outcome;
-mod random;
-mod request;
-mod seat;
-mod shared;
-#[cfg(feature = "proof")]
-mod simulator;
+mod api;
+pub mod conformance;
+mod engine;
 pub mod store;
-#[cfg(test)]
-mod strange;
-mod sync;
-mod ticket;
+mod system;
 
 #[doc(hidden)]
 #[allow(missing_docs)]
 pub mod private;
 
-#[cfg(feature = "proof")]
-#[doc(hidden)]
-pub mod proof;
-
-pub mod conformance;
+pub use api::builder::ClientBuilder;
+pub use api::client::{Client, ShutdownReport};
+pub use api::error::{AlreadyInstalled, ConnectError};
+pub use api::guard::{Lease, LockGuard};
+pub use api::installed::{current, init};
+pub use api::outcome::{FromLockError, Skipped, log_and_skip};
 #[cfg(feature = "redis")]
-pub mod redis;
-
-pub use builder::ClientBuilder;
-pub use client::{Client, ShutdownReport};
-pub use error::{AlreadyInstalled, ConnectError, LockError, LossReason, OptionFault};
-pub use global::{current, init};
-pub use guard::{Lease, LockGuard};
-pub use guarded::Guarded;
-pub use key::{KeyFault, LockKey};
+pub use api::redis;
+pub use api::request::LockRequest;
+pub use engine::guarded::Guarded;
+pub use engine::observe::Stats;
+#[doc(inline)]
+pub use lock_core::{KeyFault, LockError, LockKey, LossReason, OptionFault};
 pub use lock_macros::distributed_lock;
-pub use observe::Stats;
-pub use outcome::{FromLockError, Skipped, log_and_skip};
-pub use request::LockRequest;
 #[cfg(all(fuzzing, feature = "redis"))]
 #[doc(hidden)]
 pub use store::redis::fuzzing::read_any_reply;

@@ -5,13 +5,13 @@ use std::borrow::Borrow;
 use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
-use crate::client::Client;
-use crate::core::Wait;
-use crate::error::LockError;
-pub use crate::guarded::Guarded as Run;
-use crate::key::{KeyFault, LONGEST_KEY, LockKey};
-use crate::outcome::{FromLockError, Skipped};
-use crate::request;
+use crate::api::client::Client;
+use crate::api::outcome::{FromLockError, Skipped};
+use crate::api::request;
+pub use crate::engine::guarded::Guarded as Run;
+use lock_core::LockError;
+use lock_core::client::Wait;
+use lock_core::{KeyFault, LockKey, store::LONGEST_KEY};
 
 /// One annotated call, described option by option in the order in which they were written.
 #[derive(Debug)]

@@ -6,12 +6,13 @@
 mod picture;
 mod replay;
 mod search;
+pub mod simulator;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use lock_runtime::proof::{ALL, Mutant, plant};
+use lock_core::planted::{ALL, Mutant, plant};
 
 pub use search::{Found, Searched, search};
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lock_runtime::proof::{About, Fault, Outcome, Plan, What};
+use crate::simulator::{About, Fault, Outcome, Plan, What};
 use svg::Document;
 use svg::node::element::{Group, Line, Rectangle, Text, Title};
 
@@ -183,7 +183,7 @@ fn rule(x1: f64, y1: f64, x2: f64, y2: f64) -> Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lock_runtime::proof::simulate;
+    use crate::simulator::simulate;
 
     #[test]
     fn every_body_and_every_fault_is_drawn() {

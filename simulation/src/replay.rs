@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::ExitCode;
 
-use lock_runtime::proof::{Outcome, Plan, shrink, simulate};
+use crate::simulator::{Outcome, Plan, shrink, simulate};
 
 use super::{Options, picture};
 

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use lock_runtime::proof::{Plan, Violation, simulate};
+use crate::simulator::{Plan, Violation, simulate};
 
 /// What came of a search.
 #[derive(Debug, Default)]

@@ -35,6 +35,16 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// The same for builds in which faults can be planted: all that is compiled has the flag, and is kept apart, so that it
+/// changes nothing in what is shipped and is not built anew in turn with it.
+pub(crate) fn cargo_planted(arguments: &[&str]) -> Command {
+    let (subcommand, arguments) = arguments.split_first().expect("a subcommand comes first");
+    let mut command = cargo(&[subcommand, "--target-dir", "target/planted"]);
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    command.args(arguments).env("RUSTFLAGS", format!("{flags} --cfg lock_planted"));
+    command
+}
+
 fn is_about_a_package(variable: &OsStr) -> bool {
     let name = variable.to_string_lossy();
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")

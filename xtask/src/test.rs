@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 
 use crate::servers;
-use crate::steps::{cargo, run, say};
+use crate::steps::{cargo, cargo_planted, run, say};
 
 /// Gets the servers, then runs all tests, or with arguments those that they select.
 pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
@@ -17,9 +17,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
         say("the runtime once more without Redis: the memory store alone");
         run(&mut cargo(&["test", "-p", "lock-runtime", "--no-default-features"]))?;
         say("thousands of simulated fleets, and faults that are planted in them");
-        run(&mut cargo(&["test", "--profile", "simulation", "-p", "lock-simulation"]))?;
+        run(&mut cargo_planted(&["test", "--profile", "simulation", "-p", "lock-simulation"]))?;
         say("a short campaign");
-        run(cargo(&["test", "-p", "lock-campaign"]).envs(servers))?;
+        run(cargo_planted(&["test", "-p", "lock-campaign"]).envs(servers))?;
     }
     Ok(())
 }

@@ -18,8 +18,8 @@ use std::time::Duration;
 use futures::executor::LocalPool;
 use futures::future::join_all;
 use futures::task::LocalSpawnExt as _;
+use lock_core::planted::{ALL, plant};
 use lock_runtime::Client;
-use lock_runtime::proof::{ALL, plant};
 
 use super::chance::Chance;
 use super::event::Journal;

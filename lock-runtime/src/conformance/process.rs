@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::trial::{Broken, LONG, PATIENCE, Trial, ensure, expect, past, random};
-use crate::key::LockKey;
 use crate::store::{
     Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewed, Session, Token, Turn, Turned,
 };
+use lock_core::LockKey;
 
 /// A process that waits.
 pub(super) struct Process {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::trial::{Broken, LONG, SHORT, Trial, ensure, expect, fence, past, poll_once, token};
 use super::{Promise, queues};
-use crate::key::LockKey;
 use crate::store::{Acquired, Ask, Release, Released, Renewal, Renewed};
+use lock_core::LockKey;
 
 macro_rules! all {
     (every store { $($name:ident,)* } every store with queues { $($of_queues:ident,)* }) => {

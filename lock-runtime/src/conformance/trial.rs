@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::key::LockKey;
 use crate::store::{
     Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture, Token,
 };
+use lock_core::LockKey;
 
 /// A ttl that trials wait for the end of; long enough that a busy machine asks again before it is over.
 pub(super) const SHORT: Duration = Duration::from_millis(500);

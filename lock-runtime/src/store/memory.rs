@@ -5,10 +5,6 @@
 //! is called and dropped outside the mutex, because it may call anything.
 //! Absent on purpose: errors. Memory is always there, so no operation here ever fails.
 
-mod expiring;
-mod model;
-mod queue;
-
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,14 +12,15 @@ use std::sync::{Arc, Mutex, Weak};
 
 use once_cell::sync::OnceCell;
 
+use lock_core::Moment;
+use lock_core::store::model::Model;
+
 use super::{
     Acquired, Ask, Grant, Listener, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture,
     Turn, Turned,
 };
-use crate::clock::{self, Moment};
-use crate::mutex::enter;
-
-pub(crate) use model::Model;
+use crate::system::clock;
+use crate::system::mutex::enter;
 
 /// A store in this process's memory: for tests, and for programs that run once.
 ///

@@ -8,8 +8,9 @@ use ::redis::{Cmd, ToRedisArgs};
 
 use super::names::{EntryText, Names, TokenText, keep_ms, ttl_ms};
 use super::script::Arguments;
-use crate::key::{LONGEST_KEY, LockKey};
 use crate::store::{Ask, Entry, Look, Release, Renewal, Token, Turn};
+use lock_core::LockKey;
+use lock_core::store::LONGEST_KEY;
 
 /// How many bytes a number or two need at most, and what the lengths of the arguments cost.
 const NUMBERS: usize = 40;

@@ -25,7 +25,7 @@ use super::session::RedisSession;
 use super::wake::{self, Hearing};
 use super::{Place, RedisSettings};
 use super::{quote, reply};
-use crate::error::ConnectError;
+use crate::api::error::ConnectError;
 use crate::store::{Listener, StoreError, StoreErrorKind};
 
 /// After this long without an answer from the other end's kernel a connection is given up.

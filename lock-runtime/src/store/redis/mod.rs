@@ -27,7 +27,7 @@ use std::time::Duration;
 use ::redis::{AsyncConnectionConfig, Client};
 
 use super::{Listener, Session, Store, StoreError, StoreFuture};
-use crate::error::ConnectError;
+use crate::api::error::ConnectError;
 use names::Names;
 
 /// Locks on one Redis or Valkey server.

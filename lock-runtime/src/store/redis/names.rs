@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use ::redis::{RedisWrite, ToRedisArgs};
 
-use crate::key::LockKey;
 use crate::store::{Entry, ListenerId, Token};
+use lock_core::LockKey;
 
 /// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
 pub(super) const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;

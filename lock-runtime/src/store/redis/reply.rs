@@ -9,8 +9,8 @@ use ::redis::{RedisError, Value};
 
 use super::fault::{from_text, strange};
 use super::names::{LONGEST_MS, Names};
-use crate::store::waiting::MOST_FENCES;
 use crate::store::{Acquired, Grant, Released, Renewed, Token, Turned};
+use lock_core::store::MOST_FENCES;
 
 /// In microseconds since 1970, a day in 2020: no server's clock is older, and so no fence of ours is smaller.
 const OLDEST_CLOCK: u64 = 1_600_000_000_000_000;

@@ -19,11 +19,11 @@ use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
 use super::wake::Hearing;
-use crate::key::LockKey;
 use crate::store::{
     Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture, Turn,
     Turned,
 };
+use lock_core::LockKey;
 
 /// How many keys one call of the renewal script carries: enough to spread the cost of a call, and few enough
 /// that other clients of the server do not wait for it.

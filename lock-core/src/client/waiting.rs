@@ -1,0 +1,373 @@
+//! A ticket that has no grant yet: whose turn it is, until when it may be refused, when it looks again.
+
+use std::time::Duration;
+
+use super::first_lease::Reading;
+use super::line::PATIENCE;
+use super::{Doubt, LineId, Refusal, Terms, Via, Wait, jitter, looks};
+use crate::planted::{Mutant, planted};
+use crate::store::Moment;
+use crate::store::{Entry, ListenerId, StoreError, StoreErrorKind, Token};
+
+/// How long a waiter rests between two looks, on average, if it is told of nothing.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The shortest rest of such a waiter, however soon the holder's ttl ends.
+const SHORTEST_REST: Duration = Duration::from_millis(10);
+/// For how many periods a waiter who only looks counts as alive without a look.
+const ALIVE_FOR_PERIODS: u32 = 3;
+/// How long before its time is over a waiter looks once more, if it would end without news.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How often in a row an ask that was not executed is sent again at once.
+const MOST_SENT_BACK: u32 = 5;
+/// The longest pause after trouble.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The terms of a ticket that was refused.
+const NO_TERMS: Terms =
+    Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
+
+/// A ticket that has no grant yet.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) terms: Terms,
+    pub(super) arrived: Moment,
+    /// Since when it has its token; answers to earlier questions are about another.
+    pub(super) since: Moment,
+    /// Its place in the line.
+    pub(super) order: u64,
+    /// From when a busy key is a reason to give up.
+    pub(super) busy_from: Moment,
+    /// From when anything is.
+    pub(super) time_up: Moment,
+    pub(super) turn: Turn,
+    /// What carried the last ask of this token; the token was never sent when there is none.
+    pub(super) carrier: Option<LineId>,
+    /// Over which line its own task would hear of a grant.
+    pub(super) home: Option<(LineId, ListenerId)>,
+    /// Over which line the entry's listener hears of its grant; it looks often if there is none.
+    pub(super) told_over: Option<LineId>,
+    /// The token's place in the store's queue, once it has asked for one, and when that was sent.
+    pub(super) entry: Option<(Entry, Moment)>,
+    /// The store's clock when it first stood in the queue, be it under another token.
+    pub(super) place: Option<u64>,
+    /// What is known of the store's clock.
+    pub(super) reading: Option<Reading>,
+    /// Earlier asks of this token.
+    pub(super) doubt: Doubt,
+    /// What went wrong, unless the store has answered since.
+    pub(super) trouble: Option<StoreError>,
+    pub(super) answered: bool,
+    /// How often it was told that the key is held.
+    pub(super) looks: u32,
+    /// How often in a row it was not answered.
+    pub(super) failures: u32,
+    /// When its last look was sent.
+    pub(super) looked: Moment,
+    /// For how long the store keeps its queue, since that.
+    pub(super) queue_lasts: Duration,
+    /// The longest ttl that was asked for under its token, by a holder before it.
+    pub(super) longest_ttl: Duration,
+    /// Until when it is news that the key is held.
+    pub(super) busy_until: Moment,
+    /// How often in a row its ask came back and was not executed.
+    pub(super) sent_back: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Turn {
+    InLine {
+        impatient: bool,
+    },
+    /// It occupies the line, and its task may ask; the keeper does from then on.
+    MayAsk {
+        keeper_from: Moment,
+    },
+    Asking {
+        sent: Moment,
+        fails_at: Moment,
+        /// By its own task; else the keeper asks, or the turn of the one before it.
+        by_task: bool,
+        /// How many fences it asks for.
+        fences: u32,
+    },
+    /// Until the next look, after being told that the key is held or after trouble.
+    Resting {
+        until: Moment,
+        told_busy: bool,
+    },
+    /// Its next look was put off, as others were before it. It was told that the key is held.
+    PutOff,
+    /// It waits for the keeper to be connected.
+    Parked,
+    Refused(Refusal),
+}
+
+impl Waiting {
+    pub(super) fn new(now: Moment, order: u64, terms: Terms, operation_timeout: Duration) -> Self {
+        let (busy_from, time_up) = match terms.wait {
+            Wait::AtMost(wait) => (now + wait, now + wait.max(operation_timeout)),
+            Wait::Forever => (Moment::MAX, Moment::MAX),
+        };
+        let turn = Turn::InLine { impatient: busy_from <= now };
+        Self {
+            terms,
+            arrived: now,
+            since: now,
+            order,
+            busy_from,
+            time_up,
+            turn,
+            carrier: None,
+            home: None,
+            told_over: None,
+            entry: None,
+            place: None,
+            reading: None,
+            doubt: Doubt::Nowhere,
+            trouble: None,
+            answered: false,
+            looks: 0,
+            failures: 0,
+            looked: Moment::MIN,
+            queue_lasts: looks::QUEUE_LASTS,
+            longest_ttl: Duration::ZERO,
+            busy_until: Moment::MIN,
+            sent_back: 0,
+        }
+    }
+
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self { turn: Turn::Refused(refusal), ..Self::new(Moment::MIN, 0, NO_TERMS, Duration::ZERO) }
+    }
+
+    pub(super) fn due(&self) -> Moment {
+        match self.turn {
+            Turn::InLine { impatient: false } | Turn::PutOff => self.busy_from,
+            Turn::InLine { impatient: true } | Turn::Parked => self.time_up,
+            Turn::MayAsk { keeper_from } => keeper_from.min(self.time_up),
+            Turn::Asking { fails_at, .. } => fails_at.min(self.time_up),
+            Turn::Resting { until, told_busy: true } => until.min(self.busy_from),
+            Turn::Resting { until, told_busy: false } => until.min(self.time_up),
+            Turn::Refused(_) => Moment::MAX,
+        }
+    }
+
+    /// The keeper is connected again.
+    pub(super) fn hurry(&mut self, now: Moment) {
+        if matches!(self.turn, Turn::Parked) {
+            self.turn = Turn::MayAsk { keeper_from: now };
+        }
+    }
+
+    /// The asks that may yet take effect: the one that is under way, if any, and earlier ones.
+    pub(super) fn may_take_effect(&self) -> Doubt {
+        match self.turn {
+            Turn::Asking { .. } => self.doubt.and(self.carrier),
+            _ => self.doubt,
+        }
+    }
+
+    pub(super) fn is_by_task(&self) -> bool {
+        matches!(self.turn, Turn::Asking { by_task: true, .. })
+    }
+
+    /// How many fences came with a grant that was asked for at `sent`.
+    pub(super) fn fences_asked_at(&self, asked: Moment) -> u32 {
+        match self.turn {
+            Turn::Asking { sent, fences, .. } if sent == asked => fences,
+            _ => 1,
+        }
+    }
+
+    /// The ask that is under way: when it was sent, and where.
+    pub(super) fn unanswered(&self) -> Option<(Moment, LineId)> {
+        match (&self.turn, self.carrier) {
+            (Turn::Asking { sent, .. }, Some(line)) => Some((*sent, line)),
+            _ => None,
+        }
+    }
+
+    /// Its task calls, and would hear of a grant over this line.
+    pub(super) fn is_at(&mut self, via: Option<Via>) {
+        if let Some(Via { line, listener: Some(listener) }) = via {
+            self.home = Some((line, listener));
+        }
+    }
+
+    /// Whether its task may look by itself: on a line that carried all that was asked before, or as the first.
+    pub(super) fn may_look_over(&self, line: LineId) -> bool {
+        self.doubt == Doubt::Nowhere && self.carrier.is_none_or(|carrier| carrier == line)
+    }
+
+    /// Whether it may stand in the store's queue: whoever waits no longer does not join it.
+    pub(super) fn may_queue(&self, now: Moment) -> bool {
+        self.entry.is_some() || now < self.busy_from
+    }
+
+    /// It hears of its grant over this line from now on, if over any. What it was told before may be out of date, and a
+    /// message may be lost.
+    pub(super) fn look_again(&mut self, now: Moment, told_over: Option<LineId>) {
+        self.told_over = told_over;
+        self.reading = None;
+        self.hurry_look(now);
+    }
+
+    /// Looks at once, if it rests or was put off because it was told that the key is held.
+    pub(super) fn hurry_look(&mut self, now: Moment) {
+        if self.is_told_busy() {
+            self.turn = Turn::MayAsk { keeper_from: now };
+        }
+    }
+
+    /// Whether the last that it heard is that the key is held.
+    pub(super) fn is_told_busy(&self) -> bool {
+        matches!(self.turn, Turn::Resting { told_busy: true, .. } | Turn::PutOff)
+    }
+
+    /// Whether that is news still.
+    pub(super) fn is_busy_for_sure(&self, now: Moment) -> bool {
+        self.is_told_busy() && now < self.busy_until
+    }
+
+    /// Goes on under a token that was never sent; its place in the store's queue is remembered.
+    pub(super) fn start_over(&mut self, now: Moment) {
+        self.since = now;
+        self.carrier = None;
+        self.told_over = None;
+        self.entry = None;
+        self.reading = None;
+        self.doubt = Doubt::Nowhere;
+        self.longest_ttl = Duration::ZERO;
+    }
+
+    /// It stands in the store's queue: the clock was so in the reply to what was sent then.
+    pub(super) fn queued(&mut self, sent: Moment, clock: u64) {
+        self.place.get_or_insert(clock);
+        self.reading = Some(Reading { sent, clock }.better(self.reading));
+    }
+
+    /// A moment that is not after a hand-over to it at this time of the store's clock.
+    pub(super) fn handed_not_before(&self, clock: u64) -> Moment {
+        let enqueued = self.entry.as_ref().map_or(Moment::MIN, |&(_, sent)| sent);
+        self.reading.map_or(enqueued, |reading| reading.not_after(clock).max(enqueued))
+    }
+
+    /// Whether it never asked for anything, so that the short way is open to it.
+    pub(super) fn is_new(&self) -> bool {
+        self.carrier.is_none() && self.place.is_none()
+    }
+
+    pub(super) fn is_current(&self, sent: Moment) -> bool {
+        matches!(self.turn, Turn::Asking { sent: current, .. } if current == sent)
+    }
+
+    /// What to say when the time is up: whether the key was held meanwhile, and what kept others from asking.
+    pub(super) fn time_up_refusal(&self, held: bool, blocked: Option<StoreError>) -> Refusal {
+        match (&self.trouble, blocked) {
+            (None, _) if self.answered => Refusal::Busy,
+            (None, None) if held => Refusal::Busy,
+            (trouble, blocked) => {
+                // A connection that ended because of a refusal says less than the refusal.
+                let refused = blocked.as_ref().filter(|error| error.kind() == StoreErrorKind::Refused);
+                Refusal::Unavailable(
+                    refused.or(trouble.as_ref()).or(blocked.as_ref()).cloned().unwrap_or_else(no_answer),
+                )
+            }
+        }
+    }
+
+    /// Whoever asked asks again, at once.
+    pub(super) fn asks_next(&mut self, now: Moment) {
+        self.turn = Turn::MayAsk { keeper_from: if self.is_by_task() { now + PATIENCE } else { now } };
+    }
+
+    /// Its ask came back and was not executed; whether it is sent again at once. It then took no effect, and the token is
+    /// asked for only as long as somebody wants it.
+    pub(super) fn may_ask_again(&mut self, now: Moment) -> bool {
+        self.sent_back += 1;
+        let may = self.sent_back <= MOST_SENT_BACK;
+        if may {
+            self.asks_next(now);
+        }
+        may
+    }
+
+    pub(super) fn pause(&mut self, now: Moment, token: Token) {
+        // The first retry is at once; then 50 ms, 100 ms, .. up to a second, jittered over the second half.
+        let pause = Duration::from_millis(25 << self.failures.min(6)).min(LONGEST_PAUSE / 2);
+        let until = if self.failures == 0 { now } else { now + pause + jitter(token.seed(), self.failures, pause) };
+        self.failures += 1;
+        self.turn = Turn::Resting { until, told_busy: false };
+    }
+
+    /// The moment of the next look, or one before it, if else its time to wait would end without any news.
+    fn last_look_before(&self, now: Moment, next: Moment) -> Moment {
+        let last = self.busy_from - LAST_LOOK;
+        if next >= self.busy_from && self.busy_until < self.busy_from && now < last { last } else { next }
+    }
+
+    /// Whether this is its last look.
+    pub(super) fn looks_last(&self, now: Moment) -> bool {
+        self.busy_from - LAST_LOOK <= now
+    }
+
+    /// Rests until the next look, which is the sooner the less it is told.
+    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, is_told: bool, waiters: usize) {
+        self.looks += 1;
+        self.busy_until = now + looks::fresh_for(held_for);
+        let has_just_come = self.entry.as_ref().is_some_and(|&(_, enqueued)| enqueued == self.looked);
+        let rest = if is_told {
+            let (period, crowd) = (looks::period(held_for, waiters), looks::crowd_period(waiters));
+            if has_just_come && crowd == period {
+                // A crowd that came together is spread over its period, and then stays so.
+                let shortest = looks::period(held_for, 0);
+                shortest + jitter(token.seed(), self.looks, period.saturating_sub(shortest))
+            } else {
+                period + jitter(token.seed(), self.looks, period / 4)
+            }
+        } else {
+            let rest = LOOK_EVERY / 2 + jitter(token.seed(), self.looks, LOOK_EVERY);
+            rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
+        };
+        let rest = if is_told { rest.min(self.queue_lasts / 2) } else { rest };
+        let until = if is_told && planted(Mutant::MessagesAlone) {
+            Moment::MAX
+        } else {
+            self.last_look_before(now, now + rest)
+        };
+        self.turn = Turn::Resting { until, told_busy: true };
+    }
+}
+
+/// For how long a waiter who only looks counts as alive.
+pub(super) fn alive_for(round_trip: Duration) -> Duration {
+    (LOOK_EVERY * 3 / 2 + round_trip) * ALIVE_FOR_PERIODS
+}
+
+/// Nothing came back within the operation time-out.
+pub fn no_answer() -> StoreError {
+    StoreError::new(StoreErrorKind::Disconnected, "the store did not answer in time")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
+        let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
+        let rest = |held_for, is_told| {
+            let mut waiting = Waiting::new(now, 0, NO_TERMS, Duration::ZERO);
+            waiting.rest(now, token, held_for, is_told, 1);
+            waiting.due().since(now)
+        };
+        let within = |rest: Duration, from, to| {
+            assert!(rest >= Duration::from_millis(from) && rest <= Duration::from_millis(to), "{rest:?}");
+        };
+        within(rest(Duration::from_secs(30), true), 1000, 1250);
+        within(rest(Duration::from_millis(400), true), 400, 500);
+        within(rest(Duration::ZERO, true), 100, 125);
+        within(rest(Duration::from_secs(30), false), 50, 150);
+        within(rest(Duration::from_millis(20), false), 10, 22);
+    }
+}

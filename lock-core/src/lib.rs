@@ -1,0 +1,17 @@
+//! What decides in `lock-runtime`, and what a store of locks is: values and pure functions, without a clock, a socket, a
+//! task or a random number.
+//!
+//! Users name `lock-runtime`, which re-exports what is public here. What is hidden is for this project's own crates, and
+//! may change with every version.
+
+#[doc(hidden)]
+pub mod client;
+#[doc(hidden)]
+pub mod lease;
+#[doc(hidden)]
+pub mod planted;
+pub mod store;
+
+pub use store::{KeyFault, LockError, LockKey, LossReason, OptionFault};
+#[doc(hidden)]
+pub use store::{Moment, cause};

@@ -1,0 +1,78 @@
+//! Faults that can be planted on purpose, one at a time, so that the checks are seen to bite.
+//!
+//! They are there in builds with `--cfg lock_planted` alone, which only this project's own checks are. In every other
+//! build [`planted`] is a constant, and what it guards is not compiled into anything.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// One fault. Each is a mistake that a lock library could make, and that some have made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    /// A release frees the key whoever holds it.
+    ReleaseWithoutCompare,
+    /// A renewal lengthens the lease of whoever holds the key.
+    RenewWithoutCompare,
+    /// A lease counts from when its grant arrived.
+    ClockFromReply,
+    /// The margin is added to the deadline instead of being taken off.
+    MarginOfWrongSign,
+    /// A body whose lease is lost runs on.
+    LossIgnored,
+    /// A renewal that failed counts as one that was confirmed.
+    FailedRenewalCounts,
+    /// Fences come from a counter that starts anew when the store forgets.
+    PlainFenceCounter,
+    /// A lost body is dropped after the release of its lock.
+    BodyOutlivesRelease,
+    /// An ask without an answer is repeated under a new token, and the old one is forgotten.
+    RetryWithNewToken,
+    /// Who is told of its grant never looks by itself.
+    MessagesAlone,
+    /// A hand-over counts from when its message arrived.
+    HandOverFromArrival,
+    /// The first lease of a hand-over is not renewed.
+    FirstLeaseUnrenewed,
+    /// The lock is handed to waiters who are gone.
+    DeadWaiterNotSkipped,
+    /// A key that is kept after its release still knows the token that gave it back.
+    KeptByItsToken,
+    /// Who listens at a replica is told of a grant that its primary took back.
+    ToldAtReplica,
+}
+
+/// Every fault that can be planted.
+pub const ALL: [Mutant; 15] = [
+    Mutant::ReleaseWithoutCompare,
+    Mutant::RenewWithoutCompare,
+    Mutant::ClockFromReply,
+    Mutant::MarginOfWrongSign,
+    Mutant::LossIgnored,
+    Mutant::FailedRenewalCounts,
+    Mutant::PlainFenceCounter,
+    Mutant::BodyOutlivesRelease,
+    Mutant::RetryWithNewToken,
+    Mutant::MessagesAlone,
+    Mutant::HandOverFromArrival,
+    Mutant::FirstLeaseUnrenewed,
+    Mutant::DeadWaiterNotSkipped,
+    Mutant::KeptByItsToken,
+    Mutant::ToldAtReplica,
+];
+
+const NONE: u8 = u8::MAX;
+static PLANTED: AtomicU8 = AtomicU8::new(NONE);
+
+/// Plants a fault in this process instead of the one before, or none.
+///
+/// # Panics
+/// In a build in which none can be planted.
+pub fn plant(mutant: Option<Mutant>) {
+    assert!(cfg!(lock_planted) || mutant.is_none(), "faults can be planted in a build with --cfg lock_planted alone");
+    PLANTED.store(mutant.map_or(NONE, |mutant| mutant as u8), Ordering::SeqCst);
+}
+
+/// Whether this fault is planted.
+#[inline]
+pub fn planted(mutant: Mutant) -> bool {
+    cfg!(lock_planted) && PLANTED.load(Ordering::Relaxed) == mutant as u8
+}

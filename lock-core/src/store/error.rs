@@ -1,0 +1,61 @@
+//! What a store says when it could not do what it was asked.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use super::cause::Cause;
+
+/// A store could not do what it was asked, or nobody knows whether it did.
+#[derive(Debug, Clone)]
+pub struct StoreError {
+    kind: StoreErrorKind,
+    message: Cow<'static, str>,
+    cause: Cause,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.error()
+    }
+}
+
+/// What to do about a [`StoreError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// Use another session. The operation may have taken effect.
+    Disconnected,
+    /// Try again later through the same session: the store is full, busy or starting.
+    Unready,
+    /// Do not try again: a right is missing, the credentials are wrong, the key is something else.
+    Refused,
+    /// Nothing was executed: ask again at once, through the same session, if it is still wanted. A store says so instead
+    /// of sending an operation a second time, behind what was sent in the meantime.
+    NotExecuted,
+}
+
+impl StoreError {
+    /// An error with a text that says what could not be done, lower case and without a full stop.
+    pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), cause: Cause::none() }
+    }
+
+    /// The same, with the error that caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
+        self.cause = Cause::new(source);
+        self
+    }
+
+    /// What to do about it.
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+}

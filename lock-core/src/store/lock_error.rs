@@ -1,0 +1,240 @@
+//! Every way in which an acquire or a held lock can fail, told apart by type.
+
+use std::io;
+use std::time::Duration;
+
+use super::error::StoreError;
+use super::key::{KeyFault, LockKey};
+
+/// Why the body did not run, or did not run to its end.
+///
+/// A variant exists where a caller would act differently; what the store said is the `source()`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use lock_runtime::{Client, LockError};
+///
+/// let client = Client::connect("memory://").await?;
+/// let _held = client.lock("job:42").acquire().await?;
+/// match client.lock("job:42").acquire().await {
+///     Err(LockError::Busy { key, .. }) => assert_eq!(key.as_str(), "job:42"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// No client is installed, and the call names none.
+    #[error(
+        "lock `{key}` has no client: call lock_runtime::init(url) once at start-up, or name one with `client = ..`"
+    )]
+    #[non_exhaustive]
+    NotConfigured {
+        /// What was to be locked.
+        key: LockKey,
+    },
+    /// Somebody else holds the lock, and the time to wait is over.
+    #[error("lock `{key}` is held elsewhere (waited {waited:?})")]
+    #[non_exhaustive]
+    Busy {
+        /// What was to be locked.
+        key: LockKey,
+        /// How long this call waited.
+        waited: Duration,
+    },
+    /// The lock was held and was lost while the body ran; the body was dropped.
+    #[error("lock `{key}` was lost: {reason}")]
+    #[non_exhaustive]
+    Lost {
+        /// What was locked.
+        key: LockKey,
+        /// How it was lost.
+        reason: LossReason,
+    },
+    /// The store could not be asked, or did not answer in time.
+    #[error("lock `{key}` could not be had: the store is unavailable")]
+    #[non_exhaustive]
+    Unavailable {
+        /// What was to be locked.
+        key: LockKey,
+        /// What the store said last.
+        source: Box<StoreError>,
+    },
+    /// The key is one that no store may see.
+    #[error("lock key `{key}` is invalid: {fault}")]
+    #[non_exhaustive]
+    InvalidKey {
+        /// The key as it was given.
+        key: LockKey,
+        /// What is wrong with it.
+        fault: KeyFault,
+    },
+    /// An option has a value that cannot work.
+    #[error("lock `{key}` has invalid options: {fault}")]
+    #[non_exhaustive]
+    InvalidOptions {
+        /// What was to be locked.
+        key: LockKey,
+        /// Which option, and what to write instead.
+        fault: OptionFault,
+    },
+    /// The very task holds this lock already, further out, and would wait for itself.
+    #[error("lock `{key}` is held by an enclosing call already, which would wait for itself")]
+    #[non_exhaustive]
+    AlreadyHeld {
+        /// What was to be locked.
+        key: LockKey,
+    },
+    /// The client is shutting down.
+    #[error("lock `{key}` is not taken any more: the client is shutting down")]
+    #[non_exhaustive]
+    ShuttingDown {
+        /// What was to be locked.
+        key: LockKey,
+    },
+}
+
+impl LockError {
+    /// The key that the call was about.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let client = lock_runtime::Client::connect("memory://").await?;
+    /// let error = client.lock("").acquire().await.unwrap_err();
+    /// assert_eq!(error.key().as_str(), "");
+    /// # Ok(()) }
+    /// ```
+    pub fn key(&self) -> &LockKey {
+        match self {
+            Self::NotConfigured { key }
+            | Self::Busy { key, .. }
+            | Self::Lost { key, .. }
+            | Self::Unavailable { key, .. }
+            | Self::InvalidKey { key, .. }
+            | Self::InvalidOptions { key, .. }
+            | Self::AlreadyHeld { key }
+            | Self::ShuttingDown { key } => key,
+        }
+    }
+}
+
+/// Variants have no constructor outside this crate, as they may grow; these are for our own.
+#[doc(hidden)]
+impl LockError {
+    pub fn not_configured(key: LockKey) -> Self {
+        Self::NotConfigured { key }
+    }
+
+    pub fn busy(key: LockKey, waited: Duration) -> Self {
+        Self::Busy { key, waited }
+    }
+
+    pub fn lost(key: LockKey, reason: LossReason) -> Self {
+        Self::Lost { key, reason }
+    }
+
+    pub fn unavailable(key: LockKey, source: StoreError) -> Self {
+        Self::Unavailable { key, source: source.into() }
+    }
+
+    pub fn invalid_key(key: LockKey, fault: KeyFault) -> Self {
+        Self::InvalidKey { key, fault }
+    }
+
+    pub fn invalid_options(key: LockKey, fault: OptionFault) -> Self {
+        Self::InvalidOptions { key, fault }
+    }
+
+    pub fn already_held(key: LockKey) -> Self {
+        Self::AlreadyHeld { key }
+    }
+
+    pub fn shutting_down(key: LockKey) -> Self {
+        Self::ShuttingDown { key }
+    }
+}
+
+/// So that `?` works in functions that return `std::io::Result`.
+impl From<LockError> for io::Error {
+    fn from(error: LockError) -> Self {
+        let kind = match error {
+            LockError::Busy { .. } | LockError::AlreadyHeld { .. } => io::ErrorKind::WouldBlock,
+            LockError::InvalidKey { .. } | LockError::InvalidOptions { .. } => io::ErrorKind::InvalidInput,
+            LockError::Unavailable { .. } => io::ErrorKind::NotConnected,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// How a lock was lost.
+///
+/// ```
+/// use lock_runtime::LossReason;
+///
+/// assert_eq!(LossReason::Stolen.to_string(), "the store says that it is not ours any more");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum LossReason {
+    /// The deadline passed and no renewal had been confirmed.
+    #[error("its lease expired before a renewal was confirmed")]
+    Expired,
+    /// The store said that the token does not hold the key: deleted, overwritten, or forgotten by the store.
+    #[error("the store says that it is not ours any more")]
+    Stolen,
+    /// It had been held for `max_hold`.
+    #[error("it was held for `max_hold`")]
+    MaxHold,
+    /// The client shut down and the grace was over.
+    #[error("the client shut down")]
+    Shutdown,
+}
+
+/// As a number, for those who share one; 0 is none.
+#[doc(hidden)]
+impl LossReason {
+    const ALL: [Self; 4] = [Self::Expired, Self::Stolen, Self::MaxHold, Self::Shutdown];
+
+    pub fn code(self) -> u8 {
+        self as u8 + 1
+    }
+
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
+    }
+}
+
+/// Which option cannot work, and what to write instead. Durations are the ones given.
+///
+/// ```
+/// use lock_runtime::OptionFault;
+///
+/// let fault = OptionFault::MinHoldOverTtl;
+/// assert_eq!(fault.to_string(), "min_hold is longer than ttl; raise ttl or lower min_hold");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionFault {
+    /// A `ttl` under 50 ms: network and drift would eat it up.
+    #[error("ttl {0:?} is too short; 50ms is the shortest")]
+    TtlTooShort(Duration),
+    /// A `ttl` over 30 days.
+    #[error("ttl {0:?} is too long; 30 days is the longest, and a held lock is renewed anyway")]
+    TtlTooLong(Duration),
+    /// A `wait` over 30 days that is not `forever`.
+    #[error(
+        "wait {0:?} is too long; 30 days is the longest, or wait for ever with wait_forever() or wait = \"forever\""
+    )]
+    WaitTooLong(Duration),
+    /// A `min_hold` over the `ttl`.
+    #[error("min_hold is longer than ttl; raise ttl or lower min_hold")]
+    MinHoldOverTtl,
+    /// A `max_hold` under the `ttl`.
+    #[error("max_hold is shorter than ttl; raise max_hold or lower ttl")]
+    MaxHoldUnderTtl,
+    /// A `max_hold` without renewal: it bounds the renewal.
+    #[error("max_hold has no meaning with renew = false; leave one of them out")]
+    MaxHoldWithoutRenewal,
+}

@@ -1,0 +1,24 @@
+//! What a store is: what it is asked and answers, what can go wrong, and the [`model`] that says what is right.
+
+#[doc(hidden)]
+pub mod cause;
+mod error;
+mod key;
+mod lock_error;
+#[doc(hidden)]
+pub mod model;
+mod moment;
+mod queue;
+mod requests;
+mod token;
+mod traits;
+
+pub use error::{StoreError, StoreErrorKind};
+pub use key::{KeyFault, LONGEST_KEY, LockKey};
+pub use lock_error::{LockError, LossReason, OptionFault};
+#[doc(hidden)]
+pub use moment::Moment;
+pub use queue::{Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Turn, Turned};
+pub use requests::{Acquired, Ask, Release, Released, Renewal, Renewed};
+pub use token::Token;
+pub use traits::{Session, Store, StoreFuture};

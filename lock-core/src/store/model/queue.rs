@@ -1,0 +1,67 @@
+//! Those who wait for one key, in order.
+//!
+//! What must stay true: a token stands in a queue once, and keeps the place and everything else that it came with,
+//! but for its mark. Absent on purpose: who is alive.
+
+use crate::store::LONGEST_ALIVE;
+use crate::store::Moment;
+use crate::store::{Entry, Token};
+
+/// The waiters of one key.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
+    /// Ordered by place, then by token; as long as there are processes that wait.
+    waiters: Vec<Waiter>,
+}
+
+/// One who waits.
+#[derive(Debug, Clone)]
+pub(super) struct Waiter {
+    /// The store's clock at the first enqueue, in microseconds.
+    place: u64,
+    pub(super) token: Token,
+    /// As it was at the enqueue.
+    pub(super) entry: Entry,
+    /// Until when it counts as alive although nobody listens for it.
+    pub(super) mark: Option<Moment>,
+}
+
+impl Queue {
+    /// Puts a token in its place, unless it stands there already; writes its mark anew in any case.
+    pub(super) fn enqueue(&mut self, now: Moment, token: Token, entry: &Entry) {
+        let mark = entry.alive_for.map(|alive_for| now + alive_for.min(LONGEST_ALIVE));
+        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.token == token) {
+            waiter.mark = mark;
+            return;
+        }
+        // Nobody comes from the future, so that a place that another clock gave is never better than last.
+        let place = entry.since.map_or(micros(now), |since| since.min(micros(now)));
+        let behind = self.waiters.partition_point(|waiter| (waiter.place, waiter.token) < (place, token));
+        self.waiters.insert(behind, Waiter { place, token, entry: entry.clone(), mark });
+    }
+
+    /// Takes a token out, with its mark.
+    pub(super) fn leave(&mut self, token: Token) {
+        self.waiters.retain(|waiter| waiter.token != token);
+    }
+
+    /// Takes out all who stand before the first whom `may` lets have the key, and that one.
+    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> (Vec<Waiter>, Option<Waiter>) {
+        let first = self.waiters.iter().position(may);
+        let passed_over = self.waiters.drain(..first.unwrap_or(self.waiters.len())).collect();
+        (passed_over, first.map(|_| self.waiters.remove(0)))
+    }
+
+    pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
+        self.waiters.iter().map(|waiter| waiter.token)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+}
+
+/// A moment as the store's clock says it.
+pub(super) fn micros(moment: Moment) -> u64 {
+    moment.nanos() / 1_000
+}

@@ -1,0 +1,137 @@
+//! Which durations an option accepts; the one place where requests and clients are checked.
+
+use std::time::Duration;
+
+use lock_core::client::{Terms, Wait};
+use lock_core::{LockError, LockKey, OptionFault};
+
+/// Under this, network and drift would eat a lease up.
+pub(crate) const SHORTEST_TTL: Duration = Duration::from_millis(50);
+/// Over this, a number is a mistake.
+pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The ttl as a store gets it: whole milliseconds, within bounds.
+pub(crate) fn check_ttl(ttl: Duration) -> Result<Duration, OptionFault> {
+    match ttl {
+        ttl if ttl < SHORTEST_TTL => Err(OptionFault::TtlTooShort(ttl)),
+        ttl if ttl > LONGEST => Err(OptionFault::TtlTooLong(ttl)),
+        ttl => Ok(Duration::new(ttl.as_secs(), ttl.subsec_millis() * 1_000_000)),
+    }
+}
+
+/// The terms as the core gets them, or the first fault in them.
+pub(crate) fn check(terms: Terms) -> Result<Terms, OptionFault> {
+    let ttl = check_ttl(terms.ttl)?;
+    match terms.wait {
+        Wait::AtMost(wait) if wait > LONGEST => return Err(OptionFault::WaitTooLong(wait)),
+        _ => {}
+    }
+    if terms.min_hold.is_some_and(|min_hold| min_hold > ttl) {
+        return Err(OptionFault::MinHoldOverTtl);
+    }
+    if let Some(max_hold) = terms.max_hold {
+        if !terms.renew {
+            return Err(OptionFault::MaxHoldWithoutRenewal);
+        }
+        if max_hold < ttl {
+            return Err(OptionFault::MaxHoldUnderTtl);
+        }
+    }
+    Ok(Terms { ttl, ..terms })
+}
+
+pub(crate) fn invalid(key: &LockKey, fault: OptionFault) -> LockError {
+    LockError::invalid_options(key.clone(), fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::Config;
+
+    use super::*;
+
+    const TERMS: Terms = Terms {
+        ttl: Duration::from_secs(30),
+        wait: Wait::AtMost(Duration::ZERO),
+        renew: true,
+        max_hold: None,
+        min_hold: None,
+    };
+
+    fn fault(terms: Terms) -> Option<OptionFault> {
+        check(terms).err()
+    }
+
+    #[test]
+    fn a_ttl_is_50_ms_to_30_days() {
+        let ttl = |ttl| fault(Terms { ttl, ..TERMS });
+        let (under, over) = (Duration::from_nanos(49_999_999), LONGEST + Duration::from_nanos(1));
+        assert_eq!(ttl(SHORTEST_TTL), None);
+        assert_eq!(ttl(under), Some(OptionFault::TtlTooShort(under)));
+        assert_eq!(ttl(LONGEST), None);
+        assert_eq!(ttl(over), Some(OptionFault::TtlTooLong(over)));
+    }
+
+    #[test]
+    fn a_wait_is_up_to_30_days_or_for_ever() {
+        let wait = |wait| fault(Terms { wait, ..TERMS });
+        let over = LONGEST + Duration::from_nanos(1);
+        assert_eq!(wait(Wait::AtMost(LONGEST)), None);
+        assert_eq!(wait(Wait::AtMost(over)), Some(OptionFault::WaitTooLong(over)));
+        assert_eq!(wait(Wait::Forever), None);
+    }
+
+    #[test]
+    fn min_hold_is_at_most_the_ttl_and_max_hold_at_least() {
+        let (less, more) = (Duration::from_secs(29), Duration::from_secs(31));
+        assert_eq!(fault(Terms { min_hold: Some(TERMS.ttl), max_hold: Some(TERMS.ttl), ..TERMS }), None);
+        assert_eq!(fault(Terms { min_hold: Some(more), ..TERMS }), Some(OptionFault::MinHoldOverTtl));
+        assert_eq!(fault(Terms { max_hold: Some(less), ..TERMS }), Some(OptionFault::MaxHoldUnderTtl));
+        let bounded = Terms { max_hold: Some(more), renew: false, ..TERMS };
+        assert_eq!(fault(bounded), Some(OptionFault::MaxHoldWithoutRenewal));
+    }
+
+    #[test]
+    fn a_ttl_reaches_the_store_in_whole_milliseconds() {
+        let ttl = Duration::from_micros(1_500_700);
+        assert_eq!(check_ttl(ttl), Ok(Duration::from_millis(1500)));
+    }
+
+    /// Any duration, mostly one near to where something changes.
+    fn any_duration() -> impl Strategy<Value = Duration> {
+        let bounds = proptest::sample::select(vec![Duration::ZERO, SHORTEST_TTL, LONGEST]);
+        let (under, over) = (0_u64..2_000_000, 0_u64..2_000_000);
+        let near = (bounds, under, over).prop_map(|(bound, under, over)| {
+            bound.saturating_sub(Duration::from_nanos(under)) + Duration::from_nanos(over)
+        });
+        prop_oneof![3 => near, 1 => any::<Duration>()]
+    }
+
+    fn any_terms() -> impl Strategy<Value = Terms> {
+        let wait = prop_oneof![4 => any_duration().prop_map(Wait::AtMost), 1 => Just(Wait::Forever)];
+        let hold = || proptest::option::of(any_duration());
+        (any_duration(), wait, any::<bool>(), hold(), hold()).prop_map(|(ttl, wait, renew, max_hold, min_hold)| Terms {
+            ttl,
+            wait,
+            renew,
+            max_hold,
+            min_hold,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(Config { cases: if cfg!(miri) { 8 } else { 256 }, failure_persistence: None, ..Config::default() })]
+
+        #[test]
+        fn terms_that_are_accepted_are_within_bounds_and_stay_so(terms in any_terms()) {
+            let Ok(accepted) = check(terms) else { return Ok(()) };
+            let ttl = accepted.ttl;
+            prop_assert!(ttl <= terms.ttl && terms.ttl < ttl + Duration::from_millis(1));
+            prop_assert!(SHORTEST_TTL <= ttl && ttl <= LONGEST && ttl.subsec_nanos().is_multiple_of(1_000_000));
+            prop_assert!(accepted.min_hold.is_none_or(|min_hold| min_hold <= ttl));
+            prop_assert!(accepted.max_hold.is_none_or(|max_hold| max_hold >= ttl && accepted.renew));
+            prop_assert_eq!(check(accepted).map(|again| again.ttl), Ok(ttl));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a lock failure becomes in the return type of an annotated function: by trait, never by the type's name.
+
+use lock_core::LockError;
+
+/// A return type that can carry a [`LockError`]: `Result<T, E>` where `E: From<LockError>`.
+///
+/// ```
+/// use lock_runtime::{FromLockError, LockError};
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum JobError {
+///     #[error("the lock: {0}")]
+///     Lock(#[from] LockError),
+/// }
+/// fn carries<R: FromLockError>() {}
+/// carries::<Result<(), JobError>>();
+/// carries::<Result<u32, Box<dyn std::error::Error + Send + Sync>>>();
+/// carries::<std::io::Result<()>>();
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry a lock failure",
+    label = "this return type cannot say that the lock was not acquired or was lost",
+    note = "return `Result<T, E>` with `E: From<LockError>`, for instance by `#[from] LockError` on a variant of a `thiserror` enum",
+    note = "or say what to return instead: `or_else = |error| ..`; for a function that returns `()`: `or_else = lock_runtime::log_and_skip`"
+)]
+pub trait FromLockError {
+    /// The value that says that the body did not run, or did not run to its end.
+    fn from_lock_error(error: LockError) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: From<LockError>> FromLockError for Result<T, E> {
+    fn from_lock_error(error: LockError) -> Self {
+        Err(E::from(error))
+    }
+}
+
+/// A return type that can say "skipped, because somebody else is at it": `()`, `Option<T>`, and `Result<T, E>` where
+/// `T` can. Asked for by `on_busy = "skip"`.
+///
+/// ```
+/// use lock_runtime::Skipped;
+///
+/// assert_eq!(<Option<u32>>::skipped(), None);
+/// assert_eq!(<Result<(), String>>::skipped(), Ok(()));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot say that the body was skipped",
+    label = "`on_busy = \"skip\"` needs a return type that has a value for it",
+    note = "return `()`, `Option<T>` or `Result<T, E>` of one of them, or leave out `on_busy = \"skip\"`"
+)]
+pub trait Skipped {
+    /// The value that says that the body did not run because the lock was busy.
+    fn skipped() -> Self;
+}
+
+impl Skipped for () {
+    fn skipped() -> Self {}
+}
+
+impl<T> Skipped for Option<T> {
+    fn skipped() -> Self {
+        None
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Skipped, E> Skipped for Result<T, E> {
+    fn skipped() -> Self {
+        Ok(T::skipped())
+    }
+}
+
+/// The ready `or_else` for functions that return `()`: a warning (for a busy lock an informational event), and no run.
+///
+/// ```
+/// use lock_runtime::{distributed_lock, log_and_skip};
+///
+/// #[distributed_lock(key = "tick", ttl = "30s", or_else = log_and_skip)]
+/// async fn tick() {}
+/// ```
+#[allow(clippy::needless_pass_by_value)] // the shape that `or_else` calls
+pub fn log_and_skip(error: LockError) {
+    if let LockError::Busy { .. } = error {
+        tracing::info!(lock.key = %error.key(), "skipped: {error}");
+    } else {
+        tracing::warn!(lock.key = %error.key(), "skipped: {error}");
+    }
+}

@@ -1,0 +1,263 @@
+//! What a caller asks for: [`LockRequest`], for people, and [`Call`], which the attribute fills in.
+
+use std::time::Duration;
+
+use crate::api::client::Client;
+use crate::api::guard::LockGuard;
+use crate::api::options;
+use crate::engine::guarded::Guarded;
+use crate::engine::lease_state::LeaseState;
+use crate::engine::ticket::Acquiring;
+use lock_core::LockError;
+use lock_core::client::{Terms, Wait};
+use lock_core::{KeyFault, LockKey};
+
+/// One locked call, before it begins.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) template: &'static str,
+    /// None before it is told; an empty one would cost an allocation.
+    pub(crate) key: Option<LockKey>,
+    pub(crate) key_fault: Option<KeyFault>,
+    pub(crate) client: Option<Client>,
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) wait: Wait,
+    pub(crate) renew: bool,
+    pub(crate) max_hold: Option<Duration>,
+    pub(crate) min_hold: Option<Duration>,
+    /// What happens to a body whose lock is lost: it runs on, or it is dropped.
+    pub(crate) continues: bool,
+}
+
+impl Call {
+    pub(crate) fn new(template: &'static str) -> Self {
+        Self {
+            template,
+            key: None,
+            key_fault: None,
+            client: None,
+            ttl: None,
+            wait: Wait::AtMost(Duration::ZERO),
+            renew: true,
+            max_hold: None,
+            min_hold: None,
+            continues: false,
+        }
+    }
+
+    /// Checks everything that can be checked without the store.
+    pub(crate) fn begin(self) -> Result<Acquiring, LockError> {
+        let key = self.key.unwrap_or_else(|| LockKey::from(""));
+        if let Some(fault) = self.key_fault.or(key.check().err()) {
+            return Err(LockError::invalid_key(key, fault));
+        }
+        let Some(client) = self.client.or_else(crate::api::installed::client) else {
+            return Err(LockError::not_configured(key));
+        };
+        let terms = Terms {
+            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
+            wait: self.wait,
+            renew: self.renew,
+            max_hold: self.max_hold,
+            min_hold: self.min_hold,
+        };
+        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
+        let seat = LeaseState::new(client.shared().place.clone(), key);
+        Ok(Acquiring::new(client.handle(), seat, terms))
+    }
+}
+
+impl Client {
+    /// Prepares to take a lock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock(format!("job:{}", 42)).acquire().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn lock(&self, key: impl Into<LockKey>) -> LockRequest {
+        LockRequest::new(self.clone(), key.into())
+    }
+}
+
+/// A lock that is about to be asked for. Made by [`Client::lock`]; nothing happens before it is awaited.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::Client;
+///
+/// let client = Client::connect("memory://").await?;
+/// let report = client
+///     .lock("report:2026-11")
+///     .ttl(Duration::from_secs(10))
+///     .wait(Duration::from_secs(5))
+///     .run(async { "written" })
+///     .await?;
+/// assert_eq!(report, "written");
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "a request does nothing unless it is acquired or run"]
+pub struct LockRequest {
+    call: Call,
+}
+
+/// Every setting has its example in [`LockRequest`]'s own.
+impl LockRequest {
+    pub(crate) fn new(client: Client, key: LockKey) -> Self {
+        // The template of a key that is made at run time is not known; a constant keeps the label's cardinality low.
+        let mut call = Call::new("");
+        call.key = Some(key);
+        call.client = Some(client);
+        Self { call }
+    }
+
+    /// How long the lease lasts unless renewed: 50 ms to 30 days. The client's default is 30 s.
+    ///
+    /// It bounds how long the lock stays after a crash, not how long the body may run.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").ttl(Duration::from_secs(10)).acquire().await?;
+    /// assert!(guard.remaining() < Duration::from_secs(10));
+    /// # Ok(()) }
+    /// ```
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.call.ttl = Some(ttl);
+        self
+    }
+
+    /// How long to wait for a lock that is busy: up to 30 days. By default not at all.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").wait(Duration::from_secs(5)).acquire().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.call.wait = Wait::AtMost(wait);
+        self
+    }
+
+    /// Waits for as long as it takes. An outage of the store is waited out too.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").wait_forever().acquire().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn wait_forever(mut self) -> Self {
+        self.call.wait = Wait::Forever;
+        self
+    }
+
+    /// Whether the lease is renewed while it is held, about every third of its ttl. By default it is.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").renew(false).acquire().await?; // over after its ttl
+    /// # Ok(()) }
+    /// ```
+    pub fn renew(mut self, renew: bool) -> Self {
+        self.call.renew = renew;
+        self
+    }
+
+    /// The longest that the lock is held, however often it is renewed; then it is lost, with
+    /// [`LossReason::MaxHold`](crate::LossReason::MaxHold). At least the ttl.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").max_hold(Duration::from_secs(3600)).acquire().await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn max_hold(mut self, max_hold: Duration) -> Self {
+        self.call.max_hold = Some(max_hold);
+        self
+    }
+
+    /// Keeps the key at least this long after the grant, even if the lock is released sooner. At most the ttl.
+    ///
+    /// For jobs that many nodes start at about the same time: the second finds the key held although the first was quick.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// client.lock("tick").min_hold(Duration::from_secs(5)).run(async {}).await?;
+    /// assert!(client.lock("tick").acquire().await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn min_hold(mut self, min_hold: Duration) -> Self {
+        self.call.min_hold = Some(min_hold);
+        self
+    }
+
+    /// Lets the future given to [`run`](Self::run) run on when the lock is lost; it can ask
+    /// [`current`](crate::current). By default it is dropped.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let job = async { lock_runtime::current().is_some_and(|lease| lease.is_held()) };
+    /// assert!(client.lock("job:42").continue_when_lost().run(job).await?);
+    /// # Ok(()) }
+    /// ```
+    pub fn continue_when_lost(mut self) -> Self {
+        self.call.continues = true;
+        self
+    }
+
+    /// Takes the lock and answers with a guard that holds it.
+    ///
+    /// # Errors
+    /// Each variant of [`LockError`] but `NotConfigured` and `Lost`.
+    ///
+    /// # Cancellation
+    /// Dropped half-way, it leaves nothing behind: what may have been granted is given back.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").acquire().await?;
+    /// assert!(guard.is_held());
+    /// # Ok(()) }
+    /// ```
+    pub async fn acquire(self) -> Result<LockGuard, LockError> {
+        let mut acquiring = self.call.begin()?;
+        let holding = std::future::poll_fn(|cx| acquiring.poll(cx)).await?;
+        let (seat, observed) = (holding.seat(), &holding.shared().observed);
+        // The guard may go elsewhere, and outlive this task.
+        seat.unregister();
+        observed.acquired(&tracing::Span::none(), &seat.key, seat.validity.fence(), holding.waited());
+        Ok(LockGuard::new(holding))
+    }
+
+    /// Runs the future under the lock, with the promises of the attribute, which is built on it.
+    ///
+    /// # Errors
+    /// Each variant of [`LockError`] but `NotConfigured`; the future's own value is the `Ok`.
+    ///
+    /// # Cancellation
+    /// Dropped half-way, it drops the future first; then the lock is released without anybody waiting for it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// assert_eq!(client.lock("job:42").run(async { 6 * 7 }).await?, 42);
+    /// # Ok(()) }
+    /// ```
+    pub fn run<F: Future>(self, future: F) -> Guarded<F> {
+        Guarded::new(self.call, future)
+    }
+}

@@ -1,0 +1,41 @@
+//! Which bodies are being polled on this thread, from the outermost to the innermost.
+//!
+//! It is what [`current`](crate::current) sees, and how a call that would wait for itself is told so. It follows the
+//! polls, not the tasks: a spawned task is not inside.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::engine::lease_state::LeaseState;
+use crate::system::clock;
+use lock_core::LockKey;
+
+thread_local! {
+    static BODIES: RefCell<Vec<Arc<LeaseState>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Until it is dropped, this thread is inside the body.
+pub(crate) struct Inside(());
+
+pub(crate) fn enter(seat: &Arc<LeaseState>) -> Inside {
+    BODIES.with_borrow_mut(|bodies| bodies.push(Arc::clone(seat)));
+    Inside(())
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        BODIES.with_borrow_mut(Vec::pop);
+    }
+}
+
+/// The innermost body's.
+pub(crate) fn innermost() -> Option<Arc<LeaseState>> {
+    BODIES.try_with(|bodies| bodies.borrow().last().cloned()).ok().flatten()
+}
+
+/// Whether an enclosing body still holds this key of this store.
+pub(crate) fn holds(place: &str, key: &LockKey) -> bool {
+    let held =
+        |seat: &Arc<LeaseState>| *seat.place == *place && seat.key == *key && clock::now() < seat.validity.until();
+    BODIES.try_with(|bodies| bodies.borrow().iter().any(held)).unwrap_or(false)
+}

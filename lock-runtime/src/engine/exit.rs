@@ -1,0 +1,99 @@
+//! What happens to leases when the process ends: they are ended, and their releases sent, within a bound.
+//!
+//! The hook runs when `main` returns and at `process::exit`; not on abort, nor on a signal that nobody handles. It is
+//! the one place where a body is not dropped before its release: no step of it starts any more instead.
+
+use std::sync::{Arc, Mutex, Weak};
+use std::task::{Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use once_cell::sync::OnceCell;
+
+use lock_core::Moment;
+
+use crate::engine::lease_state::LeaseState;
+use crate::engine::shared::Shared;
+use crate::system::clock;
+use crate::system::mutex::enter;
+
+/// How long the end of the process may be held up.
+const BOUND: Duration = Duration::from_millis(250);
+
+static CLIENTS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+
+/// The process that registered the hook. A child by `fork` has the hook too, but neither the keeper's thread nor a
+/// right to the leases.
+static REGISTERED: OnceCell<u32> = OnceCell::new();
+
+/// From now on the client's leases are released when the process ends.
+pub(crate) fn watch(shared: &Arc<Shared>) {
+    REGISTERED.get_or_init(|| {
+        register();
+        std::process::id()
+    });
+    let mut clients = enter(&CLIENTS);
+    clients.retain(|client| client.strong_count() > 0);
+    clients.push(Arc::downgrade(shared));
+}
+
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn register() {
+    extern "C" fn at_exit() {
+        if REGISTERED.get() == Some(&std::process::id()) {
+            release_all();
+        }
+    }
+    // SAFETY: `at_exit` is a function without captures that lives as long as the process, and does not unwind.
+    unsafe { libc::atexit(at_exit) };
+}
+
+/// Elsewhere keys are left to their ttl when the process ends.
+#[cfg(not(unix))]
+fn register() {}
+
+fn release_all() {
+    // A panic must not cross into the C library.
+    let _ = std::panic::catch_unwind(|| {
+        let clients = std::mem::take(&mut *enter(&CLIENTS));
+        let give_up = clock::now() + BOUND;
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let closing: Vec<_> =
+            clients.iter().filter_map(Weak::upgrade).map(|shared| (end_leases(&shared, &waker), shared)).collect();
+        for (_, shared) in closing {
+            await_releases(&shared, give_up);
+        }
+    });
+}
+
+/// On the thread that the closing wakes.
+fn await_releases(shared: &Shared, give_up: Moment) {
+    while !shared.with(|core, _| core.closed().is_some()) && clock::now() < give_up {
+        thread::park_timeout(give_up.since(clock::now()));
+    }
+}
+
+/// Ends every lease, and queues the releases of those whose body is not in the middle of a step.
+fn end_leases(shared: &Shared, waker: &Waker) -> Arc<LeaseState> {
+    let watcher = LeaseState::new("".into(), "".into());
+    watcher.register(waker);
+    let leases = shared.with(|core, now| core.close_at_exit(now, Arc::clone(&watcher)));
+    for (id, seat) in leases {
+        // Also one that is lost, or that its guard is just giving back: who is told second finds it done.
+        let in_step = seat.validity.end_at_exit();
+        shared.with(|core, now| if in_step { core.forget(now, id) } else { core.end(now, id, None) });
+    }
+    watcher
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+#[cfg(test)]
+mod tests;

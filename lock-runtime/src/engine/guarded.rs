@@ -1,0 +1,209 @@
+//! [`Guarded`]: a body under a lock, from the acquire to the release.
+//!
+//! Must stay true: the body is first polled after the grant; no poll of it starts at or after the lease's deadline; it
+//! is gone before its release is sent; what it returned, or its panic, is what the caller gets.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tracing::Span;
+
+use lock_core::Moment;
+
+use crate::api::request::Call;
+use crate::engine::enclosing;
+use crate::engine::observe;
+use crate::engine::ticket::{Acquiring, Holding, Releasing, Start};
+use crate::system::clock;
+use lock_core::LockError;
+use lock_core::planted::{Mutant, planted};
+
+/// How long a body that ended by itself waits for its release; then the keeper has it.
+const RELEASE_AWAITED: Duration = Duration::from_secs(1);
+
+pin_project! {
+    /// A future that runs another one under a lock. Made by [`LockRequest::run`](crate::LockRequest::run) and by the
+    /// attribute.
+    ///
+    /// Dropped at any point, it drops the body first and then leaves the release to the client.
+    #[must_use = "a future does nothing unless it is awaited"]
+    pub struct Guarded<F: Future> {
+        // Before `phase`, so that it is dropped before the lease is.
+        #[pin]
+        body: Body<F>,
+        phase: Phase,
+        span: Span,
+        continues: bool,
+    }
+}
+
+pin_project! {
+    #[project = BodyProjection]
+    enum Body<F: Future> {
+        Running { #[pin] future: F },
+        Finished { value: Option<F::Output> },
+        Gone,
+    }
+}
+
+enum Phase {
+    Invalid(Option<LockError>),
+    Acquiring(Acquiring),
+    Holding(Holding),
+    /// With the panic that ended the body, if one did.
+    Releasing(Releasing, Option<Box<dyn Any + Send>>),
+    Over,
+}
+
+/// What a step of the body came to.
+enum Stepped<T> {
+    Pending,
+    Finished(T),
+    Panicked(Box<dyn Any + Send>),
+    Lost(LockError),
+}
+
+impl<F: Future> Guarded<F> {
+    pub(crate) fn new(call: Call, body: F) -> Self {
+        let body = Body::Running { future: body };
+        let continues = call.continues;
+        let template = call.template;
+        match call.begin() {
+            Ok(acquiring) => {
+                let span = observe::span(template, &acquiring.seat().key);
+                Self { body, phase: Phase::Acquiring(acquiring), span, continues }
+            }
+            Err(error) => Self { body, phase: Phase::Invalid(Some(error)), span: Span::none(), continues },
+        }
+    }
+}
+
+impl<F: Future> Future for Guarded<F> {
+    type Output = Result<F::Output, LockError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.phase {
+                Phase::Acquiring(acquiring) => {
+                    let polled = this.span.in_scope(|| acquiring.poll(cx));
+                    match ready!(polled) {
+                        Ok(holding) => {
+                            let (seat, observed) = (holding.seat(), &holding.shared().observed);
+                            observed.acquired(this.span, &seat.key, seat.validity.fence(), holding.waited());
+                            *this.phase = Phase::Holding(holding);
+                        }
+                        Err(error) => *this.phase = Phase::Invalid(Some(error)),
+                    }
+                }
+                Phase::Invalid(error) => {
+                    let error = error.take();
+                    // The body and what it owns are gone when the caller hears.
+                    this.body.set(Body::Gone);
+                    *this.phase = Phase::Over;
+                    return Poll::Ready(Err(error.expect(POLLED_AGAIN)));
+                }
+                Phase::Holding(holding) => {
+                    let stepped = this.span.in_scope(|| step(holding, this.body.as_mut(), *this.continues, cx));
+                    let ended = match stepped {
+                        Stepped::Pending => return Poll::Pending,
+                        Stepped::Finished(value) => {
+                            this.body.set(Body::Finished { value: Some(value) });
+                            None
+                        }
+                        Stepped::Panicked(panic) => {
+                            // A second panic, by a destructor, is the less interesting one.
+                            let _ = catch_unwind(AssertUnwindSafe(|| this.body.set(Body::Gone)));
+                            Some(panic)
+                        }
+                        Stepped::Lost(error) => {
+                            if planted(Mutant::BodyOutlivesRelease) {
+                                *this.phase = Phase::Over;
+                            }
+                            this.body.set(Body::Gone);
+                            *this.phase = Phase::Over;
+                            return Poll::Ready(Err(error));
+                        }
+                    };
+                    let Phase::Holding(holding) = std::mem::replace(this.phase, Phase::Over) else { continue };
+                    *this.phase = release(holding, ended, this.span);
+                }
+                Phase::Releasing(releasing, _) => {
+                    // What came of it was observed, and is no affair of the body's caller.
+                    let _ = ready!(this.span.in_scope(|| releasing.poll(cx)));
+                    let Phase::Releasing(_, panic) = std::mem::replace(this.phase, Phase::Over) else { continue };
+                    if let Some(panic) = panic {
+                        resume_unwind(panic);
+                    }
+                }
+                Phase::Over => {
+                    let value = match this.body.as_mut().project() {
+                        BodyProjection::Finished { value } => value.take(),
+                        _ => None,
+                    };
+                    return Poll::Ready(Ok(value.expect(POLLED_AGAIN)));
+                }
+            }
+        }
+    }
+}
+
+const POLLED_AGAIN: &str = "a guarded future was polled after it had ended";
+
+/// Polls the body once, if the lease allows.
+fn step<F: Future>(
+    holding: &Holding,
+    body: Pin<&mut Body<F>>,
+    continues: bool,
+    cx: &mut Context<'_>,
+) -> Stepped<F::Output> {
+    let BodyProjection::Running { future } = body.project() else { unreachable!("{POLLED_AGAIN}") };
+    let seat = holding.seat();
+    seat.register(cx.waker());
+    match holding.start_step() {
+        Start::Now => {}
+        Start::NeverAgain => return Stepped::Pending,
+        Start::Lost(_) if continues && seat.validity.start_step_after_loss() => {}
+        Start::Lost(_) if continues => return Stepped::Pending,
+        Start::Lost(reason) => return Stepped::Lost(LockError::lost(seat.key.clone(), reason)),
+    }
+    let polled = {
+        let _step = Step(seat);
+        let _inside = enclosing::enter(seat);
+        catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
+    };
+    match polled {
+        Ok(Poll::Pending) => Stepped::Pending,
+        Ok(Poll::Ready(value)) => Stepped::Finished(value),
+        Err(panic) => Stepped::Panicked(panic),
+    }
+}
+
+/// Until it is dropped, the body is in the middle of a step.
+struct Step<'a>(&'a crate::engine::lease_state::LeaseState);
+
+impl Drop for Step<'_> {
+    fn drop(&mut self) {
+        self.0.validity.end_step();
+    }
+}
+
+/// The body is gone: gives the lease back, awaited if it is still ours.
+fn release(holding: Holding, panic: Option<Box<dyn Any + Send>>, span: &Span) -> Phase {
+    let seat = holding.seat();
+    let until = seat.validity.until();
+    let lost = seat.validity.loss().is_some();
+    observe::held_for(span, clock::now().since(holding.granted));
+    let awaited = |now: Moment| if lost { now } else { until.min(now + RELEASE_AWAITED) };
+    Phase::Releasing(holding.release(awaited), panic)
+}
+
+impl<F: Future> std::fmt::Debug for Guarded<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guarded").finish_non_exhaustive()
+    }
+}

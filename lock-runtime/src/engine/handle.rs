@@ -1,0 +1,29 @@
+//! What keeps a client's keeper alive: a handle in each client, guard and body.
+
+use std::sync::Arc;
+
+use crate::engine::shared::Shared;
+
+/// Cheap to clone. With the last of them the keeper ends, once it has nothing more to do.
+#[derive(Clone)]
+pub(crate) struct Handle(Arc<Last>);
+
+struct Last {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.shared.abandon();
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Last { shared }))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+}

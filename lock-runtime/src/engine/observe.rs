@@ -1,0 +1,173 @@
+//! One function per event: its trace, its counter.
+//!
+//! Busy is not an error, and a token or a password is in no event.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tracing::{Span, debug, field, warn};
+
+use crate::store::StoreError;
+use lock_core::LockKey;
+use lock_core::LossReason;
+use lock_core::client::Tally;
+
+/// What happened so far, counted.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    acquired: AtomicU64,
+    busy: AtomicU64,
+    unavailable: AtomicU64,
+    lost: AtomicU64,
+    renew_failed: AtomicU64,
+    release_failed: AtomicU64,
+    reconnected: AtomicU64,
+}
+
+/// What a client has done so far, and what it does just now.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = lock_runtime::Client::connect("memory://").await?;
+/// let guard = client.lock("job:42").acquire().await?;
+/// assert_eq!((client.stats().acquired, client.stats().held), (1, 1));
+/// guard.release().await?;
+/// assert_eq!((client.stats().acquired, client.stats().held), (1, 0));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Locks granted.
+    pub acquired: u64,
+    /// Of these, locks that another client's release handed to a waiter of this client, whom a message told.
+    pub granted_by_message: u64,
+    /// Locks that a waiter of this client found free, or found to be its own, when it looked.
+    pub granted_by_look: u64,
+    /// Locks that went from one caller of this client to the next without asking the store.
+    pub granted_locally: u64,
+    /// Acquires that ended because somebody else held the lock.
+    pub busy: u64,
+    /// Acquires that ended because the store could not be asked.
+    pub unavailable: u64,
+    /// Leases lost while their body ran or their guard lived.
+    pub lost: u64,
+    /// Renewals without a good answer; each was tried again until the deadline.
+    pub renew_failed: u64,
+    /// Releases without a good answer, and releases of a lock that was not ours any more; the former are tried again.
+    pub release_failed: u64,
+    /// How often the keeper's connection was opened anew.
+    pub reconnected: u64,
+    /// Leases held just now.
+    pub held: u64,
+    /// Acquires under way just now.
+    pub waiting: u64,
+}
+
+/// The span of one locked call; what is not known yet is filled in later.
+pub(crate) fn span(template: &str, key: &LockKey) -> Span {
+    tracing::info_span!(
+        "distributed_lock",
+        lock.template = (!template.is_empty()).then_some(template),
+        lock.key = %key,
+        lock.fence = field::Empty,
+        lock.wait_ms = field::Empty,
+        lock.hold_ms = field::Empty,
+    )
+}
+
+/// The body or guard is gone.
+pub(crate) fn held_for(span: &Span, held_for: Duration) {
+    span.record("lock.hold_ms", millis(held_for));
+}
+
+pub(crate) fn connection_failed(place: &str, error: &StoreError) {
+    warn!(store = place, error = %Chain(error), "lock store is out of reach");
+}
+
+impl Observed {
+    pub(crate) fn acquired(&self, span: &Span, key: &LockKey, fence: u64, waited: Duration) {
+        count(&self.acquired);
+        span.record("lock.fence", fence).record("lock.wait_ms", millis(waited));
+        debug!(parent: span, lock.key = %key, lock.fence = fence, "lock acquired");
+    }
+
+    pub(crate) fn busy(&self, key: &LockKey) {
+        count(&self.busy);
+        debug!(lock.key = %key, "lock is held elsewhere");
+    }
+
+    pub(crate) fn unavailable(&self, key: &LockKey, error: &StoreError) {
+        count(&self.unavailable);
+        warn!(lock.key = %key, error = %Chain(error), "lock could not be had");
+    }
+
+    pub(crate) fn count_lost(&self) {
+        count(&self.lost);
+    }
+
+    pub(crate) fn lost(key: &LockKey, fence: u64, reason: LossReason) {
+        warn!(lock.key = %key, lock.fence = fence, %reason, "lock lost");
+    }
+
+    pub(crate) fn renew_failed(&self, key: &LockKey, error: &StoreError) {
+        count(&self.renew_failed);
+        warn!(lock.key = %key, error = %Chain(error), "lock not renewed yet");
+    }
+
+    pub(crate) fn release_failed(&self, key: &LockKey, error: &StoreError) {
+        count(&self.release_failed);
+        warn!(lock.key = %key, error = %Chain(error), "lock not released yet");
+    }
+
+    pub(crate) fn released_too_late(&self, key: &LockKey) {
+        count(&self.release_failed);
+        warn!(lock.key = %key, "lock was not ours any more when it was released");
+    }
+
+    pub(crate) fn reconnected(&self, place: &str) {
+        count(&self.reconnected);
+        debug!(store = place, "lock store is in reach again");
+    }
+
+    pub(crate) fn stats(&self, held: usize, waiting: usize, tally: Tally) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            acquired: read(&self.acquired),
+            granted_by_message: tally.by_message,
+            granted_by_look: tally.by_look,
+            granted_locally: tally.locally,
+            busy: read(&self.busy),
+            unavailable: read(&self.unavailable),
+            lost: read(&self.lost),
+            renew_failed: read(&self.renew_failed),
+            release_failed: read(&self.release_failed),
+            reconnected: read(&self.reconnected),
+            held: held as u64,
+            waiting: waiting as u64,
+        }
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An error and what caused it, in one line.
+struct Chain<'a>(&'a StoreError);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = std::error::Error::source(self.0);
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

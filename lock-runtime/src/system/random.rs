@@ -1,0 +1,109 @@
+//! Where random bits come from: the operating system, in portions, since each asks the kernel.
+//!
+//! Must stay true: no two calls get the same bits, whoever asks. A process that was forked off has its parent's memory,
+//! and so what was left of a portion; that is why a portion belongs to a line, which such a process cannot use.
+
+use std::io;
+use std::sync::Mutex;
+
+use crate::system::mutex::enter;
+
+/// How many numbers are fetched at once.
+const PORTION: usize = 16;
+const NUMBER: usize = size_of::<u128>();
+
+/// 128 bits that nobody else has, fetched for this call.
+pub(crate) fn bits() -> io::Result<u128> {
+    let mut number = [0; NUMBER];
+    fill(&mut number)?;
+    Ok(u128::from_ne_bytes(number))
+}
+
+/// Numbers that were fetched together.
+#[derive(Debug, Default)]
+pub(crate) struct Portion(Mutex<Rest>);
+
+/// What is left of a portion; not shown, as it is what tokens will be.
+#[derive(Default)]
+struct Rest {
+    bytes: [[u8; NUMBER]; PORTION],
+    left: usize,
+}
+
+impl Portion {
+    /// 128 bits that nobody else has.
+    pub(crate) fn bits(&self) -> io::Result<u128> {
+        enter(&self.0).next(fill)
+    }
+}
+
+impl Rest {
+    fn next<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<u128, E> {
+        if self.left == 0 {
+            fill(self.bytes.as_flattened_mut())?;
+            self.left = PORTION;
+        }
+        self.left -= 1;
+        Ok(u128::from_ne_bytes(self.bytes[self.left]))
+    }
+}
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rest").field("left", &self.left).finish_non_exhaustive()
+    }
+}
+
+fn fill(bytes: &mut [u8]) -> io::Result<()> {
+    getrandom::fill(bytes).map_err(|error| io::Error::other(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fills with what no fill before had.
+    fn numbered(fills: &mut u8) -> impl FnOnce(&mut [u8]) -> Result<(), ()> {
+        |bytes| {
+            *fills += 1;
+            for (bytes, number) in bytes.chunks_mut(NUMBER).zip(0..) {
+                bytes.fill(number);
+                bytes[0] = *fills;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_bits_come_twice() {
+        let (mut rest, mut fills) = (Rest::default(), 0);
+        let mut seen = std::collections::HashSet::new();
+        for _ in 0..3 * PORTION {
+            let number = rest.next(numbered(&mut fills)).expect("it is filled");
+            assert!(seen.insert(number), "{number:x} came twice");
+        }
+        assert_eq!(fills, 3);
+    }
+
+    #[test]
+    fn two_portions_share_nothing() {
+        let portions = [Portion::default(), Portion::default()];
+        let of = |portion: &Portion| portion.bits().expect("this machine has random bits");
+        let seen: std::collections::HashSet<u128> = (0..PORTION).flat_map(|_| portions.each_ref().map(of)).collect();
+        assert_eq!(seen.len(), 2 * PORTION);
+    }
+
+    #[test]
+    fn a_system_without_random_bits_is_an_error_each_time() {
+        let mut rest = Rest::default();
+        assert_eq!((rest.next(|_| Err(7)), rest.next(|_| Err(8))), (Err(7), Err(8)));
+    }
+
+    #[test]
+    fn nobody_is_shown_what_tokens_will_be() {
+        let portion = Portion::default();
+        let first = portion.bits().expect("this machine has random bits");
+        assert_eq!(format!("{:?}", enter(&portion.0)), "Rest { left: 15, .. }");
+        assert_ne!(first, 0);
+    }
+}

@@ -1,0 +1,231 @@
+//! What must be true after every step of a simulation, whatever went wrong.
+//!
+//! It is told what happens and knows nothing of how it came about: deadlines are computed here once more, from when a
+//! request was sent and what it was answered. The first thing that it finds ends the simulation.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use super::plan::Kind;
+use lock_core::LockKey;
+use lock_core::LossReason;
+use lock_core::Moment;
+use lock_core::store::Token;
+
+/// How long a key may be held by a token that nobody knows, when nothing goes wrong.
+const ORPHANED_FOR: Duration = Duration::from_millis(2_500);
+/// How long a body may be there yet, after its process went on again or its long step was over.
+const AFTERMATH: Duration = Duration::from_millis(20);
+
+/// A body that has begun and is not gone.
+#[derive(Debug)]
+struct Alive {
+    task: usize,
+    key: LockKey,
+    in_step: bool,
+    /// Its process goes on again then, or went on then, or its last step ended then: it could not go before.
+    held_up_until: Moment,
+}
+
+#[derive(Debug)]
+pub(super) struct Checker {
+    kind: Kind,
+    violation: Option<String>,
+    alive: Vec<Alive>,
+    last_fence: HashMap<LockKey, u64>,
+    used: HashSet<(LockKey, u64)>,
+    /// Until when steps may start under a token, by the clock of its process.
+    until: HashMap<Token, Moment>,
+    /// Since when a key is waited for in vain.
+    stuck: BTreeMap<LockKey, Moment>,
+    orphans: BTreeMap<LockKey, (Token, Moment)>,
+    /// Until when nobody may begin with a key, and for whom it is kept.
+    kept: HashMap<LockKey, Kept>,
+    /// When the clock of a process last leapt ahead.
+    leapt: HashMap<usize, Moment>,
+}
+
+/// A key that a body asked to be kept for a while, however soon it ends.
+#[derive(Debug)]
+struct Kept {
+    task: usize,
+    process: usize,
+    until: Moment,
+}
+
+impl Checker {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            violation: None,
+            alive: Vec::new(),
+            last_fence: HashMap::new(),
+            used: HashSet::new(),
+            until: HashMap::new(),
+            stuck: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            kept: HashMap::new(),
+            leapt: HashMap::new(),
+        }
+    }
+
+    pub(super) fn is_calm(&self) -> bool {
+        self.kind == Kind::Calm
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.kind != Kind::Broken
+    }
+
+    /// Something is not as it must be.
+    pub(super) fn found(&mut self, what: impl FnOnce() -> String) {
+        if self.violation.is_none() {
+            self.violation = Some(what());
+        }
+    }
+
+    pub(super) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    /// The store reserved fences: greater than all before.
+    pub(super) fn minted(&mut self, key: &LockKey, first: u64, count: u32) {
+        let last = self.last_fence.get(key).copied().unwrap_or(0);
+        if first <= last {
+            self.found(|| format!("the store gave {key} fence {first} after {last}"));
+        }
+        self.last_fence.insert(key.clone(), last.max(first + u64::from(count) - 1));
+    }
+
+    /// A grant or a renewal that was sent at `sent` was confirmed.
+    pub(super) fn confirmed(&mut self, token: Token, sent: Moment, ttl: Duration) {
+        let drift = ttl / 100 + Duration::from_millis(2);
+        let margin = (ttl / 20).max(Duration::from_millis(5)).min(Duration::from_secs(1));
+        let until = sent + ttl.saturating_sub(drift + margin);
+        let known = self.until.entry(token).or_insert(until);
+        *known = until.max(*known);
+    }
+
+    /// From its grant on a key is kept for a body that begins, for so long by the clock of its process.
+    pub(super) fn keeps(&mut self, granted: Moment, task: usize, process: usize, key: &LockKey, min_hold: Duration) {
+        if self.leapt.get(&process).is_some_and(|leapt| *leapt >= granted) {
+            return;
+        }
+        // That clock may be a hundredth faster.
+        let until = granted + (min_hold * 99 / 100).saturating_sub(Duration::from_millis(1));
+        self.kept.insert(key.clone(), Kept { task, process, until });
+    }
+
+    /// The clock of a process leapt ahead: what it kept is over as far as it knows.
+    pub(super) fn leapt(&mut self, now: Moment, process: usize) {
+        self.leapt.insert(process, now);
+        self.kept.retain(|_, kept| kept.process != process);
+    }
+
+    /// The first step of a body: nobody else is in there, and its fence is new.
+    pub(super) fn begins(&mut self, now: Moment, task: usize, key: &LockKey, fence: u64) {
+        if self.is_whole()
+            && let Some(kept) = self.kept.remove(key).filter(|kept| now < kept.until)
+        {
+            let (too_soon, by) = (kept.until.since(now), kept.task);
+            self.found(|| format!("task {task} begins with {key} {too_soon:?} before task {by}'s min_hold is over"));
+        }
+        self.stuck.remove(key);
+        if !self.used.insert((key.clone(), fence)) {
+            self.found(|| format!("two bodies of {key} have fence {fence}"));
+        }
+        if self.is_whole() {
+            let other = self
+                .alive
+                .iter()
+                .find(|other| other.key == *key && !other.in_step && other.held_up_until + AFTERMATH <= now);
+            if let Some(other) = other.map(|other| other.task) {
+                self.found(|| format!("task {task} begins with {key} while task {other} is there"));
+            }
+        }
+        self.alive.push(Alive { task, key: key.clone(), in_step: false, held_up_until: Moment::MIN });
+    }
+
+    /// A step of a body starts: by the process's clock, and by what the store says of the key at that moment.
+    pub(super) fn steps(&mut self, local: Moment, task: usize, token: Token, holder: Option<Token>) {
+        let until = self.until.get(&token).copied().unwrap_or(Moment::MIN);
+        if local >= until {
+            let late = local.since(until);
+            self.found(|| format!("a step of task {task} starts {late:?} after the deadline"));
+        }
+        if self.is_whole() && holder != Some(token) {
+            let who = if holder.is_some() { "somebody else holds" } else { "nobody holds" };
+            self.found(|| format!("a step of task {task} starts while {who} its key at the store"));
+        }
+        self.change(task, |body| body.in_step = true);
+    }
+
+    /// That step is over.
+    pub(super) fn stepped(&mut self, now: Moment, task: usize) {
+        self.change(task, |body| (body.in_step, body.held_up_until) = (false, body.held_up_until.max(now)));
+    }
+
+    /// The body can't go before that moment.
+    pub(super) fn held_up(&mut self, task: usize, until: Moment) {
+        self.change(task, |body| body.held_up_until = body.held_up_until.max(until));
+    }
+
+    pub(super) fn gone(&mut self, task: usize) {
+        self.alive.retain(|body| body.task != task);
+    }
+
+    pub(super) fn lost(&mut self, task: usize, reason: LossReason, renews: bool) {
+        self.kept.retain(|_, kept| kept.task != task);
+        let without_cause = matches!(reason, LossReason::Stolen) || reason == LossReason::Expired && renews;
+        if self.is_calm() && without_cause {
+            self.found(|| format!("task {task} lost its lock ({reason:?}), and nothing was wrong"));
+        }
+    }
+
+    /// A task got no lock because the store did not answer.
+    pub(super) fn unavailable(&mut self, task: usize) {
+        if self.is_calm() {
+            self.found(|| format!("task {task} was told that the store does not answer, and nothing was wrong"));
+        }
+    }
+
+    /// A look at a key while nothing is wrong: whether somebody waits in vain.
+    pub(super) fn watch_waiters(&mut self, now: Moment, key: &LockKey, is_waited_for: bool, bound: Duration) {
+        if !is_waited_for || self.alive.iter().any(|body| body.key == *key) {
+            self.stuck.remove(key);
+            return;
+        }
+        let since = *self.stuck.entry(key.clone()).or_insert(now);
+        if now.since(since) > bound {
+            self.found(|| format!("{key} has been waited for in vain for {:?}", now.since(since)));
+        }
+    }
+
+    /// A look at a key while nothing is wrong: whether it is held by a token that nobody has.
+    pub(super) fn watch_orphans(&mut self, now: Moment, key: &LockKey, orphan: Option<Token>) {
+        let Some(orphan) = orphan.filter(|_| self.is_whole()) else {
+            self.orphans.remove(key);
+            return;
+        };
+        let known = self.orphans.entry(key.clone()).or_insert((orphan, now));
+        if known.0 != orphan {
+            *known = (orphan, now);
+        }
+        let since = known.1;
+        if now.since(since) > ORPHANED_FOR {
+            self.found(|| format!("{key} is held for a task that is gone, and nobody gives it back"));
+        }
+    }
+
+    /// Something is wrong: what was seen of waiters and orphans does not count.
+    pub(super) fn in_trouble(&mut self) {
+        self.stuck.clear();
+        self.orphans.clear();
+    }
+
+    fn change(&mut self, task: usize, change: impl FnOnce(&mut Alive)) {
+        if let Some(body) = self.alive.iter_mut().find(|body| body.task == task) {
+            change(body);
+        }
+    }
+}

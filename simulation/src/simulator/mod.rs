@@ -1,0 +1,94 @@
+//! Whole fleets in one thread, without sockets or time, from one seed.
+//!
+//! Three processes, each with a [`Core`](lock_core::client::Core) and a clock of its own, a store that is the memory store's
+//! [`Model`](lock_core::store::model::Model), and a network between them. A [`Plan`] says what goes wrong. After every step
+//! the [`checker`] says whether everything is as it must be; the first thing that is not ends the simulation.
+//! The same plan is the same history to the last step, and a plan with a fault less is much the same history.
+//! Must stay true: nothing here decides for the library. Tasks, keeper and connections do what the library's own do,
+//! and the deadline of a body is kept by the library's own.
+
+mod checker;
+mod history;
+mod network;
+mod node;
+mod plan;
+mod process;
+mod random;
+mod tasks;
+mod troubles;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+pub use history::{About, Note, What};
+pub use plan::{Fault, Kind, Over, Plan, Trouble};
+
+/// What came of one simulation.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was not as it must be, if anything.
+    pub violation: Option<Violation>,
+    /// How many tasks came.
+    pub tasks: u64,
+    /// How many of them had the lock.
+    pub grants: u64,
+    /// What happened, if it was to be recorded.
+    pub history: Vec<Note>,
+}
+
+/// Something was not as it must be.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// When, from the beginning.
+    pub at: Duration,
+    /// What it was.
+    pub what: String,
+}
+
+/// Runs a plan; a panic on the way is a violation, too.
+pub fn simulate(plan: &Plan, recorded: bool) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| world::World::new(plan, recorded).run())).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
+        let violation = Violation { at: Duration::ZERO, what: format!("a panic: {text}") };
+        Outcome { violation: Some(violation), tasks: 0, grants: 0, history: Vec::new() }
+    })
+}
+
+/// A violation with as few faults as leaving them out one by one can do. None if the plan is not violated.
+pub fn shrink(plan: &Plan) -> Option<Plan> {
+    simulate(plan, false).violation?;
+    let mut plan = plan.clone();
+    while let Some(fewer) = (0..plan.faults.len()).map(|fault| plan.without(fault)).find(is_violated) {
+        plan = fewer;
+    }
+    Some(plan)
+}
+
+fn is_violated(plan: &Plan) -> bool {
+    simulate(plan, false).violation.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fleet_keeps_its_promises_whatever_goes_wrong() {
+        let mut grants = 0;
+        for seed in 0..400 {
+            let outcome = simulate(&Plan::of(seed), false);
+            assert!(outcome.violation.is_none(), "seed {seed}: {:?}", outcome.violation);
+            grants += outcome.grants;
+        }
+        assert!(grants > 400 * 20, "{grants} grants show too little");
+    }
+
+    #[test]
+    fn the_same_seed_is_the_same_history() {
+        let shown = || simulate(&Plan::of(7), true).history.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let history = shown();
+        assert!(history.len() > 300 && history == shown());
+    }
+}

@@ -1,0 +1,284 @@
+//! The store of a simulation: the specification of all stores, with a clock that can be set, and what is checked there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::checker::Checker;
+use super::process::owner;
+use lock_core::LockKey;
+use lock_core::Moment;
+use lock_core::client::{Given, Giving};
+use lock_core::store::model::Model;
+use lock_core::store::{Acquired, Ask, Grant, ListenerId, Look, Released, Renewal, Renewed, Token, Turned};
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub(super) enum Request {
+    Acquire(Ask),
+    Look(Look),
+    Renew(Renewal),
+    Give(Giving),
+}
+
+/// What it was answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reply {
+    Acquired(Acquired),
+    Renewed(Renewed),
+    Given(Given),
+}
+
+impl Request {
+    pub(super) fn key(&self) -> &LockKey {
+        match self {
+            Self::Acquire(ask) => &ask.key,
+            Self::Look(look) => &look.key,
+            Self::Renew(renewal) => &renewal.key,
+            Self::Give(giving) => giving.key(),
+        }
+    }
+
+    pub(super) fn token(&self) -> Token {
+        match self {
+            Self::Acquire(ask) => ask.token,
+            Self::Look(look) => look.token,
+            Self::Renew(renewal) => renewal.token,
+            Self::Give(Giving::Release(release)) => release.token,
+            Self::Give(Giving::Turn(turn)) => turn.token,
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Acquire(_) => "acquire",
+            Self::Look(_) => "look",
+            Self::Renew(_) => "renew",
+            Self::Give(Giving::Release(_)) => "release",
+            Self::Give(Giving::Turn(_)) => "turn",
+        }
+    }
+}
+
+/// One who stands in a queue, as this store has told it.
+#[derive(Debug)]
+struct Queued {
+    listener: ListenerId,
+    /// Until when it counts as alive although nobody listens for it.
+    mark: Option<Moment>,
+    /// How often other processes were granted the key since, as long as its own was not.
+    overtaken: Option<BTreeMap<usize, u32>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) model: Model,
+    copy: Option<Model>,
+    listening: Vec<ListenerId>,
+    /// How much later its clock is than the time.
+    ahead: Duration,
+    /// Nothing is carried out before.
+    pub(super) stands_until: Moment,
+    /// What was sent before is lost.
+    pub(super) restarted_at: Moment,
+    /// Nobody can connect before.
+    pub(super) down_until: Moment,
+    queued: BTreeMap<(LockKey, Token), Queued>,
+    /// Who was granted a key last, as long as nobody gave it back.
+    last: BTreeMap<LockKey, Token>,
+    /// Given back once; what is granted to them later is given back as soon as they hear.
+    given_back: BTreeSet<Token>,
+}
+
+impl Node {
+    pub(super) fn new() -> Self {
+        Self {
+            model: Model::default(),
+            copy: None,
+            listening: Vec::new(),
+            ahead: Duration::ZERO,
+            stands_until: Moment::MIN,
+            restarted_at: Moment::MIN,
+            down_until: Moment::MIN,
+            queued: BTreeMap::new(),
+            last: BTreeMap::new(),
+            given_back: BTreeSet::new(),
+        }
+    }
+
+    /// Its clock.
+    pub(super) fn clock(&self, now: Moment) -> Moment {
+        now + self.ahead
+    }
+
+    pub(super) fn listen(&mut self, listener: ListenerId) {
+        self.listening.push(listener);
+        self.model.listen(listener);
+    }
+
+    pub(super) fn deafen(&mut self, listener: ListenerId) {
+        if let Some(at) = self.listening.iter().position(|listening| *listening == listener) {
+            self.listening.swap_remove(at);
+        }
+        self.model.deafen(listener);
+    }
+
+    /// All connections end.
+    pub(super) fn disconnect_all(&mut self) {
+        self.listening.clear();
+        self.model.disconnect_all();
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.model = Model::default();
+        self.queued.clear();
+    }
+
+    /// Remembers how it is, for a copy that will take its place.
+    pub(super) fn keep_copy(&mut self) {
+        self.copy = Some(self.model.clone());
+    }
+
+    pub(super) fn become_copy(&mut self) {
+        if let Some(copy) = self.copy.take() {
+            self.model = copy;
+            self.queued.clear();
+        }
+    }
+
+    pub(super) fn set_forward(&mut self, by: Duration) {
+        self.ahead += by;
+    }
+
+    /// Carries out one operation; answers with the messages that it leads to, too.
+    pub(super) fn carry_out(
+        &mut self,
+        now: Moment,
+        request: &Request,
+        checker: &mut Checker,
+    ) -> (Reply, Vec<(ListenerId, Grant)>) {
+        let now = self.clock(now);
+        let (key, token) = (request.key(), request.token());
+        let before = self.model.holder(now, key);
+        let reply = match request {
+            Request::Acquire(ask) => Reply::Acquired(self.model.acquire(now, ask)),
+            Request::Look(look) => Reply::Acquired(self.model.look(now, look)),
+            Request::Renew(renewal) => Reply::Renewed(self.model.renew(now, renewal)),
+            Request::Give(Giving::Release(release)) => Reply::Given(Given::Released(self.model.release(now, release))),
+            Request::Give(Giving::Turn(turn)) => Reply::Given(Given::Turned(self.model.turn(now, turn))),
+        };
+        let grants = self.model.take_grants();
+        let takes = matches!(request, Request::Acquire(_) | Request::Look(_));
+        if let Some((holder, _)) = before.filter(|(holder, _)| *holder != token) {
+            if before != self.model.holder(now, key) {
+                checker.found(|| format!("a {} touched the lock of somebody else on {key}", request.name()));
+            }
+            debug_assert!(!takes || holder != token);
+        }
+        self.check_grants(now, request, before.map(|(holder, _)| holder), &reply, &grants, checker);
+        self.note_queue(now, request, &reply);
+        (reply, grants)
+    }
+
+    fn check_grants(
+        &mut self,
+        now: Moment,
+        request: &Request,
+        before: Option<Token>,
+        reply: &Reply,
+        grants: &[(ListenerId, Grant)],
+        checker: &mut Checker,
+    ) {
+        let key = request.key();
+        if matches!(request, Request::Give(_)) {
+            self.given_back.insert(request.token());
+        }
+        if matches!(reply, Reply::Given(Given::Released(Released::Freed) | Given::Turned(Turned::HandedOver { .. }))) {
+            self.last.remove(key);
+        }
+        for (listener, grant) in grants {
+            checker.minted(key, grant.fence, grant.fences);
+            let alive =
+                |queued: &Queued| self.listening.contains(listener) || queued.mark.is_some_and(|mark| now < mark);
+            if checker.is_whole() && self.queued.get(&(key.clone(), grant.token)).is_none_or(|queued| !alive(queued)) {
+                checker.found(|| format!("{key} was handed to a waiter who is gone"));
+            }
+            self.queued.remove(&(key.clone(), grant.token));
+            self.granted(key, grant.token, checker);
+        }
+        match (reply, request) {
+            (Reply::Acquired(Acquired::Granted { fence }), _) => {
+                let fences = if let Request::Look(look) = request {
+                    self.queued.remove(&(key.clone(), look.token));
+                    look.fences
+                } else {
+                    1
+                };
+                checker.minted(key, *fence, fences);
+                if before != Some(request.token()) {
+                    self.granted(key, request.token(), checker);
+                }
+            }
+            (Reply::Given(Given::Turned(Turned::GoesOn { fence })), Request::Give(Giving::Turn(turn))) => {
+                checker.minted(key, *fence, turn.fences);
+            }
+            _ => {}
+        }
+    }
+
+    /// A token has the key now: others of its process wait no longer, and others who wait were overtaken.
+    fn granted(&mut self, key: &LockKey, token: Token, checker: &mut Checker) {
+        let process = owner(token);
+        let lapsed = self.last.insert(key.clone(), token).is_some();
+        for ((_, waiter), queued) in self.queued.iter_mut().filter(|((queued_for, _), _)| queued_for == key) {
+            if owner(*waiter) == process {
+                queued.overtaken = None;
+            }
+            let Some(overtaken) = &mut queued.overtaken else { continue };
+            if self.given_back.contains(&token) {
+                continue;
+            }
+            if lapsed {
+                // Its holder was stuck beyond its lease; nobody could be told, and whoever asks first has it.
+                overtaken.clear();
+                continue;
+            }
+            let times = overtaken.entry(process).or_default();
+            *times += 1;
+            if *times > 1 && checker.is_calm() {
+                let waits = owner(*waiter);
+                checker.found(|| format!("process {process} had {key} twice while process {waits} waited for it"));
+            }
+        }
+    }
+
+    fn note_queue(&mut self, now: Moment, request: &Request, reply: &Reply) {
+        let (token, entry) = match (request, reply) {
+            (Request::Look(look), Reply::Acquired(Acquired::Held { queued_at: Some(_), .. })) => {
+                let Some(entry) = &look.entry else { return };
+                (look.token, entry)
+            }
+            (Request::Give(Giving::Turn(turn)), Reply::Given(Given::Turned(Turned::HandedOver { .. }))) => {
+                (turn.next, &turn.entry)
+            }
+            (Request::Give(Giving::Release(release)), _) if release.leave.is_some() => {
+                self.queued.remove(&(release.key.clone(), release.token));
+                return;
+            }
+            _ => return,
+        };
+        let mark = entry.alive_for.map(|alive_for| now + alive_for);
+        let new = Queued { listener: entry.listener, mark, overtaken: Some(BTreeMap::new()) };
+        let queued = self.queued.entry((request.key().clone(), token)).or_insert(new);
+        debug_assert_eq!(queued.listener, entry.listener);
+        queued.mark = mark;
+    }
+
+    /// Keys that a token holds or waits for which counts, of those given.
+    pub(super) fn residue(&self, now: Moment, keys: &BTreeSet<LockKey>, counts: impl Fn(Token) -> bool) -> Vec<String> {
+        let now = self.clock(now);
+        let is_held = |key| self.model.holder(now, key).is_some_and(|(token, _)| counts(token));
+        let is_waited_for = |key| self.model.waiters(now, key).into_iter().any(&counts);
+        let left = keys.iter().filter(|key| is_held(key) || is_waited_for(key));
+        left.map(ToString::to_string).collect()
+    }
+}
