@@ -42,7 +42,7 @@ enum Operation {
         leaves: bool,
         keeps: Option<Duration>,
     },
-    Turn,
+    Rotate,
     /// Nobody does anything.
     Pass,
 }
@@ -68,7 +68,7 @@ fn steps(in_time: bool) -> impl Strategy<Value = Vec<Step>> {
         5 => any::<bool>().prop_map(|waits| Operation::Look { waits }),
         1 => Just(Operation::Renew),
         4 => (any::<bool>(), keeps).prop_map(|(leaves, keeps)| Operation::Release { leaves, keeps }),
-        2 => Just(Operation::Turn),
+        2 => Just(Operation::Rotate),
         short => Just(Operation::Pass),
     ];
     let alive_for = prop_oneof![
@@ -89,7 +89,7 @@ fn steps(in_time: bool) -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..60)
 }
 
-/// Who is who in one run: an actor's token for a key, new for each acquire and after each turn.
+/// Who is who in one run: an actor's token for a key, new for each acquire and after each rotation.
 struct Tokens {
     of: Vec<[Token; 5]>,
     all: Vec<Token>,
@@ -248,7 +248,7 @@ lock_tests::on_every_server! {
             step(Operation::Renew, seconds(150)),
             step(Operation::Look { waits: false }, seconds(150)),
             step(Operation::Look { waits: true }, seconds(150)),
-            step(Operation::Turn, seconds(150)),
+            step(Operation::Rotate, seconds(150)),
             release(false, None),
             release(true, None),
             release(false, Some(Duration::ZERO)),

@@ -93,7 +93,7 @@ lock_tests::on_every_server! {
 
     async fn a_client_that_believed_a_forged_fence_cannot_spoil_the_counter(server: Server) {
         for (url, name) in [(server.url(), 9), (resp2(&server), 8)] {
-            // By a look, by a turn that goes on, and by a hand-over.
+            // By a look, by a rotation that goes on, and by a hand-over.
             for way in 0..3 {
                 // A name of its own each time: the server may not have noticed yet that the one before is gone.
                 let name = name + 10 * way;
@@ -105,7 +105,7 @@ lock_tests::on_every_server! {
                 believe(&server, name, LIMIT - 1, &mut grants).await;
                 match way {
                     0 => drop(fence(look(&session, "a", 1).await)),
-                    1 => drop(crate::waiters::turn(&session, "a", [1, 3], &entry(name)).await.expect("a turn")),
+                    1 => drop(crate::waiters::rotate(&session, "a", [1, 3], &entry(name)).await.expect("a rotation")),
                     _ => {
                         release(&session, "a", 1).await.expect("a release");
                         assert!(fence_heard(&mut grants).await < clock(&server) + SOON);

@@ -9,11 +9,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lock_runtime::store::{
-    Acquired, Look, Release, Released, Renewal, Renewed, Session, StoreErrorKind, StoreFuture, Token, Turn,
+    Acquired, Look, Release, Released, Renewal, Renewed, Rotate, Session, StoreErrorKind, StoreFuture, Token,
 };
 use lock_tests::Server;
 
-use crate::waiters::{entry, heard, leave, listen, queue, turn};
+use crate::waiters::{entry, heard, leave, listen, queue, rotate};
 use crate::{TTL, acquire, ask, fence, kind, look, release, renew};
 
 const QUEUE: &str = "lock:{a}:queue";
@@ -34,7 +34,7 @@ async fn session(
     renew(&session, "a", 901).await.expect("a renewal");
     look(&session, "a", 902).await.expect("a look");
     queue(&session, "a", 903, &entry(9)).await.expect("a look");
-    turn(&session, "a", [901, 904], &entry(9)).await.expect("a turn");
+    rotate(&session, "a", [901, 904], &entry(9)).await.expect("a rotation");
     heard(&mut grants).await;
     leave(&session, "a", 904, &entry(9)).await.expect("a release");
     release(&session, "a", 903).await.expect("a release");
@@ -101,14 +101,14 @@ lock_tests::on_every_server! {
         });
     }
 
-    async fn a_turn_queues_nobody_behind_the_release_of_who_comes_next(server: Server) {
+    async fn a_rotation_queues_nobody_behind_the_release_of_who_comes_next(server: Server) {
         on_one_thread(async move {
             let (session, mut grants) = session(&server).await;
             fence(acquire(&session, "a", 1).await);
             queue(&session, "a", 2, &entry(9)).await.expect("a look");
             server.command(&["SCRIPT", "FLUSH"]);
             let (key, token, next) = ("a".into(), Token::from_bits(1), Token::from_bits(3));
-            let turning = send(session.turn(Turn { key, token, ttl: TTL, fences: 1, next, entry: entry(9) })).await;
+            let turning = send(session.rotate(Rotate { key, token, ttl: TTL, fences: 1, next, entry: entry(9) })).await;
             let leaving = send(releasing(&session, 3, None, true)).await;
             assert_eq!(kind(turning.await), StoreErrorKind::NotExecuted);
             assert_eq!(leaving.await.expect("a release"), Released::NotOurs);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use lock_runtime::store::{Acquired, Entry, Look, Released, StoreErrorKind, Token, Turn, Turned};
+use lock_runtime::store::{Acquired, Entry, Look, Released, Rotate, Rotated, StoreErrorKind, Token};
 use lock_tests::{Kind, Server};
 
-use crate::waiters::{FIRST_LEASE, entry, heard, listen, queue, turn, written};
+use crate::waiters::{FIRST_LEASE, entry, heard, listen, queue, rotate, written};
 use crate::{TTL, acquire, fence, kind, look, open, release};
 
 lock_tests::on_every_server! {
@@ -39,32 +39,32 @@ lock_tests::on_every_server! {
         assert_eq!(server.keys(), ["lock:fence"]);
     }
 
-    async fn a_turn_past_those_who_are_gone_keeps_the_lease(server: Server) {
+    async fn a_rotation_past_those_who_are_gone_keeps_the_lease(server: Server) {
         let session = open(&server.url()).await;
         let before = fence(acquire(&session, "a", 1).await);
         queue(&session, "a", 2, &entry(8)).await.expect("a look");
         server.command(&["PEXPIRE", "lock:{a}", "90000"]);
-        let Ok(Turned::GoesOn { fence }) = turn(&session, "a", [1, 3], &entry(9)).await else { panic!("nobody else waits") };
+        let Ok(Rotated::Retained { fence }) = rotate(&session, "a", [1, 3], &entry(9)).await else { panic!("nobody else waits") };
         assert!(fence > before);
         assert_eq!(server.get("lock:{a}"), Some(written(1)));
         assert!(server.pttl("lock:{a}") > 80_000, "never made shorter");
         assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
         server.command(&["PEXPIRE", "lock:{a}", "5000"]);
-        assert!(matches!(turn(&session, "a", [1, 3], &entry(9)).await, Ok(Turned::GoesOn { .. })));
+        assert!(matches!(rotate(&session, "a", [1, 3], &entry(9)).await, Ok(Rotated::Retained { .. })));
         assert!(server.pttl("lock:{a}") > 20_000);
     }
 
-    async fn a_turn_takes_its_place_behind_the_heir(server: Server) {
+    async fn a_rotation_takes_its_place_behind_the_heir(server: Server) {
         let (session, mut grants) = listen(&server.url(), 9).await;
         fence(acquire(&session, "a", 1).await);
         for token in [2, 3] {
             queue(&session, "a", token, &entry(9)).await.expect("a look");
         }
-        let Ok(Turned::HandedOver { clock }) = turn(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
+        let Ok(Rotated::HandedOver { clock }) = rotate(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
         assert_eq!(heard(&mut grants).await.clock, clock);
         let place = server.ask::<u64>(&["ZSCORE", "lock:{a}:queue", &format!("{}|{}|10000|1", written(4), written(9))]);
         assert_eq!(place, clock);
-        assert_eq!(turn(&session, "a", [1, 5], &entry(9)).await.expect("a turn"), Turned::NotOurs);
+        assert_eq!(rotate(&session, "a", [1, 5], &entry(9)).await.expect("a rotation"), Rotated::NotOurs);
         for (token, next) in [(2, 3), (3, 4)] {
             release(&session, "a", token).await.expect("a release");
             assert_eq!(heard(&mut grants).await.token.bits(), next);
@@ -95,7 +95,7 @@ lock_tests::on_every_server! {
         }
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
-        assert!(matches!(turn(&session, "b", [1, 3], &entry(9)).await, Ok(Turned::HandedOver { .. })));
+        assert!(matches!(rotate(&session, "b", [1, 3], &entry(9)).await, Ok(Rotated::HandedOver { .. })));
         for key in ["a", "b"] {
             assert_eq!(heard(&mut grants).await.key.as_str(), key);
             assert_eq!(server.get(&format!("lock:{{{key}}}")), Some(written(2)));
@@ -113,7 +113,7 @@ lock_tests::on_every_server! {
             assert_eq!(kind(look(&session, "a", 1).await), StoreErrorKind::Refused);
         }
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
-        assert_eq!(turn(&session, "b", [1, 3], &entry(9)).await.expect("a turn"), Turned::Freed);
+        assert_eq!(rotate(&session, "b", [1, 3], &entry(9)).await.expect("a rotation"), Rotated::Freed);
         assert_eq!(server.keys(), ["lock:fence", "lock:{a}:queue", "lock:{b}:queue"]);
         assert_eq!(kind(queue(&session, "a", 2, &entry(9)).await), StoreErrorKind::Refused);
         assert_eq!((server.get("lock:{a}"), grants.try_recv().is_ok()), (None, false));
@@ -125,7 +125,7 @@ lock_tests::on_every_server! {
     async fn a_counter_that_ends_in_the_middle_frees(server: Server) {
         let session = open(&server.url()).await;
         let wants = Entry { fences: 32, ..entry(8) };
-        for key in ["released", "turned", "looked at"] {
+        for key in ["released", "rotated", "looked at"] {
             fence(acquire(&session, key, 1).await);
             queue(&session, key, 2, &wants).await.expect("a look");
         }
@@ -133,11 +133,11 @@ lock_tests::on_every_server! {
         ending();
         assert_eq!(release(&session, "released", 1).await.expect("a release"), Released::Freed);
         ending();
-        assert_eq!(turn(&session, "turned", [1, 3], &entry(9)).await.expect("a turn"), Turned::Freed);
+        assert_eq!(rotate(&session, "rotated", [1, 3], &entry(9)).await.expect("a rotation"), Rotated::Freed);
         ending();
         server.del("lock:{looked at}");
         assert_eq!(kind(queue(&session, "looked at", 3, &entry(9)).await), StoreErrorKind::Refused);
-        let queues = ["lock:{looked at}:queue", "lock:{released}:queue", "lock:{turned}:queue"].map(str::to_owned);
+        let queues = ["lock:{looked at}:queue", "lock:{released}:queue", "lock:{rotated}:queue"].map(str::to_owned);
         assert_eq!(server.keys()[1..], queues, "those who wait keep their places");
     }
 
@@ -157,7 +157,7 @@ lock_tests::on_every_server! {
             let grant = heard(&mut grants).await;
             assert!(grant.fence > last, "{} after {last}, counter {counter:?}", grant.fence);
             last = grant.fence + 31;
-            let Ok(Turned::GoesOn { fence }) = session.turn(turn_of_32(token + 1)).await else { panic!("nobody waits") };
+            let Ok(Rotated::Retained { fence }) = session.rotate(rotation_of_32(token + 1)).await else { panic!("nobody waits") };
             assert!(fence > last, "{fence} after {last}, counter {counter:?}");
             let block = Look { key: "a".into(), token: Token::from_bits(token + 1), ttl: TTL, fences: 32, entry: None };
             server.del("lock:fence");
@@ -181,11 +181,11 @@ lock_tests::on_every_server! {
                 release(&session, "a", token).await.expect("a release");
             } else {
                 let behind = entry(8);
-                let turns = || turn(&session, "a", [token, token + 100], &behind);
+                let rotations = || rotate(&session, "a", [token, token + 100], &behind);
                 if token > 1 {
-                    assert_eq!(kind(turns().await), StoreErrorKind::NotExecuted, "it could queue behind a release");
+                    assert_eq!(kind(rotations().await), StoreErrorKind::NotExecuted, "it could queue behind a release");
                 }
-                turns().await.expect("a turn");
+                rotations().await.expect("a rotation");
             }
             assert_eq!(heard(&mut grants).await.token.bits(), token + 1);
             server.command(&["SCRIPT", "FLUSH"]);
@@ -209,9 +209,9 @@ lock_tests::on_every_server! {
     }
 }
 
-fn turn_of_32(token: u128) -> Turn {
+fn rotation_of_32(token: u128) -> Rotate {
     let (key, token, next) = ("a".into(), Token::from_bits(token), Token::from_bits(token + 1000));
-    Turn { key, token, ttl: TTL, fences: 32, next, entry: entry(8) }
+    Rotate { key, token, ttl: TTL, fences: 32, next, entry: entry(8) }
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn a_replica_hands_nothing_over() {
     let primary = Server::builder(Kind::Redis).start();
     server.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
     assert_eq!(kind(release(&session, "a", 1).await), StoreErrorKind::Disconnected);
-    assert_eq!(kind(turn(&session, "a", [1, 3], &entry(9)).await), StoreErrorKind::Disconnected);
+    assert_eq!(kind(rotate(&session, "a", [1, 3], &entry(9)).await), StoreErrorKind::Disconnected);
     assert_eq!(kind(queue(&session, "a", 2, &entry(9)).await), StoreErrorKind::Disconnected);
     assert!(grants.try_recv().is_err());
 }

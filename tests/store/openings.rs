@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use lock_runtime::ConnectError;
 use lock_runtime::redis::{RedisSettings, RedisStore, redis};
-use lock_runtime::store::{Entry, Released, Renewed, Store as _, StoreError, StoreErrorKind, Turned};
+use lock_runtime::store::{Entry, Released, Renewed, Rotated, Store as _, StoreError, StoreErrorKind};
 use lock_tests::Server;
 
 use crate::rights::{CHANNELS, RIGHTS, allow};
-use crate::waiters::{entry, heard, leave, listen, queue, turn};
+use crate::waiters::{entry, heard, leave, listen, queue, rotate};
 use crate::{acquire, fake, fence, kind, look, open, release, renew, store};
 
 lock_tests::on_every_server! {
@@ -21,7 +21,7 @@ lock_tests::on_every_server! {
         for (token, entry) in [(2, looking), (3, entry(8)), (4, entry(9))] {
             queue(&session, "a", token, &entry).await.expect("a look");
         }
-        assert!(matches!(turn(&session, "a", [1, 5], &entry(9)).await, Ok(Turned::HandedOver { .. })));
+        assert!(matches!(rotate(&session, "a", [1, 5], &entry(9)).await, Ok(Rotated::HandedOver { .. })));
         release(&session, "a", 2).await.expect("a release");
         assert_eq!(heard(&mut grants).await.token.bits(), 4);
         leave(&session, "a", 5, &entry(9)).await.expect("a release");

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use lock_runtime::redis::{RedisSettings, RedisStore};
-use lock_runtime::store::{Acquired, Entry, Released, StoreErrorKind, Turned};
+use lock_runtime::store::{Acquired, Entry, Released, Rotated, StoreErrorKind};
 use lock_tests::Server;
 
-use crate::waiters::{entry, heard, leave, listen, listen_to, queue, turn, written};
+use crate::waiters::{entry, heard, leave, listen, listen_to, queue, rotate, written};
 use crate::{acquire, fence, look, open, release};
 
 const QUEUE: &str = "lock:{a}:queue";
@@ -119,7 +119,7 @@ lock_tests::on_every_server! {
             assert!(error.to_string().contains("`lock:{a}:queue` is not a queue"), "{error}");
         };
         named(queue(&session, "a", 2, &entry(9)).await.expect_err("a queue that is a string"));
-        assert!(matches!(turn(&session, "a", [1, 3], &entry(9)).await, Ok(Turned::GoesOn { .. })));
+        assert!(matches!(rotate(&session, "a", [1, 3], &entry(9)).await, Ok(Rotated::Retained { .. })));
         assert_eq!(leave(&session, "a", 1, &entry(9)).await.expect("a release"), Released::Freed);
         assert_eq!(server.keys(), ["lock:fence", QUEUE]);
         named(look(&session, "a", 2).await.expect_err("a queue that is a string"));

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use lock_runtime::redis::redis;
-use lock_runtime::store::{Released, Turned};
+use lock_runtime::store::{Released, Rotated};
 use lock_tests::{Pair, Server};
 
 use crate::rights::{RIGHTS, allow};
-use crate::waiters::{entry, heard, listen, queue, turn, written};
+use crate::waiters::{entry, heard, listen, queue, rotate, written};
 use crate::{acquire, fence, open, release};
 
 /// Returns when the replica has what the primary has. Both count the bytes of what is replicated.
@@ -60,9 +60,9 @@ lock_tests::on_every_server! {
         assert_eq!(heard(&mut grants).await.token.bits(), 3);
         until_alike(&pair).await;
         assert_eq!(pair.replica().get("lock:{a}"), Some(written(3)));
-        // A turn writes its entry behind the message.
+        // A rotation writes its entry behind the message.
         queue(&session, "a", 4, &entry(9)).await.expect("a look");
-        assert!(matches!(turn(&session, "a", [3, 5], &entry(9)).await, Ok(Turned::HandedOver { .. })));
+        assert!(matches!(rotate(&session, "a", [3, 5], &entry(9)).await, Ok(Rotated::HandedOver { .. })));
         until_alike(&pair).await;
         assert_eq!(pair.replica().get("lock:{a}"), Some(written(4)));
         assert_eq!(pair.replica().ask::<u64>(&["ZCARD", "lock:{a}:queue"]), 1);

@@ -7,7 +7,7 @@ use lock_runtime::redis::{RedisSettings, RedisStore};
 use lock_runtime::store::Store as _;
 use lock_tests::Server;
 
-use crate::waiters::{entry, leave, queue, turn};
+use crate::waiters::{entry, leave, queue, rotate};
 use crate::{acquire, ask, fake, look, release, store};
 
 const CANARY: &str = "canary-7f3a";
@@ -107,7 +107,7 @@ async fn a_server_that_repeats_what_was_sent_is_not_quoted() {
             said.extend(crate::renew(&session, "a", TOKEN).await.err());
             said.extend(release(&session, "a", TOKEN).await.err());
             said.extend(leave(&session, "a", TOKEN, &entry(TOKEN)).await.err());
-            said.extend(turn(&session, "a", [TOKEN, TOKEN], &entry(TOKEN)).await.err());
+            said.extend(rotate(&session, "a", [TOKEN, TOKEN], &entry(TOKEN)).await.err());
         }
         assert_eq!(said.len(), 12);
         for told in said.iter().map(|error| told(error)) {

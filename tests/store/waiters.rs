@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lock_runtime::store::{
-    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Session, Store, StoreError, Token, Turn,
-    Turned,
+    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Rotate, Rotated, Session, Store, StoreError,
+    Token,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -59,15 +59,15 @@ pub(crate) async fn leave(
     session.release(Release { key, token, keep: None, leave, contended: false }).await
 }
 
-/// A turn to the next token.
-pub(crate) async fn turn(
+/// A rotation to the next token.
+pub(crate) async fn rotate(
     session: &Arc<dyn Session>,
     key: &str,
     [token, next]: [u128; 2],
     entry: &Entry,
-) -> Result<Turned, StoreError> {
+) -> Result<Rotated, StoreError> {
     let (key, token, next) = (key.into(), Token::from_bits(token), Token::from_bits(next));
-    session.turn(Turn { key, token, ttl: TTL, fences: 1, next, entry: entry.clone() }).await
+    session.rotate(Rotate { key, token, ttl: TTL, fences: 1, next, entry: entry.clone() }).await
 }
 
 /// A token as it stands in Redis.

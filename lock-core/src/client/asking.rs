@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use super::lease::{By, Fences, Granted, Held, LooseEnds};
-use super::waiting::{Turn, Waiting, no_answer};
-use super::{Action, Core, Doubt, Job, LineId, Refusal, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
+use super::waiting::{Phase, Waiting, no_answer};
+use super::{Action, Core, Doubt, Job, Refusal, SessionId, Stage, Step, Terms, Ticket, TicketId, Via, Wait};
 use crate::planted::{Mutant, planted};
 use crate::store::LockKey;
 use crate::store::Moment;
@@ -52,15 +52,15 @@ impl<S: Clone> Core<S> {
         match &mut ticket.stage {
             Stage::Waiting(waiting) => {
                 waiting.is_at(via);
-                match &waiting.turn {
-                    Turn::Refused(refusal) => {
+                match &waiting.phase {
+                    Phase::Refused(refusal) => {
                         let refusal = refusal.clone();
                         self.remove(id);
                         self.waiting -= 1;
                         Step::Refused(refusal)
                     }
-                    Turn::MayAsk { .. } => self.ask_by_task(now, id, via.map(|via| via.line)),
-                    Turn::Asking { by_task: true, .. } => Step::Asking,
+                    Phase::MayAsk { .. } => self.ask_by_task(now, id, via.map(|via| via.line)),
+                    Phase::Asking { by_task: true, .. } => Step::Asking,
                     _ => Step::Stand,
                 }
             }
@@ -75,7 +75,7 @@ impl<S: Clone> Core<S> {
     }
 
     /// The task asks by its own session: for a free lock first, by way of the queue if others wait for it.
-    fn ask_by_task(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> Step {
+    fn ask_by_task(&mut self, now: Moment, id: TicketId, line: Option<SessionId>) -> Step {
         let fails_at = now + self.settings.operation_timeout;
         let Some(ticket) = self.tickets.get_mut(id) else { return Step::Stand };
         let Stage::Waiting(waiting) = &mut ticket.stage else { return Step::Stand };
@@ -83,12 +83,12 @@ impl<S: Clone> Core<S> {
         let step = match line {
             Some(line) if waiting.is_new() && !is_queued_for => {
                 waiting.carrier = Some(line);
-                waiting.turn = Turn::Asking { sent: now, fails_at, by_task: true, fences: 1 };
+                waiting.phase = Phase::Asking { sent: now, fails_at, by_task: true, fences: 1 };
                 Step::Ask(Ask { key: ticket.key.clone(), token: ticket.token, ttl: waiting.terms.ttl })
             }
             Some(line) if waiting.may_look_over(line) => self.look(now, id, line, true).map_or(Step::Stand, Step::Look),
             _ => {
-                waiting.turn = Turn::MayAsk { keeper_from: now };
+                waiting.phase = Phase::MayAsk { keeper_from: now };
                 Step::Stand
             }
         };
@@ -119,7 +119,7 @@ impl<S: Clone> Core<S> {
         };
         let current = waiting.is_current(sent);
         match answer {
-            Ok(Acquired::Granted { fence }) if !matches!(waiting.turn, Turn::Refused(_)) => {
+            Ok(Acquired::Granted { fence }) if !matches!(waiting.phase, Phase::Refused(_)) => {
                 let by_look = waiting.entry.is_some();
                 let fences = Fences::block(fence, waiting.fences_asked_at(sent));
                 let from = if planted(Mutant::ClockFromReply) { now } else { sent };
@@ -138,9 +138,9 @@ impl<S: Clone> Core<S> {
     pub(super) fn tick_waiting(&mut self, now: Moment, id: TicketId) -> Option<Job> {
         let ticket = self.tickets.get_mut(id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
-        match waiting.turn {
+        match waiting.phase {
             // Before its time is up, which may be at this very moment: that a neighbour holds is an answer.
-            Turn::InLine { impatient: false } => {
+            Phase::InLine { impatient: false } => {
                 self.grow_impatient(now, id);
                 self.tick_waiting(now, id)
             }
@@ -154,17 +154,17 @@ impl<S: Clone> Core<S> {
                 self.refuse(now, id, refusal);
                 None
             }
-            Turn::Resting { told_busy: true, .. } | Turn::PutOff if waiting.busy_from <= now => {
+            Phase::Resting { told_busy: true, .. } | Phase::PutOff if waiting.busy_from <= now => {
                 self.refuse(now, id, Refusal::Busy);
                 None
             }
-            Turn::Asking { fails_at, .. } if fails_at <= now => {
+            Phase::Asking { fails_at, .. } if fails_at <= now => {
                 self.report_time_out(id);
                 self.troubled(now, id, no_answer());
                 self.file(id);
                 self.tick_waiting(now, id)
             }
-            Turn::MayAsk { keeper_from: from } | Turn::Resting { until: from, .. } if from <= now => {
+            Phase::MayAsk { keeper_from: from } | Phase::Resting { until: from, .. } if from <= now => {
                 self.ask_by_keeper(now, id)
             }
             _ => None,
@@ -177,22 +177,22 @@ impl<S: Clone> Core<S> {
         let ticket = self.tickets.get_mut(id)?;
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         let Some(line) = keeper else {
-            waiting.turn = Turn::Parked;
+            waiting.phase = Phase::Parked;
             self.parked.insert(id);
             self.file(id);
             return None;
         };
         if waiting.is_new() {
             waiting.carrier = Some(line);
-            waiting.turn = Turn::Asking { sent: now, fails_at: now + patience, by_task: false, fences: 1 };
+            waiting.phase = Phase::Asking { sent: now, fails_at: now + patience, by_task: false, fences: 1 };
             let ask = Ask { key: ticket.key.clone(), token: ticket.token, ttl: waiting.terms.ttl };
             self.file(id);
             return Some(Job::Acquire(id, ask));
         }
-        let is_period_over = matches!(waiting.turn, Turn::Resting { told_busy: true, .. });
+        let is_period_over = matches!(waiting.phase, Phase::Resting { told_busy: true, .. });
         let is_told = waiting.told_over.is_some() && waiting.reading.is_some();
         if is_period_over && is_told && !waiting.looks_last(now) && !self.looks.may_go(now, id, waiting.looked) {
-            waiting.turn = Turn::PutOff;
+            waiting.phase = Phase::PutOff;
             self.file(id);
             return None;
         }
@@ -282,7 +282,7 @@ impl<S: Clone> Core<S> {
         ticket.token = ticket.token.successor();
         self.queued -= usize::from(waiting.entry.is_some());
         waiting.start_over(now);
-        waiting.turn = Turn::InLine { impatient: waiting.busy_from <= now };
+        waiting.phase = Phase::InLine { impatient: waiting.busy_from <= now };
         waiting.trouble = trouble.or(waiting.trouble.take());
         let key = ticket.key.clone();
         self.vacate(id);
@@ -345,7 +345,7 @@ impl<S: Clone> Core<S> {
 
     fn report_time_out(&mut self, id: TicketId) {
         if let Some(Stage::Waiting(waiting)) = self.stage(id)
-            && let (Turn::Asking { .. }, Some(line)) = (&waiting.turn, waiting.carrier)
+            && let (Phase::Asking { .. }, Some(line)) = (&waiting.phase, waiting.carrier)
         {
             self.actions.push(Action::TimedOut(line));
         }

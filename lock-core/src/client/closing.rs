@@ -69,7 +69,7 @@ impl<S: Clone> Core<S> {
             if let Some(Stage::Releasing(releasing)) = self.stage_mut(id)
                 && releasing.take_over(now)
             {
-                self.abandon_turn(now, id);
+                self.abandon_rotation(now, id);
             }
             self.file(id);
         }

@@ -1,19 +1,19 @@
-//! How a lock goes from hand to hand: inside this process without a word to the store, by a turn that queues behind
+//! How a lock goes from hand to hand: inside this process without a word to the store, by a rotation that queues behind
 //! others, and by the store's message that it is ours.
 //!
 //! Must stay true: a lease passes on a bounded number of times and for a bounded time, then other processes have their
-//! turn; each holder has a fence of its own; a grant of a token that nobody waits for is given back.
+//! rotation; each holder has a fence of its own; a grant of a token that nobody waits for is given back.
 
 use std::time::Duration;
 
 use super::lease::{By, Fences, Granted};
 use super::line::Line;
-use super::releasing::{Releasing, Turning};
-use super::waiting::Turn as Asks;
-use super::{Core, LineId, Stage, TicketId};
+use super::releasing::{Releasing, Rotating};
+use super::waiting::Phase;
+use super::{Core, SessionId, Stage, TicketId};
 use crate::planted::{Mutant, planted};
 use crate::store::Moment;
-use crate::store::{Grant, Release, Released, StoreError, Turn, Turned};
+use crate::store::{Grant, Release, Released, Rotate, Rotated, StoreError};
 
 /// How many holders of one process have a lease in a row, until others have their turn. They end with their fences.
 pub(super) const LONGEST_ROW: u32 = 32;
@@ -22,13 +22,13 @@ const LONGEST_RUN: Duration = Duration::from_millis(20);
 /// How many grants that nobody waited for are given back at a time, and for how long that is tried.
 const MOST_HANDED_BACK: usize = 64;
 const LONGEST_HAND_BACK: Duration = Duration::from_secs(30);
-/// For how long a key counts as held that a turn has just handed to another process.
+/// For how long a key counts as held that a rotation has just handed to another process.
 const JUST_HANDED: Duration = Duration::from_secs(1);
 
 impl<S: Clone> Core<S> {
     /// The store handed a key to one of our tokens, and said so over this line; whether somebody waited for it. Anybody
     /// can forge such a message, but for the token in it.
-    pub fn handed(&mut self, now: Moment, line: LineId, grant: Grant) -> bool {
+    pub fn handed(&mut self, now: Moment, line: SessionId, grant: Grant) -> bool {
         let Some(&id) = self.by_token.get(&grant.token) else {
             self.hand_back(now, grant);
             return false;
@@ -155,7 +155,13 @@ impl<S: Clone> Core<S> {
     }
 
     /// The next in line asks by the turn of the one before it.
-    pub(super) fn take_turn(&mut self, now: Moment, of: &Release, next: TicketId, line: LineId) -> Option<Turn> {
+    pub(super) fn take_rotation(
+        &mut self,
+        now: Moment,
+        of: &Release,
+        next: TicketId,
+        line: SessionId,
+    ) -> Option<Rotate> {
         let Some(Stage::Waiting(waiting)) = self.stage(next) else { return None };
         if !waiting.may_queue(now) {
             return None;
@@ -168,23 +174,23 @@ impl<S: Clone> Core<S> {
         let Stage::Waiting(waiting) = &mut ticket.stage else { return None };
         waiting.carrier = Some(line);
         waiting.looked = now;
-        waiting.turn = Asks::Asking { sent: now, fails_at, by_task: false, fences: entry.fences };
+        waiting.phase = Phase::Asking { sent: now, fails_at, by_task: false, fences: entry.fences };
         let (ttl, token) = (waiting.terms.ttl, ticket.token);
         self.file(next);
-        Some(Turn { key: of.key.clone(), token: of.token, ttl, fences: entry.fences, next: token, entry })
+        Some(Rotate { key: of.key.clone(), token: of.token, ttl, fences: entry.fences, next: token, entry })
     }
 
-    /// A turn was answered.
-    pub(super) fn turned(&mut self, now: Moment, id: TicketId, answer: Turned) {
+    /// A rotation was answered.
+    pub(super) fn rotated(&mut self, now: Moment, id: TicketId, answer: Rotated) {
         let Some(Stage::Releasing(releasing)) = self.stage_mut(id) else { return };
-        let Some((Turning { next, sent }, is_last_word)) = releasing.take_turn() else { return };
+        let Some((Rotating { next, sent }, is_last_word)) = releasing.take_rotation() else { return };
         let (doubt, longest_ttl) = (releasing.doubt(), releasing.longest_ttl());
         let is_waited_for = match self.stage(next) {
             Some(Stage::Waiting(waiting)) => waiting.is_current(sent),
             _ => false,
         };
         match answer {
-            Turned::GoesOn { fence } if is_last_word && is_waited_for => {
+            Rotated::Retained { fence } if is_last_word && is_waited_for => {
                 self.bequeath_token(id, next, false);
                 self.over(now, id, Ok(Released::Freed));
                 let Some(Stage::Waiting(waiting)) = self.stage_mut(next) else { return };
@@ -192,36 +198,36 @@ impl<S: Clone> Core<S> {
                 let fences = Fences::block(fence, waiting.fences_asked_at(sent));
                 self.grant(now, next, Granted { fences, from: sent, by: By::Answer });
             }
-            Turned::GoesOn { .. } => {
+            Rotated::Retained { .. } => {
                 if let (true, Some(Stage::Releasing(releasing))) = (is_last_word, self.stage_mut(id)) {
                     releasing.give_plainly(now);
                 }
                 self.ask_anew(now, next, sent);
             }
-            Turned::HandedOver { clock } => {
+            Rotated::HandedOver { clock } => {
                 self.over(now, id, Ok(Released::Freed));
                 if is_waited_for {
                     self.told_busy(now, next, sent, Some(JUST_HANDED), Some(clock));
                 }
             }
-            Turned::Freed => {
+            Rotated::Freed => {
                 self.over(now, id, Ok(Released::Freed));
                 self.ask_anew(now, next, sent);
             }
-            Turned::NotOurs => {
+            Rotated::NotOurs => {
                 self.over(now, id, Ok(Released::NotOurs));
                 self.ask_anew(now, next, sent);
             }
         }
     }
 
-    /// A turn had no good answer: nobody knows whether the next in line stands in the store's queue.
-    pub(super) fn turn_failed(&mut self, now: Moment, turn: Turning, error: StoreError) {
-        if let Some(Stage::Waiting(waiting)) = self.stage(turn.next)
-            && waiting.is_current(turn.sent)
+    /// A rotation had no good answer: nobody knows whether the next in line stands in the store's queue.
+    pub(super) fn rotation_failed(&mut self, now: Moment, rotation: Rotating, error: StoreError) {
+        if let Some(Stage::Waiting(waiting)) = self.stage(rotation.next)
+            && waiting.is_current(rotation.sent)
         {
-            self.troubled(now, turn.next, error);
-            self.file(turn.next);
+            self.troubled(now, rotation.next, error);
+            self.file(rotation.next);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the simulator sees of a core, beside what it is told.
 
-use super::waiting::Turn;
+use super::waiting::Phase;
 use super::{Core, Stage, TicketId};
 use crate::store::Token;
 
@@ -12,7 +12,7 @@ impl<S: Clone> Core<S> {
 
     /// Whether a ticket was refused; its task may have yet to hear.
     pub fn has_refused(&self, id: TicketId) -> bool {
-        matches!(self.stage(id), Some(Stage::Waiting(waiting)) if matches!(waiting.turn, Turn::Refused(_)))
+        matches!(self.stage(id), Some(Stage::Waiting(waiting)) if matches!(waiting.phase, Phase::Refused(_)))
     }
 
     /// Whether any ticket has this token.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::manual::ManualRenewals;
 use super::renewal::{Rhythm, Schedule};
 use super::waiting::Waiting;
-use super::{Doubt, LineId, Terms};
+use super::{Doubt, SessionId, Terms};
 use crate::planted::{Mutant, planted};
 use crate::store::Entry;
 use crate::store::LossReason;
@@ -112,7 +112,7 @@ pub struct Held {
 pub struct LooseEnds {
     pub doubt: Doubt,
     /// One that is under way still: when it was sent, and where.
-    pub unanswered: Option<(Moment, LineId)>,
+    pub unanswered: Option<(Moment, SessionId)>,
     /// The token's place in the queue, which such an ask may take again.
     pub entry: Option<Entry>,
 }

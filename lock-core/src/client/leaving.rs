@@ -3,7 +3,7 @@
 //! Must stay true: what may have taken effect is followed by a release, which also takes the token out of the queue.
 
 use super::releasing::Releasing;
-use super::waiting::{Turn, Waiting};
+use super::waiting::{Phase, Waiting};
 use super::{Core, Doubt, Refusal, Stage, Ticket, TicketId};
 use crate::store::LockKey;
 use crate::store::Moment;
@@ -14,7 +14,7 @@ impl<S: Clone> Core<S> {
     pub fn left(&mut self, now: Moment, id: TicketId) {
         match self.stage(id) {
             Some(Stage::Waiting(waiting)) => {
-                if !matches!(waiting.turn, Turn::Refused(_)) {
+                if !matches!(waiting.phase, Phase::Refused(_)) {
                     self.step_out(now, id);
                 }
                 self.remove(id);
@@ -32,7 +32,7 @@ impl<S: Clone> Core<S> {
             .tickets
             .iter()
             .filter(|(_, ticket)| match &ticket.stage {
-                Stage::Waiting(waiting) => !matches!(waiting.turn, Turn::Refused(_)),
+                Stage::Waiting(waiting) => !matches!(waiting.phase, Phase::Refused(_)),
                 // One that is lost has heard so, or will.
                 Stage::Held(held) => !held.claimed && held.lost.is_none(),
                 Stage::Releasing(_) => false,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::waiting::Turn;
+use super::waiting::Phase;
 use super::{Core, Refusal, Stage, TicketId};
 use crate::store::LockKey;
 use crate::store::Moment;
@@ -82,8 +82,8 @@ impl<S: Clone> Core<S> {
         let Stage::Waiting(waiting) = &ticket.stage else { return };
         let line = self.lines.entry(ticket.key.clone()).or_default();
         let others = line.others.get_or_insert_default();
-        match waiting.turn {
-            Turn::InLine { impatient: true } => others.impatient.insert(waiting.order, id),
+        match waiting.phase {
+            Phase::InLine { impatient: true } => others.impatient.insert(waiting.order, id),
             _ => others.queue.insert(waiting.order, id),
         };
     }
@@ -105,7 +105,7 @@ impl<S: Clone> Core<S> {
 
     pub(super) fn give_turn(&mut self, now: Moment, id: TicketId) {
         if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
-            waiting.turn = Turn::MayAsk { keeper_from: now + PATIENCE };
+            waiting.phase = Phase::MayAsk { keeper_from: now + PATIENCE };
         }
         self.file(id);
     }
@@ -118,7 +118,7 @@ impl<S: Clone> Core<S> {
         }
         self.vacate(id);
         if let Some(Stage::Waiting(waiting)) = self.stage_mut(id) {
-            waiting.turn = Turn::InLine { impatient: true };
+            waiting.phase = Phase::InLine { impatient: true };
         }
         self.join_line(id);
         self.ask_for_news(now, id);
@@ -156,7 +156,7 @@ impl<S: Clone> Core<S> {
     /// while ago that it is held, it looks again.
     pub(super) fn ask_for_news(&mut self, now: Moment, id: TicketId) {
         let Some(ticket) = self.tickets.get(id) else { return };
-        if !matches!(&ticket.stage, Stage::Waiting(waiting) if matches!(waiting.turn, Turn::InLine { impatient: true }))
+        if !matches!(&ticket.stage, Stage::Waiting(waiting) if matches!(waiting.phase, Phase::InLine { impatient: true }))
         {
             return;
         }

@@ -5,14 +5,14 @@
 
 use super::hand_over::LONGEST_ROW;
 use super::line::Line;
-use super::waiting::{Turn, Waiting, alive_for};
-use super::{Core, Job, LineId, Settings, Stage, TicketId, looks};
+use super::waiting::{Phase, Waiting, alive_for};
+use super::{Core, Job, SessionId, Settings, Stage, TicketId, looks};
 use crate::store::Moment;
 use crate::store::{Entry, Look};
 
 impl<S: Clone> Core<S> {
     /// A look that is sent on this line now.
-    pub(super) fn look(&mut self, now: Moment, id: TicketId, line: LineId, by_task: bool) -> Option<Look> {
+    pub(super) fn look(&mut self, now: Moment, id: TicketId, line: SessionId, by_task: bool) -> Option<Look> {
         let entry = self.stand_in_line(now, id);
         // The keeper answers within the operation time-out; twice that is for a store that panics.
         let fails_at = now + self.settings.operation_timeout * if by_task { 1 } else { 2 };
@@ -21,7 +21,7 @@ impl<S: Clone> Core<S> {
         let fences = entry.as_ref().map_or(1, |entry| entry.fences);
         waiting.carrier = Some(line);
         waiting.looked = now;
-        waiting.turn = Turn::Asking { sent: now, fails_at, by_task, fences };
+        waiting.phase = Phase::Asking { sent: now, fails_at, by_task, fences };
         let look = Look { key: ticket.key.clone(), token: ticket.token, ttl: waiting.terms.ttl, fences, entry };
         self.file(id);
         Some(look)
@@ -31,10 +31,10 @@ impl<S: Clone> Core<S> {
     /// old place under a new token, whose listener is another one.
     pub fn cut_off(&mut self, now: Moment, id: TicketId) {
         let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { return };
-        if waiting.is_by_task() || !matches!(waiting.turn, Turn::Asking { .. }) {
+        if waiting.is_by_task() || !matches!(waiting.phase, Phase::Asking { .. }) {
             return;
         }
-        waiting.turn = Turn::MayAsk { keeper_from: now };
+        waiting.phase = Phase::MayAsk { keeper_from: now };
         waiting.home = None;
         self.give_back(now, id);
         self.start_over(now, id, None);
@@ -53,7 +53,7 @@ impl<S: Clone> Core<S> {
 
     /// A runtime's line is there no more: whoever would have heard of a grant over it looks at once, finds it gone, and goes
     /// to its old place under another name. Until then the store counts it as gone.
-    pub fn line_gone(&mut self, now: Moment, line: LineId) {
+    pub fn line_gone(&mut self, now: Moment, line: SessionId) {
         self.each_queued(|waiting| {
             if waiting.told_over == Some(line) {
                 waiting.hurry_look(now);
@@ -76,7 +76,7 @@ impl<S: Clone> Core<S> {
     pub(super) fn serve_looks(&mut self, now: Moment, jobs: &mut Vec<Job>) {
         while let Some((last, id)) = self.looks.next(now) {
             let Some(Stage::Waiting(waiting)) = self.stage_mut(id) else { continue };
-            if !matches!(waiting.turn, Turn::PutOff) || waiting.looked != last {
+            if !matches!(waiting.phase, Phase::PutOff) || waiting.looked != last {
                 continue;
             }
             waiting.hurry_look(now);

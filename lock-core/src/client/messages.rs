@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::store::LockKey;
 use crate::store::LossReason;
 use crate::store::Moment;
-use crate::store::{Ask, ListenerId, Look, Release, Released, Renewal, StoreError, Turn, Turned};
+use crate::store::{Ask, ListenerId, Look, Release, Released, Renewal, Rotate, Rotated, StoreError};
 
 /// One acquire, from its arrival until its release is confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,12 +23,12 @@ impl TicketId {
 
 /// One session with the store, as whoever feeds the core numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LineId(pub u64);
+pub struct SessionId(pub u64);
 
 /// A session, and the name under which the store tells of grants over it, if it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Via {
-    pub line: LineId,
+    pub line: SessionId,
     pub listener: Option<ListenerId>,
 }
 
@@ -86,7 +86,7 @@ pub enum Action<S> {
     /// No step of the body may start any more.
     Lose(S, LossReason),
     /// Something that was sent on this line has had no answer for too long.
-    TimedOut(LineId),
+    TimedOut(SessionId),
 }
 
 /// What the keeper sends.
@@ -95,10 +95,10 @@ pub enum Job {
     /// A first ask, by a token that was never sent.
     Acquire(TicketId, Ask),
     /// An ask by a token that may have been sent, or that waits; on this line.
-    Look(TicketId, Look, LineId),
+    Look(TicketId, Look, SessionId),
     Renew(TicketId, Renewal),
     /// On the line that carried the ask, if it is still there.
-    Give(TicketId, Giving, Option<LineId>),
+    Give(TicketId, Giving, Option<SessionId>),
 }
 
 /// How a token is given back.
@@ -106,14 +106,14 @@ pub enum Job {
 pub enum Giving {
     Release(Release),
     /// To somebody else's waiter, if there is one, while one of ours stands next.
-    Turn(Turn),
+    Rotate(Rotate),
 }
 
 impl Giving {
     pub fn key(&self) -> &LockKey {
         match self {
             Self::Release(release) => &release.key,
-            Self::Turn(turn) => &turn.key,
+            Self::Rotate(rotation) => &rotation.key,
         }
     }
 }
@@ -122,7 +122,7 @@ impl Giving {
 #[derive(Debug, Clone, Copy)]
 pub enum Given {
     Released(Released),
-    Turned(Turned),
+    Rotated(Rotated),
 }
 
 /// What a core is told once.

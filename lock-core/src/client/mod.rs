@@ -51,7 +51,7 @@ use lease::Held;
 use line::Line;
 use looks::Looks;
 pub use manual::{ByHandStep, ManualRenewalId};
-pub use messages::{Action, Given, Giving, Job, LineId, Refusal, Settings, Step, Tally, Terms, TicketId, Via, Wait};
+pub use messages::{Action, Given, Giving, Job, Refusal, SessionId, Settings, Step, Tally, Terms, TicketId, Via, Wait};
 pub use release::ReleaseStep;
 use releasing::Releasing;
 use renewal::Rhythm;
@@ -120,7 +120,7 @@ pub struct Core<S> {
     /// How many releases are over, and their tasks have yet to hear.
     settled: usize,
     /// The keeper's line; while it has none, tickets that need it are parked.
-    keeper: Option<LineId>,
+    keeper: Option<SessionId>,
     /// Whether the store tells of grants over it.
     listening: bool,
     contended: Contended,
@@ -268,7 +268,7 @@ impl<S: Clone> Core<S> {
 
     /// The keeper has a session again, over which the store tells of grants or not: what waited for one is due, and
     /// who stands in line looks whether a grant was missed.
-    pub fn connected(&mut self, now: Moment, line: LineId, listening: bool) {
+    pub fn connected(&mut self, now: Moment, line: SessionId, listening: bool) {
         self.keeper = Some(line);
         self.listening = listening;
         self.outage = None;

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::releasing::{Errand, Releasing, Standing, Turning};
+use super::releasing::{Errand, Releasing, Rotating, Standing};
 use super::waiting::no_answer;
-use super::{Action, Core, Doubt, Given, Giving, Job, LineId, Stage, TicketId, jitter};
+use super::{Action, Core, Doubt, Given, Giving, Job, SessionId, Stage, TicketId, jitter};
 use crate::store::Moment;
 use crate::store::{Released, StoreError, StoreErrorKind};
 
@@ -60,7 +60,7 @@ impl<S: Clone> Core<S> {
             errand: if own { Errand::Own } else { Errand::Due(now) },
             keep_until,
             wanted_until,
-            may_turn: held.lost.is_none() && keep_until <= now && doubt == Doubt::Nowhere,
+            may_rotation: held.lost.is_none() && keep_until <= now && doubt == Doubt::Nowhere,
             ..Releasing::orphan(now, held.longest_ttl, doubt, held.loose_ends.take().and_then(|ends| ends.entry))
         };
         ticket.stage = Stage::Releasing(self.spare_releasing.put_into(releasing));
@@ -84,7 +84,7 @@ impl<S: Clone> Core<S> {
     }
 
     /// What the task that awaits this release does now; `line` is its own session's, if it has one.
-    pub fn release_next(&mut self, now: Moment, id: TicketId, line: Option<LineId>) -> ReleaseStep {
+    pub fn release_next(&mut self, now: Moment, id: TicketId, line: Option<SessionId>) -> ReleaseStep {
         let Some(ticket) = self.tickets.get_mut(id) else { return ReleaseStep::Done(Err(no_answer())) };
         let Stage::Releasing(releasing) = &mut ticket.stage else { return ReleaseStep::Stand };
         let step = match (&releasing.errand, line) {
@@ -109,22 +109,22 @@ impl<S: Clone> Core<S> {
         step
     }
 
-    /// What is sent of a release: a turn, if somebody of this process waits next, and nothing was sent before.
-    fn giving(&mut self, now: Moment, id: TicketId, line: LineId) -> Option<Giving> {
+    /// What is sent of a release: a rotation, if somebody of this process waits next, and nothing was sent before.
+    fn giving(&mut self, now: Moment, id: TicketId, line: SessionId) -> Option<Giving> {
         let ticket = self.tickets.get_mut(id)?;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return None };
-        let may_turn = std::mem::take(&mut releasing.may_turn) && self.closing.is_none();
+        let may_rotation = std::mem::take(&mut releasing.may_rotation) && self.closing.is_none();
         let contended = self.contended.has(now, &ticket.key);
         let plain = releasing.order(now, &ticket.key, ticket.token, contended);
-        let next = self.lines.get(&ticket.key).and_then(super::line::Line::heir).filter(|_| may_turn);
+        let next = self.lines.get(&ticket.key).and_then(super::line::Line::heir).filter(|_| may_rotation);
         self.file(id);
-        let turn = next.and_then(|next| Some((next, self.take_turn(now, &plain, next, line)?)));
-        let Some((next, turn)) = turn else { return Some(Giving::Release(plain)) };
+        let rotation = next.and_then(|next| Some((next, self.take_rotation(now, &plain, next, line)?)));
+        let Some((next, rotation)) = rotation else { return Some(Giving::Release(plain)) };
         if let Some(Stage::Releasing(releasing)) = self.stage_mut(id) {
-            releasing.may_last(now, turn.ttl);
-            releasing.turn = Some(Turning { next, sent: now });
+            releasing.may_last(now, rotation.ttl);
+            releasing.rotation = Some(Rotating { next, sent: now });
         }
-        Some(Giving::Turn(turn))
+        Some(Giving::Rotate(rotation))
     }
 
     /// The task that awaited this release is gone.
@@ -134,14 +134,14 @@ impl<S: Clone> Core<S> {
         if releasing.is_over() {
             self.remove(id);
         } else if releasing.take_over(now) {
-            self.abandon_turn(now, id);
+            self.abandon_rotation(now, id);
         }
         self.file(id);
         self.tick_closing(now);
     }
 
     /// A release was answered; `via` is the line that carried it.
-    pub fn released(&mut self, now: Moment, id: TicketId, via: Option<LineId>, answer: Result<Given, StoreError>) {
+    pub fn released(&mut self, now: Moment, id: TicketId, via: Option<SessionId>, answer: Result<Given, StoreError>) {
         let Some(ticket) = self.tickets.get_mut(id) else { return };
         let token = ticket.token;
         let Stage::Releasing(releasing) = &mut ticket.stage else { return };
@@ -150,7 +150,7 @@ impl<S: Clone> Core<S> {
             return;
         }
         match answer {
-            Ok(Given::Turned(answer)) => self.turned(now, id, answer),
+            Ok(Given::Rotated(answer)) => self.rotated(now, id, answer),
             Ok(Given::Released(answer)) => {
                 let answer = if releasing.unanswered { Released::Freed } else { answer };
                 if !releasing.doubt.is_settled_by(via) {
@@ -159,8 +159,8 @@ impl<S: Clone> Core<S> {
                 self.over(now, id, Ok(answer));
             }
             Err(error) => {
-                let turn = releasing.turn.take();
-                if turn.is_some() {
+                let rotation = releasing.rotation.take();
+                if rotation.is_some() {
                     // It may have made the lease last for its next holder.
                     releasing.may_last(now, Duration::ZERO);
                 }
@@ -175,8 +175,8 @@ impl<S: Clone> Core<S> {
                 if releasing.pointless <= at {
                     self.over(now, id, Err(error.clone()));
                 }
-                if let Some(turn) = turn {
-                    self.turn_failed(now, turn, error);
+                if let Some(rotation) = rotation {
+                    self.rotation_failed(now, rotation, error);
                 }
             }
         }
@@ -193,7 +193,7 @@ impl<S: Clone> Core<S> {
             let is_taken_over = releasing.take_over(now);
             self.actions.extend(releasing.silent.take().map(Action::TimedOut));
             if is_taken_over {
-                self.abandon_turn(now, id);
+                self.abandon_rotation(now, id);
             }
             self.wake(id);
             self.file(id);
@@ -202,12 +202,12 @@ impl<S: Clone> Core<S> {
         if matches!(releasing.errand, Errand::SentByTask { until, .. } if until <= now) {
             // The task may have its answer yet, and awaits it; which of the two comes first does not matter.
             releasing.take_over(now);
-            self.abandon_turn(now, id);
+            self.abandon_rotation(now, id);
             self.file(id);
             return self.tick_releasing(now, id);
         }
         if releasing.pointless <= now && !matches!(releasing.errand, Errand::SentByKeeper(_)) {
-            self.abandon_turn(now, id);
+            self.abandon_rotation(now, id);
             self.over(now, id, Err(no_answer()));
             return None;
         }
@@ -234,13 +234,13 @@ impl<S: Clone> Core<S> {
         job
     }
 
-    /// Nobody hears the answer to a turn that is under way.
-    pub(super) fn abandon_turn(&mut self, now: Moment, id: TicketId) {
+    /// Nobody hears the answer to a rotation that is under way.
+    pub(super) fn abandon_rotation(&mut self, now: Moment, id: TicketId) {
         if let Some(Stage::Releasing(releasing)) = self.stage_mut(id)
-            && let Some(turn) = releasing.turn.take()
+            && let Some(rotation) = releasing.rotation.take()
         {
             releasing.may_last(now, Duration::ZERO);
-            self.turn_failed(now, turn, no_answer());
+            self.rotation_failed(now, rotation, no_answer());
         }
     }
 

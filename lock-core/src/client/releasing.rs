@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Doubt, LineId, TicketId};
+use super::{Doubt, SessionId, TicketId};
 use crate::store::Moment;
 use crate::store::{Entry, Release, Released, StoreError, Token};
 
@@ -30,13 +30,13 @@ pub(super) struct Releasing {
     /// The token's place in the store's queue, which it may have again.
     pub(super) leave: Option<Entry>,
     /// Whether the key may pass to somebody else's waiter while one of ours queues behind, in one command.
-    pub(super) may_turn: bool,
+    pub(super) may_rotation: bool,
     /// That is under way.
-    pub(super) turn: Option<Turning>,
+    pub(super) rotation: Option<Rotating>,
     /// Until when a task awaits it.
     pub(super) wanted_until: Option<Moment>,
     /// Over which line the task's own had no answer when the keeper took it over.
-    pub(super) silent: Option<LineId>,
+    pub(super) silent: Option<SessionId>,
     pub(super) tries: u32,
     /// How many releases before this one were answered.
     pub(super) repeats: u32,
@@ -53,9 +53,9 @@ pub(super) enum Standing {
     HandedBack,
 }
 
-/// A turn that is under way.
+/// A rotation that is under way.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Turning {
+pub(super) struct Rotating {
     /// Who stands next in this process.
     pub(super) next: TicketId,
     pub(super) sent: Moment,
@@ -69,7 +69,7 @@ pub(super) enum Errand {
     /// The awaiting task has sent it, on its own line. From then on the keeper does, too: that line's runtime may not be
     /// polled any more.
     SentByTask {
-        line: LineId,
+        line: SessionId,
         until: Moment,
     },
     /// The keeper sends it then.
@@ -94,8 +94,8 @@ impl Releasing {
             longest_ttl: ttl,
             standing: Standing::HoldsLine,
             leave,
-            may_turn: false,
-            turn: None,
+            may_rotation: false,
+            rotation: None,
             wanted_until: None,
             silent: None,
             tries: 0,
@@ -131,10 +131,10 @@ impl Releasing {
         self.standing == Standing::HoldsLine
     }
 
-    /// The turn that was answered, and whether nothing else was asked for since.
-    pub(super) fn take_turn(&mut self) -> Option<(Turning, bool)> {
-        let turn = self.turn.take()?;
-        Some((turn, matches!(self.errand, Errand::SentByTask { .. } | Errand::SentByKeeper(_))))
+    /// The rotation that was answered, and whether nothing else was asked for since.
+    pub(super) fn take_rotation(&mut self) -> Option<(Rotating, bool)> {
+        let rotation = self.rotation.take()?;
+        Some((rotation, matches!(self.errand, Errand::SentByTask { .. } | Errand::SentByKeeper(_))))
     }
 
     /// The longest ttl that was asked for under the token.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::first_lease::Reading;
 use super::line::PATIENCE;
-use super::{Doubt, LineId, Refusal, Terms, Via, Wait, jitter, looks};
+use super::{Doubt, Refusal, SessionId, Terms, Via, Wait, jitter, looks};
 use crate::planted::{Mutant, planted};
 use crate::store::Moment;
 use crate::store::{Entry, ListenerId, StoreError, StoreErrorKind, Token};
@@ -39,13 +39,13 @@ pub(super) struct Waiting {
     pub(super) busy_from: Moment,
     /// From when anything is.
     pub(super) time_up: Moment,
-    pub(super) turn: Turn,
+    pub(super) phase: Phase,
     /// What carried the last ask of this token; the token was never sent when there is none.
-    pub(super) carrier: Option<LineId>,
+    pub(super) carrier: Option<SessionId>,
     /// Over which line its own task would hear of a grant.
-    pub(super) home: Option<(LineId, ListenerId)>,
+    pub(super) home: Option<(SessionId, ListenerId)>,
     /// Over which line the entry's listener hears of its grant; it looks often if there is none.
-    pub(super) told_over: Option<LineId>,
+    pub(super) told_over: Option<SessionId>,
     /// The token's place in the store's queue, once it has asked for one, and when that was sent.
     pub(super) entry: Option<(Entry, Moment)>,
     /// The store's clock when it first stood in the queue, be it under another token.
@@ -74,7 +74,7 @@ pub(super) struct Waiting {
 }
 
 #[derive(Debug)]
-pub(super) enum Turn {
+pub(super) enum Phase {
     InLine {
         impatient: bool,
     },
@@ -108,7 +108,7 @@ impl Waiting {
             Wait::AtMost(wait) => (now + wait, now + wait.max(operation_timeout)),
             Wait::Forever => (Moment::MAX, Moment::MAX),
         };
-        let turn = Turn::InLine { impatient: busy_from <= now };
+        let phase = Phase::InLine { impatient: busy_from <= now };
         Self {
             terms,
             arrived: now,
@@ -116,7 +116,7 @@ impl Waiting {
             order,
             busy_from,
             time_up,
-            turn,
+            phase,
             carrier: None,
             home: None,
             told_over: None,
@@ -137,52 +137,52 @@ impl Waiting {
     }
 
     pub(super) fn refused(refusal: Refusal) -> Self {
-        Self { turn: Turn::Refused(refusal), ..Self::new(Moment::MIN, 0, NO_TERMS, Duration::ZERO) }
+        Self { phase: Phase::Refused(refusal), ..Self::new(Moment::MIN, 0, NO_TERMS, Duration::ZERO) }
     }
 
     pub(super) fn due(&self) -> Moment {
-        match self.turn {
-            Turn::InLine { impatient: false } | Turn::PutOff => self.busy_from,
-            Turn::InLine { impatient: true } | Turn::Parked => self.time_up,
-            Turn::MayAsk { keeper_from } => keeper_from.min(self.time_up),
-            Turn::Asking { fails_at, .. } => fails_at.min(self.time_up),
-            Turn::Resting { until, told_busy: true } => until.min(self.busy_from),
-            Turn::Resting { until, told_busy: false } => until.min(self.time_up),
-            Turn::Refused(_) => Moment::MAX,
+        match self.phase {
+            Phase::InLine { impatient: false } | Phase::PutOff => self.busy_from,
+            Phase::InLine { impatient: true } | Phase::Parked => self.time_up,
+            Phase::MayAsk { keeper_from } => keeper_from.min(self.time_up),
+            Phase::Asking { fails_at, .. } => fails_at.min(self.time_up),
+            Phase::Resting { until, told_busy: true } => until.min(self.busy_from),
+            Phase::Resting { until, told_busy: false } => until.min(self.time_up),
+            Phase::Refused(_) => Moment::MAX,
         }
     }
 
     /// The keeper is connected again.
     pub(super) fn hurry(&mut self, now: Moment) {
-        if matches!(self.turn, Turn::Parked) {
-            self.turn = Turn::MayAsk { keeper_from: now };
+        if matches!(self.phase, Phase::Parked) {
+            self.phase = Phase::MayAsk { keeper_from: now };
         }
     }
 
     /// The asks that may yet take effect: the one that is under way, if any, and earlier ones.
     pub(super) fn may_take_effect(&self) -> Doubt {
-        match self.turn {
-            Turn::Asking { .. } => self.doubt.and(self.carrier),
+        match self.phase {
+            Phase::Asking { .. } => self.doubt.and(self.carrier),
             _ => self.doubt,
         }
     }
 
     pub(super) fn is_by_task(&self) -> bool {
-        matches!(self.turn, Turn::Asking { by_task: true, .. })
+        matches!(self.phase, Phase::Asking { by_task: true, .. })
     }
 
     /// How many fences came with a grant that was asked for at `sent`.
     pub(super) fn fences_asked_at(&self, asked: Moment) -> u32 {
-        match self.turn {
-            Turn::Asking { sent, fences, .. } if sent == asked => fences,
+        match self.phase {
+            Phase::Asking { sent, fences, .. } if sent == asked => fences,
             _ => 1,
         }
     }
 
     /// The ask that is under way: when it was sent, and where.
-    pub(super) fn unanswered(&self) -> Option<(Moment, LineId)> {
-        match (&self.turn, self.carrier) {
-            (Turn::Asking { sent, .. }, Some(line)) => Some((*sent, line)),
+    pub(super) fn unanswered(&self) -> Option<(Moment, SessionId)> {
+        match (&self.phase, self.carrier) {
+            (Phase::Asking { sent, .. }, Some(line)) => Some((*sent, line)),
             _ => None,
         }
     }
@@ -195,7 +195,7 @@ impl Waiting {
     }
 
     /// Whether its task may look by itself: on a line that carried all that was asked before, or as the first.
-    pub(super) fn may_look_over(&self, line: LineId) -> bool {
+    pub(super) fn may_look_over(&self, line: SessionId) -> bool {
         self.doubt == Doubt::Nowhere && self.carrier.is_none_or(|carrier| carrier == line)
     }
 
@@ -206,7 +206,7 @@ impl Waiting {
 
     /// It hears of its grant over this line from now on, if over any. What it was told before may be out of date, and a
     /// message may be lost.
-    pub(super) fn look_again(&mut self, now: Moment, told_over: Option<LineId>) {
+    pub(super) fn look_again(&mut self, now: Moment, told_over: Option<SessionId>) {
         self.told_over = told_over;
         self.reading = None;
         self.hurry_look(now);
@@ -215,13 +215,13 @@ impl Waiting {
     /// Looks at once, if it rests or was put off because it was told that the key is held.
     pub(super) fn hurry_look(&mut self, now: Moment) {
         if self.is_told_busy() {
-            self.turn = Turn::MayAsk { keeper_from: now };
+            self.phase = Phase::MayAsk { keeper_from: now };
         }
     }
 
     /// Whether the last that it heard is that the key is held.
     pub(super) fn is_told_busy(&self) -> bool {
-        matches!(self.turn, Turn::Resting { told_busy: true, .. } | Turn::PutOff)
+        matches!(self.phase, Phase::Resting { told_busy: true, .. } | Phase::PutOff)
     }
 
     /// Whether that is news still.
@@ -258,7 +258,7 @@ impl Waiting {
     }
 
     pub(super) fn is_current(&self, sent: Moment) -> bool {
-        matches!(self.turn, Turn::Asking { sent: current, .. } if current == sent)
+        matches!(self.phase, Phase::Asking { sent: current, .. } if current == sent)
     }
 
     /// What to say when the time is up: whether the key was held meanwhile, and what kept others from asking.
@@ -278,7 +278,7 @@ impl Waiting {
 
     /// Whoever asked asks again, at once.
     pub(super) fn asks_next(&mut self, now: Moment) {
-        self.turn = Turn::MayAsk { keeper_from: if self.is_by_task() { now + PATIENCE } else { now } };
+        self.phase = Phase::MayAsk { keeper_from: if self.is_by_task() { now + PATIENCE } else { now } };
     }
 
     /// Its ask came back and was not executed; whether it is sent again at once. It then took no effect, and the token is
@@ -297,7 +297,7 @@ impl Waiting {
         let pause = Duration::from_millis(25 << self.failures.min(6)).min(LONGEST_PAUSE / 2);
         let until = if self.failures == 0 { now } else { now + pause + jitter(token.seed(), self.failures, pause) };
         self.failures += 1;
-        self.turn = Turn::Resting { until, told_busy: false };
+        self.phase = Phase::Resting { until, told_busy: false };
     }
 
     /// The moment of the next look, or one before it, if else its time to wait would end without any news.
@@ -335,7 +335,7 @@ impl Waiting {
         } else {
             self.last_look_before(now, now + rest)
         };
-        self.turn = Turn::Resting { until, told_busy: true };
+        self.phase = Phase::Resting { until, told_busy: true };
     }
 }
 

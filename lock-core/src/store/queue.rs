@@ -1,4 +1,4 @@
-//! What a store knows of those who wait: an entry in a key's queue, a turn, and the grant that comes by itself.
+//! What a store knows of those who wait: an entry in a key's queue, a rotation, and the grant that comes by itself.
 //!
 //! A queue is ordered by the store's clock at the first enqueue. A release hands the key to the first waiter who is
 //! alive, and tells that waiter's listener, so that the lock changes hands in one message. Absent on purpose: for how
@@ -76,7 +76,7 @@ pub struct Entry {
 
 /// Gives a key to the next waiter, or keeps it if there is none.
 #[derive(Debug, Clone)]
-pub struct Turn {
+pub struct Rotate {
     /// Which key.
     pub key: LockKey,
     /// Who must hold it.
@@ -91,11 +91,11 @@ pub struct Turn {
     pub entry: Entry,
 }
 
-/// What a turn was answered.
+/// What a rotation was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turned {
+pub enum Rotated {
     /// Nobody else waits: the token still holds the key, and these fences are its own.
-    GoesOn {
+    Retained {
         /// The first of the fences that were reserved.
         fence: u64,
     },
@@ -106,7 +106,7 @@ pub enum Turned {
     },
     /// The key is free, and `next` does not stand in the queue.
     Freed,
-    /// The token did not hold the key, and this turn did not queue `next`; one before it, whose reply was lost, may have.
+    /// The token did not hold the key, and this rotation did not queue `next`; one before it, whose reply was lost, may have.
     NotOurs,
 }
 

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::error::StoreError;
-use super::queue::{Listener, Look, Turn, Turned};
+use super::queue::{Listener, Look, Rotate, Rotated};
 use super::requests::{Acquired, Ask, Release, Released, Renewal, Renewed};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
@@ -85,19 +85,24 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
 
     /// Takes the token out of the queue if the release says so. Then, if the token holds the key: hands it to the
     /// first waiter who is alive, or frees it; or keeps it for `keep`, if there is that: held as before, but by nobody. No
-    /// renewal, release, turn or look of this token or another finds it its own, so that nothing which comes late lengthens,
+    /// renewal, release, rotation or look of this token or another finds it its own, so that nothing which comes late lengthens,
     /// shortens or frees it.
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
     /// fences, if there is none. A store without queues frees the key.
-    fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
-        let release =
-            self.release(Release { key: turn.key, token: turn.token, keep: None, leave: None, contended: true });
+    fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
+        let release = self.release(Release {
+            key: rotation.key,
+            token: rotation.token,
+            keep: None,
+            leave: None,
+            contended: true,
+        });
         Box::pin(async move {
             Ok(match release.await? {
-                Released::Freed => Turned::Freed,
-                Released::NotOurs => Turned::NotOurs,
+                Released::Freed => Rotated::Freed,
+                Released::NotOurs => Rotated::NotOurs,
             })
         })
     }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::trial::{Broken, LONG, PATIENCE, Trial, ensure, expect, past, random};
 use crate::store::{
-    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewed, Session, Token, Turn, Turned,
+    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewed, Rotate, Rotated, Session, Token,
 };
 use lock_core::LockKey;
 
@@ -81,9 +81,15 @@ impl Trial {
     }
 
     /// Gives the next in line its turn; `next` queues with `entry` behind the others.
-    pub(super) async fn turn(&self, token: Token, ttl: Duration, next: Token, entry: &Entry) -> Result<Turned, Broken> {
-        let turn = Turn { key: self.key.clone(), token, ttl, fences: 4, next, entry: entry.clone() };
-        Ok(self.session.turn(turn).await?)
+    pub(super) async fn rotate(
+        &self,
+        token: Token,
+        ttl: Duration,
+        next: Token,
+        entry: &Entry,
+    ) -> Result<Rotated, Broken> {
+        let rotation = Rotate { key: self.key.clone(), token, ttl, fences: 4, next, entry: entry.clone() };
+        Ok(self.session.rotate(rotation).await?)
     }
 
     /// Takes a token out of the queue, and releases the key if it has it.

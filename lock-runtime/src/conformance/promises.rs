@@ -77,12 +77,12 @@ all! {
         a_waiter_of_another_key_is_not_served,
         a_release_that_keeps_hands_over_to_nobody,
         a_release_by_a_stranger_hands_over_to_nobody,
-        a_turn_passes_the_key_on_and_queues_behind,
-        a_turn_keeps_the_old_place_of_who_comes_next,
-        a_turn_with_nobody_waiting_goes_on_with_new_fences,
-        a_turn_that_goes_on_lengthens_a_lease_and_shortens_none,
-        a_turn_by_a_stranger_changes_nothing,
-        a_turn_twice_passes_the_key_on_once,
+        a_rotation_passes_the_key_on_and_queues_behind,
+        a_rotation_keeps_the_old_place_of_who_comes_next,
+        a_rotation_with_nobody_waiting_goes_on_with_new_fences,
+        a_rotation_that_goes_on_lengthens_a_lease_and_shortens_none,
+        a_rotation_by_a_stranger_changes_nothing,
+        a_rotation_twice_passes_the_key_on_once,
         fences_grow_over_hand_overs,
     }
 }
@@ -314,7 +314,7 @@ async fn fences_grow(trial: Trial) -> Result<(), Broken> {
     let mut last = 0;
     for n in 0..20 {
         let holder = token();
-        // By turns the two ways in which a key is taken, so that neither repeats what the other gave.
+        // By rotations the two ways in which a key is taken, so that neither repeats what the other gave.
         let fence = match n % 2 {
             0 => trial.acquired(holder, LONG).await?,
             _ => fence(trial.look(holder, LONG).await?, "a look at a free key")?,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::process::unheard;
 use super::trial::{Broken, LONG, PATIENCE, SHORT, Trial, ensure, expect, fence, past, token};
-use crate::store::{Acquired, Entry, Look, Release, Released, Renewal, Renewed, Token, Turned};
+use crate::store::{Acquired, Entry, Look, Release, Released, Renewal, Renewed, Rotated, Token};
 
 /// Three tokens in the order that a store must not serve them in because of their text.
 fn descending() -> [Token; 3] {
@@ -318,8 +318,8 @@ pub(super) async fn a_release_that_keeps_hands_over_to_nobody(trial: Trial) -> R
     expect(trial.release(holder, Some(SHORT)).await?, Released::Freed, "a release by the holder")?;
     trial.is_held("for what was left of min_hold").await?;
     trial.is_not_held_by(waiter, "a renewal by a waiter while min_hold lasted").await?;
-    let late = trial.turn(holder, LONG, token(), &process.entry()).await?;
-    expect(late, Turned::NotOurs, "a turn with a key that is kept")?;
+    let late = trial.rotate(holder, LONG, token(), &process.entry()).await?;
+    expect(late, Rotated::NotOurs, "a rotation with a key that is kept")?;
     past(SHORT).await;
     fence(trial.look_as(waiter, &process.entry()).await?, "a look by the first in line after it")?;
     trial.releases(waiter).await?;
@@ -338,45 +338,45 @@ pub(super) async fn a_release_by_a_stranger_hands_over_to_nobody(trial: Trial) -
     trial.releases(waiter).await
 }
 
-pub(super) async fn a_turn_passes_the_key_on_and_queues_behind(trial: Trial) -> Result<(), Broken> {
+pub(super) async fn a_rotation_passes_the_key_on_and_queues_behind(trial: Trial) -> Result<(), Broken> {
     let (holder, [first, second, next], mut process) = (token(), descending(), trial.process().await?);
     trial.acquired(holder, LONG).await?;
     trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
-    let turned = trial.turn(holder, LONG, next, &process.entry()).await?;
+    let rotated = trial.rotate(holder, LONG, next, &process.entry()).await?;
     let grant = trial.is_granted(first, &mut process).await?;
-    expect(turned, Turned::HandedOver { clock: grant.clock }, "a turn while others wait")?;
-    trial.is_not_held_by(holder, "a renewal after a turn").await?;
+    expect(rotated, Rotated::HandedOver { clock: grant.clock }, "a rotation while others wait")?;
+    trial.is_not_held_by(holder, "a renewal after a rotation").await?;
     trial.hands_over(first, second, &mut process).await?;
     trial.hands_over(second, next, &mut process).await?;
     trial.releases(next).await?;
     trial.is_free("after the last in line").await
 }
 
-pub(super) async fn a_turn_keeps_the_old_place_of_who_comes_next(trial: Trial) -> Result<(), Broken> {
+pub(super) async fn a_rotation_keeps_the_old_place_of_who_comes_next(trial: Trial) -> Result<(), Broken> {
     let (holder, [first, second, next], mut process) = (token(), descending(), trial.process().await?);
     trial.acquired(holder, LONG).await?;
     let queued_at = trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
     let entry = Entry { since: Some(queued_at), ..process.entry() };
-    trial.turn(holder, LONG, next, &entry).await?;
+    trial.rotate(holder, LONG, next, &entry).await?;
     trial.is_granted(first, &mut process).await?;
     trial.hands_over(first, next, &mut process).await?;
     trial.hands_over(next, second, &mut process).await?;
     trial.releases(second).await
 }
 
-pub(super) async fn a_turn_with_nobody_waiting_goes_on_with_new_fences(trial: Trial) -> Result<(), Broken> {
+pub(super) async fn a_rotation_with_nobody_waiting_goes_on_with_new_fences(trial: Trial) -> Result<(), Broken> {
     let (holder, next, process) = (token(), token(), trial.process().await?);
     let mut last = trial.acquired(holder, LONG).await?;
     trial.queue(token(), &unheard()).await?;
     for _ in 0..3 {
-        match trial.turn(holder, LONG, next, &process.entry()).await? {
-            Turned::GoesOn { fence } => {
+        match trial.rotate(holder, LONG, next, &process.entry()).await? {
+            Rotated::Retained { fence } => {
                 ensure(fence > last, || format!("fence {fence} after {last}"))?;
                 last = fence + 3;
             }
-            other => return Err(Broken(format!("a turn while nobody else waits: {other:?}"))),
+            other => return Err(Broken(format!("a rotation while nobody else waits: {other:?}"))),
         }
     }
     trial.is_held_by(holder, "a renewal by who goes on").await?;
@@ -384,13 +384,13 @@ pub(super) async fn a_turn_with_nobody_waiting_goes_on_with_new_fences(trial: Tr
     trial.is_free("after who went on").await
 }
 
-pub(super) async fn a_turn_that_goes_on_lengthens_a_lease_and_shortens_none(trial: Trial) -> Result<(), Broken> {
+pub(super) async fn a_rotation_that_goes_on_lengthens_a_lease_and_shortens_none(trial: Trial) -> Result<(), Broken> {
     let process = trial.process().await?;
-    for (ttl, turns) in [(SHORT, LONG), (LONG, SHORT)] {
+    for (ttl, rotations) in [(SHORT, LONG), (LONG, SHORT)] {
         let holder = token();
         trial.acquired(holder, ttl).await?;
-        let turned = trial.turn(holder, turns, token(), &process.entry()).await?;
-        ensure(matches!(turned, Turned::GoesOn { .. }), || format!("a turn while nobody waits: {turned:?}"))?;
+        let rotated = trial.rotate(holder, rotations, token(), &process.entry()).await?;
+        ensure(matches!(rotated, Rotated::Retained { .. }), || format!("a rotation while nobody waits: {rotated:?}"))?;
         match trial.look(token(), LONG).await? {
             Acquired::Held { for_at_most: Some(left), .. } => {
                 ensure(left > SHORT && left <= LONG, || format!("it lasts for {left:?} instead of {LONG:?}"))?;
@@ -402,25 +402,29 @@ pub(super) async fn a_turn_that_goes_on_lengthens_a_lease_and_shortens_none(tria
     Ok(())
 }
 
-pub(super) async fn a_turn_by_a_stranger_changes_nothing(trial: Trial) -> Result<(), Broken> {
+pub(super) async fn a_rotation_by_a_stranger_changes_nothing(trial: Trial) -> Result<(), Broken> {
     let (holder, waiter, mut process) = (token(), token(), trial.process().await?);
     trial.acquired(holder, LONG).await?;
     trial.queue(waiter, &process.entry()).await?;
-    expect(trial.turn(token(), LONG, token(), &process.entry()).await?, Turned::NotOurs, "a turn by a stranger")?;
+    expect(
+        trial.rotate(token(), LONG, token(), &process.entry()).await?,
+        Rotated::NotOurs,
+        "a rotation by a stranger",
+    )?;
     trial.is_held_by(holder, "a renewal after it").await?;
     trial.hands_over(holder, waiter, &mut process).await?;
     trial.releases(waiter).await?;
     trial.is_free("after the only waiter").await
 }
 
-pub(super) async fn a_turn_twice_passes_the_key_on_once(trial: Trial) -> Result<(), Broken> {
+pub(super) async fn a_rotation_twice_passes_the_key_on_once(trial: Trial) -> Result<(), Broken> {
     let (holder, first, second, next) = (token(), token(), token(), token());
     let mut process = trial.process().await?;
     trial.acquired(holder, LONG).await?;
     trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
-    trial.turn(holder, LONG, next, &process.entry()).await?;
-    expect(trial.turn(holder, LONG, next, &process.entry()).await?, Turned::NotOurs, "a second turn")?;
+    trial.rotate(holder, LONG, next, &process.entry()).await?;
+    expect(trial.rotate(holder, LONG, next, &process.entry()).await?, Rotated::NotOurs, "a second rotation")?;
     trial.is_granted(first, &mut process).await?;
     trial.hands_over(first, second, &mut process).await?;
     trial.hands_over(second, next, &mut process).await?;
@@ -434,9 +438,9 @@ pub(super) async fn fences_grow_over_hand_overs(trial: Trial) -> Result<(), Brok
     for n in 0..9 {
         let (heir, next) = (token(), token());
         trial.queue(heir, &process.entry()).await?;
-        // By turns the ways in which a key goes on, so that no block runs into another kind's.
+        // By rotations the ways in which a key goes on, so that no block runs into another kind's.
         if n % 3 == 0 {
-            trial.turn(holder, LONG, next, &process.entry()).await?;
+            trial.rotate(holder, LONG, next, &process.entry()).await?;
             trial.leave(next, &process.entry()).await?;
         } else {
             trial.releases(holder).await?;

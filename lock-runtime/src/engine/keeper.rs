@@ -22,7 +22,7 @@ use crate::engine::observe;
 use crate::engine::shared::Shared;
 use crate::store::{Acquired, Renewal, Renewed, StoreError, StoreErrorKind, StoreFuture, Token};
 use crate::system::clock;
-use lock_core::client::{Given, Giving, Job, LineId, TicketId, no_answer};
+use lock_core::client::{Given, Giving, Job, SessionId, TicketId, no_answer};
 
 /// How many renewals one call of the store carries.
 const BATCH: usize = 64;
@@ -215,7 +215,7 @@ impl Errand {
         self.finish();
     }
 
-    async fn give(self, id: TicketId, giving: Giving, via: Option<LineId>) {
+    async fn give(self, id: TicketId, giving: Giving, via: Option<SessionId>) {
         let key = giving.key().clone();
         let elsewhere = via.and_then(|via| self.shared.lines.find(via));
         let is_elsewhere = elsewhere.is_some();
@@ -223,7 +223,7 @@ impl Errand {
         let operation = async {
             match giving {
                 Giving::Release(release) => line.session.release(release).await.map(Given::Released),
-                Giving::Turn(turn) => line.session.turn(turn).await.map(Given::Turned),
+                Giving::Rotate(rotation) => line.session.rotate(rotation).await.map(Given::Rotated),
             }
         };
         let patience = self.shared.operation_timeout;

@@ -25,7 +25,7 @@ use lock_core::Moment;
 use crate::store::{Grant, Listener, ListenerId, Store, StoreError};
 use crate::system::clock;
 use crate::system::mutex::enter;
-use lock_core::client::LineId;
+use lock_core::client::SessionId;
 
 pub(crate) use line::Line;
 
@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const ASKED_LATE: u32 = 16;
 
 /// Hears of a grant over a line, and says whether somebody waited for it; it returns at once.
-pub(crate) type Hear = Arc<dyn Fn(LineId, Grant) -> bool + Send + Sync>;
+pub(crate) type Hear = Arc<dyn Fn(SessionId, Grant) -> bool + Send + Sync>;
 
 #[derive(Debug, Clone)]
 enum Slot {
@@ -61,7 +61,7 @@ impl Slot {
 /// A line that is being opened.
 #[derive(Debug, Clone)]
 struct Opening {
-    id: LineId,
+    id: SessionId,
     since: Moment,
     /// How often it was asked for since it should have been open.
     asked_late: u32,
@@ -80,7 +80,7 @@ impl Opening {
 }
 
 /// Hears that a runtime's line is there no more; it returns at once.
-pub(crate) type Gone = Arc<dyn Fn(LineId) + Send + Sync>;
+pub(crate) type Gone = Arc<dyn Fn(SessionId) + Send + Sync>;
 
 /// All lines of one client.
 pub(crate) struct Lines {
@@ -93,7 +93,7 @@ pub(crate) struct Lines {
     /// The only line of a store without connections.
     only: Option<Arc<Line>>,
     by_runtime: Mutex<HashMap<Id, Slot>>,
-    by_id: Mutex<HashMap<LineId, Weak<Line>>>,
+    by_id: Mutex<HashMap<SessionId, Weak<Line>>>,
     next: AtomicU64,
     /// Tells the tasks that keep lines open that there is no client any more.
     ended: Arc<Notify>,
@@ -107,7 +107,7 @@ impl Lines {
         hear: Hear,
         gone: Gone,
     ) -> Arc<Self> {
-        let only = store.session().map(|session| Arc::new(Line::only(LineId(0), session)));
+        let only = store.session().map(|session| Arc::new(Line::only(SessionId(0), session)));
         let lines = Self {
             only,
             store,
@@ -181,13 +181,13 @@ impl Lines {
     }
 
     /// The line of this number, if it is still there and works.
-    pub(crate) fn find(&self, id: LineId) -> Option<Arc<Line>> {
+    pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Line>> {
         let only = self.only.as_ref().filter(|only| only.id == id).cloned();
         only.or_else(|| enter(&self.by_id).get(&id)?.upgrade()).filter(|line| line.is_usable())
     }
 
     /// Something that was sent on this line had no answer in time.
-    pub(crate) fn timed_out(&self, id: LineId) {
+    pub(crate) fn timed_out(&self, id: SessionId) {
         if let Some(line) = self.find(id) {
             line.timed_out();
         }
@@ -199,12 +199,12 @@ impl Lines {
         async move { opening.await.map(|line| lines.add(line)) }
     }
 
-    fn next_id(&self) -> LineId {
-        LineId(self.next.fetch_add(1, Ordering::Relaxed))
+    fn next_id(&self) -> SessionId {
+        SessionId(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Opens a line over which grants are heard of, where the store tells of them.
-    fn open(&self, id: LineId, name: ListenerId) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
+    fn open(&self, id: SessionId, name: ListenerId) -> impl Future<Output = Result<Arc<Line>, StoreError>> + use<> {
         let hear = Arc::clone(&self.hear);
         let retired: Arc<AtomicBool> = Arc::default();
         let is_retired = Arc::clone(&retired);
@@ -270,7 +270,7 @@ struct Entry {
     lines: Weak<Lines>,
     runtime: Id,
     /// Of the line, from its opening on: the runtime may have another by now, or its number be another runtime's.
-    id: LineId,
+    id: SessionId,
     line: Option<Arc<Line>>,
 }
 

@@ -17,7 +17,7 @@ use crate::engine::handle::Handle;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::lines::Line;
 use crate::engine::shared::Shared;
-use crate::store::{Acquired, Released, StoreError, StoreErrorKind, StoreFuture, Token, Turned};
+use crate::store::{Acquired, Released, Rotated, StoreError, StoreErrorKind, StoreFuture, Token};
 use crate::system::clock;
 use crate::system::random;
 use lock_core::client::{Given, Giving, Refusal, ReleaseStep, Step, Terms, TicketId};
@@ -307,7 +307,7 @@ pub(crate) struct Releasing {
 /// How this task gave a token back. Several kinds, since a box around any would be an allocation on the short way.
 enum SentBack {
     Release(Sent<Released>),
-    Turn(Sent<Turned>),
+    Rotate(Sent<Rotated>),
     /// Without a word to the store.
     Settled(Result<Released, StoreError>),
 }
@@ -325,9 +325,9 @@ impl SentBack {
                 let operation = line.session.release(release);
                 Self::Release(Sent { at, line, operation })
             }
-            Giving::Turn(turn) => {
-                let operation = line.session.turn(turn);
-                Self::Turn(Sent { at, line, operation })
+            Giving::Rotate(rotation) => {
+                let operation = line.session.rotate(rotation);
+                Self::Rotate(Sent { at, line, operation })
             }
         }
     }
@@ -335,7 +335,7 @@ impl SentBack {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Given, StoreError>> {
         match self {
             Self::Release(sent) => sent.poll(cx).map_ok(Given::Released),
-            Self::Turn(sent) => sent.poll(cx).map_ok(Given::Turned),
+            Self::Rotate(sent) => sent.poll(cx).map_ok(Given::Rotated),
             Self::Settled(_) => Poll::Pending,
         }
     }
@@ -343,7 +343,7 @@ impl SentBack {
     /// What carries it.
     fn into_line(self) -> Option<Arc<Line>> {
         match self {
-            Self::Release(Sent { line, .. }) | Self::Turn(Sent { line, .. }) => Some(line),
+            Self::Release(Sent { line, .. }) | Self::Rotate(Sent { line, .. }) => Some(line),
             Self::Settled(_) => None,
         }
     }

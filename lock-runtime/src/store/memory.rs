@@ -16,8 +16,8 @@ use lock_core::Moment;
 use lock_core::store::model::Model;
 
 use super::{
-    Acquired, Ask, Grant, Listener, Look, Release, Released, Renewal, Renewed, Session, Store, StoreError, StoreFuture,
-    Turn, Turned,
+    Acquired, Ask, Grant, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Store,
+    StoreError, StoreFuture,
 };
 use crate::system::clock;
 use crate::system::mutex::enter;
@@ -117,8 +117,8 @@ impl Memory {
         self.listeners.push(listener);
     }
 
-    fn deafen(&mut self, listener: &Arc<Listener>) {
-        self.model.deafen(listener.id());
+    fn unsubscribe(&mut self, listener: &Arc<Listener>) {
+        self.model.unsubscribe(listener.id());
         self.listeners.retain(|listening| !Arc::ptr_eq(listening, listener));
     }
 }
@@ -203,7 +203,7 @@ impl MemorySession {
 impl Drop for MemorySession {
     fn drop(&mut self) {
         if let Some(listener) = &self.listener {
-            enter(&self.store.memory).deafen(listener);
+            enter(&self.store.memory).unsubscribe(listener);
         }
     }
 }
@@ -225,8 +225,8 @@ impl Session for MemorySession {
         self.at_first_poll(move |model, now| Ok(model.release(now, &release)))
     }
 
-    fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
-        self.at_first_poll(move |model, now| Ok(model.turn(now, &turn)))
+    fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
+        self.at_first_poll(move |model, now| Ok(model.rotate(now, &rotation)))
     }
 
     fn listens(&self) -> bool {

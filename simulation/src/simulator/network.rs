@@ -11,8 +11,8 @@ use super::plan::Over;
 use super::process::{OPERATION, name, owner};
 use super::world::{Event, World};
 use lock_core::Moment;
-use lock_core::client::{Given, Giving, LineId, TicketId, no_answer};
-use lock_core::store::{Acquired, Grant, ListenerId, Renewed, StoreError, StoreErrorKind, Token, Turned};
+use lock_core::client::{Given, Giving, SessionId, TicketId, no_answer};
+use lock_core::store::{Acquired, Grant, ListenerId, Renewed, Rotated, StoreError, StoreErrorKind, Token};
 
 /// A request on its way, and what its answer is for.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub(super) struct Mail {
     pub(super) number: u64,
     pub(super) process: usize,
     pub(super) era: u64,
-    pub(super) line: LineId,
+    pub(super) line: SessionId,
     pub(super) sent_at: Moment,
     /// The same, by the clock of its process.
     pub(super) sent: Moment,
@@ -38,7 +38,7 @@ impl World {
     pub(super) fn send(
         &mut self,
         process: usize,
-        line: LineId,
+        line: SessionId,
         task: Option<usize>,
         id: Option<TicketId>,
         request: Request,
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// How long something takes over a line, if it gets through.
-    fn way(&mut self, process: usize, line: LineId) -> Option<Duration> {
+    fn way(&mut self, process: usize, line: SessionId) -> Option<Duration> {
         let mut delay = if self.random.chance(3) { self.random.between(1, 30) } else { self.random.between(0, 2) };
         let sender = &self.processes[process];
         let wire = sender.wire_of(line).map(|over| &sender.wires[over as usize]);
@@ -165,7 +165,7 @@ impl World {
         }
         match mail.request {
             // Whether it is still wanted is for whoever asks to say: its release may be under way.
-            Request::Look(_) | Request::Give(Giving::Turn(_)) => {
+            Request::Look(_) | Request::Give(Giving::Rotate(_)) => {
                 self.answered(&mail, Err(error(StoreErrorKind::NotExecuted)));
             }
             _ => self.goes(Mail { bounced: true, ..mail }),
@@ -207,7 +207,7 @@ impl World {
         }
     }
 
-    pub(super) fn hears(&mut self, process: usize, line: LineId, grant: Grant) {
+    pub(super) fn hears(&mut self, process: usize, line: SessionId, grant: Grant) {
         if self.processes[process].wire_of(line).is_none() {
             return;
         }
@@ -318,7 +318,7 @@ impl World {
             (Request::Acquire(ask), Reply::Acquired(Acquired::Granted { .. })) => ask.ttl,
             (Request::Look(look), Reply::Acquired(Acquired::Granted { .. })) => look.ttl,
             (Request::Renew(renewal), Reply::Renewed(Renewed::Renewed)) => renewal.ttl,
-            (Request::Give(Giving::Turn(turn)), Reply::Given(Given::Turned(Turned::GoesOn { .. }))) => turn.ttl,
+            (Request::Give(Giving::Rotate(turn)), Reply::Given(Given::Rotated(Rotated::Retained { .. }))) => turn.ttl,
             _ => return,
         };
         self.checker.confirmed(request.token(), sent, ttl);
@@ -335,7 +335,7 @@ impl World {
     }
 
     /// Something on this line had no answer in time; after two in a row it is replaced.
-    pub(super) fn timed_out(&mut self, process: usize, line: LineId) {
+    pub(super) fn timed_out(&mut self, process: usize, line: SessionId) {
         let Some(over) = self.processes[process].wire_of(line) else { return };
         let wire = self.processes[process].wire(over);
         wire.time_outs += 1;
@@ -358,6 +358,6 @@ fn shown(reply: &Reply) -> String {
         }
         Reply::Renewed(renewed) => format!("{renewed:?}"),
         Reply::Given(Given::Released(released)) => format!("{released:?}"),
-        Reply::Given(Given::Turned(turned)) => format!("{turned:?}"),
+        Reply::Given(Given::Rotated(turned)) => format!("{turned:?}"),
     }
 }

@@ -9,7 +9,7 @@ use lock_core::LockKey;
 use lock_core::Moment;
 use lock_core::client::{Given, Giving};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, Ask, Grant, ListenerId, Look, Released, Renewal, Renewed, Token, Turned};
+use lock_core::store::{Acquired, Ask, Grant, ListenerId, Look, Released, Renewal, Renewed, Rotated, Token};
 
 /// One operation.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Request {
             Self::Look(look) => look.token,
             Self::Renew(renewal) => renewal.token,
             Self::Give(Giving::Release(release)) => release.token,
-            Self::Give(Giving::Turn(turn)) => turn.token,
+            Self::Give(Giving::Rotate(rotation)) => rotation.token,
         }
     }
 
@@ -54,7 +54,7 @@ impl Request {
             Self::Look(_) => "look",
             Self::Renew(_) => "renew",
             Self::Give(Giving::Release(_)) => "release",
-            Self::Give(Giving::Turn(_)) => "turn",
+            Self::Give(Giving::Rotate(_)) => "rotation",
         }
     }
 }
@@ -115,11 +115,11 @@ impl Node {
         self.model.listen(listener);
     }
 
-    pub(super) fn deafen(&mut self, listener: ListenerId) {
+    pub(super) fn unsubscribe(&mut self, listener: ListenerId) {
         if let Some(at) = self.listening.iter().position(|listening| *listening == listener) {
             self.listening.swap_remove(at);
         }
-        self.model.deafen(listener);
+        self.model.unsubscribe(listener);
     }
 
     /// All connections end.
@@ -164,7 +164,7 @@ impl Node {
             Request::Look(look) => Reply::Acquired(self.model.look(now, look)),
             Request::Renew(renewal) => Reply::Renewed(self.model.renew(now, renewal)),
             Request::Give(Giving::Release(release)) => Reply::Given(Given::Released(self.model.release(now, release))),
-            Request::Give(Giving::Turn(turn)) => Reply::Given(Given::Turned(self.model.turn(now, turn))),
+            Request::Give(Giving::Rotate(rotation)) => Reply::Given(Given::Rotated(self.model.rotate(now, rotation))),
         };
         let grants = self.model.take_grants();
         let takes = matches!(request, Request::Acquire(_) | Request::Look(_));
@@ -192,7 +192,8 @@ impl Node {
         if matches!(request, Request::Give(_)) {
             self.given_back.insert(request.token());
         }
-        if matches!(reply, Reply::Given(Given::Released(Released::Freed) | Given::Turned(Turned::HandedOver { .. }))) {
+        if matches!(reply, Reply::Given(Given::Released(Released::Freed) | Given::Rotated(Rotated::HandedOver { .. })))
+        {
             self.last.remove(key);
         }
         for (listener, grant) in grants {
@@ -218,8 +219,8 @@ impl Node {
                     self.granted(key, request.token(), checker);
                 }
             }
-            (Reply::Given(Given::Turned(Turned::GoesOn { fence })), Request::Give(Giving::Turn(turn))) => {
-                checker.minted(key, *fence, turn.fences);
+            (Reply::Given(Given::Rotated(Rotated::Retained { fence })), Request::Give(Giving::Rotate(rotation))) => {
+                checker.minted(key, *fence, rotation.fences);
             }
             _ => {}
         }
@@ -257,8 +258,8 @@ impl Node {
                 let Some(entry) = &look.entry else { return };
                 (look.token, entry)
             }
-            (Request::Give(Giving::Turn(turn)), Reply::Given(Given::Turned(Turned::HandedOver { .. }))) => {
-                (turn.next, &turn.entry)
+            (Request::Give(Giving::Rotate(rotation)), Reply::Given(Given::Rotated(Rotated::HandedOver { .. }))) => {
+                (rotation.next, &rotation.entry)
             }
             (Request::Give(Giving::Release(release)), _) if release.leave.is_some() => {
                 self.queued.remove(&(release.key.clone(), release.token));

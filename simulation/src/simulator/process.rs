@@ -10,7 +10,7 @@ use super::node::{Reply, Request};
 use super::plan::Over;
 use lock_core::LockKey;
 use lock_core::Moment;
-use lock_core::client::{Core, LineId, ManualRenewalId, Settings, Terms, TicketId};
+use lock_core::client::{Core, ManualRenewalId, SessionId, Settings, Terms, TicketId};
 use lock_core::lease::Validity;
 use lock_core::store::{Grant, ListenerId, StoreError, StoreErrorKind, Token};
 
@@ -39,7 +39,7 @@ pub(super) struct Chair {
 #[derive(Debug, Default)]
 pub(super) struct Wire {
     /// None while it is closed.
-    pub(super) line: Option<LineId>,
+    pub(super) line: Option<SessionId>,
     /// Whether the store tells of grants over it.
     pub(super) told: bool,
     /// Nothing gets through any more.
@@ -144,13 +144,13 @@ impl Process {
     }
 
     /// Which of its connections this is, if it is one still.
-    pub(super) fn wire_of(&self, line: LineId) -> Option<Over> {
+    pub(super) fn wire_of(&self, line: SessionId) -> Option<Over> {
         [Over::Keepers, Over::Tasks].into_iter().find(|over| self.wires[*over as usize].line == Some(line))
     }
 
-    pub(super) fn next_line(&mut self) -> LineId {
+    pub(super) fn next_line(&mut self) -> SessionId {
         self.lines += 1;
-        LineId(self.lines)
+        SessionId(self.lines)
     }
 
     pub(super) fn new_token(&mut self) -> Token {
@@ -175,7 +175,7 @@ impl Process {
     }
 
     /// Under which name it hears over a line.
-    pub(super) fn listener(&self, over: Over, line: LineId) -> ListenerId {
+    pub(super) fn listener(&self, over: Over, line: SessionId) -> ListenerId {
         let base = listener(self.number, self.era).bits();
         ListenerId::from_bits(if over == Over::Keepers { base } else { base + u128::from(line.0) })
     }
@@ -233,7 +233,7 @@ pub(super) enum State {
 pub(super) struct Sent {
     pub(super) mail: u64,
     pub(super) at: Moment,
-    pub(super) line: LineId,
+    pub(super) line: SessionId,
     pub(super) request: Request,
     pub(super) answer: Option<Result<Reply, StoreError>>,
 }

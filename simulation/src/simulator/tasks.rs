@@ -12,7 +12,7 @@ use super::world::{Event, World};
 use lock_core::LockKey;
 use lock_core::LossReason;
 use lock_core::Moment;
-use lock_core::client::{ByHandStep, LineId, ManualRenewalId, Refusal, ReleaseStep, Step, Terms, Via, Wait};
+use lock_core::client::{ByHandStep, ManualRenewalId, Refusal, ReleaseStep, SessionId, Step, Terms, Via, Wait};
 use lock_core::lease::Validity;
 use lock_core::store::StoreError;
 
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Its runtime's connection, if it runs on one and that is open.
-    fn line(&self, task: usize) -> Option<LineId> {
+    fn line(&self, task: usize) -> Option<SessionId> {
         let task = &self.tasks[task];
         self.processes[task.process].wires[Over::Tasks as usize].line.filter(|_| task.is_on_runtime)
     }
@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    fn sends(&mut self, task: usize, line: LineId, request: Request) {
+    fn sends(&mut self, task: usize, line: SessionId, request: Request) {
         let (process, id, at) = (self.tasks[task].process, self.tasks[task].id, self.local(task));
         let asked = request.clone();
         let mail = self.send(process, line, Some(task), Some(id), request);

@@ -179,7 +179,7 @@ impl World {
         let Some(line) = wire.line else { return };
         if wire.told && noticed {
             let listener = self.processes[process].listener(over, line);
-            self.node.deafen(listener);
+            self.node.unsubscribe(listener);
         } else if wire.told {
             self.unnoticed += 1;
         }

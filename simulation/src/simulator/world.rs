@@ -14,7 +14,7 @@ use super::tasks::LONGEST_MIN_HOLD;
 use super::{Outcome, Violation};
 use lock_core::LockKey;
 use lock_core::Moment;
-use lock_core::client::{Action, Job, LineId, ManualRenewalId};
+use lock_core::client::{Action, Job, ManualRenewalId, SessionId};
 use lock_core::store::{Grant, StoreError};
 
 /// How long tasks keep coming.
@@ -41,7 +41,7 @@ pub(super) enum Event {
     /// A request comes back, to be sent once more.
     Bounces(Box<Mail>),
     TimesOut(usize, u64, u64),
-    Hears(usize, u64, LineId, Box<Grant>),
+    Hears(usize, u64, SessionId, Box<Grant>),
     /// A stranger tells of a grant, and goes on until then.
     Forges(usize, Moment),
     /// A task renews its lease by hand.
@@ -64,11 +64,11 @@ pub(super) struct World {
     pub(super) checker: Checker,
     pub(super) plan: Plan,
     /// When the last request of a line arrives.
-    pub(super) arrivals: HashMap<(usize, LineId), Moment>,
+    pub(super) arrivals: HashMap<(usize, SessionId), Moment>,
     /// Whether what was under way on a line that closed is lost.
-    pub(super) torn: HashMap<(usize, LineId), bool>,
+    pub(super) torn: HashMap<(usize, SessionId), bool>,
     /// Lines that lead to a server that is a replica by now.
-    pub(super) demoted: HashSet<(usize, LineId)>,
+    pub(super) demoted: HashSet<(usize, SessionId)>,
     /// Until when a new connection may lead there, too.
     pub(super) switching_until: Moment,
     /// How many lines with a listener ended without the store's notice.
@@ -272,7 +272,7 @@ impl World {
             return self.settle(process);
         };
         for job in jobs {
-            let is_open = |line: &LineId| self.processes[process].wire_of(*line).is_some();
+            let is_open = |line: &SessionId| self.processes[process].wire_of(*line).is_some();
             match job {
                 Job::Acquire(id, ask) => self.send(process, keepers, None, Some(id), Request::Acquire(ask)),
                 Job::Look(id, _, line) if !is_open(&line) => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use lock_runtime::LockKey;
 use lock_runtime::store::{
-    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Session, Token, Turn, Turned,
+    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Token,
 };
 use lock_tests::Server;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -86,9 +86,9 @@ impl Side {
                 (format!("{released:?}"), None, None)
             }
             Operation::Pass => (String::new(), None, None),
-            Operation::Turn => {
-                let turn = Turn { key, token, ttl, fences, next, entry: entry(next) };
-                turned(session.turn(turn).await.expect("a reply"), fences)
+            Operation::Rotate => {
+                let rotation = Rotate { key, token, ttl, fences, next, entry: entry(next) };
+                rotated(session.rotate(rotation).await.expect("a reply"), fences)
             }
         };
         let mut grants = self.heard().await;
@@ -163,10 +163,10 @@ fn acquired(reply: Acquired, fences: u32) -> Reply {
     }
 }
 
-fn turned(reply: Turned, fences: u32) -> Reply {
+fn rotated(reply: Rotated, fences: u32) -> Reply {
     match reply {
-        Turned::GoesOn { fence } => ("goes on".to_owned(), None, Some((fence, fences))),
-        Turned::HandedOver { .. } => ("handed over".to_owned(), None, None),
+        Rotated::Retained { fence } => ("goes on".to_owned(), None, Some((fence, fences))),
+        Rotated::HandedOver { .. } => ("handed over".to_owned(), None, None),
         other => (format!("{other:?}"), None, None),
     }
 }

@@ -91,13 +91,13 @@ fn a_release_is_tried_for_as_long_as_the_holder_before_had_asked_for() {
 }
 
 #[test]
-fn a_release_is_tried_for_as_long_as_its_turn_may_have_asked_for_its_next_holder() {
+fn a_release_is_tried_for_as_long_as_its_rotation_may_have_asked_for_its_next_holder() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { ttl: ms(300), renew: false, ..no_wait() });
     let next = story.arrive("a", terms(Wait::Forever)).expect("it waits");
     story.end(id, None);
-    let (turning, turn) = turn_of(story.only_job());
-    assert_eq!((turning, turn.ttl), (id, TTL));
+    let (turning, rotation) = rotation_of(story.only_job());
+    assert_eq!((turning, rotation.ttl), (id, TTL));
     story.core.disconnected();
     story.core.released(story.now, id, Some(KEEPER), Err(error(StoreErrorKind::Disconnected)));
     story.left(next);
@@ -105,7 +105,7 @@ fn a_release_is_tried_for_as_long_as_its_turn_may_have_asked_for_its_next_holder
     story.pass(TTL.saturating_sub(ms(1)));
     story.core.connected(story.now, KEEPER, true);
     let released: Vec<Token> = story.work().into_iter().map(|job| release_of(job).1.token).collect();
-    assert!(released.contains(&turn.token), "{released:?}");
+    assert!(released.contains(&rotation.token), "{released:?}");
 }
 
 #[test]

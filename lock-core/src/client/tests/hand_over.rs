@@ -31,18 +31,18 @@ impl Story {
         self.listen();
     }
 
-    /// The turn that the end of this lease is.
-    fn turn(&mut self, id: TicketId) -> (TicketId, Turn) {
+    /// The rotation that the end of this lease is.
+    fn rotate(&mut self, id: TicketId) -> (TicketId, Rotate) {
         self.end(id, None);
-        turn_of(self.only_job())
+        rotation_of(self.only_job())
     }
 
-    /// Holds a lease with a number of fences, as after a turn that went on.
+    /// Holds a lease with a number of fences, as after a rotation that went on.
     fn hold_with_fences(&mut self, terms: Terms, waiters: usize) -> (TicketId, Vec<TicketId>) {
         let first = self.hold("a", terms);
         let waiters: Vec<_> = (0..waiters).map(|_| self.arrive("a", terms).expect("it waits")).collect();
-        let (id, _) = self.turn(first);
-        self.turned(id, Turned::GoesOn { fence: 100 });
+        let (id, _) = self.rotate(first);
+        self.rotated(id, Rotated::Retained { fence: 100 });
         self.granted(waiters[0], 100);
         (waiters[0], waiters[1..].to_vec())
     }
@@ -77,7 +77,7 @@ fn a_lease_passes_to_the_next_in_line_without_a_word_and_with_a_fence_of_its_own
 }
 
 #[test]
-fn after_thirty_two_others_have_their_turn() {
+fn after_thirty_two_others_have_their_rotation() {
     let mut story = Story::new();
     let (mut holder, waiters) = story.hold_with_fences(patient(), 40);
     for (fence, &waiter) in (101..132).zip(&waiters) {
@@ -85,54 +85,54 @@ fn after_thirty_two_others_have_their_turn() {
         story.granted(waiter, fence);
         holder = waiter;
     }
-    let (_, turn) = story.turn(holder);
-    assert_eq!((turn.next, turn.fences), (story.token(waiters[31]), 32));
+    let (_, rotation) = story.rotate(holder);
+    assert_eq!((rotation.next, rotation.fences), (story.token(waiters[31]), 32));
 }
 
 #[test]
-fn after_twenty_milliseconds_others_have_their_turn() {
+fn after_twenty_milliseconds_others_have_their_rotation() {
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(patient(), 3);
     story.pass(ms(19));
     story.end(holder, None);
     story.granted(waiters[0], 101);
     story.pass(ms(1));
-    story.turn(waiters[0]);
+    story.rotate(waiters[0]);
 }
 
 #[test]
-fn without_local_hand_over_each_end_is_a_turn() {
+fn without_local_hand_over_each_end_is_a_rotation() {
     let mut story = Story::new();
     story.core.settings.local_handover = false;
     let (holder, _) = story.hold_with_fences(patient(), 2);
-    let (_, turn) = story.turn(holder);
-    assert_eq!(turn.token, story.token(holder));
+    let (_, rotation) = story.rotate(holder);
+    assert_eq!(rotation.token, story.token(holder));
 }
 
 #[test]
-fn a_turn_that_goes_on_counts_from_when_it_was_sent() {
+fn a_rotation_that_goes_on_counts_from_when_it_was_sent() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let next = story.arrive("a", patient()).expect("it waits");
-    let (id, turn) = story.turn(holder);
-    let (sent, token) = (story.now, turn.token);
+    let (id, rotation) = story.rotate(holder);
+    let (sent, token) = (story.now, rotation.token);
     story.pass(ms(500));
-    story.turned(id, Turned::GoesOn { fence: 9 });
+    story.rotated(id, Rotated::Retained { fence: 9 });
     assert_eq!(story.granted(next, 9), lease::deadline(sent, TTL));
     assert_eq!(story.token(next), token, "the lease keeps its token");
 }
 
 #[test]
-fn a_turn_that_hands_over_leaves_the_next_in_the_queue() {
+fn a_rotation_that_hands_over_leaves_the_next_in_the_queue() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let next = story.arrive("a", patient()).expect("it waits");
-    let (id, turn) = story.turn(holder);
+    let (id, rotation) = story.rotate(holder);
     let sent = story.now;
-    story.turned(id, Turned::HandedOver { clock: clock(sent) });
+    story.rotated(id, Rotated::HandedOver { clock: clock(sent) });
     assert!(matches!(story.next(next), Step::Stand));
     story.pass(ms(300));
-    story.tell(grant(turn.next, 40, ms(1000), clock(story.now)));
+    story.tell(grant(rotation.next, 40, ms(1000), clock(story.now)));
     let counted_from = sent + ms(297);
     assert_eq!(story.granted(next, 40), lease::deadline(counted_from, ms(1000)));
     assert_eq!(story.core.tally(), Tally { by_message: 1, ..Tally::default() });
@@ -264,7 +264,7 @@ fn a_message_over_an_old_line_is_left_to_the_look_over_the_new_one() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
     story.core.disconnected();
-    story.core.connected(story.now, LineId(3), true);
+    story.core.connected(story.now, SessionId(3), true);
     story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
     let Job::Look(_, again, _) = story.only_job() else { panic!("it looks whether it missed anything") };
     assert_eq!((again.token, again.entry), (look.token, look.entry));
@@ -281,8 +281,8 @@ fn a_new_line_says_nothing_of_the_clock_by_the_old_ones_readings() {
     let asked = story.now;
     story.pass(ms(300));
     story.core.disconnected();
-    story.core.connected(story.now, LineId(3), true);
-    story.core.handed(story.now, LineId(3), grant(look.token, 9, ms(1000), clock(story.now)));
+    story.core.connected(story.now, SessionId(3), true);
+    story.core.handed(story.now, SessionId(3), grant(look.token, 9, ms(1000), clock(story.now)));
     assert_eq!(story.granted(id, 9), lease::deadline(asked, ms(1000)));
 }
 
@@ -419,8 +419,8 @@ fn while_min_hold_lasts_the_lock_goes_to_nobody() {
     let first = story.hold("a", patient());
     let keeps = story.arrive("a", Terms { min_hold: Some(ms(1000)), ..patient() }).expect("it waits");
     story.arrive("a", patient()).expect("it waits");
-    let (id, _) = story.turn(first);
-    story.turned(id, Turned::GoesOn { fence: 9 });
+    let (id, _) = story.rotate(first);
+    story.rotated(id, Rotated::Retained { fence: 9 });
     story.granted(keeps, 9);
     story.pass(ms(400));
     story.end(keeps, None);
@@ -437,44 +437,44 @@ fn a_heir_that_leaves_passes_the_lease_on() {
 }
 
 #[test]
-fn the_next_in_line_may_leave_while_its_turn_is_under_way() {
+fn the_next_in_line_may_leave_while_its_rotation_is_under_way() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let next = story.arrive("a", patient()).expect("it waits");
-    let (id, turn) = story.turn(holder);
+    let (id, rotation) = story.rotate(holder);
     story.left(next);
     let (leaving, release, _) = release_of(story.only_job());
-    assert_eq!((release.token, release.leave), (turn.next, Some(turn.entry)));
-    story.turned(id, Turned::GoesOn { fence: 9 });
+    assert_eq!((release.token, release.leave), (rotation.next, Some(rotation.entry)));
+    story.rotated(id, Rotated::Retained { fence: 9 });
     let (freeing, release, _) = release_of(story.only_job());
-    assert_eq!(release.token, turn.token, "nobody goes on");
+    assert_eq!(release.token, rotation.token, "nobody goes on");
     story.released(freeing, KEEPER, Ok(Released::Freed));
     story.released(leaving, KEEPER, Ok(Released::NotOurs));
     story.assert_nothing_is_left();
 }
 
 #[test]
-fn a_turn_without_an_answer_is_a_release_and_a_look() {
+fn a_rotation_without_an_answer_is_a_release_and_a_look() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let next = story.arrive("a", patient()).expect("it waits");
-    let (id, turn) = story.turn(holder);
+    let (id, rotation) = story.rotate(holder);
     story.core.released(story.now, id, Some(KEEPER), Err(no_answer()));
     let jobs = story.work();
     let [Job::Give(_, Giving::Release(release), _), Job::Look(looking, look, _)] = &jobs[..] else {
         panic!("{jobs:?}")
     };
-    assert_eq!((release.token, *looking), (turn.token, next));
-    assert_eq!((look.token, look.entry.as_ref()), (turn.next, Some(&turn.entry)));
+    assert_eq!((release.token, *looking), (rotation.token, next));
+    assert_eq!((look.token, look.entry.as_ref()), (rotation.next, Some(&rotation.entry)));
 }
 
 #[test]
-fn a_turn_at_a_store_that_only_frees_lets_the_next_ask() {
+fn a_rotation_at_a_store_that_only_frees_lets_the_next_ask() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let next = story.arrive("a", patient()).expect("it waits");
-    let (id, _) = story.turn(holder);
-    story.turned(id, Turned::Freed);
+    let (id, _) = story.rotate(holder);
+    story.rotated(id, Rotated::Freed);
     assert!(matches!(story.next(next), Step::Ask(_)));
 }
 

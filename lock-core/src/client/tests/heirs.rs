@@ -1,4 +1,4 @@
-//! Leases whose next holder has yet to begin: told of, passed on, or kept by a turn.
+//! Leases whose next holder has yet to begin: told of, passed on, or kept by a rotation.
 
 use super::*;
 use crate::store::Grant;
@@ -99,20 +99,20 @@ fn an_heir_whose_lease_is_lost_before_it_began_is_told_once_and_counted_once() {
 }
 
 #[test]
-fn a_turn_that_goes_on_too_late_is_given_back_for_as_long_as_the_holder_before_had_asked_for() {
+fn a_rotation_that_goes_on_too_late_is_given_back_for_as_long_as_the_holder_before_had_asked_for() {
     let mut story = Story::new();
     let hour = Duration::from_secs(3600);
     let holder = story.hold("a", Terms { ttl: hour, ..terms(Wait::Forever) });
     let next = story.arrive("a", Terms { ttl: ms(200), ..terms(Wait::Forever) }).expect("it waits");
     story.end(holder, None);
-    let (turning, turn) = turn_of(story.only_job());
+    let (turning, rotation) = rotation_of(story.only_job());
     story.pass(ms(300));
-    story.turned(turning, Turned::GoesOn { fence: 9 });
+    story.rotated(turning, Rotated::Retained { fence: 9 });
     story.core.disconnected();
     story.left(next);
     assert!(story.work().is_empty());
     story.pass(hour.saturating_sub(ms(1)));
     story.core.connected(story.now, KEEPER, true);
     let (_, release, _) = release_of(story.work().remove(0));
-    assert_eq!(release.token, turn.token, "the store keeps the longer of both ttls");
+    assert_eq!(release.token, rotation.token, "the store keeps the longer of both ttls");
 }

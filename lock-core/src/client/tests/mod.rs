@@ -11,14 +11,14 @@ mod waiting;
 use super::*;
 use crate::store::LossReason;
 use crate::store::{
-    Acquired, Ask, ListenerId, Look, Release, Released, Renewal, Renewed, StoreErrorKind, Turn, Turned,
+    Acquired, Ask, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, StoreErrorKind,
 };
 
 pub(super) const OPERATION: Duration = Duration::from_secs(5);
 pub(super) const TTL: Duration = Duration::from_secs(30);
 /// The line of the runtime on which the tasks of a story run, and the keeper's.
-pub(super) const HERE: LineId = LineId(1);
-pub(super) const KEEPER: LineId = LineId(2);
+pub(super) const HERE: SessionId = SessionId(1);
+pub(super) const KEEPER: SessionId = SessionId(2);
 
 pub(super) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -54,7 +54,7 @@ pub(super) struct Story {
     /// Seats that were woken since the last look.
     pub(super) woken: Vec<u32>,
     pub(super) lost: Vec<(u32, LossReason)>,
-    pub(super) timed_out: Vec<LineId>,
+    pub(super) timed_out: Vec<SessionId>,
     /// For which token a ticket asked at a moment.
     asked: HashMap<(TicketId, Moment), Token>,
 }
@@ -181,13 +181,13 @@ impl Story {
         self.listen();
     }
 
-    pub(super) fn released(&mut self, id: TicketId, via: LineId, answer: Result<Released, StoreError>) {
+    pub(super) fn released(&mut self, id: TicketId, via: SessionId, answer: Result<Released, StoreError>) {
         self.core.released(self.now, id, Some(via), answer.map(Given::Released));
         self.listen();
     }
 
-    pub(super) fn turned(&mut self, id: TicketId, answer: Turned) {
-        self.core.released(self.now, id, Some(KEEPER), Ok(Given::Turned(answer)));
+    pub(super) fn rotated(&mut self, id: TicketId, answer: Rotated) {
+        self.core.released(self.now, id, Some(KEEPER), Ok(Given::Rotated(answer)));
         self.listen();
     }
 
@@ -229,16 +229,16 @@ impl Story {
     }
 }
 
-/// The turn that a job carries.
-pub(super) fn turn_of(job: Job) -> (TicketId, Turn) {
+/// The rotation that a job carries.
+pub(super) fn rotation_of(job: Job) -> (TicketId, Rotate) {
     match job {
-        Job::Give(id, Giving::Turn(turn), _) => (id, turn),
-        other => panic!("not a turn: {other:?}"),
+        Job::Give(id, Giving::Rotate(rotation), _) => (id, rotation),
+        other => panic!("not a rotation: {other:?}"),
     }
 }
 
 /// The release that a job carries.
-pub(super) fn release_of(job: Job) -> (TicketId, Release, Option<LineId>) {
+pub(super) fn release_of(job: Job) -> (TicketId, Release, Option<SessionId>) {
     match job {
         Job::Give(id, Giving::Release(release), via) => (id, release, via),
         other => panic!("not a release: {other:?}"),

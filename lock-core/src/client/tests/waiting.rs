@@ -57,11 +57,11 @@ fn a_waiter_that_gives_up_is_passed_over() {
     story.left(gone);
     let next_token = story.token(next);
     story.end(holder, None);
-    assert_eq!(turn_of(story.only_job()).1.next, next_token);
+    assert_eq!(rotation_of(story.only_job()).1.next, next_token);
 }
 
 #[test]
-fn a_task_that_sleeps_through_its_turn_is_helped_by_the_keeper() {
+fn a_task_that_sleeps_through_its_rotation_is_helped_by_the_keeper() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let sleeper = story.arrive("a", patient()).expect("it waits");

@@ -18,7 +18,7 @@ use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Token, Turn, Turned,
+    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Token,
 };
 use expiring::Expiring;
 use queue::{Queue, Waiter, micros};
@@ -106,16 +106,16 @@ impl Model {
     }
 
     /// Hands the key over and queues; or goes on, if nobody who is alive waits.
-    pub fn turn(&mut self, now: Moment, turn: &Turn) -> Turned {
+    pub fn rotate(&mut self, now: Moment, rotation: &Rotate) -> Rotated {
         self.forget_some(now);
-        let Some(expiry) = self.held_by(now, &turn.key, turn.token) else { return Turned::NotOurs };
-        if let Some(heir) = self.next(now, &turn.key, None) {
-            self.hand_over(now, &turn.key, &heir);
-            self.enqueue(now, &turn.key, turn.next, &turn.entry);
-            return Turned::HandedOver { clock: micros(now) };
+        let Some(expiry) = self.held_by(now, &rotation.key, rotation.token) else { return Rotated::NotOurs };
+        if let Some(heir) = self.next(now, &rotation.key, None) {
+            self.hand_over(now, &rotation.key, &heir);
+            self.enqueue(now, &rotation.key, rotation.next, &rotation.entry);
+            return Rotated::HandedOver { clock: micros(now) };
         }
-        self.locks.set(&turn.key, Some(turn.token), expiry.max(now + turn.ttl));
-        Turned::GoesOn { fence: self.mint(turn.fences) }
+        self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
+        Rotated::Retained { fence: self.mint(rotation.fences) }
     }
 
     /// From now on somebody listens under this name, once more.
@@ -124,7 +124,7 @@ impl Model {
     }
 
     /// One who listened under this name no longer does.
-    pub fn deafen(&mut self, listener: ListenerId) {
+    pub fn unsubscribe(&mut self, listener: ListenerId) {
         if let Some(at) = self.listening.iter().position(|listening| *listening == listener) {
             self.listening.swap_remove(at);
         }

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::store::{ListenerId, Session, StoreError, StoreErrorKind, Token};
 use crate::system::random::Portion;
-use lock_core::client::{LineId, Via};
+use lock_core::client::{SessionId, Via};
 
 /// A line is replaced after this many operations in a row without an answer: a connection whose peer is gone says nothing.
 pub(super) const TIME_OUTS: u32 = 2;
@@ -18,7 +18,7 @@ pub(super) const TIME_OUTS: u32 = 2;
 /// A session with a number.
 #[derive(Debug)]
 pub(crate) struct Line {
-    pub(crate) id: LineId,
+    pub(crate) id: SessionId,
     /// The name under which the store tells of grants over it, if it does.
     listener: Option<ListenerId>,
     pub(crate) session: Arc<dyn Session>,
@@ -35,7 +35,7 @@ pub(crate) struct Line {
 impl Line {
     /// Who hears what comes over it has the flag, too.
     pub(super) fn new(
-        id: LineId,
+        id: SessionId,
         listener: Option<ListenerId>,
         session: Arc<dyn Session>,
         retired: Arc<AtomicBool>,
@@ -53,7 +53,7 @@ impl Line {
     }
 
     /// For which there is no other.
-    pub(super) fn only(id: LineId, session: Arc<dyn Session>) -> Self {
+    pub(super) fn only(id: SessionId, session: Arc<dyn Session>) -> Self {
         Self { is_only: true, ..Self::new(id, None, session, Arc::default()) }
     }
 

@@ -9,8 +9,8 @@ use super::line::TIME_OUTS;
 use super::*;
 use crate::Client;
 use crate::store::{
-    Acquired, Ask, Look, MemoryStore, Release, Released, Renewal, Renewed, Session, StoreErrorKind, StoreFuture, Turn,
-    Turned,
+    Acquired, Ask, Look, MemoryStore, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreErrorKind,
+    StoreFuture,
 };
 
 const SOON: Duration = Duration::from_secs(10);
@@ -165,8 +165,8 @@ impl Session for FakeSession {
         self.late(self.session.release(release))
     }
 
-    fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
-        self.late(self.session.turn(turn))
+    fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
+        self.late(self.session.rotate(rotation))
     }
 
     fn listens(&self) -> bool {

@@ -8,7 +8,7 @@ use ::redis::{Cmd, ToRedisArgs};
 
 use super::names::{EntryText, Names, TokenText, keep_ms, ttl_ms};
 use super::script::Arguments;
-use crate::store::{Ask, Entry, Look, Release, Renewal, Token, Turn};
+use crate::store::{Ask, Entry, Look, Release, Renewal, Rotate, Token};
 use lock_core::LockKey;
 use lock_core::store::LONGEST_KEY;
 
@@ -113,25 +113,25 @@ impl Arguments for Releasing<'_> {
     }
 }
 
-/// For `turn.lua`.
-pub(super) struct Turning<'a> {
+/// For `rotate.lua`.
+pub(super) struct Rotating<'a> {
     pub(super) names: &'a Names,
-    pub(super) turn: &'a Turn,
+    pub(super) rotation: &'a Rotate,
     /// The greatest fence that this client saw.
     pub(super) seen: u64,
 }
 
-impl Arguments for Turning<'_> {
+impl Arguments for Rotating<'_> {
     fn keys(&self) -> usize {
         KEYS
     }
 
     fn bytes(&self) -> usize {
-        of_a_queue(self.names, &self.turn.key) + EntryText::LEN + TokenText::LEN + 2 * NUMBERS
+        of_a_queue(self.names, &self.rotation.key) + EntryText::LEN + TokenText::LEN + 2 * NUMBERS
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, turn: Turn { key, token, ttl, fences, next, entry }, seen } = self;
+        let Self { names, rotation: Rotate { key, token, ttl, fences, next, entry }, seen } = self;
         begin(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
         place(command, *next, Some(entry));

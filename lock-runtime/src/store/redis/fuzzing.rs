@@ -4,7 +4,7 @@ use ::redis::{Value, parse_redis_value};
 
 use super::names::Names;
 use super::{reply, role};
-use crate::store::{Acquired, Released, Renewed, Turned};
+use crate::store::{Acquired, Released, Renewed, Rotated};
 
 /// Reads these bytes as a reply to everything that is ever asked. Panics if it made something of nothing.
 pub fn read_any_reply(bytes: &[u8]) {
@@ -13,7 +13,7 @@ pub fn read_any_reply(bytes: &[u8]) {
     if let Ok(reply::Minted::Known(Acquired::Granted { .. })) = reply::minted(value.clone()) {
         assert!(begins_with_one, "granted by {value:?}");
     }
-    if let Ok(Turned::GoesOn { .. }) = reply::turned(value.clone()) {
+    if let Ok(Rotated::Retained { .. }) = reply::rotated(value.clone()) {
         assert!(begins_with_one, "goes on by {value:?}");
     }
     if let Ok(Released::Freed) = reply::released(value.clone()) {

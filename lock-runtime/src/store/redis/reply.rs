@@ -9,7 +9,7 @@ use ::redis::{RedisError, Value};
 
 use super::fault::{from_text, strange};
 use super::names::{LONGEST_MS, Names};
-use crate::store::{Acquired, Grant, Released, Renewed, Token, Turned};
+use crate::store::{Acquired, Grant, Released, Renewed, Rotated, Token};
 use lock_core::store::MOST_FENCES;
 
 /// In microseconds since 1970, a day in 2020: no server's clock is older, and so no fence of ours is smaller.
@@ -90,15 +90,15 @@ fn left(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
-/// Reads the reply to a turn.
-pub(super) fn turned(reply: Value) -> Result<Turned, RedisError> {
-    let strange = || strange("the script of a turn");
+/// Reads the reply to a rotation.
+pub(super) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
+    let strange = || strange("the script of a rotation");
     let number = |number: i64| plausible(number).ok_or_else(strange);
     match parts(reply)?.ok_or_else(strange)?[..] {
-        [1, fence] => Ok(Turned::GoesOn { fence: number(fence)? }),
-        [2, clock] => Ok(Turned::HandedOver { clock: number(clock)? }),
-        [3] => Ok(Turned::Freed),
-        [0] => Ok(Turned::NotOurs),
+        [1, fence] => Ok(Rotated::Retained { fence: number(fence)? }),
+        [2, clock] => Ok(Rotated::HandedOver { clock: number(clock)? }),
+        [3] => Ok(Rotated::Freed),
+        [0] => Ok(Rotated::NotOurs),
         _ => Err(strange()),
     }
 }
@@ -276,13 +276,13 @@ mod tests {
 
     #[test]
     fn turns_are_understood() {
-        let turned = |parts: &[Value]| turned(Value::Array(parts.to_vec()));
-        assert_eq!(turned(&[Value::Int(1), bulk("17")]), Ok(Turned::GoesOn { fence: 17 }));
-        assert_eq!(turned(&[Value::Int(2), bulk("99")]), Ok(Turned::HandedOver { clock: 99 }));
-        assert_eq!(turned(&[Value::Int(3)]), Ok(Turned::Freed));
-        assert_eq!(turned(&[Value::Int(0)]), Ok(Turned::NotOurs));
+        let rotated = |parts: &[Value]| rotated(Value::Array(parts.to_vec()));
+        assert_eq!(rotated(&[Value::Int(1), bulk("17")]), Ok(Rotated::Retained { fence: 17 }));
+        assert_eq!(rotated(&[Value::Int(2), bulk("99")]), Ok(Rotated::HandedOver { clock: 99 }));
+        assert_eq!(rotated(&[Value::Int(3)]), Ok(Rotated::Freed));
+        assert_eq!(rotated(&[Value::Int(0)]), Ok(Rotated::NotOurs));
         for strange in [&[Value::Int(1)][..], &[Value::Int(2), Value::Int(-1)], &[Value::Int(4)], &[bulk("x")]] {
-            assert!(turned(strange).is_err(), "{strange:?}");
+            assert!(rotated(strange).is_err(), "{strange:?}");
         }
     }
 
@@ -340,7 +340,7 @@ mod tests {
         let shapes = [Value::Nil, Value::Okay, Value::Int(7), bulk("x"), Value::Array(vec![]), Value::Map(vec![])];
         for shape in shapes {
             assert!(minted(shape.clone()).is_err(), "{shape:?}");
-            assert!(turned(shape.clone()).is_err(), "{shape:?}");
+            assert!(rotated(shape.clone()).is_err(), "{shape:?}");
             assert!(released(shape.clone()).is_err(), "{shape:?}");
             assert!(freed(shape.clone()).is_err() || shape == Value::Nil, "{shape:?}");
             assert!(renewed(shape.clone(), 2).is_err(), "{shape:?}");

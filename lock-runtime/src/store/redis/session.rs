@@ -13,15 +13,15 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::Place;
-use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Turning};
+use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Rotating};
 use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
 use super::wake::Hearing;
 use crate::store::{
-    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Session, StoreError, StoreErrorKind, StoreFuture, Turn,
-    Turned,
+    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind,
+    StoreFuture,
 };
 use lock_core::LockKey;
 
@@ -77,9 +77,9 @@ impl Session for RedisSession {
         in_place(move || async move { line.release(&release).await })
     }
 
-    fn turn(&self, turn: Turn) -> StoreFuture<Result<Turned, StoreError>> {
+    fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
         let line = Arc::clone(&self.0);
-        in_place(move || async move { line.turn(&turn).await })
+        in_place(move || async move { line.rotate(&rotation).await })
     }
 
     fn listens(&self) -> bool {
@@ -194,14 +194,14 @@ impl Line {
         reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
     }
 
-    async fn turn(&self, turn: &Turn) -> Result<Turned, StoreError> {
-        let call = Turning { names: self.names(), turn, seen: self.place.greatest_fence() };
-        let reply = self.once(&script::TURN, &call, &turn.key).await?;
-        let turned = reply::turned(reply).map_err(|e| self.fault(e, &turn.key))?;
-        if let Turned::GoesOn { fence } = turned {
-            self.place.minted_fences(call.seen, fence, turn.fences);
+    async fn rotate(&self, rotation: &Rotate) -> Result<Rotated, StoreError> {
+        let call = Rotating { names: self.names(), rotation, seen: self.place.greatest_fence() };
+        let reply = self.once(&script::TURN, &call, &rotation.key).await?;
+        let rotated = reply::rotated(reply).map_err(|e| self.fault(e, &rotation.key))?;
+        if let Rotated::Retained { fence } = rotated {
+            self.place.minted_fences(call.seen, fence, rotation.fences);
         }
-        Ok(turned)
+        Ok(rotated)
     }
 
     async fn renew(&self, batch: &[Renewal]) -> Vec<Result<Renewed, StoreError>> {

@@ -17,8 +17,8 @@ fn queueing(token: u128, entry: Entry) -> Look {
     Look { entry: Some(entry), ..look("a", token) }
 }
 
-fn turn(token: u128, next: u128) -> Turn {
-    Turn {
+fn rotate(token: u128, next: u128) -> Rotate {
+    Rotate {
         key: "a".into(),
         token: Token::from_bits(token),
         ttl: TTL,
@@ -135,7 +135,7 @@ fn a_waiter_whom_nobody_hears_for_is_skipped_and_forgotten() {
 #[test]
 fn a_release_that_finds_nobody_alive_frees_the_key() {
     let mut model = queue_of(&[2, 3]);
-    model.deafen(LISTENER);
+    model.unsubscribe(LISTENER);
     assert_eq!(model.release(at(4), &release("a", 1, None)), Released::Freed);
     assert_eq!(heirs(&mut model), []);
     assert_eq!((model.locks.len(), model.queues.len()), (0, 0));
@@ -146,7 +146,7 @@ fn a_mark_keeps_a_waiter_alive_until_it_is_over() {
     let marked = Entry { alive_for: Some(Duration::from_secs(3)), ..entry() };
     for (served_at, served) in [(at(4) - Duration::from_nanos(1), true), (at(4), false)] {
         let mut model = queue_of(&[]);
-        model.deafen(LISTENER);
+        model.unsubscribe(LISTENER);
         model.look(at(1), &queueing(2, marked.clone()));
         model.release(served_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served, "{served_at:?}");
@@ -159,7 +159,7 @@ fn each_look_writes_the_mark_anew_or_wipes_it() {
     // The first mark lasts until 4 s.
     for (last, released_at, served) in [(marked.clone(), at(5), true), (entry(), at(3), false)] {
         let mut model = queue_of(&[]);
-        model.deafen(LISTENER);
+        model.unsubscribe(LISTENER);
         model.look(at(1), &queueing(2, marked.clone()));
         model.look(at(3), &queueing(2, last));
         model.release(released_at, &release("a", 1, None));
@@ -171,10 +171,10 @@ fn each_look_writes_the_mark_anew_or_wipes_it() {
 fn a_name_listens_until_its_last_session_is_gone() {
     let mut model = queue_of(&[2, 3]);
     model.listen(LISTENER);
-    model.deafen(LISTENER);
+    model.unsubscribe(LISTENER);
     model.release(at(4), &release("a", 1, None));
     assert_eq!(heirs(&mut model), [token(2)]);
-    model.deafen(LISTENER);
+    model.unsubscribe(LISTENER);
     assert_eq!(line(&mut model, at(4), 2), []);
 }
 
@@ -229,7 +229,7 @@ fn a_look_at_a_free_key_serves_the_first_in_line() {
 #[test]
 fn who_looks_is_alive_and_all_the_dead_before_it_are_gone() {
     let mut model = queue_of(&[2, 3, 4]);
-    model.deafen(LISTENER);
+    model.unsubscribe(LISTENER);
     assert!(matches!(model.look(at(10), &queueing(3, entry())), Acquired::Granted { .. }));
     model.listen(LISTENER);
     assert_eq!(line(&mut model, at(10), 3), [token(4)]);
@@ -238,7 +238,7 @@ fn who_looks_is_alive_and_all_the_dead_before_it_are_gone() {
 #[test]
 fn a_look_with_no_entry_takes_a_free_key_from_the_dead() {
     let mut model = queue_of(&[2, 3]);
-    model.deafen(LISTENER);
+    model.unsubscribe(LISTENER);
     assert!(matches!(model.look(at(10), &look("a", 9)), Acquired::Granted { .. }));
     assert_eq!(model.queues.len(), 0);
 }
@@ -268,31 +268,31 @@ fn a_release_by_a_stranger_or_too_late_hands_over_to_nobody() {
 }
 
 #[test]
-fn a_turn_hands_over_and_queues_behind() {
+fn a_rotation_hands_over_and_queues_behind() {
     let mut model = queue_of(&[2, 3]);
-    assert_eq!(model.turn(at(4), &turn(1, 0)), Turned::HandedOver { clock: 4_000_000 });
+    assert_eq!(model.rotate(at(4), &rotate(1, 0)), Rotated::HandedOver { clock: 4_000_000 });
     assert_eq!(heirs(&mut model), [token(2)]);
     assert_eq!(line(&mut model, at(4), 2), [3, 0].map(token));
 }
 
 #[test]
-fn a_turn_with_nobody_waiting_goes_on_with_new_fences_and_shortens_nothing() {
+fn a_rotation_with_nobody_waiting_goes_on_with_new_fences_and_shortens_nothing() {
     let mut model = queue_of(&[2]);
-    model.deafen(LISTENER);
-    assert_eq!(model.turn(at(5), &Turn { ttl: FIRST, ..turn(1, 3) }), Turned::GoesOn { fence: 2 });
+    model.unsubscribe(LISTENER);
+    assert_eq!(model.rotate(at(5), &Rotate { ttl: FIRST, ..rotate(1, 3) }), Rotated::Retained { fence: 2 });
     let left = Duration::from_secs(5);
     assert_eq!(model.look(at(5), &look("a", 9)), Acquired::Held { for_at_most: Some(left), queued_at: None });
-    assert_eq!(model.turn(at(5), &turn(1, 3)), Turned::GoesOn { fence: 6 });
+    assert_eq!(model.rotate(at(5), &rotate(1, 3)), Rotated::Retained { fence: 6 });
     assert_eq!(model.look(at(5), &look("a", 9)), Acquired::Held { for_at_most: Some(TTL), queued_at: None });
     model.listen(LISTENER);
     assert_eq!(line(&mut model, at(5), 1), []);
 }
 
 #[test]
-fn a_turn_by_a_stranger_or_too_late_changes_nothing() {
+fn a_rotation_by_a_stranger_or_too_late_changes_nothing() {
     let mut model = queue_of(&[2]);
-    assert_eq!(model.turn(at(3), &turn(9, 3)), Turned::NotOurs);
-    assert_eq!(model.turn(at(10), &turn(1, 3)), Turned::NotOurs);
+    assert_eq!(model.rotate(at(3), &rotate(9, 3)), Rotated::NotOurs);
+    assert_eq!(model.rotate(at(10), &rotate(1, 3)), Rotated::NotOurs);
     assert_eq!(heirs(&mut model), []);
     assert!(matches!(model.look(at(10), &queueing(2, entry())), Acquired::Granted { .. }));
     assert_eq!(line(&mut model, at(10), 2), []);
@@ -303,7 +303,7 @@ fn a_token_has_the_key_by_one_hand_over_only() {
     let mut model = queue_of(&[2]);
     model.release(at(2), &release("a", 1, None));
     assert_eq!(heirs(&mut model), [token(2)]);
-    assert!(matches!(model.turn(at(2), &turn(2, 3)), Turned::GoesOn { .. }));
+    assert!(matches!(model.rotate(at(2), &rotate(2, 3)), Rotated::Retained { .. }));
     assert!(matches!(model.look(at(2), &queueing(2, entry())), Acquired::Granted { .. }));
     assert_eq!(line(&mut model, at(2), 2), []);
 }
@@ -319,8 +319,8 @@ fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks() {
 #[test]
 fn asking_twice_does_no_harm() {
     let mut model = queue_of(&[2, 3]);
-    assert!(matches!(model.turn(at(3), &turn(1, 4)), Turned::HandedOver { .. }));
-    assert_eq!(model.turn(at(3), &turn(1, 4)), Turned::NotOurs);
+    assert!(matches!(model.rotate(at(3), &rotate(1, 4)), Rotated::HandedOver { .. }));
+    assert_eq!(model.rotate(at(3), &rotate(1, 4)), Rotated::NotOurs);
     assert_eq!(heirs(&mut model), [token(2)]);
     assert_eq!(model.release(at(4) - FIRST / 2, &leave(2)), Released::Freed);
     assert_eq!(model.release(at(4) - FIRST / 2, &leave(2)), Released::NotOurs);
@@ -351,14 +351,14 @@ fn fences_grow_over_every_kind_of_hand_over() {
         panic!("the holder looked")
     };
     rise(fence, 3);
-    assert!(matches!(model.turn(at(4), &turn(2, 5)), Turned::HandedOver { .. }));
+    assert!(matches!(model.rotate(at(4), &rotate(2, 5)), Rotated::HandedOver { .. }));
     model.take_grants().iter().for_each(|(_, grant)| rise(grant.fence, grant.fences));
     // Token 3 expires.
     assert!(matches!(model.look(at(30), &look("a", 9)), Acquired::Held { .. }));
     model.take_grants().iter().for_each(|(_, grant)| rise(grant.fence, grant.fences));
     model.release(at(30), &leave(4));
     model.take_grants().iter().for_each(|(_, grant)| rise(grant.fence, grant.fences));
-    let Turned::GoesOn { fence } = model.turn(at(30), &turn(5, 6)) else { panic!("nobody else waits") };
+    let Rotated::Retained { fence } = model.rotate(at(30), &rotate(5, 6)) else { panic!("nobody else waits") };
     rise(fence, 4);
     model.release(at(30), &release("a", 5, None));
     let Acquired::Granted { fence } = model.acquire(at(30), &ask("a", 8)) else { panic!("the key is free") };

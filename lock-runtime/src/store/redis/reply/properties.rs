@@ -125,18 +125,18 @@ proptest! {
     }
 
     #[test]
-    fn a_turn_goes_on_only_by_a_one_and_a_fence(reply in any_value()) {
+    fn a_rotation_goes_on_only_by_a_one_and_a_fence(reply in any_value()) {
         let numbers = numbers(&reply);
         let number = |number: u64| i64::try_from(number).expect("a number");
-        match turned(reply.clone()) {
-            Ok(Turned::GoesOn { fence }) => {
+        match rotated(reply.clone()) {
+            Ok(Rotated::Retained { fence }) => {
                 prop_assert_eq!(numbers, Some(vec![1, number(fence)]));
                 prop_assert!(fence <= FENCE_LIMIT);
             }
-            Ok(Turned::HandedOver { clock }) => prop_assert_eq!(numbers, Some(vec![2, number(clock)])),
-            Ok(Turned::Freed) => prop_assert_eq!(numbers, Some(vec![3])),
-            Ok(Turned::NotOurs) => prop_assert_eq!(numbers, Some(vec![0])),
-            Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "the script of a turn")),
+            Ok(Rotated::HandedOver { clock }) => prop_assert_eq!(numbers, Some(vec![2, number(clock)])),
+            Ok(Rotated::Freed) => prop_assert_eq!(numbers, Some(vec![3])),
+            Ok(Rotated::NotOurs) => prop_assert_eq!(numbers, Some(vec![0])),
+            Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "the script of a rotation")),
         }
     }
 
