@@ -60,7 +60,7 @@ impl Locks {
         }
     }
 
-    fn look(&mut self, Look { key, token, ttl, fences, .. }: Look) -> Acquired {
+    fn look(&mut self, Look { key, token, ttl, fences }: Look) -> Acquired {
         let now = Instant::now();
         match self.holder(&key).copied() {
             Some((holder, expiry)) if holder != Some(token) => {

@@ -7,10 +7,14 @@
 #[doc(hidden)]
 pub mod client;
 #[doc(hidden)]
+pub mod key;
+#[doc(hidden)]
 pub mod lease;
 #[doc(hidden)]
 pub mod planted;
 pub mod store;
+#[doc(hidden)]
+pub mod walk;
 
 pub use store::{KeyFault, LockError, LockKey, LossReason, OptionFault};
 #[doc(hidden)]

@@ -10,7 +10,7 @@ use crate::api::outcome::{FromLockError, Skipped};
 use crate::api::request;
 pub use crate::engine::guarded::Guarded as Run;
 use lock_core::LockError;
-use lock_core::client::Wait;
+use lock_core::lease::Wait;
 use lock_core::{KeyFault, LockKey, store::LONGEST_KEY};
 
 /// One annotated call, described option by option in the order in which they were written.

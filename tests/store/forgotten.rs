@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lock_runtime::store::{
-    Acquired, Look, Release, Released, Renewal, Renewed, Rotate, Session, StoreErrorKind, StoreFuture, Token,
+    Acquired, Enqueue, Look, Release, Released, Renewal, Renewed, Rotate, Session, StoreErrorKind, StoreFuture, Token,
 };
 use lock_tests::Server;
 
@@ -47,8 +47,12 @@ async fn session(
 }
 
 fn looking(session: &Arc<dyn Session>, waits: bool) -> StoreFuture<Result<Acquired, lock_runtime::store::StoreError>> {
-    let entry = waits.then(|| entry(9));
-    session.look(Look { key: "a".into(), token: Token::from_bits(1), ttl: TTL, fences: 1, entry })
+    let (key, token) = ("a".into(), Token::from_bits(1));
+    if waits {
+        session.enqueue(Enqueue { key, token, ttl: TTL, fences: 1, entry: entry(9) })
+    } else {
+        session.look(Look { key, token, ttl: TTL, fences: 1 })
+    }
 }
 
 fn releasing(

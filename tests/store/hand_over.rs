@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lock_runtime::store::{Acquired, Entry, Look, Released, Rotate, Rotated, StoreErrorKind, Token};
+use lock_runtime::store::{Acquired, Enqueue, Entry, Released, Rotate, Rotated, StoreErrorKind, Token};
 use lock_tests::{Kind, Server};
 
 use crate::waiters::{FIRST_LEASE, entry, heard, listen, queue, rotate, written};
@@ -159,9 +159,10 @@ lock_tests::on_every_server! {
             last = grant.fence + 31;
             let Ok(Rotated::Retained { fence }) = session.rotate(rotation_of_32(token + 1)).await else { panic!("nobody waits") };
             assert!(fence > last, "{fence} after {last}, counter {counter:?}");
-            let block = Look { key: "a".into(), token: Token::from_bits(token + 1), ttl: TTL, fences: 32, entry: None };
+            let (key, token) = ("a".into(), Token::from_bits(token + 1));
+            let block = Enqueue { key, token, ttl: TTL, fences: 32, entry: entry(9) };
             server.del("lock:fence");
-            let again = crate::fence(session.look(block).await);
+            let again = crate::fence(session.enqueue(block).await);
             assert!(again > fence + 31, "{again} after a block from {fence}, counter {counter:?}");
             last = again + 31;
         }

@@ -49,7 +49,7 @@ async fn acquire(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<A
 }
 
 async fn look(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
-    session.look(Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: None }).await
+    session.look(Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1 }).await
 }
 
 /// The same, and once more if the server had forgotten its script, as clients do.

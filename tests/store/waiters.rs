@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lock_runtime::store::{
-    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Rotate, Rotated, Session, Store, StoreError,
-    Token,
+    Acquired, Enqueue, Entry, Grant, Listener, ListenerId, Release, Released, Rotate, Rotated, Session, Store,
+    StoreError, Token,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -44,8 +44,8 @@ pub(crate) async fn queue(
     token: u128,
     entry: &Entry,
 ) -> Result<Acquired, StoreError> {
-    let (key, token, entry) = (key.into(), Token::from_bits(token), Some(entry.clone()));
-    session.look(Look { key, token, ttl: TTL, fences: 1, entry }).await
+    let (key, token, entry) = (key.into(), Token::from_bits(token), entry.clone());
+    session.enqueue(Enqueue { key, token, ttl: TTL, fences: 1, entry }).await
 }
 
 /// A release that takes an entry out of the queue.

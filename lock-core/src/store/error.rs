@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::cause::Cause;
 
@@ -12,6 +13,21 @@ pub struct StoreError {
     kind: StoreErrorKind,
     message: Cow<'static, str>,
     cause: Cause,
+}
+
+/// By what is said; what caused it is no part of it.
+impl PartialEq for StoreError {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.message) == (other.kind, &other.message)
+    }
+}
+
+impl Eq for StoreError {}
+
+impl Hash for StoreError {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.kind, &self.message).hash(state);
+    }
 }
 
 impl fmt::Display for StoreError {
@@ -27,7 +43,7 @@ impl Error for StoreError {
 }
 
 /// What to do about a [`StoreError`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
     /// Use another session. The operation may have taken effect.
@@ -52,6 +68,12 @@ impl StoreError {
     pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.cause = Cause::new(source);
         self
+    }
+
+    /// Nothing came back in time.
+    #[doc(hidden)]
+    pub fn no_answer() -> Self {
+        Self::new(StoreErrorKind::Disconnected, "the store did not answer in time")
     }
 
     /// What to do about it.

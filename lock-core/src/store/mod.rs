@@ -18,7 +18,7 @@ pub use key::{KeyFault, LONGEST_KEY, LockKey};
 pub use lock_error::{LockError, LossReason, OptionFault};
 #[doc(hidden)]
 pub use moment::Moment;
-pub use queue::{Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Rotate, Rotated};
+pub use queue::{Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Rotate, Rotated};
 pub use requests::{Acquired, Ask, Release, Released, Renewal, Renewed};
 pub use token::Token;
 pub use traits::{Session, Store, StoreFuture};

@@ -17,8 +17,8 @@ pub const MOST_FENCES: u32 = 1024;
 /// For how long a waiter that looks by itself counts as alive at most.
 pub const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
 
-/// Asks for a key by a token that may have been sent before, or that waits.
-#[derive(Debug, Clone)]
+/// Asks for a key by a token that may have been sent before, without standing in its queue from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Look {
     /// What to take.
     pub key: LockKey,
@@ -28,9 +28,21 @@ pub struct Look {
     pub ttl: Duration,
     /// How many fences to reserve, if the key is granted; at least one.
     pub fences: u32,
-    /// The token's place in the queue, which it takes or keeps while somebody else holds the key. Without one it does
-    /// not queue.
-    pub entry: Option<Entry>,
+}
+
+/// Asks for a key by a token that waits for it, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Enqueue {
+    /// What to take.
+    pub key: LockKey,
+    /// For whom.
+    pub token: Token,
+    /// For how long, unless renewed; whole milliseconds.
+    pub ttl: Duration,
+    /// How many fences to reserve, if the key is granted; at least one.
+    pub fences: u32,
+    /// The token's place in the queue, which it takes or keeps while somebody else holds the key.
+    pub entry: Entry,
 }
 
 /// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for` and
@@ -40,7 +52,7 @@ pub struct Look {
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::mpsc;
 /// use std::time::Duration;
-/// use lock_runtime::store::{Ask, Entry, Listener, ListenerId, Look, MemoryStore, Release, Store, Token};
+/// use lock_runtime::store::{Ask, Enqueue, Entry, Listener, ListenerId, MemoryStore, Release, Store, Token};
 ///
 /// let (tell, told) = mpsc::channel();
 /// let name = ListenerId::from_bits(7);
@@ -50,14 +62,14 @@ pub struct Look {
 ///
 /// let first_lease = Duration::from_secs(1);
 /// let entry = Entry { listener: name, first_lease, fences: 1, since: None, alive_for: None, lasts: None };
-/// session.look(Look { key: "job:42".into(), token: waiter, ttl, fences: 1, entry: Some(entry) }).await?;
+/// session.enqueue(Enqueue { key: "job:42".into(), token: waiter, ttl, fences: 1, entry }).await?;
 ///
 /// session.release(Release { key: "job:42".into(), token: holder, keep: None, leave: None, contended: false }).await?;
 /// let grant = told.recv()?;
 /// assert_eq!((grant.token, grant.first_lease), (waiter, first_lease));
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Who is told of the grant.
     pub listener: ListenerId,
@@ -75,7 +87,7 @@ pub struct Entry {
 }
 
 /// Gives a key to the next waiter, or keeps it if there is none.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rotate {
     /// Which key.
     pub key: LockKey,
@@ -92,7 +104,7 @@ pub struct Rotate {
 }
 
 /// What a rotation was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rotated {
     /// Nobody else waits: the token still holds the key, and these fences are its own.
     Retained {
@@ -111,7 +123,7 @@ pub enum Rotated {
 }
 
 /// A key that was handed to a waiter.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// Which key.
     pub key: LockKey,

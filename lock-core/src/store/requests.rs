@@ -7,7 +7,7 @@ use super::queue::Entry;
 use super::token::Token;
 
 /// Asks for a key by a token that was never sent before.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ask {
     /// What to take.
     pub key: LockKey,
@@ -18,7 +18,7 @@ pub struct Ask {
 }
 
 /// Asks for more time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Renewal {
     /// Which key.
     pub key: LockKey,
@@ -29,7 +29,7 @@ pub struct Renewal {
 }
 
 /// Gives a key back.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Release {
     /// Which key.
     pub key: LockKey,
@@ -46,7 +46,7 @@ pub struct Release {
 }
 
 /// What an ask was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Acquired {
     /// The token holds the key, and the grant carries this fence.
     Granted {
@@ -63,7 +63,7 @@ pub enum Acquired {
 }
 
 /// What a renewal was answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Renewed {
     /// The lease lasts for the ttl that was asked for, at least.
     Renewed,
@@ -82,7 +82,7 @@ pub enum Renewed {
 /// assert_eq!(guard.release().await?, Released::Freed);
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Released {
     /// The token held the key, and no longer does. The key is free, or another's, or nobody's for what was left of
     /// `min_hold`.

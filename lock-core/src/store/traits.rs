@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::error::StoreError;
-use super::queue::{Listener, Look, Rotate, Rotated};
+use super::queue::{Enqueue, Listener, Look, Rotate, Rotated};
 use super::requests::{Acquired, Ask, Release, Released, Renewal, Renewed};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
@@ -75,9 +75,16 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
 
     /// Takes the key if it is free and nobody waits for it, or is held by this very token already; says else for how
-    /// long it is held, and queues. A lease that the token has already is never made shorter. If the key is free and
-    /// others wait, it is handed to the first of them who is alive, who may be this token.
+    /// long it is held. A lease that the token has already is never made shorter. If the key is free and others wait, it
+    /// is handed to the first of them who is alive.
     fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>>;
+
+    /// The same for a token that waits: it takes its place in the queue or keeps it, unless it is granted the key. A store
+    /// without queues looks.
+    fn enqueue(&self, enqueue: Enqueue) -> StoreFuture<Result<Acquired, StoreError>> {
+        let Enqueue { key, token, ttl, fences, entry: _ } = enqueue;
+        self.look(Look { key, token, ttl, fences })
+    }
 
     /// Makes each lease whose token still holds its key last `ttl` from now, or as long as it did if that is longer.
     /// Never creates a key. Answers for each renewal by itself, in order.

@@ -11,9 +11,9 @@ use crate::api::options;
 use crate::engine::exit;
 use crate::engine::keeper::{self, FirstTry};
 use crate::engine::shared::Shared;
-use crate::store::{ListenerId, MemoryStore, Store, StoreErrorKind};
+use crate::store::{ListenerId, MemoryStore, Store, StoreError, StoreErrorKind};
 use crate::system::random;
-use lock_core::client::Settings;
+use lock_core::key::Settings;
 
 impl Client {
     /// Connects to the store at a URL, and fails at once if it cannot be reached or refuses the credentials.
@@ -276,7 +276,7 @@ impl ClientBuilder {
             }
             Ok(Err(source)) => Err(ConnectError::Unreachable { address, source }),
             // The keeper answers before it ends.
-            Err(_) => Err(ConnectError::Unreachable { address, source: lock_core::client::no_answer() }),
+            Err(_) => Err(ConnectError::Unreachable { address, source: StoreError::no_answer() }),
         }
     }
 

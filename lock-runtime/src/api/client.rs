@@ -40,7 +40,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn stats(&self) -> Stats {
-        let (held, waiting, tally) = self.shared().with(|core, _| (core.held(), core.waiting(), core.tally()));
+        let (held, waiting, tally) = self.shared().with(|client, _| (client.held(), client.waiting(), client.tally()));
         self.shared().observed.stats(held, waiting, tally)
     }
 
@@ -65,8 +65,8 @@ impl Client {
     /// ```
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
         let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"));
-        self.shared().with(|core, now| core.close(now, grace, Arc::clone(&watcher)));
-        let Closed { lost, left } = watcher.until_some(|| self.shared().with(|core, _| core.closed())).await;
+        self.shared().with(|client, now| client.close(now, grace, Arc::clone(&watcher)));
+        let Closed { lost, left } = watcher.until_some(|| self.shared().with(|client, _| client.closed())).await;
         ShutdownReport { lost, left }
     }
 

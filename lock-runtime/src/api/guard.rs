@@ -6,13 +6,14 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::api::options;
+use crate::engine::holding::Holding;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::shared::Shared;
-use crate::engine::ticket::Holding;
 use crate::store::Released;
 use crate::system::clock;
 use lock_core::LockKey;
-use lock_core::client::{ByHandStep, ManualRenewalId, TicketId};
+use lock_core::client::CallId;
+use lock_core::key::{ManualStep, Number};
 use lock_core::{LockError, LossReason};
 
 /// Holds a lock. Dropped, it leaves the release to the client, without blocking and without a runtime.
@@ -51,12 +52,12 @@ pub struct LockGuard {
 /// ```
 #[derive(Clone)]
 pub struct Lease {
-    seat: Arc<LeaseState>,
+    state: Arc<LeaseState>,
 }
 
 impl Lease {
-    pub(crate) fn new(seat: Arc<LeaseState>) -> Self {
-        Self { seat }
+    pub(crate) fn new(state: Arc<LeaseState>) -> Self {
+        Self { state }
     }
 
     /// What is locked.
@@ -70,7 +71,7 @@ impl Lease {
     /// # }).await?; Ok(()) }
     /// ```
     pub fn key(&self) -> &LockKey {
-        &self.seat.key
+        &self.state.key
     }
 
     /// The fencing token: greater than that of every earlier grant of the key. Have what you write to compare it:
@@ -85,7 +86,7 @@ impl Lease {
     /// # Ok(()) }
     /// ```
     pub fn fence(&self) -> u64 {
-        self.seat.validity.fence()
+        self.state.validity.fence()
     }
 
     /// How long the lock is ours without another renewal; zero once it is not.
@@ -98,7 +99,7 @@ impl Lease {
     /// # }).await?; Ok(()) }
     /// ```
     pub fn remaining(&self) -> Duration {
-        self.seat.validity.until().since(clock::now())
+        self.state.validity.until().since(clock::now())
     }
 
     /// Whether the lock is ours just now.
@@ -111,7 +112,7 @@ impl Lease {
     /// # }).await?; Ok(()) }
     /// ```
     pub fn is_held(&self) -> bool {
-        clock::now() < self.seat.validity.until()
+        clock::now() < self.state.validity.until()
     }
 
     /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead.
@@ -128,8 +129,8 @@ impl Lease {
     /// # Ok(()) }
     /// ```
     pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
-        let seat = Arc::clone(&self.seat);
-        async move { seat.until_some(|| seat.validity.loss()).await }
+        let state = Arc::clone(&self.state);
+        async move { state.until_some(|| state.validity.loss()).await }
     }
 }
 
@@ -147,7 +148,7 @@ impl LockGuard {
     /// # Ok(()) }
     /// ```
     pub fn key(&self) -> &LockKey {
-        &self.holding.seat().key
+        &self.holding.state().key
     }
 
     /// The fencing token; see [`Lease::fence`].
@@ -159,7 +160,7 @@ impl LockGuard {
     /// # Ok(()) }
     /// ```
     pub fn fence(&self) -> u64 {
-        self.holding.seat().validity.fence()
+        self.holding.state().validity.fence()
     }
 
     /// How long the lock is ours without another renewal; zero once it is not.
@@ -198,7 +199,7 @@ impl LockGuard {
     /// # Ok(()) }
     /// ```
     pub fn lease(&self) -> Lease {
-        Lease::new(Arc::clone(self.holding.seat()))
+        Lease::new(Arc::clone(self.holding.state()))
     }
 
     /// Comes back when the lock is lost, and says how. The future does not borrow the guard.
@@ -239,16 +240,16 @@ impl LockGuard {
         let ttl = options::check_ttl(ttl).map_err(|fault| options::invalid(self.key(), fault))?;
         let Some(id) = self.holding.id() else { return Err(self.lost_error(LossReason::Expired)) };
         let shared = self.holding.shared();
-        let renewal = shared.with(|core, now| core.renew_by_hand(now, id, ttl));
+        let renewal = shared.with(|client, now| client.renew_manually(now, id, ttl));
         let _asked = Asked { shared, id, renewal };
-        let step = || match shared.with(|core, _| core.by_hand_next(id, renewal)) {
-            ByHandStep::Stand => None,
+        let step = || match shared.with(|client, now| client.manual_next(now, id, renewal)) {
+            ManualStep::Stand => None,
             step => Some(step),
         };
-        match self.holding.seat().until_some(step).await {
-            ByHandStep::Lost(reason) => Err(self.lost_error(reason)),
-            ByHandStep::Failed(error) => Err(LockError::unavailable(self.key().clone(), error)),
-            ByHandStep::Renewed | ByHandStep::Stand => Ok(()),
+        match self.holding.state().until_some(step).await {
+            ManualStep::Lost(reason) => Err(self.lost_error(reason)),
+            ManualStep::Failed(error) => Err(LockError::unavailable(self.key().clone(), error)),
+            ManualStep::Renewed | ManualStep::Stand => Ok(()),
         }
     }
 
@@ -272,20 +273,20 @@ impl LockGuard {
         let key = self.key().clone();
         let patience = self.holding.shared().operation_timeout;
         // Nobody is woken who is not registered.
-        let seat = Arc::clone(self.holding.seat());
+        let state = Arc::clone(self.holding.state());
         std::future::poll_fn(|cx| {
-            seat.register(cx.waker());
+            state.register(cx.waker());
             Poll::Ready(())
         })
         .await;
-        let mut releasing = self.holding.release(|now| now + patience);
+        let mut releasing = self.holding.release(patience);
         let outcome = std::future::poll_fn(|cx| releasing.poll(cx)).await;
         outcome.map_err(|error| LockError::unavailable(key, error))
     }
 
     #[cfg(test)]
-    pub(crate) fn seat(&self) -> &Arc<LeaseState> {
-        self.holding.seat()
+    pub(crate) fn state(&self) -> &Arc<LeaseState> {
+        self.holding.state()
     }
 
     #[cfg(test)]
@@ -301,13 +302,13 @@ impl LockGuard {
 /// A renewal by hand that is awaited; dropped half-way, nobody waits for it any more.
 struct Asked<'a> {
     shared: &'a Shared,
-    id: TicketId,
-    renewal: ManualRenewalId,
+    id: CallId,
+    renewal: Number,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.shared.with(|core, _| core.by_hand_left(self.id, self.renewal));
+        self.shared.with(|client, now| client.manual_left(now, self.id, self.renewal));
     }
 }
 

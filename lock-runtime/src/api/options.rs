@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lock_core::client::{Terms, Wait};
+use lock_core::lease::{Terms, Wait};
 use lock_core::{LockError, LockKey, OptionFault};
 
 /// Under this, network and drift would eat a lease up.

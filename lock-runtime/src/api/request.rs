@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::api::client::Client;
 use crate::api::guard::LockGuard;
 use crate::api::options;
+use crate::engine::acquiring::Acquiring;
 use crate::engine::guarded::Guarded;
 use crate::engine::lease_state::LeaseState;
-use crate::engine::ticket::Acquiring;
 use lock_core::LockError;
-use lock_core::client::{Terms, Wait};
+use lock_core::lease::{Terms, Wait};
 use lock_core::{KeyFault, LockKey};
 
 /// One locked call, before it begins.
@@ -62,8 +62,8 @@ impl Call {
             min_hold: self.min_hold,
         };
         let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
-        let seat = LeaseState::new(client.shared().place.clone(), key);
-        Ok(Acquiring::new(client.handle(), seat, terms))
+        let state = LeaseState::new(client.shared().place.clone(), key);
+        Ok(Acquiring::new(client.handle(), state, terms))
     }
 }
 
@@ -236,10 +236,10 @@ impl LockRequest {
     pub async fn acquire(self) -> Result<LockGuard, LockError> {
         let mut acquiring = self.call.begin()?;
         let holding = std::future::poll_fn(|cx| acquiring.poll(cx)).await?;
-        let (seat, observed) = (holding.seat(), &holding.shared().observed);
+        let (state, observed) = (holding.state(), &holding.shared().observed);
         // The guard may go elsewhere, and outlive this task.
-        seat.unregister();
-        observed.acquired(&tracing::Span::none(), &seat.key, seat.validity.fence(), holding.waited());
+        state.unregister();
+        observed.acquired(&tracing::Span::none(), &state.key, state.validity.fence(), holding.waited());
         Ok(LockGuard::new(holding))
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::trial::{Broken, LONG, PATIENCE, Trial, ensure, expect, past, random};
 use crate::store::{
-    Acquired, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewed, Rotate, Rotated, Session, Token,
+    Acquired, Enqueue, Entry, Grant, Listener, ListenerId, Release, Released, Renewed, Rotate, Rotated, Session, Token,
 };
 use lock_core::LockKey;
 
@@ -76,8 +76,8 @@ impl Trial {
     }
 
     async fn look_at(&self, key: &LockKey, token: Token, entry: &Entry) -> Result<Acquired, Broken> {
-        let look = Look { key: key.clone(), token, ttl: LONG, fences: 4, entry: Some(entry.clone()) };
-        Ok(self.session.look(look).await?)
+        let enqueue = Enqueue { key: key.clone(), token, ttl: LONG, fences: 4, entry: entry.clone() };
+        Ok(self.session.enqueue(enqueue).await?)
     }
 
     /// Gives the next in line its turn; `next` queues with `entry` behind the others.

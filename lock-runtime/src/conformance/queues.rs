@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::process::unheard;
 use super::trial::{Broken, LONG, PATIENCE, SHORT, Trial, ensure, expect, fence, past, token};
-use crate::store::{Acquired, Entry, Look, Release, Released, Renewal, Renewed, Rotated, Token};
+use crate::store::{Acquired, Enqueue, Entry, Release, Released, Renewal, Renewed, Rotated, Token};
 
 /// Three tokens in the order that a store must not serve them in because of their text.
 fn descending() -> [Token; 3] {
@@ -208,9 +208,9 @@ pub(super) async fn a_look_finds_its_own_grant_again(trial: Trial) -> Result<(),
     trial.acquired(holder, LONG).await?;
     trial.queue(waiter, &process.entry()).await?;
     let grant = trial.hands_over(holder, waiter, &mut process).await?;
-    let entry = Some(process.entry());
-    let look = Look { key: trial.key.clone(), token: waiter, ttl: SHORT, fences: 4, entry };
-    let again = fence(trial.session.look(look).await?, "a look by a waiter that was granted the key")?;
+    let entry = process.entry();
+    let enqueue = Enqueue { key: trial.key.clone(), token: waiter, ttl: SHORT, fences: 4, entry };
+    let again = fence(trial.session.enqueue(enqueue).await?, "a look by a waiter that was granted the key")?;
     let first = grant.fence + u64::from(grant.fences);
     ensure(again >= first, || format!("fence {again} of a block that begins at {}", grant.fence))?;
     past(SHORT).await;

@@ -72,7 +72,7 @@ impl Trial {
 
     /// Looks, through the other session.
     pub(super) async fn look(&self, token: Token, ttl: Duration) -> Result<Acquired, Broken> {
-        let look = Look { key: self.key.clone(), token, ttl, fences: 1, entry: None };
+        let look = Look { key: self.key.clone(), token, ttl, fences: 1 };
         Ok(self.other.look(look).await?)
     }
 

@@ -17,8 +17,8 @@ thread_local! {
 /// Until it is dropped, this thread is inside the body.
 pub(crate) struct Inside(());
 
-pub(crate) fn enter(seat: &Arc<LeaseState>) -> Inside {
-    BODIES.with_borrow_mut(|bodies| bodies.push(Arc::clone(seat)));
+pub(crate) fn enter(state: &Arc<LeaseState>) -> Inside {
+    BODIES.with_borrow_mut(|bodies| bodies.push(Arc::clone(state)));
     Inside(())
 }
 
@@ -36,6 +36,6 @@ pub(crate) fn innermost() -> Option<Arc<LeaseState>> {
 /// Whether an enclosing body still holds this key of this store.
 pub(crate) fn holds(place: &str, key: &LockKey) -> bool {
     let held =
-        |seat: &Arc<LeaseState>| *seat.place == *place && seat.key == *key && clock::now() < seat.validity.until();
+        |state: &Arc<LeaseState>| *state.place == *place && state.key == *key && clock::now() < state.validity.until();
     BODIES.try_with(|bodies| bodies.borrow().iter().any(held)).unwrap_or(false)
 }

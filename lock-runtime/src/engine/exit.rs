@@ -69,7 +69,7 @@ fn release_all() {
 
 /// On the thread that the closing wakes.
 fn await_releases(shared: &Shared, give_up: Moment) {
-    while !shared.with(|core, _| core.closed().is_some()) && clock::now() < give_up {
+    while !shared.with(|client, _| client.closed().is_some()) && clock::now() < give_up {
         thread::park_timeout(give_up.since(clock::now()));
     }
 }
@@ -78,11 +78,11 @@ fn await_releases(shared: &Shared, give_up: Moment) {
 fn end_leases(shared: &Shared, waker: &Waker) -> Arc<LeaseState> {
     let watcher = LeaseState::new("".into(), "".into());
     watcher.register(waker);
-    let leases = shared.with(|core, now| core.close_at_exit(now, Arc::clone(&watcher)));
-    for (id, seat) in leases {
+    let leases = shared.with(|client, now| client.close_at_exit(now, Arc::clone(&watcher)));
+    for (id, state) in leases {
         // Also one that is lost, or that its guard is just giving back: who is told second finds it done.
-        let in_step = seat.validity.end_at_exit();
-        shared.with(|core, now| if in_step { core.forget(now, id) } else { core.end(now, id, None) });
+        let in_step = state.validity.end_at_exit();
+        shared.with(|client, now| if in_step { client.forget(now, id) } else { client.end(now, id, None) });
     }
     watcher
 }

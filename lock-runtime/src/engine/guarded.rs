@@ -7,23 +7,20 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use lock_core::Moment;
-
 use crate::api::request::Call;
+use crate::engine::acquiring::Acquiring;
 use crate::engine::enclosing;
+use crate::engine::holding::Holding;
+use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
-use crate::engine::ticket::{Acquiring, Holding, Releasing, Start};
-use crate::system::clock;
+use crate::engine::releasing::Releasing;
 use lock_core::LockError;
 use lock_core::planted::{Mutant, planted};
-
-/// How long a body that ended by itself waits for its release; then the keeper has it.
-const RELEASE_AWAITED: Duration = Duration::from_secs(1);
+use lock_core::walk::Start;
 
 pin_project! {
     /// A future that runs another one under a lock. Made by [`LockRequest::run`](crate::LockRequest::run) and by the
@@ -74,7 +71,7 @@ impl<F: Future> Guarded<F> {
         let template = call.template;
         match call.begin() {
             Ok(acquiring) => {
-                let span = observe::span(template, &acquiring.seat().key);
+                let span = observe::span(template, &acquiring.state().key);
                 Self { body, phase: Phase::Acquiring(acquiring), span, continues }
             }
             Err(error) => Self { body, phase: Phase::Invalid(Some(error)), span: Span::none(), continues },
@@ -93,8 +90,8 @@ impl<F: Future> Future for Guarded<F> {
                     let polled = this.span.in_scope(|| acquiring.poll(cx));
                     match ready!(polled) {
                         Ok(holding) => {
-                            let (seat, observed) = (holding.seat(), &holding.shared().observed);
-                            observed.acquired(this.span, &seat.key, seat.validity.fence(), holding.waited());
+                            let (state, observed) = (holding.state(), &holding.shared().observed);
+                            observed.acquired(this.span, &state.key, state.validity.fence(), holding.waited());
                             *this.phase = Phase::Holding(holding);
                         }
                         Err(error) => *this.phase = Phase::Invalid(Some(error)),
@@ -162,18 +159,18 @@ fn step<F: Future>(
     cx: &mut Context<'_>,
 ) -> Stepped<F::Output> {
     let BodyProjection::Running { future } = body.project() else { unreachable!("{POLLED_AGAIN}") };
-    let seat = holding.seat();
-    seat.register(cx.waker());
+    let state = holding.state();
+    state.register(cx.waker());
     match holding.start_step() {
         Start::Now => {}
         Start::NeverAgain => return Stepped::Pending,
-        Start::Lost(_) if continues && seat.validity.start_step_after_loss() => {}
+        Start::Lost(_) if continues && state.validity.start_step_after_loss() => {}
         Start::Lost(_) if continues => return Stepped::Pending,
-        Start::Lost(reason) => return Stepped::Lost(LockError::lost(seat.key.clone(), reason)),
+        Start::Lost(reason) => return Stepped::Lost(LockError::lost(state.key.clone(), reason)),
     }
     let polled = {
-        let _step = Step(seat);
-        let _inside = enclosing::enter(seat);
+        let _step = Step(state);
+        let _inside = enclosing::enter(state);
         catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
     };
     match polled {
@@ -184,7 +181,7 @@ fn step<F: Future>(
 }
 
 /// Until it is dropped, the body is in the middle of a step.
-struct Step<'a>(&'a crate::engine::lease_state::LeaseState);
+struct Step<'a>(&'a LeaseState);
 
 impl Drop for Step<'_> {
     fn drop(&mut self) {
@@ -194,12 +191,8 @@ impl Drop for Step<'_> {
 
 /// The body is gone: gives the lease back, awaited if it is still ours.
 fn release(holding: Holding, panic: Option<Box<dyn Any + Send>>, span: &Span) -> Phase {
-    let seat = holding.seat();
-    let until = seat.validity.until();
-    let lost = seat.validity.loss().is_some();
-    observe::held_for(span, clock::now().since(holding.granted));
-    let awaited = |now: Moment| if lost { now } else { until.min(now + RELEASE_AWAITED) };
-    Phase::Releasing(holding.release(awaited), panic)
+    observe::held_for(span, holding.held_for());
+    Phase::Releasing(holding.end(), panic)
 }
 
 impl<F: Future> std::fmt::Debug for Guarded<F> {

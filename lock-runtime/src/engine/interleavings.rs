@@ -25,5 +25,6 @@ mod sync {
 #[allow(clippy::duplicate_mod, dead_code)] // that is the point; and not all of it takes part
 #[path = "lease_state.rs"]
 mod lease_state;
+#[allow(unreachable_pub, dead_code)]
 #[path = "../../../lock-core/src/lease/validity.rs"]
 mod validity;

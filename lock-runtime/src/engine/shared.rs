@@ -1,4 +1,4 @@
-//! The core behind its mutex, and who carries out what it decides.
+//! The client's state behind its mutex, and who carries out what it decides.
 //!
 //! Must stay true: under the mutex no foreign code runs; the keeper is woken only when something is due before what it
 //! sleeps to, or when it overslept because the machine did.
@@ -12,19 +12,20 @@ use tokio::sync::Notify;
 use lock_core::Moment;
 
 use crate::engine::lease_state::LeaseState;
-use crate::engine::lines::{Gone, Hear, Lines};
 use crate::engine::observe::Observed;
+use crate::engine::sessions::{Gone, Hear, Sessions};
 use crate::store::Store;
 use crate::system::clock;
 use crate::system::foreign;
 use crate::system::mutex::enter;
-use lock_core::client::{Action, Core, Job, Settings};
+use lock_core::client::{ClientState, KeyId};
+use lock_core::key::{Action, Job, SessionId, Settings};
 
 /// What all handles of a client, its guards, its bodies and its keeper share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     desk: Mutex<Desk>,
-    pub(crate) lines: Arc<Lines>,
+    pub(crate) sessions: Arc<Sessions>,
     pub(crate) observed: Observed,
     /// The store's identity.
     pub(crate) place: Arc<str>,
@@ -38,7 +39,7 @@ pub(crate) struct Shared {
 
 #[derive(Debug)]
 struct Desk {
-    core: Core<Arc<LeaseState>>,
+    client: ClientState<Arc<LeaseState>>,
     /// When the keeper wakes by itself.
     keeper_wakes: Moment,
 }
@@ -48,7 +49,7 @@ impl Desk {
     /// Its timer stands still while the machine sleeps, and the clock does not.
     fn rouses_keeper(&mut self, now: Moment) -> bool {
         let overslept = Moment::MIN < self.keeper_wakes && self.keeper_wakes <= now;
-        let rouse = overslept || self.core.soonest() < self.keeper_wakes;
+        let rouse = overslept || self.client.soonest() < self.keeper_wakes;
         if rouse {
             // Once is enough.
             self.keeper_wakes = Moment::MIN;
@@ -60,7 +61,7 @@ impl Desk {
 /// What the keeper does in one round.
 pub(crate) struct Round {
     pub(crate) now: Moment,
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: Vec<(KeyId, Job)>,
     /// Until when it may sleep.
     pub(crate) due: Moment,
     pub(crate) idle: bool,
@@ -71,17 +72,17 @@ impl Shared {
         let (place, operation_timeout) = (Arc::from(store.identity()), settings.operation_timeout);
         Arc::new_cyclic(|shared: &Weak<Self>| {
             let (hearing, tended) = (Weak::clone(shared), Weak::clone(shared));
-            let hear: Hear = Arc::new(move |line, grant| {
-                hearing.upgrade().is_some_and(|shared| shared.with(|core, now| core.handed(now, line, grant)))
+            let hear: Hear = Arc::new(move |session: SessionId, grant| {
+                hearing.upgrade().is_some_and(|shared| shared.with(|client, now| client.handed(now, session, &grant)))
             });
-            let gone: Gone = Arc::new(move |line| {
+            let gone: Gone = Arc::new(move |session| {
                 if let Some(shared) = tended.upgrade() {
-                    shared.with(|core, now| core.line_gone(now, line));
+                    shared.with(|client, now| client.session_gone(now, session));
                 }
             });
             Self {
-                desk: Mutex::new(Desk { core: Core::new(settings), keeper_wakes: Moment::MIN }),
-                lines: Lines::new(store, settings.listener, operation_timeout, hear, gone),
+                desk: Mutex::new(Desk { client: ClientState::new(settings), keeper_wakes: Moment::MIN }),
+                sessions: Sessions::new(store, settings.listener, operation_timeout, hear, gone),
                 observed: Observed::default(),
                 place,
                 default_ttl,
@@ -93,12 +94,12 @@ impl Shared {
     }
 
     /// Tells the core what happened, at the time that it is told, and does what it answers.
-    pub(crate) fn with<R>(&self, tell: impl FnOnce(&mut Core<Arc<LeaseState>>, Moment) -> R) -> R {
+    pub(crate) fn with<R>(&self, tell: impl FnOnce(&mut ClientState<Arc<LeaseState>>, Moment) -> R) -> R {
         let outside = foreign::stays_out();
         let mut desk = enter(&self.desk);
         let now = clock::now();
-        let answer = tell(&mut desk.core, now);
-        let actions = desk.core.take_actions();
+        let answer = tell(&mut desk.client, now);
+        let actions = desk.client.take_actions();
         let rouse = desk.rouses_keeper(now);
         drop(desk);
         drop(outside);
@@ -114,11 +115,11 @@ impl Shared {
         let outside = foreign::stays_out();
         let mut desk = enter(&self.desk);
         let now = clock::now();
-        let jobs = desk.core.work(now);
-        let actions = desk.core.take_actions();
-        let due = desk.core.next_due();
+        let jobs = desk.client.work(now);
+        let actions = desk.client.take_actions();
+        let due = desk.client.next_due();
         desk.keeper_wakes = due;
-        let idle = desk.core.is_idle();
+        let idle = desk.client.is_idle();
         drop(desk);
         drop(outside);
         self.carry_out(actions);
@@ -139,16 +140,16 @@ impl Shared {
     fn carry_out(&self, actions: Vec<Action<Arc<LeaseState>>>) {
         for action in actions {
             match action {
-                Action::Wake(seat) => seat.wake(),
-                Action::Extend(seat, until) => seat.validity.extend(until),
-                Action::Lose(seat, reason) => {
+                Action::Wake(state) => state.wake(),
+                Action::Extend(state, until) => state.validity.extend(until),
+                Action::Lose(state, reason) => {
                     // Counted before anybody is woken; told after, since a subscriber is foreign code and may be slow.
                     self.observed.count_lost();
-                    seat.lose(reason);
-                    foreign::run(|| Observed::lost(&seat.key, seat.validity.fence(), reason));
+                    state.lose(reason);
+                    foreign::run(|| Observed::lost(&state.key, state.validity.fence(), reason));
                 }
                 // It asks a session whether it is open.
-                Action::TimedOut(line) => foreign::run(|| self.lines.timed_out(line)),
+                Action::TimedOut(session) => foreign::run(|| self.sessions.timed_out(session)),
             }
         }
     }

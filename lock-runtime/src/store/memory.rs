@@ -16,8 +16,8 @@ use lock_core::Moment;
 use lock_core::store::model::Model;
 
 use super::{
-    Acquired, Ask, Grant, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Store,
-    StoreError, StoreFuture,
+    Acquired, Ask, Enqueue, Grant, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
+    Store, StoreError, StoreFuture,
 };
 use crate::system::clock;
 use crate::system::mutex::enter;
@@ -215,6 +215,10 @@ impl Session for MemorySession {
 
     fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>> {
         self.at_first_poll(move |model, now| Ok(model.look(now, &look)))
+    }
+
+    fn enqueue(&self, enqueue: Enqueue) -> StoreFuture<Result<Acquired, StoreError>> {
+        self.at_first_poll(move |model, now| Ok(model.enqueue(now, &enqueue)))
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {

@@ -9,7 +9,7 @@ pub(crate) mod redis;
 
 #[doc(inline)]
 pub use lock_core::store::{
-    Acquired, Ask, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
-    Session, Store, StoreError, StoreErrorKind, StoreFuture, Token,
+    Acquired, Ask, Enqueue, Entry, Grant, Listener, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate,
+    Rotated, Session, Store, StoreError, StoreErrorKind, StoreFuture, Token,
 };
 pub use memory::MemoryStore;

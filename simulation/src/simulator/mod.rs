@@ -1,6 +1,6 @@
 //! Whole fleets in one thread, without sockets or time, from one seed.
 //!
-//! Three processes, each with a [`Core`](lock_core::client::Core) and a clock of its own, a store that is the memory store's
+//! Three processes, each with a [`ClientState`](lock_core::client::ClientState) and a clock of its own, a store that is the memory store's
 //! [`Model`](lock_core::store::model::Model), and a network between them. A [`Plan`] says what goes wrong. After every step
 //! the [`checker`] says whether everything is as it must be; the first thing that is not ends the simulation.
 //! The same plan is the same history to the last step, and a plan with a fault less is much the same history.

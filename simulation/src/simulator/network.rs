@@ -11,7 +11,8 @@ use super::plan::Over;
 use super::process::{OPERATION, name, owner};
 use super::world::{Event, World};
 use lock_core::Moment;
-use lock_core::client::{Given, Giving, SessionId, TicketId, no_answer};
+use lock_core::client::CallId;
+use lock_core::key::{Question, ReleaseReply, ReleaseRequest, SessionId};
 use lock_core::store::{Acquired, Grant, ListenerId, Renewed, Rotated, StoreError, StoreErrorKind, Token};
 
 /// A request on its way, and what its answer is for.
@@ -27,7 +28,7 @@ pub(super) struct Mail {
     /// Whose task sent it, if it was not the keeper.
     pub(super) task: Option<usize>,
     /// Whose ticket it is about; a renewal is about a token.
-    pub(super) id: Option<TicketId>,
+    pub(super) id: Option<CallId>,
     pub(super) request: Request,
     /// It was sent once more, since the store had forgotten the script.
     pub(super) bounced: bool,
@@ -40,7 +41,7 @@ impl World {
         process: usize,
         line: SessionId,
         task: Option<usize>,
-        id: Option<TicketId>,
+        id: Option<CallId>,
         request: Request,
     ) -> u64 {
         let number = self.number();
@@ -126,11 +127,15 @@ impl World {
             return self.goes_back(mail, Err(error(kind)));
         }
         let repeats = self.now < self.processes[mail.process].repeats_until;
-        if repeats && matches!(mail.request, Request::Look(_) | Request::Renew(_)) {
+        if repeats && matches!(mail.request, Request::Ask(Question::Look(_) | Question::Enqueue(_)) | Request::Renew(_))
+        {
             self.carries_out(&mail);
         }
         let reply = self.carries_out(&mail);
-        if repeats && matches!(mail.request, Request::Give(Giving::Release(_))) && self.repeated.insert(mail.number) {
+        if repeats
+            && matches!(mail.request, Request::Release(ReleaseRequest::Release(_)))
+            && self.repeated.insert(mail.number)
+        {
             let delay = self.random.between(1, 200);
             return self.after(delay, Event::Arrives(Box::new(mail)));
         }
@@ -149,7 +154,7 @@ impl World {
     /// Whether the store has forgotten the script of this request.
     fn bounces(&mut self, mail: &Mail) -> bool {
         let may = self.now < self.processes[mail.process].bounces_until && !mail.bounced;
-        may && !matches!(mail.request, Request::Acquire(_)) && self.random.chance(50)
+        may && !matches!(mail.request, Request::Ask(Question::Ask(_))) && self.random.chance(50)
     }
 
     /// The news that the store has forgotten the script: if anybody still waits for the answer, it is sent along, unless it
@@ -165,7 +170,7 @@ impl World {
         }
         match mail.request {
             // Whether it is still wanted is for whoever asks to say: its release may be under way.
-            Request::Look(_) | Request::Give(Giving::Rotate(_)) => {
+            Request::Ask(Question::Look(_) | Question::Enqueue(_)) | Request::Release(ReleaseRequest::Rotate(_)) => {
                 self.answered(&mail, Err(error(StoreErrorKind::NotExecuted)));
             }
             _ => self.goes(Mail { bounced: true, ..mail }),
@@ -217,7 +222,7 @@ impl World {
         let local = self.processes[process].clock(self.now);
         self.checker.confirmed(grant.token, local, grant.first_lease);
         self.processes[process].heard = Some(grant.clone());
-        let _ = self.processes[process].core.handed(local, line, grant);
+        let _ = self.processes[process].core.handed(local, line, &grant);
         self.settle(process);
     }
 
@@ -230,7 +235,7 @@ impl World {
             self.note(Some(process), || What::Text(format!("is told by a stranger that {} is granted", grant.key)));
             let local = self.processes[process].clock(self.now);
             let is_forged = owner(grant.token) >= self.processes.len();
-            if self.processes[process].core.handed(local, line, grant) && is_forged {
+            if self.processes[process].core.handed(local, line, &grant) && is_forged {
                 self.checker.found(|| "a stranger's message was taken for a grant".to_owned());
             }
             self.settle(process);
@@ -286,7 +291,7 @@ impl World {
         }
         let core = &mut self.processes[mail.process].core;
         match (&mail.request, mail.id, answer) {
-            (Request::Acquire(_) | Request::Look(_), Some(id), answer) => {
+            (Request::Ask(_), Some(id), answer) => {
                 let answer = answer.map(|reply| match reply {
                     Reply::Acquired(acquired) => acquired,
                     other => unreachable!("{other:?} is no answer to an ask"),
@@ -298,11 +303,11 @@ impl World {
                     Reply::Renewed(renewed) => renewed,
                     other => unreachable!("{other:?} is no answer to a renewal"),
                 });
-                core.renewed(local, id, renewal.token, mail.sent, renewal.ttl, answer);
+                core.renewed(local, id.key, renewal.token, (mail.sent, renewal.ttl), answer);
             }
-            (Request::Give(_), Some(id), answer) => {
+            (Request::Release(_), Some(id), answer) => {
                 let answer = answer.map(|reply| match reply {
-                    Reply::Given(given) => given,
+                    Reply::Released(reply) => reply,
                     other => unreachable!("{other:?} is no answer to a release"),
                 });
                 core.released(local, id, Some(mail.line), answer);
@@ -315,10 +320,12 @@ impl World {
     /// What a process may count on from here on.
     pub(super) fn confirm(&mut self, sent: Moment, request: &Request, reply: Reply) {
         let ttl = match (request, reply) {
-            (Request::Acquire(ask), Reply::Acquired(Acquired::Granted { .. })) => ask.ttl,
-            (Request::Look(look), Reply::Acquired(Acquired::Granted { .. })) => look.ttl,
+            (Request::Ask(question), Reply::Acquired(Acquired::Granted { .. })) => question.ttl(),
             (Request::Renew(renewal), Reply::Renewed(Renewed::Renewed)) => renewal.ttl,
-            (Request::Give(Giving::Rotate(turn)), Reply::Given(Given::Rotated(Rotated::Retained { .. }))) => turn.ttl,
+            (
+                Request::Release(ReleaseRequest::Rotate(turn)),
+                Reply::Released(ReleaseReply::Rotated(Rotated::Retained { .. })),
+            ) => turn.ttl,
             _ => return,
         };
         self.checker.confirmed(request.token(), sent, ttl);
@@ -330,7 +337,7 @@ impl World {
         self.timed_out(process, mail.line);
         // The line may have been given up just now, and everything on it.
         if self.processes[process].errands.remove(&number).is_some() {
-            self.tell(&mail, Err(no_answer()));
+            self.tell(&mail, Err(StoreError::no_answer()));
         }
     }
 
@@ -357,7 +364,7 @@ fn shown(reply: &Reply) -> String {
             if queued_at.is_some() { "held, stands in the queue" } else { "held" }.to_owned()
         }
         Reply::Renewed(renewed) => format!("{renewed:?}"),
-        Reply::Given(Given::Released(released)) => format!("{released:?}"),
-        Reply::Given(Given::Rotated(turned)) => format!("{turned:?}"),
+        Reply::Released(ReleaseReply::Released(released)) => format!("{released:?}"),
+        Reply::Released(ReleaseReply::Rotated(turned)) => format!("{turned:?}"),
     }
 }

@@ -7,17 +7,16 @@ use super::checker::Checker;
 use super::process::owner;
 use lock_core::LockKey;
 use lock_core::Moment;
-use lock_core::client::{Given, Giving};
+use lock_core::key::{Question, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, Ask, Grant, ListenerId, Look, Released, Renewal, Renewed, Rotated, Token};
+use lock_core::store::{Acquired, Grant, ListenerId, Released, Renewal, Renewed, Rotated, Token};
 
 /// One operation.
 #[derive(Debug, Clone)]
 pub(super) enum Request {
-    Acquire(Ask),
-    Look(Look),
+    Ask(Question),
     Renew(Renewal),
-    Give(Giving),
+    Release(ReleaseRequest),
 }
 
 /// What it was answered.
@@ -25,36 +24,34 @@ pub(super) enum Request {
 pub(super) enum Reply {
     Acquired(Acquired),
     Renewed(Renewed),
-    Given(Given),
+    Released(ReleaseReply),
 }
 
 impl Request {
     pub(super) fn key(&self) -> &LockKey {
         match self {
-            Self::Acquire(ask) => &ask.key,
-            Self::Look(look) => &look.key,
+            Self::Ask(question) => question.key(),
             Self::Renew(renewal) => &renewal.key,
-            Self::Give(giving) => giving.key(),
+            Self::Release(release) => release.key(),
         }
     }
 
     pub(super) fn token(&self) -> Token {
         match self {
-            Self::Acquire(ask) => ask.token,
-            Self::Look(look) => look.token,
+            Self::Ask(question) => question.token(),
             Self::Renew(renewal) => renewal.token,
-            Self::Give(Giving::Release(release)) => release.token,
-            Self::Give(Giving::Rotate(rotation)) => rotation.token,
+            Self::Release(release) => release.token(),
         }
     }
 
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Acquire(_) => "acquire",
-            Self::Look(_) => "look",
+            Self::Ask(Question::Ask(_)) => "acquire",
+            Self::Ask(Question::Look(_)) => "look",
+            Self::Ask(Question::Enqueue(_)) => "enqueue",
             Self::Renew(_) => "renew",
-            Self::Give(Giving::Release(_)) => "release",
-            Self::Give(Giving::Rotate(_)) => "rotation",
+            Self::Release(ReleaseRequest::Release(_)) => "release",
+            Self::Release(ReleaseRequest::Rotate(_)) => "rotate",
         }
     }
 }
@@ -160,14 +157,19 @@ impl Node {
         let (key, token) = (request.key(), request.token());
         let before = self.model.holder(now, key);
         let reply = match request {
-            Request::Acquire(ask) => Reply::Acquired(self.model.acquire(now, ask)),
-            Request::Look(look) => Reply::Acquired(self.model.look(now, look)),
+            Request::Ask(Question::Ask(ask)) => Reply::Acquired(self.model.acquire(now, ask)),
+            Request::Ask(Question::Look(look)) => Reply::Acquired(self.model.look(now, look)),
+            Request::Ask(Question::Enqueue(enqueue)) => Reply::Acquired(self.model.enqueue(now, enqueue)),
             Request::Renew(renewal) => Reply::Renewed(self.model.renew(now, renewal)),
-            Request::Give(Giving::Release(release)) => Reply::Given(Given::Released(self.model.release(now, release))),
-            Request::Give(Giving::Rotate(rotation)) => Reply::Given(Given::Rotated(self.model.rotate(now, rotation))),
+            Request::Release(ReleaseRequest::Release(release)) => {
+                Reply::Released(ReleaseReply::Released(self.model.release(now, release)))
+            }
+            Request::Release(ReleaseRequest::Rotate(rotation)) => {
+                Reply::Released(ReleaseReply::Rotated(self.model.rotate(now, rotation)))
+            }
         };
         let grants = self.model.take_grants();
-        let takes = matches!(request, Request::Acquire(_) | Request::Look(_));
+        let takes = matches!(request, Request::Ask(_));
         if let Some((holder, _)) = before.filter(|(holder, _)| *holder != token) {
             if before != self.model.holder(now, key) {
                 checker.found(|| format!("a {} touched the lock of somebody else on {key}", request.name()));
@@ -189,11 +191,15 @@ impl Node {
         checker: &mut Checker,
     ) {
         let key = request.key();
-        if matches!(request, Request::Give(_)) {
+        if matches!(request, Request::Release(_)) {
             self.given_back.insert(request.token());
         }
-        if matches!(reply, Reply::Given(Given::Released(Released::Freed) | Given::Rotated(Rotated::HandedOver { .. })))
-        {
+        if matches!(
+            reply,
+            Reply::Released(
+                ReleaseReply::Released(Released::Freed) | ReleaseReply::Rotated(Rotated::HandedOver { .. })
+            )
+        ) {
             self.last.remove(key);
         }
         for (listener, grant) in grants {
@@ -208,18 +214,22 @@ impl Node {
         }
         match (reply, request) {
             (Reply::Acquired(Acquired::Granted { fence }), _) => {
-                let fences = if let Request::Look(look) = request {
-                    self.queued.remove(&(key.clone(), look.token));
-                    look.fences
-                } else {
-                    1
+                let fences = match request {
+                    Request::Ask(Question::Enqueue(enqueue)) => enqueue.fences,
+                    _ => 1,
                 };
+                if !matches!(request, Request::Ask(Question::Ask(_))) {
+                    self.queued.remove(&(key.clone(), request.token()));
+                }
                 checker.minted(key, *fence, fences);
                 if before != Some(request.token()) {
                     self.granted(key, request.token(), checker);
                 }
             }
-            (Reply::Given(Given::Rotated(Rotated::Retained { fence })), Request::Give(Giving::Rotate(rotation))) => {
+            (
+                Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence })),
+                Request::Release(ReleaseRequest::Rotate(rotation)),
+            ) => {
                 checker.minted(key, *fence, rotation.fences);
             }
             _ => {}
@@ -254,14 +264,14 @@ impl Node {
 
     fn note_queue(&mut self, now: Moment, request: &Request, reply: &Reply) {
         let (token, entry) = match (request, reply) {
-            (Request::Look(look), Reply::Acquired(Acquired::Held { queued_at: Some(_), .. })) => {
-                let Some(entry) = &look.entry else { return };
-                (look.token, entry)
+            (Request::Ask(Question::Enqueue(enqueue)), Reply::Acquired(Acquired::Held { queued_at: Some(_), .. })) => {
+                (enqueue.token, &enqueue.entry)
             }
-            (Request::Give(Giving::Rotate(rotation)), Reply::Given(Given::Rotated(Rotated::HandedOver { .. }))) => {
-                (rotation.next, &rotation.entry)
-            }
-            (Request::Give(Giving::Release(release)), _) if release.leave.is_some() => {
+            (
+                Request::Release(ReleaseRequest::Rotate(rotation)),
+                Reply::Released(ReleaseReply::Rotated(Rotated::HandedOver { .. })),
+            ) => (rotation.next, &rotation.entry),
+            (Request::Release(ReleaseRequest::Release(release)), _) if release.leave.is_some() => {
                 self.queued.remove(&(release.key.clone(), release.token));
                 return;
             }

@@ -10,8 +10,9 @@ use super::node::{Reply, Request};
 use super::plan::Over;
 use lock_core::LockKey;
 use lock_core::Moment;
-use lock_core::client::{Core, ManualRenewalId, SessionId, Settings, Terms, TicketId};
-use lock_core::lease::Validity;
+use lock_core::client::{CallId, ClientState};
+use lock_core::key::{Number, SessionId, Settings};
+use lock_core::lease::{Terms, Validity};
 use lock_core::store::{Grant, ListenerId, StoreError, StoreErrorKind, Token};
 
 /// How long an operation may stay without an answer.
@@ -54,7 +55,7 @@ pub(super) struct Process {
     pub(super) number: usize,
     /// How often it was started.
     pub(super) era: u64,
-    pub(super) core: Core<Rc<Chair>>,
+    pub(super) core: ClientState<Rc<Chair>>,
     pub(super) wires: [Wire; 2],
     lines: u64,
     tokens: u128,
@@ -186,10 +187,10 @@ fn scaled(duration: Duration, times: i128, by: i128) -> Duration {
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
-fn core(number: usize, era: u64) -> Core<Rc<Chair>> {
+fn core(number: usize, era: u64) -> ClientState<Rc<Chair>> {
     // One of the processes asks the store each time.
     let (listener, local_handover) = (listener(number, era), number != 2);
-    Core::new(Settings { operation_timeout: OPERATION, listener, local_handover })
+    ClientState::new(Settings { operation_timeout: OPERATION, listener, local_handover })
 }
 
 fn listener(number: usize, era: u64) -> ListenerId {
@@ -202,7 +203,7 @@ pub(super) struct Task {
     pub(super) process: usize,
     pub(super) era: u64,
     pub(super) chair: Rc<Chair>,
-    pub(super) id: TicketId,
+    pub(super) id: CallId,
     pub(super) key: LockKey,
     pub(super) terms: Terms,
     /// Whether it runs where there is a connection for tasks.
@@ -212,7 +213,7 @@ pub(super) struct Task {
     pub(super) state: State,
     pub(super) sent: Option<Sent>,
     /// Which renewals by hand it awaits.
-    pub(super) by_hand: Vec<ManualRenewalId>,
+    pub(super) by_hand: Vec<Number>,
     /// A poll is on its way.
     pub(super) is_woken: Cell<bool>,
     /// When it was last woken.

@@ -12,8 +12,8 @@ use super::world::{Event, World};
 use lock_core::LockKey;
 use lock_core::LossReason;
 use lock_core::Moment;
-use lock_core::client::{ByHandStep, ManualRenewalId, Refusal, ReleaseStep, SessionId, Step, Terms, Via, Wait};
-use lock_core::lease::Validity;
+use lock_core::key::{ManualStep, Number, Refusal, ReleaseStep, SessionId, Step, Via};
+use lock_core::lease::{Terms, Validity, Wait};
 use lock_core::store::StoreError;
 
 /// How much later than its time a task may have its answer: the keeper and the task have to be awake for it.
@@ -86,7 +86,7 @@ impl World {
         let host = &mut self.processes[process];
         let (local, token, era) = (host.clock(self.now), host.new_token(), host.era);
         self.note(Some(process), || What::Comes(about(number, &key), shown(&terms)));
-        let arrival = self.processes[process].core.arrive(local, key.clone(), token, terms, Rc::clone(&chair));
+        let arrival = self.processes[process].core.arrive(local, &key, token, terms, Rc::clone(&chair));
         let id = match arrival {
             Ok(id) => id,
             Err(refusal) => {
@@ -184,12 +184,11 @@ impl World {
         let via = line.map(|line| {
             let host = &self.processes[process];
             let told = host.wires[Over::Tasks as usize].told;
-            Via { line, listener: told.then(|| host.listener(Over::Tasks, line)) }
+            Via { session: line, listener: told.then(|| host.listener(Over::Tasks, line)) }
         });
         match (self.processes[process].core.next(local, id, via), line) {
-            (Step::Ask(ask), Some(line)) => self.sends(task, line, Request::Acquire(ask)),
-            (Step::Look(look), Some(line)) => self.sends(task, line, Request::Look(look)),
-            (Step::Asking, _) => {}
+            (Step::Send(question), Some(line)) => self.sends(task, line, Request::Ask(question)),
+            (Step::Sent, _) => {}
             (Step::Granted { fence, until }, _) => self.enters(task, fence, until),
             (Step::Refused(refusal), _) => {
                 let about = about(task, &self.tasks[task].key);
@@ -335,7 +334,7 @@ impl World {
         for _ in 0..times {
             let ttl = self.draw_ttl(longest);
             self.note(Some(process), || What::Text(format!("task {task} renews by hand for {} ms", ttl.as_millis())));
-            let renewal = self.processes[process].core.renew_by_hand(local, id, ttl);
+            let renewal = self.processes[process].core.renew_manually(local, id, ttl);
             self.tasks[task].by_hand.push(renewal);
             let at = self.processes[process].when(local + OPERATION + LATE);
             self.at(at, Event::ByHandOverdue(task, renewal));
@@ -346,12 +345,12 @@ impl World {
 
     /// What has become of the renewals by hand.
     fn hears_by_hand(&mut self, task: usize) {
-        let (process, id) = (self.tasks[task].process, self.tasks[task].id);
+        let (process, id, local) = (self.tasks[task].process, self.tasks[task].id, self.local(task));
         let core = &mut self.processes[process].core;
-        self.tasks[task].by_hand.retain(|&renewal| matches!(core.by_hand_next(id, renewal), ByHandStep::Stand));
+        self.tasks[task].by_hand.retain(|&renewal| matches!(core.manual_next(local, id, renewal), ManualStep::Stand));
     }
 
-    pub(super) fn by_hand_overdue(&mut self, task: usize, renewal: ManualRenewalId) {
+    pub(super) fn by_hand_overdue(&mut self, task: usize, renewal: Number) {
         if !matches!(self.tasks[task].state, State::Inside(_)) || !self.tasks[task].by_hand.contains(&renewal) {
             return;
         }
@@ -415,19 +414,19 @@ impl World {
         if let Some((sent, answer)) = self.take_answer(task) {
             self.confirm_own(&sent, &answer);
             let answer = answer.map(|reply| match reply {
-                Reply::Given(given) => given,
+                Reply::Released(reply) => reply,
                 other => unreachable!("{other:?} is no answer to a release"),
             });
             self.processes[process].core.released(local, id, Some(sent.line), answer);
         }
         let line = self.line(task);
         match (self.processes[process].core.release_next(local, id, line), line) {
-            (ReleaseStep::Send(giving), Some(line)) => self.sends(task, line, Request::Give(giving)),
+            (ReleaseStep::Send(giving), Some(line)) => self.sends(task, line, Request::Release(giving)),
             (ReleaseStep::Done(_), _) => {
                 self.tasks[task].sent = None;
                 self.tasks[task].state = State::Over;
             }
-            (ReleaseStep::Sending, _) => {}
+            (ReleaseStep::Sent, _) => {}
             _ => self.tasks[task].sent = None,
         }
     }

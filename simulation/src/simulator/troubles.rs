@@ -7,7 +7,6 @@ use super::history::What;
 use super::plan::{Over, Trouble};
 use super::process::{Chair, START, State};
 use super::world::{Event, World};
-use lock_core::client::no_answer;
 use lock_core::lease::Validity;
 use lock_core::store::Token;
 
@@ -187,19 +186,19 @@ impl World {
         let local = self.processes[process].clock(self.now);
         match over {
             Over::Keepers if is_there => self.processes[process].core.disconnected(),
-            Over::Tasks if is_there => self.processes[process].core.line_gone(local, line),
+            Over::Tasks if is_there => self.processes[process].core.session_gone(local, line),
             _ => {}
         }
         let errands = &self.processes[process].errands;
         let cut: Vec<_> = errands.values().filter(|mail| mail.line == line).cloned().collect();
         for mail in cut {
-            self.answered(&mail, Err(no_answer()));
+            self.answered(&mail, Err(lock_core::store::StoreError::no_answer()));
         }
         for task in 0..self.tasks.len() {
             let asks = |task: &super::process::Task| task.sent.as_ref().is_some_and(|sent| sent.line == line);
             if self.tasks[task].process == process && asks(&self.tasks[task]) {
                 if let Some(sent) = self.tasks[task].sent.as_mut().filter(|sent| sent.answer.is_none()) {
-                    sent.answer = Some(Err(no_answer()));
+                    sent.answer = Some(Err(lock_core::store::StoreError::no_answer()));
                 }
                 self.wake_soon(task);
             }

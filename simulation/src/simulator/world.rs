@@ -14,7 +14,8 @@ use super::tasks::LONGEST_MIN_HOLD;
 use super::{Outcome, Violation};
 use lock_core::LockKey;
 use lock_core::Moment;
-use lock_core::client::{Action, Job, ManualRenewalId, SessionId};
+use lock_core::client::CallId;
+use lock_core::key::{Action, Job, Number, SessionId};
 use lock_core::store::{Grant, StoreError};
 
 /// How long tasks keep coming.
@@ -47,7 +48,7 @@ pub(super) enum Event {
     /// A task renews its lease by hand.
     RenewsByHand(usize),
     /// A renewal by hand should have come to something by now.
-    ByHandOverdue(usize, ManualRenewalId),
+    ByHandOverdue(usize, Number),
     Opens(usize, u64, Over),
     CopyIsMade,
     Begins(usize),
@@ -271,19 +272,23 @@ impl World {
             debug_assert!(jobs.is_empty(), "there is nobody to send {jobs:?}");
             return self.settle(process);
         };
-        for job in jobs {
+        for (key, job) in jobs {
             let is_open = |line: &SessionId| self.processes[process].wire_of(*line).is_some();
+            let call = |number| CallId { key, number };
             match job {
-                Job::Acquire(id, ask) => self.send(process, keepers, None, Some(id), Request::Acquire(ask)),
-                Job::Look(id, _, line) if !is_open(&line) => {
-                    self.processes[process].core.cut_off(local, id);
+                Job::Ask(number, _, line) if !is_open(&line) => {
+                    self.processes[process].core.cut_off(local, call(number));
                     continue;
                 }
-                Job::Look(id, look, line) => self.send(process, line, None, Some(id), Request::Look(look)),
-                Job::Renew(id, renewal) => self.send(process, keepers, None, Some(id), Request::Renew(renewal)),
-                Job::Give(id, giving, via) => {
+                Job::Ask(number, question, line) => {
+                    self.send(process, line, None, Some(call(number)), Request::Ask(question))
+                }
+                Job::Renew(renewal) => {
+                    self.send(process, keepers, None, Some(call(Number(0))), Request::Renew(renewal))
+                }
+                Job::Release(number, release, via) => {
                     let line = via.filter(is_open).unwrap_or(keepers);
-                    self.send(process, line, None, Some(id), Request::Give(giving))
+                    self.send(process, line, None, Some(call(number)), Request::Release(release))
                 }
             };
         }

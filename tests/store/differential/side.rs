@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use lock_runtime::LockKey;
 use lock_runtime::store::{
-    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Token,
+    Acquired, Ask, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
+    Session, Token,
 };
 use lock_tests::Server;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -65,9 +66,12 @@ impl Side {
         let entry = |token| Entry { alive_for: step.alive_for, ..entry(token, short_leases) };
         let (reply, left, minted) = match &step.operation {
             Operation::Acquire => acquired(session.acquire(Ask { key, token, ttl }).await.expect("a reply"), 1),
-            Operation::Look { waits } => {
-                let entry = waits.then(|| entry(token));
-                acquired(session.look(Look { key, token, ttl, fences, entry }).await.expect("a reply"), fences)
+            Operation::Look { waits: true } => {
+                let enqueue = Enqueue { key, token, ttl, fences, entry: entry(token) };
+                acquired(session.enqueue(enqueue).await.expect("a reply"), fences)
+            }
+            Operation::Look { waits: false } => {
+                acquired(session.look(Look { key, token, ttl, fences }).await.expect("a reply"), fences)
             }
             Operation::Renew => (format!("{:?}", session.renew(vec![Renewal { key, token, ttl }]).await), None, None),
             Operation::Release { leaves, keeps } => {
@@ -112,7 +116,7 @@ impl Side {
         if renewed.is_none() && self.kept.get(key).is_none_or(|until| *until <= Instant::now()) {
             return None;
         }
-        let look = Look { key: key.clone(), token: OBSERVER, ttl: MOMENT, fences: 1, entry: None };
+        let look = Look { key: key.clone(), token: OBSERVER, ttl: MOMENT, fences: 1 };
         match session.look(look).await.expect("a reply") {
             Acquired::Held { for_at_most, .. } => for_at_most.map(|left| (renewed.map(|at| tokens[at]), left)),
             Acquired::Granted { .. } => panic!("a key that is held or kept was granted to one who only asks"),

@@ -6,13 +6,13 @@ use super::*;
 const HELD_FOR: Duration = TTL;
 
 /// So many waiters that stand in the store's queues; they came within a tenth of a second.
-fn crowd(waiters: u64) -> (Story, Vec<TicketId>) {
+fn crowd(waiters: u64) -> (Story, Vec<CallId>) {
     let mut story = Story::new();
     let mut ids = Vec::new();
     for n in 0..waiters {
         let (id, sent) = story.ask(&format!("job:{n}"), terms(Wait::Forever));
         story.taken(id, sent);
-        assert!(matches!(story.next(id), Step::Look(_)));
+        assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
         stands(&mut story, id);
         ids.push(id);
         story.pass(ms(100) / u32::try_from(waiters).expect("few"));
@@ -21,22 +21,22 @@ fn crowd(waiters: u64) -> (Story, Vec<TicketId>) {
 }
 
 /// The look that was sent just now found the key held.
-fn stands(story: &mut Story, id: TicketId) {
+fn stands(story: &mut Story, id: CallId) {
     let (now, clock) = (story.now, story.now.nanos() / 1000);
     story.answer(id, now, Ok(Acquired::Held { for_at_most: Some(HELD_FOR), queued_at: Some(clock) }));
 }
 
 /// What looked within so long: when, and for how long each was to keep its queue.
-fn looks_within(story: &mut Story, time: Duration) -> Vec<(TicketId, Moment, Option<Duration>)> {
+fn looks_within(story: &mut Story, time: Duration) -> Vec<(CallId, Moment, Option<Duration>)> {
     let (mut looks, end) = (Vec::new(), story.now + time);
-    while story.core.next_due() <= end {
+    while story.client.next_due() <= end {
         for job in story.next_work() {
             match job {
-                Job::Look(id, look, _) => {
+                Sent::Ask(id, Question::Enqueue(look), _) => {
                     stands(story, id);
-                    looks.push((id, story.now, look.entry.expect("it waits").lasts));
+                    looks.push((id, story.now, look.entry.lasts));
                 }
-                Job::Give(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
+                Sent::Release(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
                 other => panic!("{other:?}"),
             }
         }
@@ -52,7 +52,7 @@ fn each_of_a_thousand_and_more_looks_within_its_period_and_all_together_no_more_
         let (mut story, ids) = crowd(waiters);
         let begun = story.now;
         let looks = looks_within(&mut story, period * 6);
-        let mut last: HashMap<TicketId, Moment> = ids.iter().map(|&id| (id, begun)).collect();
+        let mut last: HashMap<CallId, Moment> = ids.iter().map(|&id| (id, begun)).collect();
         for &(id, at, _) in &looks {
             let gap = at.since(last.insert(id, at).expect("it came"));
             assert!(gap <= period * 5 / 4 + ms(1000), "{waiters} waiters: one did not look for {gap:?}");
@@ -84,13 +84,13 @@ fn whoever_leaves_a_crowd_makes_it_smaller() {
         story.left(id);
     }
     for job in story.work() {
-        if let Job::Give(id, _, _) = job {
+        if let Sent::Release(id, _, _) = job {
             story.released(id, KEEPER, Ok(Released::NotOurs));
         }
     }
-    while story.core.next_due() <= story.now {
+    while story.client.next_due() <= story.now {
         for job in story.work() {
-            let Job::Give(id, _, _) = job else { panic!("{job:?}") };
+            let Sent::Release(id, _, _) = job else { panic!("{job:?}") };
             story.released(id, KEEPER, Ok(Released::NotOurs));
         }
     }
@@ -104,11 +104,11 @@ fn a_call_that_does_not_wait_is_refused_by_what_is_news_and_asks_for_it_else() {
     let (mut story, ids) = crowd(3000);
     assert!(matches!(story.arrive("job:2999", no_wait()), Err(Refusal::Busy)), "it was told just now");
     let looks = looks_within(&mut story, ms(1251));
-    let has_looked = |id: &TicketId| looks.iter().any(|(looked, ..)| looked == id);
+    let has_looked = |id: &CallId| looks.iter().any(|(looked, ..)| looked == id);
     let silent = ids.iter().position(|id| !has_looked(id)).expect("a period is longer than that");
     let stale = story.arrive(&format!("job:{silent}"), no_wait()).expect("nobody asked for a while whether it is held");
     let jobs = story.work();
-    assert!(jobs.iter().any(|job| matches!(job, Job::Look(id, ..) if *id == ids[silent])), "{jobs:?}");
+    assert!(jobs.iter().any(|job| matches!(job, Sent::Ask(id, ..) if *id == ids[silent])), "{jobs:?}");
     stands(&mut story, ids[silent]);
     assert!(matches!(story.next(stale), Step::Refused(Refusal::Busy)));
 }
@@ -120,8 +120,8 @@ fn a_crowd_that_comes_within_one_round_trip_looks_before_its_queues_are_gone() {
         .map(|n| {
             let (id, sent) = story.ask(&format!("job:{n}"), terms(Wait::Forever));
             story.taken(id, sent);
-            let Step::Look(look) = story.next(id) else { panic!("it queues") };
-            (id, story.now, look.entry.expect("it waits").lasts.unwrap_or(Duration::from_secs(30)))
+            let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it queues") };
+            (id, story.now, look.entry.lasts.unwrap_or(Duration::from_secs(30)))
         })
         .collect();
     story.pass(ms(150));
@@ -146,7 +146,7 @@ fn whoever_would_give_up_without_news_looks_once_more_before() {
     let (id, sent) = story.ask("mine", terms(Wait::AtMost(wait)));
     let arrived = story.now;
     story.taken(id, sent);
-    assert!(matches!(story.next(id), Step::Look(_)));
+    assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
     // Its holder is dead: the key is free in two seconds, and nobody says so.
     let clock = story.now.nanos() / 1000;
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(ms(2000)), queued_at: Some(clock) }));
@@ -162,26 +162,26 @@ fn whoever_would_give_up_without_news_looks_once_more_before() {
 fn whoever_would_have_heard_over_a_line_that_is_gone_is_elsewhere_at_once() {
     let mut story = Story::new();
     let listener = ListenerId::from_bits(77);
-    let here = Some(Via { line: HERE, listener: Some(listener) });
+    let here = Some(Via { session: HERE, listener: Some(listener) });
     let mut waiters = Vec::new();
     for n in 0..2000 {
         let id = story.arrive(&format!("job:{n}"), terms(Wait::Forever)).expect("it waits");
-        let Step::Ask(ask) = story.core.next(story.now, id, here) else { panic!("its turn") };
+        let Step::Send(Question::Ask(ask)) = story.client.next(story.now, id, here) else { panic!("its turn") };
         let held = |for_at_most, queued_at| Ok(Acquired::Held { for_at_most, queued_at });
-        story.core.answered(story.now, id, ask.token, story.now, held(None, None));
-        let Step::Look(look) = story.core.next(story.now, id, here) else { panic!("it queues") };
-        assert_eq!(look.entry.expect("it waits").listener, listener);
-        story.core.answered(story.now, id, ask.token, story.now, held(Some(HELD_FOR), Some(1)));
+        story.client.answered(story.now, id, ask.token, story.now, held(None, None));
+        let Step::Send(Question::Enqueue(look)) = story.client.next(story.now, id, here) else { panic!("it queues") };
+        assert_eq!(look.entry.listener, listener);
+        story.client.answered(story.now, id, ask.token, story.now, held(Some(HELD_FOR), Some(1)));
         waiters.push(id);
     }
     story.pass(ms(500));
-    story.core.line_gone(story.now, HERE);
+    story.client.session_gone(story.now, HERE);
     story.woken();
-    while story.core.next_due() <= story.now {
+    while story.client.next_due() <= story.now {
         for job in story.work() {
             match job {
-                Job::Look(id, _, HERE) => story.core.cut_off(story.now, id),
-                Job::Give(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
+                Sent::Ask(id, _, HERE) => story.client.cut_off(story.now, id),
+                Sent::Release(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
                 other => panic!("{other:?}"),
             }
             story.listen();
@@ -190,6 +190,6 @@ fn whoever_would_have_heard_over_a_line_that_is_gone_is_elsewhere_at_once() {
     let woken: std::collections::HashSet<u32> = story.woken().into_iter().collect();
     assert_eq!(woken.len(), 2000, "each asks again, under another name");
     for id in waiters {
-        assert!(matches!(story.next(id), Step::Look(_)));
+        assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
     }
 }

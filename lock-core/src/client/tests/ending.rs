@@ -6,7 +6,7 @@ use super::*;
 fn an_ask_that_is_dropped_is_followed_by_a_release_on_its_own_line() {
     let mut story = Story::new();
     let id = story.arrive("a", no_wait()).expect("it waits");
-    let Step::Ask(ask) = story.next(id) else { panic!("its turn") };
+    let Step::Send(Question::Ask(ask)) = story.next(id) else { panic!("its turn") };
     story.left(id);
     let (orphan, release, via) = release_of(story.only_job());
     assert_eq!((release.token, release.keep, via), (ask.token, None, Some(HERE)));
@@ -40,7 +40,7 @@ fn a_release_that_could_not_follow_its_ask_is_sent_again_and_twice_more() {
 fn a_key_that_is_kept_is_released_once_whatever_renewal_had_no_answer() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { min_hold: Some(TTL), ..no_wait() });
-    while !matches!(story.next_work().first(), Some(Job::Renew(..))) {}
+    while !matches!(story.next_work().first(), Some(Sent::Renew(..))) {}
     let sent = story.now;
     story.renewed(id, sent, Err(error(StoreErrorKind::Disconnected)));
     story.end(id, None);
@@ -50,12 +50,12 @@ fn a_key_that_is_kept_is_released_once_whatever_renewal_had_no_answer() {
 }
 
 /// For so long a release goes on being tried that finds no store, and no longer.
-fn is_released_for(mut story: Story, id: TicketId, longest: Duration) {
-    story.core.disconnected();
+fn is_released_for(mut story: Story, id: CallId, longest: Duration) {
+    story.client.disconnected();
     story.end(id, None);
     assert!(story.work().is_empty());
     story.pass(longest.saturating_sub(ms(1)));
-    story.core.connected(story.now, KEEPER, true);
+    story.client.connected(story.now, KEEPER, true);
     let (releasing, ..) = release_of(story.only_job());
     story.pass(ms(2));
     story.released(releasing, KEEPER, Err(error(StoreErrorKind::Disconnected)));
@@ -66,11 +66,11 @@ fn is_released_for(mut story: Story, id: TicketId, longest: Duration) {
 fn a_release_is_tried_for_as_long_as_the_key_may_last_although_it_was_renewed_for_less() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { renew: false, ..no_wait() });
-    let renewal = story.core.renew_by_hand(story.now, id, ms(200));
+    let renewal = story.client.renew_manually(story.now, id, ms(200));
     let sent = story.now;
-    assert!(matches!(story.only_job(), Job::Renew(_, Renewal { ttl, .. }) if ttl == ms(200)));
-    story.core.renewed(story.now, id, story.token(id), sent, ms(200), Ok(Renewed::Renewed));
-    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
+    assert!(matches!(story.only_job(), Sent::Renew(Renewal { ttl, .. }) if ttl == ms(200)));
+    story.client.renewed(story.now, id.key, story.token(id), (sent, ms(200)), Ok(Renewed::Renewed));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Renewed));
     is_released_for(story, id, TTL);
 }
 
@@ -80,7 +80,7 @@ fn a_release_is_tried_for_as_long_as_the_holder_before_had_asked_for() {
     let (first, sent) = story.ask("a", patient());
     let heir = story.arrive("a", Terms { ttl: ms(300), ..patient() }).expect("it waits");
     story.taken(first, sent);
-    let Step::Look(look) = story.next(first) else { panic!("it queues") };
+    let Step::Send(Question::Enqueue(look)) = story.next(first) else { panic!("it queues") };
     let sent = story.now;
     assert_eq!(look.fences, 32, "others of this process may have the lease after it");
     story.answer(first, sent, Ok(Acquired::Granted { fence: 7 }));
@@ -98,12 +98,12 @@ fn a_release_is_tried_for_as_long_as_its_rotation_may_have_asked_for_its_next_ho
     story.end(id, None);
     let (turning, rotation) = rotation_of(story.only_job());
     assert_eq!((turning, rotation.ttl), (id, TTL));
-    story.core.disconnected();
-    story.core.released(story.now, id, Some(KEEPER), Err(error(StoreErrorKind::Disconnected)));
+    story.client.disconnected();
+    story.client.released(story.now, id, Some(KEEPER), Err(error(StoreErrorKind::Disconnected)));
     story.left(next);
     // The ttl of the holder is long over; the turn may have made the key last for that of the next.
     story.pass(TTL.saturating_sub(ms(1)));
-    story.core.connected(story.now, KEEPER, true);
+    story.client.connected(story.now, KEEPER, true);
     let released: Vec<Token> = story.work().into_iter().map(|job| release_of(job).1.token).collect();
     assert!(released.contains(&rotation.token), "{released:?}");
 }
@@ -153,11 +153,11 @@ fn min_hold_is_kept_by_what_a_body_saw_and_not_by_what_none_did() {
 fn what_is_left_of_min_hold_is_computed_at_sending() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { min_hold: Some(ms(10_000)), ..no_wait() });
-    story.core.disconnected();
+    story.client.disconnected();
     story.end(id, None);
     assert!(story.work().is_empty());
     story.pass(ms(7000));
-    story.core.connected(story.now, KEEPER, true);
+    story.client.connected(story.now, KEEPER, true);
     assert_eq!(release_of(story.only_job()).1.keep, Some(ms(3000)));
 }
 
@@ -168,7 +168,7 @@ fn a_release_is_tried_until_the_ttl_makes_it_pointless() {
     let start = story.now;
     story.end(id, None);
     let mut tries = 0;
-    while !story.core.is_idle() {
+    while !story.client.is_idle() {
         for job in story.next_work() {
             let (id, _, _) = release_of(job);
             story.released(id, KEEPER, Err(error(StoreErrorKind::Disconnected)));
@@ -185,11 +185,11 @@ fn an_awaited_release_that_takes_too_long_goes_on_without_its_task() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     story.end(id, Some(ms(1000)));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     story.pass(ms(1000));
     let (again, _, _) = release_of(story.only_job());
     assert_eq!((story.woken(), &story.timed_out[..]), (vec![0], &[HERE][..]));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Err(_))));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Err(_))));
     story.released(again, KEEPER, Ok(Released::Freed));
     story.assert_nothing_is_left();
 }
@@ -199,11 +199,11 @@ fn not_ours_after_a_release_without_an_answer_reads_as_freed() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     story.end(id, Some(ms(5000)));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     story.released(id, HERE, Err(error(StoreErrorKind::Disconnected)));
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::NotOurs));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
     story.assert_nothing_is_left();
 }
 
@@ -212,8 +212,8 @@ fn a_task_that_is_dropped_while_it_releases_leaves_the_release_to_the_keeper() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     story.end(id, Some(ms(1000)));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
-    story.core.release_left(story.now, id);
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    story.client.release_left(story.now, id);
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::Freed));
     story.assert_nothing_is_left();
@@ -224,17 +224,17 @@ fn closing_refuses_those_who_wait_and_those_who_come() {
     let mut story = Story::new();
     let holder = story.hold("a", no_wait());
     let waiter = story.arrive("a", patient()).expect("it waits");
-    story.core.close(story.now, ms(1000), 99);
+    story.client.close(story.now, ms(1000), 99);
     story.listen();
     assert!(matches!(story.next(waiter), Step::Refused(Refusal::ShuttingDown)));
     assert!(matches!(story.arrive("b", patient()), Err(Refusal::ShuttingDown)));
-    assert!(story.core.closed().is_none(), "a body may still end by itself");
+    assert!(story.client.closed().is_none(), "a body may still end by itself");
     story.end(holder, None);
     let (id, _, _) = release_of(story.only_job());
     story.woken();
     story.released(id, KEEPER, Ok(Released::Freed));
     assert_eq!(story.woken(), [99]);
-    assert!(story.core.closed().is_some_and(|closed| closed.left.is_empty() && closed.lost == 0));
+    assert!(story.client.closed().is_some_and(|closed| closed.left.is_empty() && closed.lost == 0));
 }
 
 #[test]
@@ -247,10 +247,10 @@ fn closing_repeats_at_once_what_would_be_repeated_later() {
     let (orphan, _, _) = release_of(story.only_job());
     story.released(orphan, KEEPER, Ok(Released::NotOurs));
     assert!(story.work().is_empty(), "it is repeated in a while");
-    story.core.close(story.now, Duration::ZERO, 9);
+    story.client.close(story.now, Duration::ZERO, 9);
     let (again, _, _) = release_of(story.only_job());
     story.released(again, KEEPER, Ok(Released::NotOurs));
-    assert!(story.core.closed().is_some_and(|closed| closed.left.is_empty()));
+    assert!(story.client.closed().is_some_and(|closed| closed.left.is_empty()));
 }
 
 #[test]
@@ -259,17 +259,17 @@ fn closing_loses_what_is_held_after_the_grace_and_reports_what_is_left() {
     let ends = story.hold("a", no_wait());
     story.hold("b", no_wait());
     let start = story.now;
-    story.core.close(story.now, ms(1000), 99);
+    story.client.close(story.now, ms(1000), 99);
     story.next_work();
     assert_eq!(story.now.since(start), ms(1000));
     assert_eq!(story.lost, [(0, LossReason::Shutdown), (1, LossReason::Shutdown)]);
     story.end(ends, None);
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::Freed));
-    assert!(story.core.closed().is_none());
+    assert!(story.client.closed().is_none());
     story.next_work();
     assert_eq!(story.now.since(start), ms(2000), "releases are given one second");
-    let closed = story.core.closed().expect("it is over");
+    let closed = story.client.closed().expect("it is over");
     assert_eq!((closed.lost, closed.left), (2, vec![LockKey::from("b")]));
 }
 
@@ -278,9 +278,9 @@ fn at_exit_a_lease_in_the_middle_of_a_step_is_left_to_its_ttl() {
     let mut story = Story::new();
     let idle = story.hold("a", no_wait());
     let in_step = story.hold("b", no_wait());
-    let leases = story.core.close_at_exit(story.now, 99);
+    let leases = story.client.close_at_exit(story.now, 99);
     assert_eq!(leases, [(idle, 0), (in_step, 1)]);
-    story.core.forget(story.now, in_step);
+    story.client.forget(story.now, in_step);
     story.end(idle, None);
     let (id, release, _) = release_of(story.only_job());
     assert_eq!(release.key.as_str(), "a");
@@ -294,10 +294,10 @@ fn a_release_goes_behind_a_renewal_also_where_an_ask_is_in_doubt() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", Terms { min_hold: Some(ms(1000)), ..patient() });
     story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
-    assert!(matches!(story.only_job(), Job::Look(_, _, KEEPER)));
+    assert!(matches!(story.only_job(), Sent::Ask(_, _, KEEPER)));
     story.grant(id, story.now);
-    story.core.renew_by_hand(story.now, id, TTL);
-    assert!(matches!(story.only_job(), Job::Renew(..)));
+    story.client.renew_manually(story.now, id, TTL);
+    assert!(matches!(story.only_job(), Sent::Renew(..)));
     story.end(id, None);
     let (release, order, via) = release_of(story.only_job());
     assert_eq!((order.keep, via), (Some(ms(1000)), None), "a renewal behind it would make the key last");
@@ -317,11 +317,11 @@ fn a_release_that_its_task_sent_and_awaits_is_sent_by_the_keeper_after_a_second(
     let id = story.hold("a", no_wait());
     story.end(id, Some(OPERATION));
     let sent = story.now;
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     let (again, _, via) = release_of(story.next_work().remove(0));
     assert_eq!((again, via, story.now.since(sent)), (id, None, ms(1000)));
     story.released(id, KEEPER, Ok(Released::NotOurs));
-    let step = story.core.release_next(story.now, id, Some(HERE));
+    let step = story.client.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "that of the task may have worked: {step:?}");
     story.assert_nothing_is_left();
     assert!(story.timed_out.is_empty());
@@ -332,7 +332,7 @@ fn a_release_that_its_task_sent_and_that_had_no_answer_counts_against_its_line()
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     story.end(id, Some(OPERATION));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     let ended = story.now;
     while story.timed_out.is_empty() {
         for job in story.next_work() {
@@ -348,15 +348,15 @@ fn a_release_that_its_task_sent_and_that_had_no_answer_counts_against_its_line()
 fn a_release_that_the_end_of_the_process_queued_is_awaited_by_the_task_that_came_second() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
-    assert_eq!(story.core.close_at_exit(story.now, u32::MAX), [(id, 0)]);
+    assert_eq!(story.client.close_at_exit(story.now, u32::MAX), [(id, 0)]);
     story.end(id, None);
     story.end(id, Some(ms(1000)));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand));
     let (sent, _, via) = release_of(story.only_job());
     assert_eq!((sent, via), (id, None));
     story.released(id, KEEPER, Ok(Released::Freed));
     assert_eq!(story.woken(), [0, u32::MAX], "the end of the process may go on, whether the task hears of it or not");
-    let step = story.core.release_next(story.now, id, Some(HERE));
+    let step = story.client.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "{step:?}");
 }
 
@@ -365,13 +365,13 @@ fn a_release_that_a_task_sent_is_sent_by_the_keeper_when_the_process_ends() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     story.end(id, Some(OPERATION));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     assert!(story.work().is_empty());
-    assert!(story.core.close_at_exit(story.now, u32::MAX).is_empty());
+    assert!(story.client.close_at_exit(story.now, u32::MAX).is_empty());
     let (sent, _, via) = release_of(story.only_job());
     assert_eq!((sent, via), (id, None));
     // That of the task worked.
     story.released(id, KEEPER, Ok(Released::NotOurs));
-    let step = story.core.release_next(story.now, id, Some(HERE));
+    let step = story.client.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "{step:?}");
 }

@@ -1,7 +1,7 @@
 //! How a lock goes from hand to hand.
 
 use super::*;
-use crate::store::{Entry, Grant};
+use crate::store::{Enqueue, Entry, Grant};
 
 /// The store's clock in the stories: it says so much more than ours, in microseconds.
 const CLOCK: u64 = 5_000_000;
@@ -12,33 +12,33 @@ fn clock(now: Moment) -> u64 {
 
 impl Story {
     /// An acquire arrives, finds the key held elsewhere, and stands in the store's queue.
-    fn queue(&mut self, key: &str, terms: Terms) -> (TicketId, Look) {
+    fn queue(&mut self, key: &str, terms: Terms) -> (CallId, Enqueue) {
         let (id, sent) = self.ask(key, terms);
         self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-        let Step::Look(look) = self.next(id) else { panic!("it looks at once") };
+        let Step::Send(Question::Enqueue(look)) = self.next(id) else { panic!("it looks at once") };
         self.stands(id);
         (id, look)
     }
 
     /// The look that was sent just now found the key held.
-    fn stands(&mut self, id: TicketId) {
+    fn stands(&mut self, id: CallId) {
         let (now, clock) = (self.now, clock(self.now));
         self.answer(id, now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
     }
 
     fn tell(&mut self, grant: Grant) {
-        self.core.handed(self.now, KEEPER, grant);
+        self.client.handed(self.now, KEEPER, &grant);
         self.listen();
     }
 
     /// The rotation that the end of this lease is.
-    fn rotate(&mut self, id: TicketId) -> (TicketId, Rotate) {
+    fn rotate(&mut self, id: CallId) -> (CallId, Rotate) {
         self.end(id, None);
         rotation_of(self.only_job())
     }
 
     /// Holds a lease with a number of fences, as after a rotation that went on.
-    fn hold_with_fences(&mut self, terms: Terms, waiters: usize) -> (TicketId, Vec<TicketId>) {
+    fn hold_with_fences(&mut self, terms: Terms, waiters: usize) -> (CallId, Vec<CallId>) {
         let first = self.hold("a", terms);
         let waiters: Vec<_> = (0..waiters).map(|_| self.arrive("a", terms).expect("it waits")).collect();
         let (id, _) = self.rotate(first);
@@ -47,7 +47,7 @@ impl Story {
         (waiters[0], waiters[1..].to_vec())
     }
 
-    fn granted(&mut self, id: TicketId, with: u64) -> Moment {
+    fn granted(&mut self, id: CallId, with: u64) -> Moment {
         match self.next(id) {
             Step::Granted { fence, until } if fence == with => until,
             other => panic!("{other:?} instead of fence {with}"),
@@ -66,14 +66,14 @@ fn a_lease_passes_to_the_next_in_line_without_a_word_and_with_a_fence_of_its_own
     for (fence, &waiter) in (101..).zip(&waiters) {
         story.end(holder, Some(ms(1000)));
         assert!(matches!(
-            story.core.release_next(story.now, holder, Some(HERE)),
+            story.client.release_next(story.now, holder, Some(HERE)),
             ReleaseStep::Done(Ok(Released::Freed))
         ));
         story.granted(waiter, fence);
         holder = waiter;
     }
     assert!(story.work().is_empty(), "nothing was sent");
-    assert_eq!((story.core.tally().locally, story.core.held()), (3, 1));
+    assert_eq!((story.client.tally().locally, story.client.held()), (3, 1));
 }
 
 #[test]
@@ -102,8 +102,7 @@ fn after_twenty_milliseconds_others_have_their_rotation() {
 
 #[test]
 fn without_local_hand_over_each_end_is_a_rotation() {
-    let mut story = Story::new();
-    story.core.settings.local_handover = false;
+    let mut story = Story::with(Settings { local_handover: false, ..settings() });
     let (holder, _) = story.hold_with_fences(patient(), 2);
     let (_, rotation) = story.rotate(holder);
     assert_eq!(rotation.token, story.token(holder));
@@ -118,7 +117,7 @@ fn a_rotation_that_goes_on_counts_from_when_it_was_sent() {
     let (sent, token) = (story.now, rotation.token);
     story.pass(ms(500));
     story.rotated(id, Rotated::Retained { fence: 9 });
-    assert_eq!(story.granted(next, 9), lease::deadline(sent, TTL));
+    assert_eq!(story.granted(next, 9), deadline(sent, TTL));
     assert_eq!(story.token(next), token, "the lease keeps its token");
 }
 
@@ -134,8 +133,8 @@ fn a_rotation_that_hands_over_leaves_the_next_in_the_queue() {
     story.pass(ms(300));
     story.tell(grant(rotation.next, 40, ms(1000), clock(story.now)));
     let counted_from = sent + ms(297);
-    assert_eq!(story.granted(next, 40), lease::deadline(counted_from, ms(1000)));
-    assert_eq!(story.core.tally(), Tally { by_message: 1, ..Tally::default() });
+    assert_eq!(story.granted(next, 40), deadline(counted_from, ms(1000)));
+    assert_eq!(story.client.tally(), Tally { by_message: 1, ..Tally::default() });
 }
 
 #[test]
@@ -144,7 +143,7 @@ fn a_message_is_never_counted_from_later_than_its_arrival() {
     let (id, look) = story.queue("a", patient());
     story.pass(ms(10));
     story.tell(grant(look.token, 9, ms(1000), clock(story.now) + 60_000_000));
-    assert_eq!(story.granted(id, 9), lease::deadline(story.now, ms(1000)));
+    assert_eq!(story.granted(id, 9), deadline(story.now, ms(1000)));
 }
 
 #[test]
@@ -152,11 +151,11 @@ fn a_message_that_overtakes_the_reply_is_counted_from_the_question() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    let Step::Look(look) = story.next(id) else { panic!("it looks at once") };
+    let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it looks at once") };
     let asked = story.now;
     story.pass(ms(200));
     story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
-    assert_eq!(story.granted(id, 9), lease::deadline(asked, ms(1000)));
+    assert_eq!(story.granted(id, 9), deadline(asked, ms(1000)));
     // The reply comes after all, and settles what the look has done.
     story.answer(id, asked, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock(asked)) }));
     story.end(id, None);
@@ -174,8 +173,8 @@ fn a_message_that_comes_too_late_is_given_back_and_the_old_place_asked_for() {
     let (release, given_back, _) = release_of(story.only_job());
     assert_eq!(given_back.token, look.token);
     story.released(release, KEEPER, Ok(Released::Freed));
-    let Step::Look(again) = story.next(id) else { panic!("it is in a queue, and goes there again") };
-    let entry = again.entry.expect("it queues");
+    let Step::Send(Question::Enqueue(again)) = story.next(id) else { panic!("it is in a queue, and goes there again") };
+    let entry = again.entry;
     assert_ne!(again.token, look.token);
     assert_eq!((entry.since, entry.first_lease), (Some(place), ms(2000)), "and asks for twice the time");
 }
@@ -187,7 +186,7 @@ fn an_answer_for_a_token_that_was_given_back_in_the_same_instant_grants_nothing(
     let (id, look) = story.queue("a", patient());
     let enqueued = story.now;
     story.pass(ms(1300));
-    let Job::Look(_, again, _) = story.only_job() else { panic!("its rest is over") };
+    let Sent::Ask(_, Question::Enqueue(again), _) = story.only_job() else { panic!("its rest is over") };
     assert_eq!(again.token, look.token);
     story.tell(grant(look.token, 9, ms(1000), clock(enqueued)));
     let (_, release, _) = release_of(story.only_job());
@@ -202,7 +201,7 @@ fn a_key_that_nobody_waits_for_is_given_back_at_once() {
     let (id, look) = story.queue("a", patient());
     story.left(id);
     let (leaving, release, _) = release_of(story.only_job());
-    assert_eq!((release.token, release.leave), (look.token, look.entry));
+    assert_eq!((release.token, release.leave), (look.token, Some(look.entry)));
     story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
     let (giving_back, release, _) = release_of(story.only_job());
     assert_eq!(release.token, look.token);
@@ -244,7 +243,7 @@ fn a_lease_by_message_is_renewed_at_once_if_others_of_this_process_are_to_have_i
     story.arrive("a", patient()).expect("it waits");
     story.tell(Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
     story.granted(id, 9);
-    assert!(matches!(story.only_job(), Job::Renew(..)));
+    assert!(matches!(story.only_job(), Sent::Renew(..)));
 }
 
 #[test]
@@ -256,22 +255,24 @@ fn a_lease_by_message_is_renewed_soon_and_not_at_all_for_a_short_body() {
     story.pass(ms(9));
     assert!(story.work().is_empty());
     story.pass(ms(1));
-    assert!(matches!(&story.work()[..], [Job::Renew(_, renewal)] if renewal.ttl == TTL));
+    assert!(matches!(&story.work()[..], [Sent::Renew(renewal)] if renewal.ttl == TTL));
 }
 
 #[test]
 fn a_message_over_an_old_line_is_left_to_the_look_over_the_new_one() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
-    story.core.disconnected();
-    story.core.connected(story.now, SessionId(3), true);
+    story.client.disconnected();
+    story.client.connected(story.now, SessionId(3), true);
     story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
-    let Job::Look(_, again, _) = story.only_job() else { panic!("it looks whether it missed anything") };
+    let Sent::Ask(_, Question::Enqueue(again), _) = story.only_job() else {
+        panic!("it looks whether it missed anything")
+    };
     assert_eq!((again.token, again.entry), (look.token, look.entry));
     let sent = story.now;
     story.answer(id, sent, Ok(Acquired::Granted { fence: 9 }));
     story.granted(id, 9);
-    assert_eq!(story.core.tally(), Tally { by_look: 1, ..Tally::default() });
+    assert_eq!(story.client.tally(), Tally { by_look: 1, ..Tally::default() });
 }
 
 #[test]
@@ -280,28 +281,27 @@ fn a_new_line_says_nothing_of_the_clock_by_the_old_ones_readings() {
     let (id, look) = story.queue("a", patient());
     let asked = story.now;
     story.pass(ms(300));
-    story.core.disconnected();
-    story.core.connected(story.now, SessionId(3), true);
-    story.core.handed(story.now, SessionId(3), grant(look.token, 9, ms(1000), clock(story.now)));
-    assert_eq!(story.granted(id, 9), lease::deadline(asked, ms(1000)));
+    story.client.disconnected();
+    story.client.connected(story.now, SessionId(3), true);
+    story.client.handed(story.now, SessionId(3), &grant(look.token, 9, ms(1000), clock(story.now)));
+    assert_eq!(story.granted(id, 9), deadline(asked, ms(1000)));
 }
 
 #[test]
 fn a_waiter_with_a_longer_ttl_is_served_by_a_renewal_first() {
     let mut story = Story::new();
-    let (holder, _) = story.hold_with_fences(Terms { ttl: ms(3000), ..patient() }, 2);
+    let (holder, waiters) = story.hold_with_fences(Terms { ttl: ms(3000), ..patient() }, 2);
     let long = story.arrive("a", Terms { max_hold: Some(TTL), ..patient() }).expect("it waits");
-    let (_, short) = (holder, story.core.lines[&LockKey::from("a")].heir().expect("it waits"));
-    story.left(short);
+    story.left(waiters[0]);
     story.end(holder, None);
     assert!(matches!(story.next(long), Step::Stand), "a tenth of its ttl is left");
-    let Job::Renew(_, renewal) = story.only_job() else { panic!("it is renewed first") };
+    let Sent::Renew(renewal) = story.only_job() else { panic!("it is renewed first") };
     let sent = story.now;
     assert_eq!((renewal.token, renewal.ttl), (story.token(long), TTL));
     story.pass(ms(50));
     story.renewed(long, sent, Ok(Renewed::Renewed));
-    assert_eq!(story.granted(long, 101), lease::deadline(sent, TTL));
-    story.pass(lease::usable(TTL));
+    assert_eq!(story.granted(long, 101), deadline(sent, TTL));
+    story.pass(usable(TTL));
     assert!(story.lost.is_empty(), "its time began with its grant");
 }
 
@@ -312,10 +312,10 @@ fn a_waiter_whose_lease_is_not_renewed_gets_its_whole_ttl() {
     story.pass(ms(5));
     story.end(holder, None);
     assert!(matches!(story.next(waiters[0]), Step::Stand));
-    assert!(matches!(story.only_job(), Job::Renew(..)));
+    assert!(matches!(story.only_job(), Sent::Renew(..)));
     let sent = story.now;
     story.renewed(waiters[0], sent, Ok(Renewed::Renewed));
-    assert_eq!(story.granted(waiters[0], 101), lease::deadline(sent, TTL));
+    assert_eq!(story.granted(waiters[0], 101), deadline(sent, TTL));
     story.pass(TTL / 2);
     assert!(story.work().is_empty(), "and is not renewed");
 }
@@ -326,13 +326,13 @@ fn a_lease_that_is_gone_before_its_next_holder_begins_is_waited_for_again() {
     let (holder, waiters) = story.hold_with_fences(Terms { renew: false, ..patient() }, 2);
     story.pass(ms(5));
     story.end(holder, None);
-    assert!(matches!(story.only_job(), Job::Renew(..)));
+    assert!(matches!(story.only_job(), Sent::Renew(..)));
     let (sent, token) = (story.now, story.token(waiters[0]));
     story.renewed(waiters[0], sent, Ok(Renewed::NotOurs));
     let (release, given_back, _) = release_of(story.only_job());
     assert_eq!(given_back.token, token);
     story.released(release, KEEPER, Ok(Released::NotOurs));
-    let Step::Ask(ask) = story.next(waiters[0]) else { panic!("its turn") };
+    let Step::Send(Question::Ask(ask)) = story.next(waiters[0]) else { panic!("its turn") };
     assert_ne!(ask.token, token);
 }
 
@@ -371,13 +371,13 @@ fn a_waiter_whose_time_is_up_while_its_lease_is_renewed_was_kept_waiting_by_a_ne
 fn a_renewal_under_way_is_the_next_holders() {
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(patient(), 2);
-    story.core.renew_by_hand(story.now, holder, TTL * 2);
-    assert!(matches!(story.only_job(), Job::Renew(..)));
+    story.client.renew_manually(story.now, holder, TTL * 2);
+    assert!(matches!(story.only_job(), Sent::Renew(..)));
     let sent = story.now;
     story.pass(ms(5));
     story.end(holder, None);
-    story.core.renewed(story.now, holder, story.token(waiters[0]), sent, TTL * 2, Ok(Renewed::Renewed));
-    assert_eq!(story.granted(waiters[0], 101), lease::deadline(sent, TTL * 2));
+    story.client.renewed(story.now, holder.key, story.token(waiters[0]), (sent, TTL * 2), Ok(Renewed::Renewed));
+    assert_eq!(story.granted(waiters[0], 101), deadline(sent, TTL * 2));
 }
 
 #[test]
@@ -387,12 +387,12 @@ fn a_release_goes_behind_the_renewal_that_was_under_way_when_the_lease_came() {
     let unrenewed = Terms { ttl: TTL / 2, renew: false, min_hold: Some(ms(1000)), ..patient() };
     let heir = story.arrive("a", unrenewed).expect("it waits");
     story.left(waiters[0]);
-    story.core.renew_by_hand(story.now, holder, TTL);
-    assert!(matches!(story.only_job(), Job::Renew(..)));
+    story.client.renew_manually(story.now, holder, TTL);
+    assert!(matches!(story.only_job(), Sent::Renew(..)));
     story.end(holder, None);
     story.granted(heir, 101);
     story.end(heir, Some(ms(5000)));
-    assert!(matches!(story.core.release_next(story.now, heir, Some(HERE)), ReleaseStep::Stand));
+    assert!(matches!(story.client.release_next(story.now, heir, Some(HERE)), ReleaseStep::Stand));
     let (_, order, via) = release_of(story.only_job());
     assert_eq!((order.keep, via), (Some(ms(1000)), None), "a renewal behind it would make the key last");
 }
@@ -403,8 +403,8 @@ fn a_renewal_of_the_holder_before_is_not_tried_again_for_one_without_renewals() 
     let (holder, waiters) = story.hold_with_fences(patient(), 2);
     let heir = story.arrive("a", Terms { ttl: TTL / 2, renew: false, ..patient() }).expect("it waits");
     story.left(waiters[0]);
-    story.core.renew_by_hand(story.now, holder, TTL);
-    assert!(matches!(story.only_job(), Job::Renew(..)));
+    story.client.renew_manually(story.now, holder, TTL);
+    assert!(matches!(story.only_job(), Sent::Renew(..)));
     let sent = story.now;
     story.end(holder, None);
     story.granted(heir, 101);
@@ -459,13 +459,15 @@ fn a_rotation_without_an_answer_is_a_release_and_a_look() {
     let holder = story.hold("a", patient());
     let next = story.arrive("a", patient()).expect("it waits");
     let (id, rotation) = story.rotate(holder);
-    story.core.released(story.now, id, Some(KEEPER), Err(no_answer()));
+    story.client.released(story.now, id, Some(KEEPER), Err(StoreError::no_answer()));
     let jobs = story.work();
-    let [Job::Give(_, Giving::Release(release), _), Job::Look(looking, look, _)] = &jobs[..] else {
+    let [Sent::Release(_, ReleaseRequest::Release(release), _), Sent::Ask(looking, Question::Enqueue(look), _)] =
+        &jobs[..]
+    else {
         panic!("{jobs:?}")
     };
     assert_eq!((release.token, *looking), (rotation.token, next));
-    assert_eq!((look.token, look.entry.as_ref()), (rotation.next, Some(&rotation.entry)));
+    assert_eq!((look.token, &look.entry), (rotation.next, &rotation.entry));
 }
 
 #[test]
@@ -475,7 +477,7 @@ fn a_rotation_at_a_store_that_only_frees_lets_the_next_ask() {
     let next = story.arrive("a", patient()).expect("it waits");
     let (id, _) = story.rotate(holder);
     story.rotated(id, Rotated::Freed);
-    assert!(matches!(story.next(next), Step::Ask(_)));
+    assert!(matches!(story.next(next), Step::Send(Question::Ask(_))));
 }
 
 #[test]
@@ -499,11 +501,11 @@ fn a_lease_that_ends_when_the_next_in_line_waits_no_longer_is_released_at_once()
     let late = story.arrive("a", terms(Wait::AtMost(ms(100)))).expect("it waits");
     story.now = story.now + ms(100);
     story.end(holder, Some(ms(1000)));
-    let step = story.core.release_next(story.now, holder, Some(HERE));
-    assert!(matches!(step, ReleaseStep::Send(Giving::Release(_))), "{step:?}");
+    let step = story.client.release_next(story.now, holder, Some(HERE));
+    assert!(matches!(step, ReleaseStep::Send(ReleaseRequest::Release(_))), "{step:?}");
     story.released(holder, HERE, Ok(Released::Freed));
-    assert!(matches!(story.core.release_next(story.now, holder, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
-    assert!(matches!(story.next(late), Step::Ask(_)), "it asks once more, as one that does not wait");
+    assert!(matches!(story.client.release_next(story.now, holder, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
+    assert!(matches!(story.next(late), Step::Send(Question::Ask(_))), "it asks once more, as one that does not wait");
 }
 
 #[test]
@@ -511,20 +513,19 @@ fn whoever_does_not_wait_does_not_queue() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", no_wait());
     story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
-    let Job::Look(_, look, _) = story.only_job() else { panic!("it tries again") };
-    assert_eq!(look.entry, None);
+    assert!(matches!(story.only_job(), Sent::Ask(_, Question::Look(_), _)), "it tries again");
 }
 
 #[test]
 fn a_waiter_who_is_told_of_nothing_says_for_how_long_it_is_alive() {
     let mut story = Story::unconnected();
-    story.core.connected(story.now, KEEPER, false);
+    story.client.connected(story.now, KEEPER, false);
     let (_, look) = story.queue("a", patient());
-    let entry = look.entry.expect("it queues");
+    let entry = look.entry;
     assert_eq!(entry, Entry { alive_for: Some(ms(450)), ..entry.clone() });
     let queued = story.now;
-    let Job::Look(_, look, _) = story.next_work().remove(0) else { panic!("it looks again") };
-    assert!(story.now.since(queued) <= ms(150) && look.entry.is_some());
+    let Sent::Ask(_, Question::Enqueue(look), _) = story.next_work().remove(0) else { panic!("it looks again") };
+    assert!(story.now.since(queued) <= ms(150) && look.entry.alive_for.is_some());
 }
 
 #[test]
@@ -532,40 +533,44 @@ fn a_task_that_hears_by_itself_is_told_over_its_own_line() {
     let mut story = Story::new();
     let (own, name) = (HERE, ListenerId::from_bits(9));
     let id = story.arrive("a", patient()).expect("it waits");
-    let here = Some(Via { line: own, listener: Some(name) });
-    assert!(matches!(story.core.next(story.now, id, here), Step::Ask(_)));
+    let here = Some(Via { session: own, listener: Some(name) });
+    assert!(matches!(story.client.next(story.now, id, here), Step::Send(Question::Ask(_))));
     let sent = story.now;
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    let Step::Look(look) = story.core.next(story.now, id, here) else { panic!("it looks at once") };
-    assert_eq!(look.entry.as_ref().map(|entry| (entry.listener, entry.alive_for)), Some((name, None)));
+    let Step::Send(Question::Enqueue(look)) = story.client.next(story.now, id, here) else {
+        panic!("it looks at once")
+    };
+    assert_eq!((look.entry.listener, look.entry.alive_for), (name, None));
     story.stands(id);
-    let Job::Look(_, again, over) = story.next_work().remove(0) else { panic!("it looks again") };
+    let Sent::Ask(_, Question::Enqueue(again), over) = story.next_work().remove(0) else { panic!("it looks again") };
     assert_eq!((again.entry, over), (look.entry, own));
     story.stands(id);
     story.tell(grant(look.token, 9, ms(1000), clock(story.now)));
     assert!(matches!(story.next(id), Step::Stand), "that is not where it hears");
-    story.core.handed(story.now, own, grant(look.token, 9, ms(1000), clock(story.now)));
+    story.client.handed(story.now, own, &grant(look.token, 9, ms(1000), clock(story.now)));
     story.granted(id, 9);
 }
 
 #[test]
 fn a_waiter_whose_own_line_is_gone_goes_to_its_old_place_under_another_name() {
     let mut story = Story::new();
-    let here = Some(Via { line: HERE, listener: Some(ListenerId::from_bits(9)) });
+    let here = Some(Via { session: HERE, listener: Some(ListenerId::from_bits(9)) });
     let id = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.core.next(story.now, id, here), Step::Ask(_)));
+    assert!(matches!(story.client.next(story.now, id, here), Step::Send(Question::Ask(_))));
     let sent = story.now;
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    let Step::Look(look) = story.core.next(story.now, id, here) else { panic!("it looks at once") };
+    let Step::Send(Question::Enqueue(look)) = story.client.next(story.now, id, here) else {
+        panic!("it looks at once")
+    };
     let place = clock(story.now);
     story.stands(id);
-    assert!(matches!(story.next_work()[..], [Job::Look(_, _, HERE)]));
-    story.core.cut_off(story.now, id);
+    assert!(matches!(story.next_work()[..], [Sent::Ask(_, _, HERE)]));
+    story.client.cut_off(story.now, id);
     let (leaving, release, _) = release_of(story.only_job());
-    assert_eq!((release.token, release.leave), (look.token, look.entry));
+    assert_eq!((release.token, release.leave), (look.token, Some(look.entry)));
     story.released(leaving, KEEPER, Ok(Released::NotOurs));
-    let Step::Look(again) = story.next(id) else { panic!("it queues again") };
-    let entry = again.entry.expect("it queues");
+    let Step::Send(Question::Enqueue(again)) = story.next(id) else { panic!("it queues again") };
+    let entry = again.entry;
     assert_eq!((entry.listener, entry.since), (LISTENER, Some(place)));
     assert_ne!(again.token, look.token);
 }
@@ -580,13 +585,13 @@ fn who_asks_again_for_a_contended_key_goes_to_its_queue_at_once() {
     let (release, _, _) = release_of(story.only_job());
     story.released(release, KEEPER, Ok(Released::Freed));
     let again = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.next(again), Step::Look(_)));
+    assert!(matches!(story.next(again), Step::Send(Question::Enqueue(_))));
     let hasty = story.arrive("b", no_wait()).expect("it asks");
-    assert!(matches!(story.next(hasty), Step::Ask(_)));
+    assert!(matches!(story.next(hasty), Step::Send(Question::Ask(_))));
     story.pass(ms(1000));
     story.left(again);
     let (release, _, _) = release_of(story.only_job());
     story.released(release, KEEPER, Ok(Released::Freed));
     let later = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.next(later), Step::Ask(_)));
+    assert!(matches!(story.next(later), Step::Send(Question::Ask(_))));
 }

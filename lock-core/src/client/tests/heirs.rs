@@ -4,28 +4,28 @@ use super::*;
 use crate::store::Grant;
 
 /// A holder with a block of fences, and one who waits behind it in this process.
-fn holder_and_heir(story: &mut Story, holders: Terms, heirs: Terms) -> (TicketId, TicketId) {
+fn holder_and_heir(story: &mut Story, holders: Terms, heirs: Terms) -> (CallId, CallId) {
     let (holder, sent) = story.ask("a", holders);
     let heir = story.arrive("a", heirs).expect("it waits");
     story.taken(holder, sent);
-    assert!(matches!(story.next(holder), Step::Look(look) if look.fences == 32));
+    assert!(matches!(story.next(holder), Step::Send(Question::Enqueue(look)) if look.fences == 32));
     let sent = story.now;
     story.grant(holder, sent);
     (holder, heir)
 }
 
 /// What a waiter with this `min_hold` asked for, and whether it begins when a message tells it of that after so long.
-fn begins_at_once(story: &mut Story, min_hold: Duration, late: Duration) -> (TicketId, Token, bool) {
+fn begins_at_once(story: &mut Story, min_hold: Duration, late: Duration) -> (CallId, Token, bool) {
     let ttl = Duration::from_secs(60);
     let (id, sent) = story.ask("a", Terms { ttl, min_hold: Some(min_hold), ..terms(Wait::Forever) });
     story.taken(id, sent);
-    let Step::Look(look) = story.next(id) else { panic!("it queues") };
+    let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it queues") };
     let clock = story.now.nanos() / 1000;
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
-    let first_lease = look.entry.expect("it waits").first_lease;
+    let first_lease = look.entry.first_lease;
     story.pass(late);
     let grant = Grant { key: "a".into(), token: look.token, fence: 7, fences: 1, first_lease, clock };
-    assert!(story.core.handed(story.now, KEEPER, grant));
+    assert!(story.client.handed(story.now, KEEPER, &grant));
     story.listen();
     (id, look.token, matches!(story.next(id), Step::Granted { .. }))
 }
@@ -43,10 +43,10 @@ fn a_lease_that_was_told_of_too_late_for_its_min_hold_is_renewed_before_the_body
     let mut story = Story::new();
     let (id, token, begins) = begins_at_once(&mut story, ms(20_000), ms(1500));
     assert!(!begins, "the key might be gone before min_hold is over");
-    let Job::Renew(_, renewal) = story.only_job() else { panic!("it is renewed first") };
+    let Sent::Renew(renewal) = story.only_job() else { panic!("it is renewed first") };
     assert_eq!((renewal.token, renewal.ttl), (token, Duration::from_secs(60)));
     let sent = story.now;
-    story.core.renewed(story.now, id, token, sent, renewal.ttl, Ok(Renewed::Renewed));
+    story.client.renewed(story.now, id.key, token, (sent, renewal.ttl), Ok(Renewed::Renewed));
     assert!(matches!(story.next(id), Step::Granted { fence: 7, .. }));
 }
 
@@ -62,7 +62,7 @@ fn a_lease_that_came_as_a_late_answer_is_renewed_before_a_body_begins_that_keeps
         let granted = matches!(story.next(id), Step::Granted { .. });
         assert_eq!(granted, begins, "min_hold {min_hold} ms, an answer after {late} ms");
         if !begins {
-            assert!(matches!(story.only_job(), Job::Renew(_, Renewal { ttl, .. }) if ttl == TTL));
+            assert!(matches!(story.only_job(), Sent::Renew(Renewal { ttl, .. }) if ttl == TTL));
         }
     }
 }
@@ -74,23 +74,26 @@ fn an_heir_that_has_to_be_renewed_first_has_nothing_of_the_max_hold_before_it() 
     let long = Terms { ttl: Duration::from_secs(600), ..patient() };
     let (holder, heir) = holder_and_heir(&mut story, short, long);
     story.end(holder, None);
-    let Some(Stage::Held(held)) = story.core.stage(heir) else { panic!("it has the lease") };
-    assert!(!held.is_ready());
-    assert_eq!((held.hold_until, held.keep_until), (Moment::MAX, Moment::MIN));
+    let Sent::Renew(renewal) = story.only_job() else { panic!("it is renewed first") };
+    let sent = story.now;
+    story.pass(ms(1000));
+    assert!(story.work().is_empty() && story.lost.is_empty(), "the time of the holder before would be over");
+    story.client.renewed(story.now, heir.key, renewal.token, (sent, renewal.ttl), Ok(Renewed::Renewed));
+    assert!(matches!(story.next(heir), Step::Granted { until, .. } if until == deadline(sent, renewal.ttl)));
 }
 
 #[test]
 fn an_heir_whose_lease_is_lost_before_it_began_is_told_once_and_counted_once() {
     let mut story = Story::new();
     let (holder, heir) = holder_and_heir(&mut story, patient(), patient());
-    story.core.renew_by_hand(story.now, holder, TTL);
-    let Job::Renew(_, renewal) = story.only_job() else { panic!("a renewal") };
+    story.client.renew_manually(story.now, holder, TTL);
+    let Sent::Renew(renewal) = story.only_job() else { panic!("a renewal") };
     let sent = story.now;
     story.end(holder, None);
-    story.core.renewed(story.now, holder, renewal.token, sent, TTL, Ok(Renewed::NotOurs));
+    story.client.renewed(story.now, holder.key, renewal.token, (sent, TTL), Ok(Renewed::NotOurs));
     story.listen();
-    assert_eq!((story.core.held(), &story.lost[..]), (0, &[][..]));
-    story.core.close(story.now, ms(1000), u32::MAX);
+    assert_eq!((story.client.held(), &story.lost[..]), (0, &[][..]));
+    story.client.close(story.now, ms(1000), u32::MAX);
     assert!(matches!(story.next(heir), Step::Refused(Refusal::Unavailable(_))), "no body began");
     for job in story.work() {
         story.released(release_of(job).0, KEEPER, Ok(Released::NotOurs));
@@ -108,11 +111,11 @@ fn a_rotation_that_goes_on_too_late_is_given_back_for_as_long_as_the_holder_befo
     let (turning, rotation) = rotation_of(story.only_job());
     story.pass(ms(300));
     story.rotated(turning, Rotated::Retained { fence: 9 });
-    story.core.disconnected();
+    story.client.disconnected();
     story.left(next);
     assert!(story.work().is_empty());
     story.pass(hour.saturating_sub(ms(1)));
-    story.core.connected(story.now, KEEPER, true);
+    story.client.connected(story.now, KEEPER, true);
     let (_, release, _) = release_of(story.work().remove(0));
     assert_eq!(release.token, rotation.token, "the store keeps the longer of both ttls");
 }

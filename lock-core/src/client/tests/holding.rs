@@ -1,11 +1,12 @@
 //! Renewals, and how leases are lost.
 
-use super::super::manual::ByHandStep;
+use std::collections::BTreeSet;
+
 use super::*;
 
-fn renewal_of(jobs: &[Job]) -> (Token, Duration) {
+fn renewal_of(jobs: &[Sent]) -> (Token, Duration) {
     match jobs {
-        [Job::Renew(_, renewal)] => (renewal.token, renewal.ttl),
+        [Sent::Renew(renewal)] => (renewal.token, renewal.ttl),
         other => panic!("not a renewal: {other:?}"),
     }
 }
@@ -44,7 +45,7 @@ fn a_failed_renewal_is_tried_again_until_the_deadline() {
         story.renewed(id, sent, Err(error(StoreErrorKind::Disconnected)));
     }
     assert_eq!(story.lost, [(0, LossReason::Expired)]);
-    assert_eq!(story.now, lease::deadline(start, TTL) - ms(2));
+    assert_eq!(story.now, deadline(start, TTL) - ms(2));
 }
 
 #[test]
@@ -61,8 +62,8 @@ fn one_good_renewal_after_many_bad_ones_saves_the_lease() {
     let sent = story.now;
     story.renewed(id, sent, Ok(Renewed::Renewed));
     assert!(story.lost.is_empty());
-    story.now = lease::deadline(sent, TTL) - ms(3);
-    assert!(story.core.lapsed(story.now, id).is_ok());
+    story.now = deadline(sent, TTL) - ms(3);
+    assert!(story.client.lapsed(story.now, id).is_ok());
 }
 
 #[test]
@@ -82,11 +83,11 @@ fn a_late_yes_never_revives() {
     let start = story.now;
     story.next_work();
     let sent = story.now;
-    story.now = lease::deadline(start, TTL);
+    story.now = deadline(start, TTL);
     story.renewed(id, sent, Ok(Renewed::Renewed));
     assert_eq!(story.lost, [(0, LossReason::Expired)]);
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert_eq!(story.core.lapsed(story.now, id), Err(LossReason::Expired));
+    assert_eq!(story.client.lapsed(story.now, id), Err(LossReason::Expired));
 }
 
 #[test]
@@ -96,7 +97,7 @@ fn the_deadline_counts_from_before_the_request_was_sent() {
     story.pass(ms(4000));
     story.answer(id, sent, Ok(Acquired::Granted { fence: 7 }));
     let Step::Granted { until, .. } = story.next(id) else { panic!("granted") };
-    assert_eq!(until, lease::deadline(sent, TTL));
+    assert_eq!(until, deadline(sent, TTL));
 }
 
 #[test]
@@ -105,7 +106,7 @@ fn a_lease_that_is_not_renewed_ends_at_its_deadline() {
     let start = story.now;
     story.hold("a", Terms { renew: false, ..no_wait() });
     assert!(story.next_work().is_empty());
-    assert_eq!(story.now, lease::deadline(start, TTL) - ms(2));
+    assert_eq!(story.now, deadline(start, TTL) - ms(2));
     assert_eq!(story.lost, [(0, LossReason::Expired)]);
 }
 
@@ -115,7 +116,7 @@ fn max_hold_ends_a_lease_that_is_renewed() {
     let start = story.now;
     let id = story.hold("a", Terms { max_hold: Some(ms(45_000)), ..no_wait() });
     while story.lost.is_empty() {
-        if let [Job::Renew(..)] = story.next_work()[..] {
+        if let [Sent::Renew(..)] = story.next_work()[..] {
             let sent = story.now;
             story.renewed(id, sent, Ok(Renewed::Renewed));
         }
@@ -130,7 +131,10 @@ fn a_lost_lease_lets_neighbours_ask_and_is_released_when_its_body_is_gone() {
     let id = story.hold("a", Terms { renew: false, ..no_wait() });
     let next = story.arrive("a", patient()).expect("it waits");
     story.next_work();
-    assert!(matches!(story.next(next), Step::Ask(_)), "a body that never ends must not block its neighbours");
+    assert!(
+        matches!(story.next(next), Step::Send(Question::Ask(_))),
+        "a body that never ends must not block its neighbours"
+    );
     assert!(story.work().is_empty(), "no release while the body may be in a step");
     story.end(id, None);
     release_of(story.only_job());
@@ -142,7 +146,7 @@ fn a_lost_lease_is_released_behind_a_renewal_in_flight() {
     let id = story.hold("a", no_wait());
     renewal_of(&story.next_work());
     story.end(id, Some(ms(1000)));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand), "not on another line");
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand), "not on another line");
     release_of(story.only_job());
 }
 
@@ -150,11 +154,11 @@ fn a_lost_lease_is_released_behind_a_renewal_in_flight() {
 fn without_a_connection_renewals_wait_and_go_out_when_it_is_back() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
-    story.core.disconnected();
+    story.client.disconnected();
     assert!(story.next_work().is_empty());
-    let due = story.core.next_due();
-    assert_eq!(due, lease::deadline(story.now, TTL).min(due), "nothing but the deadline is left to wait for");
-    story.core.connected(story.now, KEEPER, true);
+    let due = story.client.next_due();
+    assert_eq!(due, deadline(story.now, TTL).min(due), "nothing but the deadline is left to wait for");
+    story.client.connected(story.now, KEEPER, true);
     assert_eq!(renewal_of(&story.work()).0, story.token(id));
 }
 
@@ -183,12 +187,12 @@ fn very_many_renewals_are_not_sent_in_one_go() {
     story.pass(TTL / 2);
     let mut renewed = BTreeSet::new();
     for most in [MOST_AT_ONCE, MOST_AT_ONCE, 1] {
-        assert!(story.core.next_due() <= story.now, "there is more to do");
+        assert!(story.client.next_due() <= story.now, "there is more to do");
         let jobs = story.work();
         assert_eq!(jobs.len(), most);
         renewed.extend(jobs.into_iter().map(|job| renewal_of(&[job]).0));
     }
-    assert!(story.core.next_due() > story.now && renewed == held);
+    assert!(story.client.next_due() > story.now && renewed == held);
 }
 
 #[test]
@@ -196,16 +200,16 @@ fn a_renewal_by_hand_goes_out_at_once_and_stays_the_ttl() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { renew: false, ..no_wait() });
     let longer = TTL * 4;
-    let renewal = story.core.renew_by_hand(story.now, id, longer);
+    let renewal = story.client.renew_manually(story.now, id, longer);
     assert_eq!(renewal_of(&story.work()), (story.token(id), longer));
-    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand));
     let sent = story.now;
-    story.core.renewed(story.now, id, story.token(id), sent, longer, Ok(Renewed::Renewed));
+    story.client.renewed(story.now, id.key, story.token(id), (sent, longer), Ok(Renewed::Renewed));
     story.listen();
     assert_eq!(story.woken(), [0]);
-    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Renewed));
     story.next_work();
-    assert_eq!(story.now, lease::deadline(sent, longer) - ms(2), "renewed by hand alone");
+    assert_eq!(story.now, deadline(sent, longer) - ms(2), "renewed by hand alone");
 }
 
 #[test]
@@ -215,13 +219,13 @@ fn a_renewal_by_hand_is_not_satisfied_by_one_that_was_under_way() {
     renewal_of(&story.next_work());
     let sent = story.now;
     story.pass(ms(1));
-    let renewal = story.core.renew_by_hand(story.now, id, TTL);
+    let renewal = story.client.renew_manually(story.now, id, TTL);
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand));
     renewal_of(&story.work());
     let sent = story.now;
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Renewed));
 }
 
 #[test]
@@ -231,9 +235,9 @@ fn a_renewal_by_hand_is_not_satisfied_by_one_for_less() {
     renewal_of(&story.next_work());
     let sent = story.now;
     // At the very moment at which that one was sent.
-    let renewal = story.core.renew_by_hand(story.now, id, TTL * 4);
+    let renewal = story.client.renew_manually(story.now, id, TTL * 4);
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand));
     assert_eq!(renewal_of(&story.work()), (story.token(id), TTL * 4));
 }
 
@@ -242,13 +246,13 @@ fn renewals_by_hand_at_once_each_come_back_by_one_that_lasts_for_the_longest() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     let ttls = [TTL * 4, TTL, TTL * 2];
-    let renewals = ttls.map(|ttl| story.core.renew_by_hand(story.now, id, ttl));
+    let renewals = ttls.map(|ttl| story.client.renew_manually(story.now, id, ttl));
     assert_eq!(renewal_of(&story.work()), (story.token(id), TTL * 4));
     let sent = story.now;
-    story.core.renewed(story.now, id, story.token(id), sent, TTL * 4, Ok(Renewed::Renewed));
+    story.client.renewed(story.now, id.key, story.token(id), (sent, TTL * 4), Ok(Renewed::Renewed));
     story.listen();
     for renewal in renewals {
-        assert!(matches!(story.core.by_hand_next(id, renewal), ByHandStep::Renewed));
+        assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Renewed));
     }
     assert_eq!(renewal_of(&story.next_work()), (story.token(id), TTL * 2), "what was asked for last stands");
 }
@@ -257,13 +261,13 @@ fn renewals_by_hand_at_once_each_come_back_by_one_that_lasts_for_the_longest() {
 fn a_renewal_by_hand_that_nobody_awaits_any_more_is_forgotten_and_the_other_is_not() {
     let mut story = Story::new();
     let id = story.hold("a", Terms { renew: false, ..no_wait() });
-    let left = story.core.renew_by_hand(story.now, id, TTL * 4);
-    let awaited = story.core.renew_by_hand(story.now, id, TTL);
-    story.core.by_hand_left(id, left);
+    let left = story.client.renew_manually(story.now, id, TTL * 4);
+    let awaited = story.client.renew_manually(story.now, id, TTL);
+    story.client.manual_left(story.now, id, left);
     assert_eq!(renewal_of(&story.work()), (story.token(id), TTL));
     let sent = story.now;
     story.renewed(id, sent, Err(error(StoreErrorKind::Refused)));
-    assert!(matches!(story.core.by_hand_next(id, awaited), ByHandStep::Failed(_)));
+    assert!(matches!(story.client.manual_next(story.now, id, awaited), ManualStep::Failed(_)));
     assert!(story.work().is_empty());
 }
 
@@ -272,8 +276,8 @@ fn a_renewal_by_hand_fails_when_nobody_answers() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     let start = story.now;
-    let renewal = story.core.renew_by_hand(story.now, id, TTL);
-    while matches!(story.core.by_hand_next(id, renewal), ByHandStep::Stand) {
+    let renewal = story.client.renew_manually(story.now, id, TTL);
+    while matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand) {
         story.next_work();
         assert!(story.now.since(start) <= OPERATION);
     }

@@ -8,10 +8,19 @@ mod holding;
 mod strangers;
 mod waiting;
 
-use super::*;
-use crate::store::LossReason;
+use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt as _};
+
+use super::state::{CallId, ClientState, MOST_AT_ONCE, Tally};
+use crate::key::{
+    Action, Job, ManualStep, Question, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId, Settings, Step,
+    Via,
+};
+use crate::lease::{Terms, Wait, deadline, usable};
 use crate::store::{
-    Acquired, Ask, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, StoreErrorKind,
+    Acquired, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal, Renewed, Rotate, Rotated,
+    StoreError, StoreErrorKind, Token,
 };
 
 pub(super) const OPERATION: Duration = Duration::from_secs(5);
@@ -48,7 +57,7 @@ pub(super) fn settings() -> Settings {
 
 /// A core, the time, and what it said to whom.
 pub(super) struct Story {
-    pub(super) core: Core<u32>,
+    pub(super) client: ClientState<u32>,
     pub(super) now: Moment,
     next_seat: u32,
     /// Seats that were woken since the last look.
@@ -56,22 +65,30 @@ pub(super) struct Story {
     pub(super) lost: Vec<(u32, LossReason)>,
     pub(super) timed_out: Vec<SessionId>,
     /// For which token a ticket asked at a moment.
-    asked: HashMap<(TicketId, Moment), Token>,
+    asked: HashMap<(CallId, Moment), Token>,
 }
 
 impl Story {
     /// With a keeper that is connected.
     pub(super) fn new() -> Self {
-        let mut story = Self::unconnected();
-        story.core.connected(story.now, KEEPER, true);
+        Self::with(settings())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        let mut story = Self::unconnected_with(settings);
+        story.client.connected(story.now, KEEPER, true);
         story
     }
 
     pub(super) fn unconnected() -> Self {
+        Self::unconnected_with(settings())
+    }
+
+    fn unconnected_with(settings: Settings) -> Self {
         let now = Moment::from_nanos(1_000_000_000_000);
-        let core = Core::new(settings());
+        let client = ClientState::new(settings);
         Self {
-            core,
+            client,
             now,
             next_seat: 0,
             woken: Vec::new(),
@@ -86,118 +103,126 @@ impl Story {
     }
 
     /// An acquire arrives; its seat is the number of arrivals before it.
-    pub(super) fn arrive(&mut self, key: &str, terms: Terms) -> Result<TicketId, Refusal> {
+    pub(super) fn arrive(&mut self, key: &str, terms: Terms) -> Result<CallId, Refusal> {
         let seat = self.next_seat;
         self.next_seat += 1;
         // As far apart as random ones, so that nobody's jitter is another's.
         let low = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::from(seat) + 1);
         let token = Token::from_bits(u128::from(seat) << 64 | u128::from(low));
-        let id = self.core.arrive(self.now, key.into(), token, terms, seat);
+        let id = self.client.arrive(self.now, &key.into(), token, terms, seat);
         self.listen();
         id
     }
 
-    pub(super) fn next(&mut self, id: TicketId) -> Step {
-        let step = self.core.next(self.now, id, Some(Via { line: HERE, listener: None }));
-        if let Step::Ask(Ask { token, .. }) | Step::Look(Look { token, .. }) = &step {
-            self.asked.insert((id, self.now), *token);
+    pub(super) fn next(&mut self, id: CallId) -> Step {
+        let step = self.client.next(self.now, id, Some(Via { session: HERE, listener: None }));
+        if let Step::Send(question) = &step {
+            self.asked.insert((id, self.now), question.token());
         }
         self.listen();
         step
     }
 
     /// An acquire arrives and asks by itself.
-    pub(super) fn ask(&mut self, key: &str, terms: Terms) -> (TicketId, Moment) {
+    pub(super) fn ask(&mut self, key: &str, terms: Terms) -> (CallId, Moment) {
         let id = self.arrive(key, terms).expect("nothing refuses it");
-        assert!(matches!(self.next(id), Step::Ask(_)));
+        assert!(matches!(self.next(id), Step::Send(Question::Ask(_))));
         (id, self.now)
     }
 
-    pub(super) fn answer(&mut self, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
+    pub(super) fn answer(&mut self, id: CallId, sent: Moment, answer: Result<Acquired, StoreError>) {
         let token = self.asked.get(&(id, sent)).copied().unwrap_or(self.token(id));
-        self.core.answered(self.now, id, token, sent, answer);
+        self.client.answered(self.now, id, token, sent, answer);
         self.listen();
     }
 
     /// The same, for a ticket that may be gone.
-    pub(super) fn answer_of_gone(&mut self, id: TicketId, sent: Moment, answer: Result<Acquired, StoreError>) {
+    pub(super) fn answer_of_gone(&mut self, id: CallId, sent: Moment, answer: Result<Acquired, StoreError>) {
         let token = self.asked[&(id, sent)];
-        self.core.answered(self.now, id, token, sent, answer);
+        self.client.answered(self.now, id, token, sent, answer);
         self.listen();
     }
 
     /// The short way found the key held; for how long is what the look says that follows.
-    pub(super) fn taken(&mut self, id: TicketId, sent: Moment) {
+    pub(super) fn taken(&mut self, id: CallId, sent: Moment) {
         self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     }
 
-    pub(super) fn held_elsewhere(&mut self, id: TicketId, sent: Moment, for_at_most: Duration) {
+    pub(super) fn held_elsewhere(&mut self, id: CallId, sent: Moment, for_at_most: Duration) {
         self.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(for_at_most), queued_at: None }));
     }
 
     /// An acquire arrives, asks and is granted.
-    pub(super) fn hold(&mut self, key: &str, terms: Terms) -> TicketId {
+    pub(super) fn hold(&mut self, key: &str, terms: Terms) -> CallId {
         let (id, sent) = self.ask(key, terms);
         self.grant(id, sent);
         id
     }
 
-    pub(super) fn grant(&mut self, id: TicketId, sent: Moment) {
+    pub(super) fn grant(&mut self, id: CallId, sent: Moment) {
         self.answer(id, sent, Ok(Acquired::Granted { fence: 7 }));
         assert!(matches!(self.next(id), Step::Granted { fence: 7, .. }));
     }
 
-    pub(super) fn work(&mut self) -> Vec<Job> {
-        let jobs = self.core.work(self.now);
-        for job in &jobs {
-            if let Job::Acquire(id, Ask { token, .. }) | Job::Look(id, Look { token, .. }, _) = job {
-                self.asked.insert((*id, self.now), *token);
+    pub(super) fn work(&mut self) -> Vec<Sent> {
+        let jobs = self.client.work(self.now);
+        let sent: Vec<Sent> = jobs
+            .into_iter()
+            .map(|(key, job)| match job {
+                Job::Ask(number, question, session) => Sent::Ask(CallId { key, number }, question, session),
+                Job::Renew(renewal) => Sent::Renew(renewal),
+                Job::Release(number, request, via) => Sent::Release(CallId { key, number }, request, via),
+            })
+            .collect();
+        for sent in &sent {
+            if let Sent::Ask(id, question, _) = sent {
+                self.asked.insert((*id, self.now), question.token());
             }
         }
         self.listen();
-        jobs
+        sent
     }
 
     /// Goes on to when something is due, and does it.
-    pub(super) fn next_work(&mut self) -> Vec<Job> {
-        self.now = self.now.max(self.core.next_due());
+    pub(super) fn next_work(&mut self) -> Vec<Sent> {
+        self.now = self.now.max(self.client.next_due());
         self.work()
     }
 
     /// The only job that is due.
-    pub(super) fn only_job(&mut self) -> Job {
+    pub(super) fn only_job(&mut self) -> Sent {
         let mut jobs = self.work();
         assert_eq!(jobs.len(), 1, "{jobs:?}");
         jobs.remove(0)
     }
 
-    pub(super) fn end(&mut self, id: TicketId, awaited: Option<Duration>) {
-        self.core.end(self.now, id, awaited.map(|time| self.now + time));
+    pub(super) fn end(&mut self, id: CallId, awaited: Option<Duration>) {
+        self.client.end(self.now, id, awaited.map(|time| self.now + time));
         self.listen();
     }
 
-    pub(super) fn left(&mut self, id: TicketId) {
-        self.core.left(self.now, id);
+    pub(super) fn left(&mut self, id: CallId) {
+        self.client.left(self.now, id);
         self.listen();
     }
 
-    pub(super) fn released(&mut self, id: TicketId, via: SessionId, answer: Result<Released, StoreError>) {
-        self.core.released(self.now, id, Some(via), answer.map(Given::Released));
+    pub(super) fn released(&mut self, id: CallId, via: SessionId, answer: Result<Released, StoreError>) {
+        self.client.released(self.now, id, Some(via), answer.map(ReleaseReply::Released));
         self.listen();
     }
 
-    pub(super) fn rotated(&mut self, id: TicketId, answer: Rotated) {
-        self.core.released(self.now, id, Some(KEEPER), Ok(Given::Rotated(answer)));
+    pub(super) fn rotated(&mut self, id: CallId, answer: Rotated) {
+        self.client.released(self.now, id, Some(KEEPER), Ok(ReleaseReply::Rotated(answer)));
         self.listen();
     }
 
-    pub(super) fn renewed(&mut self, id: TicketId, sent: Moment, answer: Result<Renewed, StoreError>) {
-        self.core.renewed(self.now, id, self.token(id), sent, TTL, answer);
+    pub(super) fn renewed(&mut self, id: CallId, sent: Moment, answer: Result<Renewed, StoreError>) {
+        self.client.renewed(self.now, id.key, self.token(id), (sent, TTL), answer);
         self.listen();
     }
 
-    pub(super) fn token(&self, id: TicketId) -> Token {
-        self.core.tickets.get(id).expect("the ticket is there").token
+    pub(super) fn token(&self, id: CallId) -> Token {
+        self.client.token_of(id).expect("the call is there")
     }
 
     pub(super) fn woken(&mut self) -> Vec<u32> {
@@ -205,7 +230,7 @@ impl Story {
     }
 
     pub(super) fn listen(&mut self) {
-        for action in self.core.take_actions() {
+        for action in self.client.take_actions() {
             match action {
                 Action::Wake(seat) => self.woken.push(seat),
                 Action::Extend(..) => {}
@@ -216,31 +241,32 @@ impl Story {
     }
 
     pub(super) fn assert_nothing_is_left(&mut self) {
-        assert!(self.core.is_idle(), "{:?}", self.core);
-        assert_eq!(self.core.next_due(), Moment::MAX, "{:?}", self.core);
-        assert!(
-            self.core.lines.is_empty() && self.core.agenda.is_empty() && self.core.parked.is_empty(),
-            "{:?}",
-            self.core
-        );
-        let Core { held, waiting, queued, handed_back, settled, looks, .. } = &self.core;
-        assert_eq!([held, waiting, queued, handed_back, settled], [&0; 5]);
-        assert_eq!(looks.due(), Moment::MAX);
+        assert_eq!(self.client.residue(), None);
+        assert_eq!(self.client.next_due(), Moment::MAX, "{:?}", self.client);
+        assert!(self.client.is_idle());
     }
 }
 
+/// What the keeper sends, and for whom.
+#[derive(Debug)]
+pub(super) enum Sent {
+    Ask(CallId, Question, SessionId),
+    Renew(Renewal),
+    Release(CallId, ReleaseRequest, Option<SessionId>),
+}
+
 /// The rotation that a job carries.
-pub(super) fn rotation_of(job: Job) -> (TicketId, Rotate) {
+pub(super) fn rotation_of(job: Sent) -> (CallId, Rotate) {
     match job {
-        Job::Give(id, Giving::Rotate(rotation), _) => (id, rotation),
+        Sent::Release(id, ReleaseRequest::Rotate(rotation), _) => (id, rotation),
         other => panic!("not a rotation: {other:?}"),
     }
 }
 
 /// The release that a job carries.
-pub(super) fn release_of(job: Job) -> (TicketId, Release, Option<SessionId>) {
+pub(super) fn release_of(job: Sent) -> (CallId, Release, Option<SessionId>) {
     match job {
-        Job::Give(id, Giving::Release(release), via) => (id, release, via),
+        Sent::Release(id, ReleaseRequest::Release(release), via) => (id, release, via),
         other => panic!("not a release: {other:?}"),
     }
 }

@@ -9,8 +9,8 @@ fn forged(key: &str, token: u128) -> Grant {
 }
 
 /// The release of the token in each of these jobs, answered.
-fn give_back(story: &mut Story, jobs: Vec<Job>) -> usize {
-    let releases: Vec<TicketId> = jobs.into_iter().map(|job| release_of(job).0).collect();
+fn give_back(story: &mut Story, jobs: Vec<Sent>) -> usize {
+    let releases: Vec<CallId> = jobs.into_iter().map(|job| release_of(job).0).collect();
     for &id in &releases {
         story.released(id, KEEPER, Ok(Released::NotOurs));
     }
@@ -20,7 +20,7 @@ fn give_back(story: &mut Story, jobs: Vec<Job>) -> usize {
 #[test]
 fn a_grant_that_nobody_waited_for_is_given_back_and_holds_nobody_up() {
     let mut story = Story::new();
-    assert!(!story.core.handed(story.now, KEEPER, forged("a", 77)));
+    assert!(!story.client.handed(story.now, KEEPER, &forged("a", 77)));
     let (id, sent) = story.ask("a", no_wait());
     let jobs = story.work();
     assert_eq!(give_back(&mut story, jobs), 1);
@@ -32,7 +32,7 @@ fn forged_messages_cost_a_bounded_number_of_releases_at_a_time() {
     let mut story = Story::new();
     for _ in 0..3 {
         for token in 0..1000 {
-            assert!(!story.core.handed(story.now, KEEPER, forged("a", 0xbad + token)));
+            assert!(!story.client.handed(story.now, KEEPER, &forged("a", 0xbad + token)));
         }
         let jobs = story.work();
         assert_eq!(give_back(&mut story, jobs), 64);
@@ -45,14 +45,17 @@ fn a_look_that_was_not_executed_is_sent_again_at_once_by_whoever_sent_it() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
-    let Step::Look(look) = story.next(id) else { panic!("it queues") };
+    let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it queues") };
     story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
-    let Step::Look(again) = story.next(id) else { panic!("it is still wanted") };
+    let Step::Send(Question::Enqueue(again)) = story.next(id) else { panic!("it is still wanted") };
     assert_eq!(again.token, look.token);
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
-    let Job::Look(_, again, _) = story.next_work().remove(0) else { panic!("it looks") };
+    let Sent::Ask(_, Question::Enqueue(again), _) = story.next_work().remove(0) else { panic!("it looks") };
     story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
-    assert!(matches!(story.only_job(), Job::Look(_, look, _) if look.token == again.token), "the keeper does");
+    assert!(
+        matches!(story.only_job(), Sent::Ask(_, Question::Enqueue(look), _) if look.token == again.token),
+        "the keeper does"
+    );
 }
 
 #[test]
@@ -60,9 +63,9 @@ fn a_look_that_was_not_executed_is_not_sent_again_when_its_task_is_gone() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
-    assert!(matches!(story.next(id), Step::Look(_)));
+    assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
-    assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+    assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
     let sent = story.now;
     story.left(id);
     let jobs = story.work();
@@ -77,10 +80,10 @@ fn a_store_that_executes_nothing_is_asked_a_few_times_and_then_like_one_that_is_
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
     let mut looks = 0;
-    while let Step::Look(_) = story.next(id) {
+    while let Step::Send(Question::Enqueue(_)) = story.next(id) {
         looks += 1;
         story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
     }
     assert_eq!(looks, 6);
-    assert!(story.core.next_due() <= story.now + ms(1000), "and again after a pause");
+    assert!(story.client.next_due() <= story.now + ms(1000), "and again after a pause");
 }

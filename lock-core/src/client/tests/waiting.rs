@@ -8,9 +8,9 @@ fn an_uncontended_lock_disturbs_nobody() {
     let id = story.hold("a", no_wait());
     assert!(story.work().is_empty());
     story.end(id, Some(ms(1000)));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     story.released(id, HERE, Ok(Released::Freed));
-    assert!(matches!(story.core.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
     story.assert_nothing_is_left();
 }
 
@@ -22,7 +22,7 @@ fn one_ticket_of_a_key_asks_and_the_others_stand_in_line() {
     let other_key = story.arrive("b", patient()).expect("it waits");
     story.woken();
     assert!(matches!(story.next(second), Step::Stand));
-    assert!(matches!(story.next(other_key), Step::Ask(_)));
+    assert!(matches!(story.next(other_key), Step::Send(Question::Ask(_))));
     story.grant(first, sent);
     assert!(matches!(story.next(second), Step::Stand));
 }
@@ -41,7 +41,7 @@ fn turns_are_given_in_the_order_of_arrival() {
         assert!(matches!(story.next(waiter), Step::Stand), "not before the release is answered");
         story.released(id, KEEPER, Ok(Released::Freed));
         assert_eq!(story.woken(), [seat]);
-        assert!(matches!(story.next(waiter), Step::Ask(_)));
+        assert!(matches!(story.next(waiter), Step::Send(Question::Ask(_))));
         let sent = story.now;
         story.grant(waiter, sent);
         holder = waiter;
@@ -65,12 +65,12 @@ fn a_task_that_sleeps_through_its_rotation_is_helped_by_the_keeper() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let sleeper = story.arrive("a", patient()).expect("it waits");
-    story.core.lose(story.now, holder, LossReason::Stolen);
+    story.renewed(holder, story.now, Ok(Renewed::NotOurs));
     story.end(holder, None);
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::Freed));
     let jobs = story.next_work();
-    assert!(matches!(jobs[..], [Job::Acquire(id, _)] if id == sleeper), "{jobs:?}");
+    assert!(matches!(jobs[..], [Sent::Ask(id, Question::Ask(_), _)] if id == sleeper), "{jobs:?}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn who_does_not_wait_goes_behind_a_pending_release_and_is_woken_by_it() {
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::Freed));
     assert_eq!(story.woken(), [1]);
-    assert!(matches!(story.next(next), Step::Ask(_)));
+    assert!(matches!(story.next(next), Step::Send(Question::Ask(_))));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn one_busy_answer_serves_all_who_came_before_its_question() {
     assert!(matches!(story.next(first), Step::Refused(Refusal::Busy)));
     // The one that came with the question is told by its answer; the later one asks for itself.
     assert!(matches!(story.next(before), Step::Refused(Refusal::Busy)));
-    assert!(matches!(story.next(after), Step::Ask(_)));
+    assert!(matches!(story.next(after), Step::Send(Question::Ask(_))));
 }
 
 #[test]
@@ -147,8 +147,7 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
     let arrived = story.now;
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     let mut looks = 0;
-    while let [Job::Look(_, look, _)] = &story.next_work()[..] {
-        assert!(look.entry.is_some(), "it would queue, if the store could");
+    while let [Sent::Ask(_, Question::Enqueue(_), _)] = &story.next_work()[..] {
         looks += 1;
         let sent = story.now;
         story.held_elsewhere(id, sent, TTL);
@@ -166,9 +165,9 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
 fn who_lost_its_connection_to_a_refusal_is_told_of_the_refusal() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", terms(Wait::AtMost(OPERATION)));
-    story.core.disconnected();
+    story.client.disconnected();
     story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
-    story.core.out_of_reach(error(StoreErrorKind::Refused));
+    story.client.out_of_reach(error(StoreErrorKind::Refused));
     story.pass(OPERATION);
     story.work();
     let Step::Refused(Refusal::Unavailable(told)) = story.next(id) else { panic!("its time is up") };
@@ -187,7 +186,7 @@ fn a_waiter_whose_time_is_up_while_a_neighbour_looks_is_told_busy() {
         story.held_elsewhere(first, sent, TTL);
     }
     // This one is on its way still.
-    assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+    assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
     story.now = sent + OPERATION;
     assert!(story.work().is_empty());
     assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
@@ -200,7 +199,7 @@ fn a_waiter_whose_time_is_up_while_a_neighbour_gives_back_is_told_busy() {
     let late = story.arrive("a", terms(Wait::AtMost(OPERATION))).expect("it waits");
     story.pass(OPERATION / 2);
     story.end(holder, None);
-    assert!(matches!(story.only_job(), Job::Give(..)));
+    assert!(matches!(story.only_job(), Sent::Release(..)));
     story.pass(OPERATION / 2);
     story.work();
     assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
@@ -212,7 +211,7 @@ fn a_waiter_looks_as_soon_as_the_holder_expires() {
     let (id, sent) = story.ask("a", patient());
     story.held_elsewhere(id, sent, ms(20));
     let before = story.now;
-    assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+    assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
     assert!(story.now.since(before) <= ms(25));
 }
 
@@ -220,10 +219,10 @@ fn a_waiter_looks_as_soon_as_the_holder_expires() {
 fn an_ask_without_an_answer_is_followed_by_a_look_with_the_same_token() {
     let mut story = Story::new();
     let id = story.arrive("a", patient()).expect("it waits");
-    let Step::Ask(ask) = story.next(id) else { panic!("its turn") };
+    let Step::Send(Question::Ask(ask)) = story.next(id) else { panic!("its turn") };
     let jobs = story.next_work();
     assert_eq!(story.timed_out, [HERE]);
-    let [Job::Look(_, look, _)] = &jobs[..] else { panic!("{jobs:?}") };
+    let [Sent::Ask(_, Question::Enqueue(look), _)] = &jobs[..] else { panic!("{jobs:?}") };
     assert_eq!(look.token, ask.token);
     assert!(matches!(story.next(id), Step::Stand), "the task's own ask does not count any more");
 }
@@ -235,7 +234,7 @@ fn trouble_is_retried_until_the_operation_time_out_and_told_as_unavailable() {
     let arrived = story.now;
     story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
     let mut looks = 0;
-    while let [Job::Look(..)] = story.next_work()[..] {
+    while let [Sent::Ask(..)] = story.next_work()[..] {
         looks += 1;
         let sent = story.now;
         story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
@@ -272,14 +271,14 @@ fn whoever_has_looked_often_is_not_late_after_one_look_without_an_answer() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
-    assert!(matches!(story.next(id), Step::Look(_)));
+    assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
     for _ in 0..10 {
         let sent = story.now;
         story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
-        assert!(matches!(story.next_work()[..], [Job::Look(..)]));
+        assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
     }
     story.answer(id, story.now, Err(error(StoreErrorKind::Disconnected)));
-    assert!(matches!(story.only_job(), Job::Look(..)), "the first retry is at once");
+    assert!(matches!(story.only_job(), Sent::Ask(_, Question::Enqueue(_), _)), "the first retry is at once");
     story.answer(id, story.now, Err(error(StoreErrorKind::Disconnected)));
     assert!(story.work().is_empty(), "and the next is not");
 }
@@ -288,10 +287,10 @@ fn whoever_has_looked_often_is_not_late_after_one_look_without_an_answer() {
 fn without_a_connection_asks_are_parked_and_woken_when_it_is_back() {
     let mut story = Story::unconnected();
     let id = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.core.next(story.now, id, None), Step::Stand));
+    assert!(matches!(story.client.next(story.now, id, None), Step::Stand));
     assert!(story.work().is_empty());
-    story.core.connected(story.now, KEEPER, true);
-    assert!(matches!(story.work()[..], [Job::Acquire(..)]));
+    story.client.connected(story.now, KEEPER, true);
+    assert!(matches!(story.work()[..], [Sent::Ask(_, Question::Ask(_), _)]));
 }
 
 #[test]
@@ -299,7 +298,7 @@ fn without_a_connection_an_acquire_fails_when_its_time_is_up() {
     let mut story = Story::unconnected();
     let id = story.arrive("a", no_wait()).expect("it waits for the connection");
     let arrived = story.now;
-    assert!(matches!(story.core.next(story.now, id, None), Step::Stand));
+    assert!(matches!(story.client.next(story.now, id, None), Step::Stand));
     assert!(story.work().is_empty());
     assert!(story.next_work().is_empty());
     assert_eq!(story.now.since(arrived), OPERATION);
@@ -312,7 +311,7 @@ fn a_grant_that_comes_too_late_is_given_back_and_asked_for_again_under_a_new_tok
     let mut story = Story::new();
     let short = Terms { ttl: ms(100), ..patient() };
     let id = story.arrive("a", short).expect("it waits");
-    let Step::Ask(ask) = story.next(id) else { panic!("its turn") };
+    let Step::Send(Question::Ask(ask)) = story.next(id) else { panic!("its turn") };
     let sent = story.now;
     story.pass(ms(93));
     story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
@@ -320,7 +319,7 @@ fn a_grant_that_comes_too_late_is_given_back_and_asked_for_again_under_a_new_tok
     assert_eq!((release.token, release.keep), (ask.token, None));
     assert!(matches!(story.next(id), Step::Stand));
     story.released(release_id, KEEPER, Ok(Released::Freed));
-    let Step::Ask(again) = story.next(id) else { panic!("its turn") };
+    let Step::Send(Question::Ask(again)) = story.next(id) else { panic!("its turn") };
     assert_ne!(again.token, ask.token);
 }
 
@@ -330,6 +329,6 @@ fn a_grant_that_its_task_never_looks_at_is_given_back() {
     let (id, sent) = story.ask("a", no_wait());
     story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
     let (_, release, _) = release_of(story.next_work().remove(0));
-    assert_eq!((release.keep, story.now), (None, lease::deadline(sent, TTL) - ms(2)), "and not renewed before");
+    assert_eq!((release.keep, story.now), (None, deadline(sent, TTL) - ms(2)), "and not renewed before");
     assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
 }

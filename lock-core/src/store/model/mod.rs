@@ -18,7 +18,7 @@ use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Token,
+    Acquired, Ask, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Token,
 };
 use expiring::Expiring;
 use queue::{Queue, Waiter, micros};
@@ -49,26 +49,36 @@ impl Model {
         self.grant(&ask.key, ask.token, now + ask.ttl, 1)
     }
 
-    /// Takes the key if it is held by this token, or free and nobody who is alive stands before it; queues else, if it
-    /// has an entry.
+    /// Takes the key if it is held by this token, or free and nobody who is alive stands before it.
     pub fn look(&mut self, now: Moment, look: &Look) -> Acquired {
+        self.ask_again(now, look, None)
+    }
+
+    /// The same for one who waits: it takes or keeps its place in the queue first.
+    pub fn enqueue(&mut self, now: Moment, enqueue: &Enqueue) -> Acquired {
+        let Enqueue { key, token, ttl, fences, entry } = enqueue;
+        let look = Look { key: key.clone(), token: *token, ttl: *ttl, fences: *fences };
+        self.ask_again(now, &look, Some(entry))
+    }
+
+    fn ask_again(&mut self, now: Moment, look: &Look, entry: Option<&Entry>) -> Acquired {
         self.forget_some(now);
-        let Look { key, token, .. } = look;
+        let Look { key, token, ttl, fences } = look;
         if let Some(expiry) = self.held_by(now, key, *token) {
             self.leave(now, key, *token);
-            return self.grant(key, *token, expiry.max(now + look.ttl), look.fences);
+            return self.grant(key, *token, expiry.max(now + *ttl), *fences);
         }
-        if let Some(entry) = &look.entry {
-            self.enqueue(now, key, *token, entry);
+        if let Some(entry) = entry {
+            self.stand_in_line(now, key, *token, entry);
         }
         if self.locks.get(now, key).is_none() {
             match self.next(now, key, Some(*token)) {
                 Some(heir) if heir.token != *token => self.hand_over(now, key, &heir),
-                _ => return self.grant(key, *token, now + look.ttl, look.fences),
+                _ => return self.grant(key, *token, now + *ttl, *fences),
             }
         }
         let for_at_most = self.locks.get(now, key).map(|(_, expiry)| expiry.since(now));
-        Acquired::Held { for_at_most, queued_at: look.entry.as_ref().map(|_| micros(now)) }
+        Acquired::Held { for_at_most, queued_at: entry.map(|_| micros(now)) }
     }
 
     /// Moves the expiry to `ttl` from now, if that is later.
@@ -111,7 +121,7 @@ impl Model {
         let Some(expiry) = self.held_by(now, &rotation.key, rotation.token) else { return Rotated::NotOurs };
         if let Some(heir) = self.next(now, &rotation.key, None) {
             self.hand_over(now, &rotation.key, &heir);
-            self.enqueue(now, &rotation.key, rotation.next, &rotation.entry);
+            self.stand_in_line(now, &rotation.key, rotation.next, &rotation.entry);
             return Rotated::HandedOver { clock: micros(now) };
         }
         self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
@@ -180,7 +190,7 @@ impl Model {
         self.grants.push((listener, grant));
     }
 
-    fn enqueue(&mut self, now: Moment, key: &LockKey, token: Token, entry: &Entry) {
+    fn stand_in_line(&mut self, now: Moment, key: &LockKey, token: Token, entry: &Entry) {
         let lasts = entry.lasts.unwrap_or_default().clamp(QUEUE_LASTS, LONGEST_ALIVE);
         let (mut queue, expiry) = self.queues.take(now, key).unwrap_or((Queue::default(), now));
         queue.enqueue(now, token, entry);

@@ -15,7 +15,7 @@ fn ask(key: &str, token: u128) -> Ask {
 }
 
 fn look(key: &str, token: u128) -> Look {
-    Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: None }
+    Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1 }
 }
 
 fn release(key: &str, token: u128, keep: Option<Duration>) -> Release {

@@ -50,7 +50,7 @@ fn a_guard_that_lives_on_after_a_shutdown_is_released() {
     assert!(!is_free(&stranger, "a"));
     exit(&client);
     assert!(is_free(&stranger, "a"));
-    assert_eq!(guard.seat().validity.loss(), Some(LossReason::Shutdown));
+    assert_eq!(guard.state().validity.loss(), Some(LossReason::Shutdown));
     assert_eq!(futures::executor::block_on(client.shutdown(Duration::ZERO)).lost, 1, "it was lost to that one");
 }
 
@@ -72,7 +72,7 @@ fn a_guard_that_lives_on_after_max_hold_is_released() {
 fn a_lease_whose_guard_is_just_being_dropped_is_released() {
     let (client, stranger) = both();
     let guard = futures::executor::block_on(client.lock("a").acquire()).expect("it is free");
-    guard.seat().validity.end();
+    guard.state().validity.end();
     exit(&client);
     assert!(is_free(&stranger, "a"));
     drop(guard);
@@ -82,7 +82,7 @@ fn a_lease_whose_guard_is_just_being_dropped_is_released() {
 fn a_lease_whose_guard_is_just_being_released_is_released_and_its_task_has_an_answer() {
     let (client, stranger) = both();
     let guard = futures::executor::block_on(client.lock("a").acquire()).expect("it is free");
-    guard.seat().validity.end();
+    guard.state().validity.end();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     // Between the hook's two steps and the keeper's, as well as behind them.
     let _watcher = end_leases(client.shared(), &waker);
@@ -104,7 +104,7 @@ fn a_lease_whose_guard_is_just_being_released_is_released_and_its_task_has_an_an
 fn a_release_that_a_task_is_about_to_send_is_sent() {
     let (client, stranger) = both();
     let guard = futures::executor::block_on(client.lock("a").acquire()).expect("it is free");
-    let releasing = guard.into_holding().release(|now| now + SOON);
+    let releasing = guard.into_holding().release(SOON);
     exit(&client);
     assert!(is_free(&stranger, "a"));
     drop(releasing);

@@ -3,7 +3,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::*;
-use crate::store::{Entry, ListenerId, Token};
+use crate::store::{Enqueue, Entry, ListenerId, Token};
 
 const TTL: Duration = Duration::from_secs(10);
 
@@ -42,8 +42,8 @@ fn queue(session: &Arc<dyn Session>, token: u128, listener: u128) {
         alive_for: None,
         lasts: None,
     };
-    let look = Look { key: "a".into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry: Some(entry) };
-    assert!(matches!(now(session.look(look)), Ok(Acquired::Held { queued_at: Some(_), .. })));
+    let enqueue = Enqueue { key: "a".into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry };
+    assert!(matches!(now(session.enqueue(enqueue)), Ok(Acquired::Held { queued_at: Some(_), .. })));
 }
 
 #[test]

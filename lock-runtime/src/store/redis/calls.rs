@@ -46,6 +46,8 @@ impl Arguments for Repair<'_> {
 pub(super) struct Looking<'a> {
     pub(super) names: &'a Names,
     pub(super) look: &'a Look,
+    /// Where it stands in line, if it does.
+    pub(super) entry: Option<&'a Entry>,
     /// The greatest fence that this client saw.
     pub(super) seen: u64,
 }
@@ -60,10 +62,10 @@ impl Arguments for Looking<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, look: Look { key, token, ttl, fences, entry }, seen } = self;
+        let Self { names, look: Look { key, token, ttl, fences }, entry, seen } = self;
         begin(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
-        place(command, *token, entry.as_ref());
+        place(command, *token, *entry);
     }
 }
 

@@ -20,8 +20,8 @@ use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
 use super::wake::Hearing;
 use crate::store::{
-    Acquired, Ask, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind,
-    StoreFuture,
+    Acquired, Ask, Enqueue, Entry, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError,
+    StoreErrorKind, StoreFuture,
 };
 use lock_core::LockKey;
 
@@ -64,7 +64,15 @@ impl Session for RedisSession {
 
     fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>> {
         let line = Arc::clone(&self.0);
-        in_place(move || async move { line.look(&look).await })
+        in_place(move || async move { line.look(&look, None).await })
+    }
+
+    fn enqueue(&self, enqueue: Enqueue) -> StoreFuture<Result<Acquired, StoreError>> {
+        let line = Arc::clone(&self.0);
+        in_place(move || async move {
+            let Enqueue { key, token, ttl, fences, entry } = enqueue;
+            line.look(&Look { key, token, ttl, fences }, Some(&entry)).await
+        })
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
@@ -108,7 +116,7 @@ impl Line {
             // Nobody knows how far the counter lags behind; the look mints by the clock.
             let (key, token, ttl) = (ask.key.clone(), ask.token, ask.ttl);
             // In a box, like all that is seldom needed: it would make every operation's future larger.
-            return Box::pin(async { self.look(&Look { key, token, ttl, fences: 1, entry: None }).await }).await;
+            return Box::pin(async { self.look(&Look { key, token, ttl, fences: 1 }, None).await }).await;
         }
         // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
         let floor = self.place.greatest_fence();
@@ -144,8 +152,8 @@ impl Line {
         self.minted(reply, &ask.key, call.seen, 1)
     }
 
-    async fn look(&self, look: &Look) -> Result<Acquired, StoreError> {
-        let call = Looking { names: self.names(), look, seen: self.place.greatest_fence() };
+    async fn look(&self, look: &Look, entry: Option<&Entry>) -> Result<Acquired, StoreError> {
+        let call = Looking { names: self.names(), look, entry, seen: self.place.greatest_fence() };
         let reply = self.once(&script::LOOK, &call, &look.key).await?;
         self.minted(Ok(reply), &look.key, call.seen, look.fences)
     }

@@ -13,8 +13,9 @@ fn entry() -> Entry {
     Entry { listener: LISTENER, first_lease: FIRST, fences: 4, since: None, alive_for: None, lasts: None }
 }
 
-fn queueing(token: u128, entry: Entry) -> Look {
-    Look { entry: Some(entry), ..look("a", token) }
+fn queueing(token: u128, entry: Entry) -> Enqueue {
+    let Look { key, token, ttl, fences } = look("a", token);
+    Enqueue { key, token, ttl, fences, entry }
 }
 
 fn rotate(token: u128, next: u128) -> Rotate {
@@ -39,7 +40,7 @@ fn queue_of(waiters: &[u128]) -> Model {
     model.listen(LISTENER);
     model.acquire(at(0), &ask("a", 1));
     for (second, waiter) in (1..).zip(waiters) {
-        let answer = model.look(at(second), &queueing(*waiter, entry()));
+        let answer = model.enqueue(at(second), &queueing(*waiter, entry()));
         let left = TTL.saturating_sub(Duration::from_secs(second));
         assert_eq!(answer, Acquired::Held { for_at_most: Some(left), queued_at: Some(second * 1_000_000) });
     }
@@ -85,7 +86,7 @@ fn a_granted_lease_lasts_from_the_clock_in_the_grant_and_no_longer() {
 #[test]
 fn waiters_are_served_in_the_order_of_their_first_look() {
     let mut model = queue_of(&[5, 3, 4, 2]);
-    model.look(at(5), &queueing(5, entry()));
+    model.enqueue(at(5), &queueing(5, entry()));
     assert_eq!(line(&mut model, at(6), 1), [5, 3, 4, 2].map(token));
     assert!(matches!(model.acquire(at(6), &ask("a", 9)), Acquired::Granted { .. }));
 }
@@ -93,8 +94,8 @@ fn waiters_are_served_in_the_order_of_their_first_look() {
 #[test]
 fn of_two_who_came_in_one_microsecond_the_lower_token_is_first() {
     let mut model = queue_of(&[4]);
-    model.look(at(1), &queueing(3, entry()));
-    model.look(at(1) + Duration::from_nanos(999), &queueing(2, entry()));
+    model.enqueue(at(1), &queueing(3, entry()));
+    model.enqueue(at(1) + Duration::from_nanos(999), &queueing(2, entry()));
     assert_eq!(line(&mut model, at(6), 1), [2, 3, 4].map(token));
 }
 
@@ -102,9 +103,9 @@ fn of_two_who_came_in_one_microsecond_the_lower_token_is_first() {
 fn who_queued_before_takes_its_old_place_but_none_in_the_future() {
     let mut model = queue_of(&[2, 3]);
     let since = |micros| Entry { since: Some(micros), ..entry() };
-    model.look(at(4), &queueing(4, since(1_500_000)));
-    model.look(at(5), &queueing(6, since(u64::MAX)));
-    model.look(at(6), &queueing(5, since(u64::MAX)));
+    model.enqueue(at(4), &queueing(4, since(1_500_000)));
+    model.enqueue(at(5), &queueing(6, since(u64::MAX)));
+    model.enqueue(at(6), &queueing(5, since(u64::MAX)));
     assert_eq!(line(&mut model, at(7), 1), [2, 4, 3, 6, 5].map(token));
 }
 
@@ -112,7 +113,7 @@ fn who_queued_before_takes_its_old_place_but_none_in_the_future() {
 fn queueing_again_changes_neither_place_nor_entry() {
     let mut model = queue_of(&[2, 3]);
     let other = Entry { since: Some(0), fences: 9, first_lease: TTL, ..entry() };
-    model.look(at(4), &queueing(3, other));
+    model.enqueue(at(4), &queueing(3, other));
     model.release(at(5), &release("a", 1, None));
     assert_eq!(heirs(&mut model), [token(2)]);
     model.release(at(5), &release("a", 2, None));
@@ -125,7 +126,7 @@ fn queueing_again_changes_neither_place_nor_entry() {
 fn a_waiter_whom_nobody_hears_for_is_skipped_and_forgotten() {
     let mut model = queue_of(&[2, 3]);
     let deaf = Entry { listener: ListenerId::from_bits(8), since: Some(0), ..entry() };
-    model.look(at(4), &queueing(4, deaf));
+    model.enqueue(at(4), &queueing(4, deaf));
     model.release(at(5), &release("a", 1, None));
     assert_eq!(heirs(&mut model), [token(2)]);
     model.listen(ListenerId::from_bits(8));
@@ -147,7 +148,7 @@ fn a_mark_keeps_a_waiter_alive_until_it_is_over() {
     for (served_at, served) in [(at(4) - Duration::from_nanos(1), true), (at(4), false)] {
         let mut model = queue_of(&[]);
         model.unsubscribe(LISTENER);
-        model.look(at(1), &queueing(2, marked.clone()));
+        model.enqueue(at(1), &queueing(2, marked.clone()));
         model.release(served_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served, "{served_at:?}");
     }
@@ -160,8 +161,8 @@ fn each_look_writes_the_mark_anew_or_wipes_it() {
     for (last, released_at, served) in [(marked.clone(), at(5), true), (entry(), at(3), false)] {
         let mut model = queue_of(&[]);
         model.unsubscribe(LISTENER);
-        model.look(at(1), &queueing(2, marked.clone()));
-        model.look(at(3), &queueing(2, last));
+        model.enqueue(at(1), &queueing(2, marked.clone()));
+        model.enqueue(at(3), &queueing(2, last));
         model.release(released_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served);
     }
@@ -200,9 +201,9 @@ fn a_look_with_no_entry_neither_queues_nor_leaves() {
 fn a_look_by_the_holder_leaves_the_queue_and_shortens_nothing() {
     let mut model = queue_of(&[2, 3]);
     model.release(at(4), &release("a", 1, None));
-    let again = Look { ttl: Duration::from_millis(1), fences: 3, ..queueing(2, entry()) };
+    let again = Enqueue { ttl: Duration::from_millis(1), fences: 3, ..queueing(2, entry()) };
     // Fences 2 to 5 went with the grant; the look has three of its own.
-    assert_eq!(model.look(at(4), &again), Acquired::Granted { fence: 6 });
+    assert_eq!(model.enqueue(at(4), &again), Acquired::Granted { fence: 6 });
     assert_eq!(model.look(at(4), &look("a", 9)), Acquired::Held { for_at_most: Some(FIRST), queued_at: None });
     heirs(&mut model);
     assert_eq!(line(&mut model, at(4), 2), [token(3)]);
@@ -211,16 +212,19 @@ fn a_look_by_the_holder_leaves_the_queue_and_shortens_nothing() {
 #[test]
 fn who_takes_an_expired_key_from_the_queue_stands_there_no_more() {
     let mut model = queue_of(&[2, 3]);
-    assert_eq!(model.look(at(10), &queueing(2, entry())), Acquired::Granted { fence: 2 });
+    assert_eq!(model.enqueue(at(10), &queueing(2, entry())), Acquired::Granted { fence: 2 });
     assert_eq!(model.look(at(10), &look("a", 9)), Acquired::Held { for_at_most: Some(TTL), queued_at: None });
     assert_eq!(line(&mut model, at(10), 2), [token(3)]);
 }
 
 #[test]
 fn a_look_at_a_free_key_serves_the_first_in_line() {
-    for (asks, queued_at) in [(look("a", 9), None), (queueing(3, entry()), Some(10_000_000))] {
+    let look = |model: &mut Model| model.look(at(10), &look("a", 9));
+    let enqueue = |model: &mut Model| model.enqueue(at(10), &queueing(3, entry()));
+    let asks: [(&dyn Fn(&mut Model) -> Acquired, Option<u64>); 2] = [(&look, None), (&enqueue, Some(10_000_000))];
+    for (ask, queued_at) in asks {
         let mut model = queue_of(&[2, 3]);
-        assert_eq!(model.look(at(10), &asks), Acquired::Held { for_at_most: Some(FIRST), queued_at });
+        assert_eq!(ask(&mut model), Acquired::Held { for_at_most: Some(FIRST), queued_at });
         assert_eq!(heirs(&mut model), [token(2)]);
         assert_eq!(line(&mut model, at(10), 2), [token(3)]);
     }
@@ -230,7 +234,7 @@ fn a_look_at_a_free_key_serves_the_first_in_line() {
 fn who_looks_is_alive_and_all_the_dead_before_it_are_gone() {
     let mut model = queue_of(&[2, 3, 4]);
     model.unsubscribe(LISTENER);
-    assert!(matches!(model.look(at(10), &queueing(3, entry())), Acquired::Granted { .. }));
+    assert!(matches!(model.enqueue(at(10), &queueing(3, entry())), Acquired::Granted { .. }));
     model.listen(LISTENER);
     assert_eq!(line(&mut model, at(10), 3), [token(4)]);
 }
@@ -256,7 +260,7 @@ fn a_release_that_keeps_hands_over_to_nobody() {
     assert_eq!(model.release(at(3), &release("a", 1, Some(FIRST))), Released::Freed);
     assert_eq!(heirs(&mut model), []);
     assert!(matches!(model.acquire(at(4) - Duration::from_nanos(1), &ask("a", 9)), Acquired::Held { .. }));
-    assert!(matches!(model.look(at(4), &queueing(2, entry())), Acquired::Granted { .. }));
+    assert!(matches!(model.enqueue(at(4), &queueing(2, entry())), Acquired::Granted { .. }));
 }
 
 #[test]
@@ -294,7 +298,7 @@ fn a_rotation_by_a_stranger_or_too_late_changes_nothing() {
     assert_eq!(model.rotate(at(3), &rotate(9, 3)), Rotated::NotOurs);
     assert_eq!(model.rotate(at(10), &rotate(1, 3)), Rotated::NotOurs);
     assert_eq!(heirs(&mut model), []);
-    assert!(matches!(model.look(at(10), &queueing(2, entry())), Acquired::Granted { .. }));
+    assert!(matches!(model.enqueue(at(10), &queueing(2, entry())), Acquired::Granted { .. }));
     assert_eq!(line(&mut model, at(10), 2), []);
 }
 
@@ -304,7 +308,7 @@ fn a_token_has_the_key_by_one_hand_over_only() {
     model.release(at(2), &release("a", 1, None));
     assert_eq!(heirs(&mut model), [token(2)]);
     assert!(matches!(model.rotate(at(2), &rotate(2, 3)), Rotated::Retained { .. }));
-    assert!(matches!(model.look(at(2), &queueing(2, entry())), Acquired::Granted { .. }));
+    assert!(matches!(model.enqueue(at(2), &queueing(2, entry())), Acquired::Granted { .. }));
     assert_eq!(line(&mut model, at(2), 2), []);
 }
 
@@ -312,7 +316,7 @@ fn a_token_has_the_key_by_one_hand_over_only() {
 fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks() {
     let mut model = queue_of(&[2]);
     assert!(matches!(model.acquire(at(10), &ask("a", 2)), Acquired::Granted { .. }));
-    assert!(matches!(model.look(at(10), &queueing(2, entry())), Acquired::Granted { .. }));
+    assert!(matches!(model.enqueue(at(10), &queueing(2, entry())), Acquired::Granted { .. }));
     assert_eq!(line(&mut model, at(10), 2), []);
 }
 
@@ -347,7 +351,7 @@ fn fences_grow_over_every_kind_of_hand_over() {
     };
     model.release(at(4), &release("a", 1, None));
     model.take_grants().iter().for_each(|(_, grant)| rise(grant.fence, grant.fences));
-    let Acquired::Granted { fence } = model.look(at(4), &Look { fences: 3, ..look("a", 2) }) else {
+    let Acquired::Granted { fence } = model.enqueue(at(4), &Enqueue { fences: 3, ..queueing(2, entry()) }) else {
         panic!("the holder looked")
     };
     rise(fence, 3);
@@ -371,7 +375,7 @@ fn a_queue_is_gone_30_seconds_after_the_last_look() {
     let end = at(5) + QUEUE_LASTS;
     for (released_at, served) in [(end - Duration::from_nanos(1), true), (end, false)] {
         let mut model = queue_of(&[2]);
-        model.look(at(5), &queueing(3, entry()));
+        model.enqueue(at(5), &queueing(3, entry()));
         // None of these keeps a queue.
         model.look(at(9), &look("a", 9));
         model.renew(at(9), &Renewal { key: "a".into(), token: token(1), ttl: 10 * TTL });
@@ -387,8 +391,8 @@ fn a_queue_lasts_for_as_long_as_anybody_asked_who_looks_seldom_and_nobody_makes_
     for (released_at, served) in [(end - Duration::from_nanos(1), true), (end, false)] {
         let mut model = queue_of(&[2]);
         model.renew(at(5), &Renewal { key: "a".into(), token: token(1), ttl: 20 * TTL });
-        model.look(at(5), &queueing(2, Entry { lasts: Some(Duration::from_secs(120)), ..entry() }));
-        model.look(at(6), &queueing(3, entry()));
+        model.enqueue(at(5), &queueing(2, Entry { lasts: Some(Duration::from_secs(120)), ..entry() }));
+        model.enqueue(at(6), &queueing(3, entry()));
         model.release(released_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served, "at {released_at:?}");
     }
@@ -398,8 +402,8 @@ fn a_queue_lasts_for_as_long_as_anybody_asked_who_looks_seldom_and_nobody_makes_
 fn a_token_that_queues_again_after_its_queue_expired_is_new() {
     let mut model = queue_of(&[2]);
     model.renew(at(9), &Renewal { key: "a".into(), token: token(1), ttl: 10 * TTL });
-    model.look(at(40), &queueing(3, entry()));
-    model.look(at(41), &queueing(2, entry()));
+    model.enqueue(at(40), &queueing(3, entry()));
+    model.enqueue(at(41), &queueing(2, entry()));
     assert_eq!(line(&mut model, at(42), 1), [3, 2].map(token));
 }
 
@@ -410,7 +414,7 @@ fn expired_queues_are_forgotten_and_empty_ones_are_none() {
     for second in 0..1000 {
         let key = format!("job:{second}");
         model.acquire(at(second), &ask(&key, 1));
-        model.look(at(second), &Look { entry: Some(entry()), ..look(&key, 2) });
+        model.enqueue(at(second), &Enqueue { key: key.into(), ..queueing(2, entry()) });
         assert!(model.queues.len() <= 30, "thirty are alive at any time");
     }
     let mut model = queue_of(&[2, 3]);

@@ -1,0 +1,77 @@
+//! From a grant to a lease, or back into the queue if it came too late.
+
+use super::calls::{Active, Calls, Holder};
+use super::context::{Context, Effect};
+use super::doubt::Doubt;
+use super::giving_back::{give_back, give_back_unseen};
+use super::held::{By, Granted, Held, InDoubt};
+use super::leaving::seen_held;
+use super::local_queue::Waiter;
+use crate::store::{Moment, StoreError, StoreErrorKind};
+
+/// Makes a lease of a grant, unless it came too late. Nobody is active meanwhile.
+pub(super) fn grant<C: Clone>(
+    calls: &mut Calls<C>,
+    cx: &mut Context<'_, C>,
+    mut waiter: Waiter<C>,
+    granted: Granted,
+) -> bool {
+    let waiting = &mut *waiter.waiting;
+    let mut held = Held::new(cx.now, granted, &waiting.terms, cx.known.rhythm);
+    held.longest_ttl = held.longest_ttl.max(waiting.longest_ttl);
+    if held.over(cx.now).is_some() {
+        if held.first_lease {
+            cx.effects.push(Effect::FirstLeaseTooShort);
+        }
+        give_back(calls, cx, &waiter);
+        let text = "the store's answer came too late to be of use";
+        start_over(calls, cx, waiter, Some(StoreError::new(StoreErrorKind::Disconnected, text)));
+        return false;
+    }
+    let by_task = waiting.is_by_task() && granted.by == By::Answer;
+    held.queued = waiting.place.is_some();
+    let is_the_grant = |sent: Moment| granted.by == By::Answer && sent == granted.from;
+    let unanswered = waiting.unanswered().filter(|&(sent, _)| !is_the_grant(sent));
+    let questions = InDoubt { doubt: waiting.doubt, unanswered, entry: None };
+    let entry = waiting.entry.take().map(|(entry, _)| entry);
+    if questions.doubt() != Doubt::Nowhere {
+        held.in_doubt = Some(Box::new(InDoubt { entry, ..questions }));
+    }
+    let is_ready = held.outlasts_min_hold(cx.now, &waiting.terms);
+    if is_ready {
+        cx.spare.waiting.keep(waiter.waiting);
+        if !by_task {
+            cx.wake(waiter.caller.clone());
+        }
+    } else {
+        // What is left of the lease is too short for its holder's `min_hold`.
+        waiting.since = cx.now;
+        held.renew_first(cx.now, waiter.waiting);
+    }
+    calls.active = Active::Holder(Holder { number: waiter.number, caller: waiter.caller, token: waiter.token, held });
+    seen_held(calls, cx, Moment::MAX);
+    true
+}
+
+/// A lease came to its next holder in this process, and ended before that one's time had begun. Nobody is active.
+pub(super) fn passed_on_too_late<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut holder: Holder<C>) {
+    give_back_unseen(calls, cx, holder.token, &holder.held);
+    let Some(waiting) = holder.held.waiting.take() else { return };
+    let waiter = Waiter { number: holder.number, caller: holder.caller, token: holder.token, waiting };
+    let text = "the lease ended before it could be renewed for its next holder";
+    start_over(calls, cx, waiter, Some(StoreError::new(StoreErrorKind::Disconnected, text)));
+}
+
+/// Goes on waiting in its old place, under a new token.
+pub(super) fn start_over<C: Clone>(
+    calls: &mut Calls<C>,
+    cx: &mut Context<'_, C>,
+    mut waiter: Waiter<C>,
+    trouble: Option<StoreError>,
+) {
+    waiter.token = waiter.token.successor();
+    waiter.waiting.start_over(cx.now);
+    waiter.waiting.trouble = trouble.or(waiter.waiting.trouble.take());
+    cx.wake(waiter.caller.clone());
+    calls.rest_or_new(cx.spare).queue.insert(cx.now, waiter);
+}

@@ -1,0 +1,190 @@
+//! How a token is given back: by the task that awaits it, or by the keeper, until it has taken effect or the ttl has
+//! made it pointless.
+//!
+//! Must stay true: a release goes behind whatever it undoes; a call for the same key goes behind the release.
+
+use std::time::Duration;
+
+use super::calls::Calls;
+use super::context::{Context, Effect};
+use super::giving_back::over;
+use super::messages::{Action, Job, Number, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId};
+use super::releasing::Progress;
+use super::rotating::{rotate, rotated, rotation_failed};
+use crate::store::{Released, StoreError, StoreErrorKind};
+
+/// How long a release that its task has sent may stay without an answer before the keeper sends it.
+const OF_TASK: Duration = Duration::from_secs(1);
+/// How often a release is repeated while a question of its token may be anywhere. Each waits for an operation time-out
+/// after the last was answered: a clock that leaps ahead hurries one of them, and the other still comes behind the
+/// question.
+const REPEATS: u32 = 2;
+
+/// What the task that awaits this release does now; `session` is its own, if it has one.
+pub(super) fn next<C>(
+    calls: &mut Calls<C>,
+    cx: &Context<'_, C>,
+    number: Number,
+    session: Option<SessionId>,
+) -> ReleaseStep {
+    let Some(releasing) = calls.release_mut(number) else { return ReleaseStep::Done(Err(StoreError::no_answer())) };
+    match (&releasing.progress, session) {
+        (Progress::Over(outcome), _) => {
+            let outcome = outcome.clone();
+            calls.remove_release(number);
+            ReleaseStep::Done(outcome)
+        }
+        _ if releasing.wanted_until.is_none() => ReleaseStep::Done(Err(StoreError::no_answer())),
+        (Progress::Own, Some(session)) => {
+            releasing.progress = Progress::SentByTask { session, until: cx.now + OF_TASK };
+            request(calls, cx, number, session).map_or(ReleaseStep::Stand, ReleaseStep::Send)
+        }
+        (Progress::Own, None) => {
+            releasing.progress = Progress::Due(cx.now);
+            ReleaseStep::Stand
+        }
+        (Progress::SentByTask { .. }, _) => ReleaseStep::Sent,
+        _ => ReleaseStep::Stand,
+    }
+}
+
+/// What is sent of a release: a rotation, if somebody of this process waits next, and nothing was sent before.
+fn request<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, number: Number, session: SessionId) -> Option<ReleaseRequest> {
+    let releasing = calls.release_mut(number)?;
+    let may_rotate = std::mem::take(&mut releasing.may_rotate) && !cx.known.closing;
+    let release = releasing.request(cx.now, cx.key, cx.known.contended);
+    let rotation = if may_rotate { rotate(calls, cx, &release, session) } else { None };
+    let Some((rotate, rotating)) = rotation else { return Some(ReleaseRequest::Release(release)) };
+    let releasing = calls.release_mut(number)?;
+    releasing.may_last(cx.now, rotate.ttl);
+    releasing.rotating = Some(rotating);
+    Some(ReleaseRequest::Rotate(rotate))
+}
+
+/// The task that awaited this release is gone.
+pub(super) fn left<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
+    let Some(releasing) = calls.release_mut(number) else { return };
+    releasing.wanted_until = None;
+    if releasing.is_over() {
+        calls.remove_release(number);
+    } else if releasing.take_over(cx.now) {
+        abandon_rotation(calls, cx, number);
+    }
+}
+
+/// A release was answered; `via` is the session that carried it.
+pub(super) fn released<C: Clone>(
+    calls: &mut Calls<C>,
+    cx: &mut Context<'_, C>,
+    number: Number,
+    via: Option<SessionId>,
+    answer: Result<ReleaseReply, StoreError>,
+) {
+    let Some(releasing) = calls.release_mut(number) else { return };
+    releasing.silent.take_if(|session| via == Some(*session));
+    if releasing.is_over() {
+        return;
+    }
+    match answer {
+        Ok(ReleaseReply::Rotated(answer)) => rotated(calls, cx, number, answer),
+        Ok(ReleaseReply::Released(answer)) => {
+            let answer = if releasing.unanswered { Released::Freed } else { answer };
+            if !releasing.doubt.is_settled_by(via) {
+                release_once_more(calls, cx, number);
+            }
+            over(calls, cx, number, Ok(answer));
+        }
+        Err(error) => failed(calls, cx, number, error),
+    }
+}
+
+/// It had no good answer.
+fn failed<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number, error: StoreError) {
+    let Some(releasing) = calls.release_mut(number) else { return };
+    let rotating = releasing.rotating.take();
+    if rotating.is_some() {
+        // It may have made the lease last for its next holder.
+        releasing.may_last(cx.now, Duration::ZERO);
+    }
+    releasing.unanswered |= error.kind() == StoreErrorKind::Disconnected;
+    let at = releasing.failed(cx.now);
+    if releasing.pointless <= at {
+        over(calls, cx, number, Err(error.clone()));
+    }
+    if let Some(rotating) = rotating {
+        rotation_failed(calls, cx, rotating, error);
+    }
+}
+
+/// The clock concerns this release.
+pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
+    let now = cx.now;
+    let Some(releasing) = calls.release_mut(number) else { return };
+    if releasing.wanted_until.is_some_and(|until| until <= now) {
+        // The task goes on; the release does too, behind what the task may have sent.
+        releasing.wanted_until = None;
+        let is_taken_over = releasing.take_over(now);
+        cx.effects.extend(releasing.silent.take().map(|session| Effect::Do(Action::TimedOut(session))));
+        if let Some(caller) = releasing.caller.clone() {
+            cx.wake(caller);
+        }
+        if is_taken_over {
+            abandon_rotation(calls, cx, number);
+        }
+        return tick(calls, cx, number);
+    }
+    match releasing.progress {
+        Progress::SentByTask { until, .. } if until <= now => {
+            // The task may have its answer yet, and awaits it; which of the two comes first does not matter.
+            releasing.take_over(now);
+            abandon_rotation(calls, cx, number);
+            tick(calls, cx, number);
+        }
+        Progress::SentByKeeper(fails_at) if fails_at <= now => {
+            failed(calls, cx, number, StoreError::no_answer());
+            tick(calls, cx, number);
+        }
+        Progress::SentByKeeper(_) | Progress::Over(_) => {}
+        _ if releasing.pointless <= now => {
+            abandon_rotation(calls, cx, number);
+            over(calls, cx, number, Err(StoreError::no_answer()));
+        }
+        Progress::Due(at) if at <= now => send(calls, cx, number),
+        _ => {}
+    }
+}
+
+/// The keeper sends it, if it can: over the session that carried what it undoes, if there is just one.
+fn send<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
+    let Some(releasing) = calls.release_mut(number) else { return };
+    let Some(keepers) = cx.known.keeper else {
+        releasing.progress = Progress::Parked;
+        return cx.effects.push(Effect::Park);
+    };
+    // The keeper answers within the operation time-out; twice that is for a store that panics.
+    releasing.progress = Progress::SentByKeeper(cx.now + cx.known.settings.operation_timeout * 2);
+    let via = releasing.doubt.session();
+    if let Some(request) = request(calls, cx, number, via.unwrap_or(keepers)) {
+        cx.send(Job::Release(number, request, via));
+    }
+}
+
+/// Nobody hears the answer to a rotation that is under way.
+pub(super) fn abandon_rotation<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
+    let Some(releasing) = calls.release_mut(number) else { return };
+    if let Some(rotating) = releasing.rotating.take() {
+        releasing.may_last(cx.now, Duration::ZERO);
+        rotation_failed(calls, cx, rotating, StoreError::no_answer());
+    }
+}
+
+/// Queues the same release again, for a question that arrives late; nobody waits for that one.
+fn release_once_more<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
+    let (most, at) =
+        if cx.known.closing { (1, cx.now) } else { (REPEATS, cx.now + cx.known.settings.operation_timeout) };
+    let again = cx.number();
+    let releasing = calls.release_mut(number).filter(|releasing| releasing.repeats < most);
+    if let Some(again) = releasing.map(|releasing| releasing.once_more(cx.now, again, at)) {
+        calls.rest_or_new(cx.spare).releases.push(again);
+    }
+}

@@ -1,0 +1,104 @@
+//! A rotation: a release hands the key to another process, and the next of this one stands in line behind, in one command.
+//!
+//! Must stay true: whatever becomes of it, the next in line goes on waiting, or holds.
+
+use std::time::Duration;
+
+use super::asking::{held_elsewhere, troubled};
+use super::calls::{Active, Calls};
+use super::context::Context;
+use super::enqueueing::entry;
+use super::giving_back::over;
+use super::granting::grant;
+use super::held::{By, Granted};
+use super::local_queue::Waiter;
+use super::messages::{Number, SessionId};
+use super::releasing::{Progress, Rotating};
+use super::waiting::Asks;
+use crate::lease::Fences;
+use crate::store::{Release, Released, Rotate, Rotated, StoreError};
+
+/// For how long a key counts as held that a rotation has just handed to another process.
+const JUST_HANDED: Duration = Duration::from_secs(1);
+
+/// The next in line asks by the rotation of the one before it, if there is one who waits.
+pub(super) fn rotate<C>(
+    calls: &mut Calls<C>,
+    cx: &Context<'_, C>,
+    of: &Release,
+    session: SessionId,
+) -> Option<(Rotate, Rotating)> {
+    let queue = calls.queue_mut()?;
+    if !queue.next()?.waiting.may_queue(cx.now) {
+        return None;
+    }
+    let mut next = queue.take_next()?;
+    let entry = entry(cx, &mut next.waiting, calls.waiting_locally())?;
+    let patience = cx.known.settings.operation_timeout * 2;
+    next.waiting.asks(cx.now, Asks { session, patience, by_task: false, fences: entry.fences });
+    next.waiting.looked = cx.now;
+    let rotating = Rotating { next: next.number, sent: cx.now };
+    let (key, token, ttl, fences) = (of.key.clone(), of.token, next.waiting.terms.ttl, entry.fences);
+    let rotate = Rotate { key, token, ttl, fences, next: next.token, entry };
+    calls.active = Active::Waiter(next);
+    Some((rotate, rotating))
+}
+
+/// The rotation of this release was answered.
+pub(super) fn rotated<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number, answer: Rotated) {
+    let Some(releasing) = calls.release_mut(number) else { return };
+    let Some((rotating, is_last_word)) = releasing.take_rotation() else { return };
+    let (token, doubt, longest_ttl) = (releasing.token, releasing.doubt, releasing.longest_ttl);
+    let Rotating { next, sent } = rotating;
+    let next = calls.take_active_waiter(|waiter| waiter.number == next && waiter.waiting.awaits(sent));
+    if matches!(answer, Rotated::Retained { .. })
+        && is_last_word
+        && next.is_none()
+        && let Some(releasing) = calls.release_mut(number)
+    {
+        // A plain release is due, by the keeper.
+        releasing.progress = Progress::Due(cx.now);
+    }
+    let outcome = match answer {
+        Rotated::Retained { .. } => (is_last_word && next.is_some()).then_some(Released::Freed),
+        Rotated::HandedOver { .. } | Rotated::Freed => Some(Released::Freed),
+        Rotated::NotOurs => Some(Released::NotOurs),
+    };
+    if let Some(outcome) = outcome {
+        over(calls, cx, number, Ok(outcome));
+    }
+    let Some(mut next) = next else { return };
+    match answer {
+        Rotated::Retained { fence } if is_last_word => {
+            let fences = Fences::block(fence, next.waiting.fences_asked_at(sent));
+            next.token = token;
+            (next.waiting.doubt, next.waiting.longest_ttl) = (doubt, longest_ttl);
+            grant(calls, cx, next, Granted { fences, from: sent, by: By::Answer });
+        }
+        Rotated::HandedOver { clock } => {
+            held_elsewhere(calls, cx, next, sent, (Some(JUST_HANDED), Some(clock)));
+        }
+        _ => ask_anew(calls, cx, next),
+    }
+}
+
+/// A rotation had no good answer: nobody knows whether the next in line stands in the store's queue.
+pub(super) fn rotation_failed<C: Clone>(
+    calls: &mut Calls<C>,
+    cx: &mut Context<'_, C>,
+    Rotating { next, sent }: Rotating,
+    error: StoreError,
+) {
+    let next = calls.take_active_waiter(|waiter| waiter.number == next && waiter.waiting.awaits(sent));
+    if let Some(next) = next {
+        troubled(calls, cx, next, error);
+    }
+}
+
+/// The next in line was not put into the store's queue, and asks by itself.
+fn ask_anew<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut next: Waiter<C>) {
+    next.waiting.start_over(cx.now);
+    next.waiting.may_ask(cx.now);
+    cx.wake(next.caller.clone());
+    calls.active = Active::Waiter(next);
+}

@@ -1,0 +1,21 @@
+//! Blocks of fences.
+
+/// Fences that the store reserved for one lease: one for each holder that it gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fences {
+    pub first: u64,
+    /// How many there are behind the first.
+    pub spare: u32,
+}
+
+impl Fences {
+    pub fn block(first: u64, count: u32) -> Self {
+        Self { first, spare: count.saturating_sub(1) }
+    }
+
+    /// Those behind the first, if there are any.
+    pub fn rest(self) -> Option<Self> {
+        let spare = self.spare.checked_sub(1)?;
+        Some(Self { first: self.first + 1, spare })
+    }
+}

@@ -1,0 +1,99 @@
+//! For how long a lease that is handed over lasts, until its first renewal.
+
+use std::time::Duration;
+
+use super::deadline::{drift, margin};
+use super::terms::Terms;
+
+/// The shortest first lease, where the ttl allows it.
+const SHORTEST: Duration = Duration::from_secs(1);
+/// How many round trips a first lease lasts at least: the message, a renewal, and time for both to be late.
+const ROUND_TRIPS: u32 = 8;
+/// How often a first lease is doubled at most.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// How long first leases are asked for.
+#[derive(Debug, Default)]
+pub struct FirstLease {
+    round_trip: Duration,
+    doublings: u32,
+}
+
+impl FirstLease {
+    /// An operation took so long: the longest counts, and fades.
+    pub fn saw_round_trip(&mut self, round_trip: Duration) {
+        self.round_trip = round_trip.max(self.round_trip / 8 * 7 + round_trip / 8);
+    }
+
+    /// How long an operation takes.
+    pub fn round_trip(&self) -> Duration {
+        self.round_trip
+    }
+
+    /// One came too late to be of use, or ended before it was renewed.
+    pub fn was_too_short(&mut self) {
+        self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
+    }
+
+    /// One was renewed or given back in time.
+    pub fn was_long_enough(&mut self) {
+        self.doublings = self.doublings.saturating_sub(1);
+    }
+
+    /// What a waiter of these terms asks for.
+    pub fn of(&self, terms: &Terms) -> Duration {
+        if !terms.renew {
+            return terms.ttl;
+        }
+        let wanted = SHORTEST.max(self.round_trip * ROUND_TRIPS) * (1 << self.doublings);
+        // A key that is to be kept for a while outlasts that although the message takes its time.
+        let usable = wanted + terms.min_hold.unwrap_or_default();
+        let lasts = terms.min_hold.map_or(usable, |_| usable + drift(usable) + margin(usable));
+        lasts.min(terms.ttl)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::Wait;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn terms(ttl: Duration, renew: bool, min_hold: Option<Duration>) -> Terms {
+        Terms { ttl, wait: Wait::Forever, renew, max_hold: None, min_hold }
+    }
+
+    #[test]
+    fn it_is_a_second_or_eight_round_trips_and_never_more_than_the_ttl() {
+        let mut first = FirstLease::default();
+        assert_eq!(first.of(&terms(ms(30_000), true, None)), ms(1000));
+        assert_eq!(first.of(&terms(ms(400), true, None)), ms(400));
+        first.saw_round_trip(ms(1200));
+        assert_eq!(first.of(&terms(ms(30_000), true, None)), ms(9600));
+        first.saw_round_trip(ms(400));
+        assert_eq!(first.of(&terms(ms(30_000), true, None)), ms(1100 * 8), "the longest fades");
+    }
+
+    #[test]
+    fn without_renewals_it_is_the_whole_ttl_and_with_a_min_hold_that_much_more() {
+        let first = FirstLease::default();
+        assert_eq!(first.of(&terms(ms(30_000), false, None)), ms(30_000));
+        assert_eq!(first.of(&terms(ms(30_000), true, Some(ms(5000)))), ms(6000 + 62 + 300));
+        assert_eq!(first.of(&terms(ms(5500), true, Some(ms(5000)))), ms(5500));
+    }
+
+    #[test]
+    fn it_doubles_when_it_was_too_short_and_comes_back() {
+        let (mut first, terms) = (FirstLease::default(), terms(ms(3_600_000), true, None));
+        first.was_too_short();
+        first.was_too_short();
+        assert_eq!(first.of(&terms), ms(4000));
+        first.was_long_enough();
+        assert_eq!(first.of(&terms), ms(2000));
+        (0..100).for_each(|_| first.was_too_short());
+        assert_eq!(first.of(&terms), ms(64_000));
+    }
+}

@@ -1,0 +1,20 @@
+//! The way of one call, and the keeper's: as steps that wait for answers.
+//!
+//! Each is a value without a socket, a task or a clock. Whoever drives it sends what it says and tells it what came back:
+//! the runtime with futures and a thread, the simulator with a list of messages.
+
+mod acquiring;
+mod errand;
+mod holding;
+mod keepers_session;
+mod releasing;
+
+pub use acquiring::{AcquireStep, Acquiring, Answer};
+pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Way, errands};
+pub use holding::{Holding, Start};
+pub use keepers_session::KeepersSession;
+pub use releasing::{ReleaseAnswer, Releasing};
+
+/// A session is replaced after so many operations in a row without an answer: a connection whose peer is gone says
+/// nothing.
+pub const TIME_OUTS_IN_A_ROW: u32 = 2;

@@ -1,0 +1,141 @@
+//! An acquire on its way to a grant, as its task drives it.
+//!
+//! Dropped half-way it tells the client's state, which cleans up after it. It does not block, panic or need a runtime when
+//! it is dropped.
+//! Must stay true: who goes takes its waker along before the client's state hears of it, which may drop the lease's state
+//! under its mutex.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use lock_core::key::Refusal;
+use lock_core::lease::Terms;
+use lock_core::walk::{self, AcquireStep, Answer};
+use lock_core::{LockError, Moment};
+
+use crate::engine::enclosing;
+use crate::engine::handle::Handle;
+use crate::engine::holding::Holding;
+use crate::engine::lease_state::LeaseState;
+use crate::engine::sent::{Sent, ask, usable_or_here};
+use crate::engine::sessions::ClientSession;
+use crate::store::{Acquired, StoreError, StoreErrorKind, Token};
+use crate::system::random;
+
+/// See the module.
+pub(crate) struct Acquiring {
+    handle: Handle,
+    state: Arc<LeaseState>,
+    walk: walk::Acquiring,
+    /// With the token that it asks for.
+    sent: Option<(Token, Sent<Acquired>)>,
+}
+
+impl Acquiring {
+    pub(crate) fn new(handle: Handle, state: Arc<LeaseState>, terms: Terms) -> Self {
+        Self { handle, state, walk: walk::Acquiring::new(terms), sent: None }
+    }
+
+    pub(crate) fn state(&self) -> &Arc<LeaseState> {
+        &self.state
+    }
+
+    /// Takes the next steps, until it has to wait or is over.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
+        self.state.register(cx.waker());
+        let mut is_new = false;
+        loop {
+            let (answer, carried) = self.answer(cx).unzip();
+            if is_new && answer.is_none() {
+                // Whatever changes from now on wakes this task.
+                return Poll::Pending;
+            }
+            let session = usable_or_here(carried, &self.handle);
+            let (at, step) = match self.step(session.as_deref(), answer) {
+                Ok(step) => step,
+                Err(error) => return Poll::Ready(Err(error)),
+            };
+            match (step, session) {
+                (AcquireStep::Send(question), Some(session)) => {
+                    let token = question.token();
+                    let operation = ask(&*session.store, question);
+                    self.sent = Some((token, Sent { at, session, operation }));
+                }
+                (AcquireStep::Granted { holding, fence, until }, _) => {
+                    self.state.validity.granted(fence, until);
+                    return Poll::Ready(Ok(Holding::new(self.handle.clone(), Arc::clone(&self.state), holding)));
+                }
+                (AcquireStep::Refused(refusal, waited), _) => return Poll::Ready(Err(self.refused(refusal, waited))),
+                (AcquireStep::Sent, _) => return Poll::Pending,
+                _ => {
+                    // Whatever this task sent is nobody's business any more.
+                    self.sent = None;
+                    return Poll::Pending;
+                }
+            }
+            is_new = true;
+        }
+    }
+
+    /// What the store answered, if it has, to what this task sent, and what carried it.
+    fn answer(&mut self, cx: &mut Context<'_>) -> Option<(Answer, Arc<ClientSession>)> {
+        let Poll::Ready(result) = self.sent.as_mut()?.1.poll(cx) else { return None };
+        let (token, Sent { at: sent, session, .. }) = self.sent.take()?;
+        Some((Answer { token, sent, result }, session))
+    }
+
+    /// Tells the client's state and asks it; the call arrives with the first question.
+    fn step(
+        &mut self,
+        session: Option<&ClientSession>,
+        answer: Option<Answer>,
+    ) -> Result<(Moment, AcquireStep), LockError> {
+        let (via, walk, state) = (session.map(ClientSession::via), &mut self.walk, &self.state);
+        if walk.not_arrived().is_none() {
+            return Ok(self.handle.shared().with(|client, now| (now, walk.go_on(client, now, via, answer))));
+        }
+        let key = &state.key;
+        if enclosing::holds(&state.place, key) {
+            return Err(LockError::already_held(key.clone()));
+        }
+        let token = new_token(session).map_err(|error| LockError::unavailable(key.clone(), error))?;
+        let caller = Arc::clone(state);
+        let arrival = (key, token, caller);
+        Ok(self.handle.shared().with(|client, now| (now, walk.arrive(client, now, via, arrival))))
+    }
+
+    fn refused(&self, refusal: Refusal, waited: std::time::Duration) -> LockError {
+        let key = self.state.key.clone();
+        let observed = &self.handle.shared().observed;
+        match refusal {
+            Refusal::Busy => {
+                observed.busy(&key);
+                LockError::busy(key, waited)
+            }
+            Refusal::Unavailable(error) => {
+                observed.unavailable(&key, &error);
+                LockError::unavailable(key, error)
+            }
+            Refusal::ShuttingDown => LockError::shutting_down(key),
+        }
+    }
+}
+
+impl Drop for Acquiring {
+    fn drop(&mut self) {
+        // What was sent goes first, so that the release is behind it.
+        self.sent = None;
+        if self.walk.id().is_some() {
+            self.state.unregister();
+            self.handle.shared().with(|client, now| self.walk.abandon(client, now));
+        }
+    }
+}
+
+fn new_token(session: Option<&ClientSession>) -> Result<Token, StoreError> {
+    let token = session.map_or_else(|| random::bits().map(Token::from_bits), ClientSession::new_token);
+    token.map_err(|error| {
+        let text = format!("the operating system has no random bits for a token: {error}");
+        StoreError::new(StoreErrorKind::Unready, text)
+    })
+}

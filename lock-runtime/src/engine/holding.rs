@@ -1,0 +1,106 @@
+//! A lease, held. Dropped, it is released by the keeper.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lock_core::Moment;
+use lock_core::client::{CallId, ClientState};
+use lock_core::key::{ReleaseStep, SessionId};
+use lock_core::lease::Validity;
+use lock_core::walk::{self, Start};
+
+use crate::engine::handle::Handle;
+use crate::engine::lease_state::LeaseState;
+use crate::engine::releasing::Releasing;
+use crate::engine::shared::Shared;
+use crate::system::clock;
+
+/// See the module.
+pub(crate) struct Holding {
+    handle: Handle,
+    state: Arc<LeaseState>,
+    /// None once it has ended.
+    walk: Option<walk::Holding>,
+    granted: Moment,
+    waited: Duration,
+}
+
+impl Holding {
+    pub(super) fn new(handle: Handle, state: Arc<LeaseState>, walk: walk::Holding) -> Self {
+        Self { handle, state, granted: walk.granted(), waited: walk.waited(), walk: Some(walk) }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        self.handle.shared()
+    }
+
+    pub(crate) fn state(&self) -> &Arc<LeaseState> {
+        &self.state
+    }
+
+    pub(crate) fn id(&self) -> Option<CallId> {
+        self.walk.as_ref()?.id()
+    }
+
+    /// For how long it has been held.
+    pub(crate) fn held_for(&self) -> Duration {
+        clock::now().since(self.granted)
+    }
+
+    /// For how long it was waited for.
+    pub(crate) fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// Asks for a step of the body; if it may start, the body is in a step from here on.
+    pub(crate) fn start_step(&self) -> Start {
+        let validity = &self.state.validity;
+        if validity.start_step(clock::now()) {
+            return Start::Now;
+        }
+        let Some(walk) = &self.walk else { return Start::NeverAgain };
+        self.shared().with(|client, now| walk.start_late_step(client, now, validity))
+    }
+
+    /// The body is gone by itself: gives the lease back, which its task awaits. Whoever awaits it is registered already.
+    pub(crate) fn end(self) -> Releasing {
+        self.give_back(walk::Holding::end)
+    }
+
+    /// Gives the lease back, which is awaited for so long. Whoever awaits it is registered already.
+    pub(crate) fn release(self, patience: Duration) -> Releasing {
+        self.give_back(|walk, client, now, validity, session| {
+            walk.release(client, now, validity, now + patience, session)
+        })
+    }
+
+    fn give_back(
+        mut self,
+        how: impl FnOnce(
+            walk::Holding,
+            &mut ClientState<Arc<LeaseState>>,
+            Moment,
+            &Validity,
+            Option<SessionId>,
+        ) -> (walk::Releasing, ReleaseStep),
+    ) -> Releasing {
+        let (handle, state) = (self.handle.clone(), Arc::clone(&self.state));
+        let session = self.shared().sessions.here();
+        let id = session.as_deref().map(|session| session.id);
+        let released = self
+            .walk
+            .take()
+            .map(|walk| self.shared().with(|client, now| (now, how(walk, client, now, &state.validity, id))));
+        Releasing::new(handle, state, released, session)
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        if let Some(walk) = &mut self.walk {
+            self.state.validity.end();
+            self.state.unregister();
+            self.handle.shared().with(|client, now| walk.abandon(client, now));
+        }
+    }
+}

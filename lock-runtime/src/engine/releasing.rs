@@ -1,0 +1,164 @@
+//! A release that a task awaits. Dropped, it goes on without the task.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use lock_core::Moment;
+use lock_core::key::{ReleaseReply, ReleaseRequest, ReleaseStep};
+use lock_core::walk::{self, ReleaseAnswer};
+
+use crate::engine::handle::Handle;
+use crate::engine::lease_state::LeaseState;
+use crate::engine::sent::{Sent, usable_or_here};
+use crate::engine::sessions::ClientSession;
+use crate::store::{Released, Rotated, StoreError};
+
+/// See the module.
+pub(crate) struct Releasing {
+    handle: Handle,
+    state: Arc<LeaseState>,
+    /// None once it is over.
+    walk: Option<walk::Releasing>,
+    /// What was decided before the first poll.
+    first: Option<ReleaseStep>,
+    sent: Option<SentBack>,
+    /// That was sent just now, and not polled yet.
+    is_new: bool,
+}
+
+/// How this task gave a token back. Two kinds, since a box around either would be an allocation on the short way.
+enum SentBack {
+    Release(Sent<Released>),
+    Rotate(Sent<Rotated>),
+}
+
+impl SentBack {
+    fn new(at: Moment, session: Arc<ClientSession>, request: ReleaseRequest) -> Self {
+        match request {
+            ReleaseRequest::Release(release) => {
+                let operation = session.store.release(release);
+                Self::Release(Sent { at, session, operation })
+            }
+            ReleaseRequest::Rotate(rotate) => {
+                let operation = session.store.rotate(rotate);
+                Self::Rotate(Sent { at, session, operation })
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ReleaseReply, StoreError>> {
+        match self {
+            Self::Release(sent) => sent.poll(cx).map_ok(ReleaseReply::Released),
+            Self::Rotate(sent) => sent.poll(cx).map_ok(ReleaseReply::Rotated),
+        }
+    }
+
+    /// What carries it.
+    fn into_session(self) -> Arc<ClientSession> {
+        match self {
+            Self::Release(Sent { session, .. }) | Self::Rotate(Sent { session, .. }) => session,
+        }
+    }
+}
+
+impl Releasing {
+    /// With what was decided when the lease ended, and the session that was there then.
+    pub(super) fn new(
+        handle: Handle,
+        state: Arc<LeaseState>,
+        released: Option<(Moment, (walk::Releasing, ReleaseStep))>,
+        session: Option<Arc<ClientSession>>,
+    ) -> Self {
+        let mut releasing = Self { handle, state, walk: None, first: None, sent: None, is_new: false };
+        if let Some((at, (walk, step))) = released {
+            releasing.walk = Some(walk);
+            releasing.first = releasing.take(at, step, session);
+            releasing.is_new = releasing.first.is_none();
+        }
+        releasing
+    }
+
+    /// Sends what there is to be sent; comes back with any other step.
+    fn take(&mut self, at: Moment, step: ReleaseStep, session: Option<Arc<ClientSession>>) -> Option<ReleaseStep> {
+        match (step, session) {
+            (ReleaseStep::Send(request), Some(session)) => {
+                self.sent = Some(SentBack::new(at, session, request));
+                None
+            }
+            (step, _) => Some(step),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
+        self.state.register(cx.waker());
+        if let Some(first) = self.first.take() {
+            return self.goes_on(first);
+        }
+        let mut is_new = std::mem::take(&mut self.is_new);
+        loop {
+            let answer = self.answer(cx);
+            if is_new && answer.is_none() {
+                // Whatever changes from now on wakes this task.
+                return Poll::Pending;
+            }
+            if let Some(step) = self.step(answer) {
+                return self.goes_on(step);
+            }
+            is_new = true;
+        }
+    }
+
+    /// After a step by which nothing is sent.
+    fn goes_on(&mut self, step: ReleaseStep) -> Poll<Result<Released, StoreError>> {
+        match step {
+            ReleaseStep::Done(outcome) => return Poll::Ready(self.over(outcome)),
+            ReleaseStep::Sent => {}
+            ReleaseStep::Send(_) | ReleaseStep::Stand => self.sent = None,
+        }
+        Poll::Pending
+    }
+
+    /// What the store answered, if it has, to what this task sent.
+    fn answer(&mut self, cx: &mut Context<'_>) -> Option<(Arc<ClientSession>, Result<ReleaseReply, StoreError>)> {
+        let Poll::Ready(result) = self.sent.as_mut()?.poll(cx) else { return None };
+        Some((self.sent.take()?.into_session(), result))
+    }
+
+    /// Tells the client's state and asks it.
+    fn step(&mut self, answer: Option<(Arc<ClientSession>, Result<ReleaseReply, StoreError>)>) -> Option<ReleaseStep> {
+        let Some(walk) = &mut self.walk else { return Some(ReleaseStep::Done(Ok(Released::NotOurs))) };
+        let (carried, result) = answer.unzip();
+        let answer = carried.as_deref().zip(result).map(|(via, result)| ReleaseAnswer { via: via.id, result });
+        let session = usable_or_here(carried, &self.handle);
+        let id = session.as_deref().map(|session| session.id);
+        let (at, step) = self.handle.shared().with(|client, now| (now, walk.go_on(client, now, id, answer)));
+        self.take(at, step, session)
+    }
+
+    fn over(&mut self, outcome: Result<Released, StoreError>) -> Result<Released, StoreError> {
+        self.walk = None;
+        self.sent = None;
+        self.state.unregister();
+        self.observe(&outcome);
+        outcome
+    }
+
+    fn observe(&self, outcome: &Result<Released, StoreError>) {
+        let observed = &self.handle.shared().observed;
+        match outcome {
+            Ok(Released::Freed) => {}
+            Ok(Released::NotOurs) => observed.released_too_late(&self.state.key),
+            Err(error) => observed.release_failed(&self.state.key, error),
+        }
+    }
+}
+
+impl Drop for Releasing {
+    fn drop(&mut self) {
+        self.sent = None;
+        if let Some(walk) = &mut self.walk {
+            self.state.unregister();
+            self.handle.shared().with(|client, now| walk.abandon(client, now));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! One session, with a number, and whether what comes over it counts.
+//!
+//! Must stay true: once another has taken its place, or should, nothing that comes over it counts, whatever comes.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use tokio::sync::Notify;
+
+use crate::store::{ListenerId, Session, StoreError, StoreErrorKind, Token};
+use crate::system::random::Portion;
+use lock_core::key::{SessionId, Via};
+use lock_core::walk::TIME_OUTS_IN_A_ROW;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct ClientSession {
+    pub(crate) id: SessionId,
+    /// The name under which the store tells of grants over it, if it does.
+    listener: Option<ListenerId>,
+    pub(crate) store: Arc<dyn Session>,
+    /// What tokens are made of that are first sent over it.
+    random: Portion,
+    time_outs: AtomicU32,
+    /// Another one takes its place, or will.
+    retired: Arc<AtomicBool>,
+    failed: Notify,
+    /// There is no other for it.
+    is_only: bool,
+}
+
+impl ClientSession {
+    /// Who hears what comes over it has the flag, too.
+    pub(super) fn new(
+        id: SessionId,
+        listener: Option<ListenerId>,
+        store: Arc<dyn Session>,
+        retired: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            id,
+            listener,
+            store,
+            random: Portion::default(),
+            time_outs: AtomicU32::new(0),
+            retired,
+            failed: Notify::new(),
+            is_only: false,
+        }
+    }
+
+    /// For which there is no other.
+    pub(super) fn only(id: SessionId, store: Arc<dyn Session>) -> Self {
+        Self { is_only: true, ..Self::new(id, None, store, Arc::default()) }
+    }
+
+    /// Comes back when it is; the task that keeps it open waits for that.
+    pub(super) async fn retired(&self) {
+        self.failed.notified().await;
+    }
+
+    /// A token that nobody else has.
+    pub(crate) fn new_token(&self) -> io::Result<Token> {
+        self.random.bits().map(Token::from_bits)
+    }
+
+    /// It, as the core knows it.
+    pub(crate) fn via(&self) -> Via {
+        Via { session: self.id, listener: self.listener }
+    }
+
+    /// Once it is not, it never is again.
+    pub(crate) fn is_usable(&self) -> bool {
+        if self.retired.load(Ordering::SeqCst) {
+            return false;
+        }
+        let is_open = self.store.is_open();
+        if !is_open {
+            self.retire();
+        }
+        is_open
+    }
+
+    /// An operation was answered, by the store or by an error; comes back with what that is worth.
+    ///
+    /// Nobody knows whether what is behind a session that was replaced is still what decides, nor whether this is the
+    /// answer to that question: it counts as none, so that the question is asked again or undone.
+    pub(crate) fn heard<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        if self.time_outs.load(Ordering::Relaxed) != 0 {
+            self.time_outs.store(0, Ordering::Relaxed);
+        }
+        match answer {
+            Err(error) if error.kind() == StoreErrorKind::Disconnected => {
+                self.is_usable();
+                Err(error)
+            }
+            answer if self.is_usable() => answer,
+            Ok(_) => Err(replaced()),
+            Err(error) => Err(replaced().with_source(error)),
+        }
+    }
+
+    /// An operation had no answer in time.
+    pub(crate) fn timed_out(&self) {
+        if self.time_outs.fetch_add(1, Ordering::Relaxed) + 1 >= TIME_OUTS_IN_A_ROW {
+            self.retire();
+        }
+    }
+
+    /// It is replaced, or has to be.
+    pub(super) fn retire(&self) {
+        if !self.is_only && !self.retired.swap(true, Ordering::SeqCst) {
+            self.failed.notify_one();
+        }
+    }
+}
+
+fn replaced() -> StoreError {
+    StoreError::new(StoreErrorKind::Disconnected, "the session was replaced before the answer came")
+}
