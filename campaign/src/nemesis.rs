@@ -87,6 +87,7 @@ fn length(chance: &mut Chance) -> Duration {
 pub(crate) fn trouble_server(servers: &mut Pair, networks: &[Arc<Proxy>], primary: &AtomicU16, plan: &Plan<'_>) {
     let mut chance = Chance::new(plan.seed, 1);
     while now() < plan.until {
+        // Calm, for as long as chance says: what happens meanwhile is no reason for the next fault.
         sleep(chance.between(CALM.0, CALM.1));
         let breaking = !plan.intact && chance.percent(80);
         let fault = if breaking { chance.one_of(&Fault::BREAKING) } else { chance.one_of(&Fault::OF_SERVER) };
@@ -113,6 +114,7 @@ fn fail_over(servers: &mut Pair, networks: &[Arc<Proxy>], primary: &AtomicU16, c
     primary.store(port, Ordering::Relaxed);
     let mut waited = Duration::ZERO;
     for Move { network, after, is_cut } in moves {
+        // Each is late by its own time, whatever the others do.
         sleep(after.saturating_sub(waited));
         waited = after;
         network.lead_to(port);
@@ -144,6 +146,7 @@ impl<'a> Move<'a> {
     }
 }
 
+/// A fault lasts for as long as chance says, which is what each sleep here is; nothing that anybody does ends it.
 fn plant_in_server(server: &mut Server, fault: Fault, lasts: Duration, key: u64) {
     let milliseconds = lasts.as_millis().to_string();
     match fault {
@@ -195,6 +198,7 @@ fn plant_in_server(server: &mut Server, fault: Fault, lasts: Duration, key: u64)
 pub(crate) fn trouble_workers(fleet: &mut Fleet, plan: &Plan<'_>) {
     let mut chance = Chance::new(plan.seed, 2);
     while now() < plan.until {
+        // Calm, as above.
         sleep(chance.between(CALM_OF_WORKERS.0, CALM_OF_WORKERS.1));
         let fault = chance.one_of(&Fault::OF_WORKER);
         let worker = usize::try_from(chance.below(fleet.size())).expect("a place");
@@ -205,6 +209,7 @@ pub(crate) fn trouble_workers(fleet: &mut Fleet, plan: &Plan<'_>) {
     }
 }
 
+/// As above: each sleep is how long a fault lasts.
 fn plant_in_worker(fleet: &mut Fleet, worker: usize, fault: Fault, lasts: Duration) {
     let member = fleet.member(worker);
     match fault {

@@ -63,6 +63,7 @@ pub(crate) fn run(servers: &mut Pair, phase: Phase, without_lock: bool) -> Ran {
             nemesis::trouble_workers(&mut fleet, &plan);
             in_server.join().expect("the nemesis of the server comes to its end");
         } else {
+            // The workers work for as long as was asked for.
             std::thread::sleep(phase.lasts);
         }
         seen.extend(stuck_keys(&oracle, &keys));

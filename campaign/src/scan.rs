@@ -48,6 +48,7 @@ pub(crate) fn scan(primary: &AtomicU16, stop: &AtomicBool) -> Vec<Seen> {
             // The server is someone else's to trouble.
             Err(_) => connection = None,
         }
+        // Keys are looked at all the time; no event tells of one that never expires.
         std::thread::sleep(PAUSE);
     }
     seen
@@ -66,6 +67,7 @@ pub(crate) fn leftovers(port: u16, patience: Duration) -> Vec<Seen> {
             Ok(_) => {}
             Err(_) => connection = None,
         }
+        // The last key goes by a release or by its ttl, and a server announces neither.
         std::thread::sleep(PAUSE);
     }
 }
