@@ -14,7 +14,7 @@ use lock_tests::{Pair, Proxy, Server};
 
 use super::chance::Chance;
 use super::clock::{Moment, nanos, now};
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::fleet::Fleet;
 use super::history::{Planted, Still};
 use super::store;
@@ -39,7 +39,12 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self { begun: now(), planted: Mutex::default() }
+        Self::since(now())
+    }
+
+    /// One whose times are counted from this moment.
+    pub(crate) fn since(begun: Moment) -> Self {
+        Self { begun, planted: Mutex::default() }
     }
 
     pub(crate) fn planted(&self) -> Vec<Planted> {
@@ -57,11 +62,15 @@ impl Script {
 
     /// `S  +1.250s stop worker 2 for 0.500s`
     pub(crate) fn line(&self, planted: &Planted) -> String {
-        let kind = super::report::kind(planted.fault.keeps_assumptions());
+        let kind = fault::kind(planted.fault.keeps_assumptions());
         let worker = planted.worker.map_or_else(String::new, |worker| format!(" {worker}"));
-        let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
-        let (at, lasted) = (seconds(planted.from - self.begun), seconds(planted.to - planted.from));
-        format!("{kind} {at:+8.3}s {}{worker} for {lasted:.3}s", planted.fault)
+        let lasted = Duration::from_nanos(planted.to - planted.from).as_secs_f64();
+        format!("{kind} {} {}{worker} for {lasted:.3}s", self.time(planted.from), planted.fault)
+    }
+
+    /// `  +1.250s`, since the phase began.
+    pub(crate) fn time(&self, at: Moment) -> String {
+        format!("{:+8.3}s", Duration::from_nanos(at.saturating_sub(self.begun)).as_secs_f64())
     }
 }
 
