@@ -80,6 +80,11 @@ impl Fault {
     }
 }
 
+/// How the two kinds of faults, and of phases, are called.
+pub(crate) fn kind(keeps_assumptions: bool) -> &'static str {
+    if keeps_assumptions { "S" } else { "X" }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

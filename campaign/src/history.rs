@@ -99,8 +99,8 @@ pub(crate) struct Seen {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SeenKind {
-    /// A key that nobody was granted after the last fault.
-    StuckKey,
+    /// A key that nobody was granted after the last fault, until it was given up.
+    StuckKey { key: u64, until: Moment },
     /// A worker whose calls did not come to their end, or that ended by itself.
     StuckWorker,
     /// A key in Redis that never expires, or that was left over.

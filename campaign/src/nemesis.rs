@@ -14,7 +14,7 @@ use lock_tests::{Pair, Proxy, Server};
 
 use super::chance::Chance;
 use super::clock::{Moment, nanos, now};
-use super::fault::Fault;
+use super::fault::{self, Fault};
 use super::fleet::Fleet;
 use super::history::{Planted, Still};
 use super::store;
@@ -39,7 +39,12 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new() -> Self {
-        Self { begun: now(), planted: Mutex::default() }
+        Self::since(now())
+    }
+
+    /// One whose times are counted from this moment.
+    pub(crate) fn since(begun: Moment) -> Self {
+        Self { begun, planted: Mutex::default() }
     }
 
     pub(crate) fn planted(&self) -> Vec<Planted> {
@@ -57,11 +62,15 @@ impl Script {
 
     /// `S  +1.250s stop worker 2 for 0.500s`
     pub(crate) fn line(&self, planted: &Planted) -> String {
-        let kind = super::report::kind(planted.fault.keeps_assumptions());
+        let kind = fault::kind(planted.fault.keeps_assumptions());
         let worker = planted.worker.map_or_else(String::new, |worker| format!(" {worker}"));
-        let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
-        let (at, lasted) = (seconds(planted.from - self.begun), seconds(planted.to - planted.from));
-        format!("{kind} {at:+8.3}s {}{worker} for {lasted:.3}s", planted.fault)
+        let lasted = Duration::from_nanos(planted.to - planted.from).as_secs_f64();
+        format!("{kind} {} {}{worker} for {lasted:.3}s", self.time(planted.from), planted.fault)
+    }
+
+    /// `  +1.250s`, since the phase began.
+    pub(crate) fn time(&self, at: Moment) -> String {
+        format!("{:+8.3}s", Duration::from_nanos(at.saturating_sub(self.begun)).as_secs_f64())
     }
 }
 
@@ -87,6 +96,7 @@ fn length(chance: &mut Chance) -> Duration {
 pub(crate) fn trouble_server(servers: &mut Pair, networks: &[Arc<Proxy>], primary: &AtomicU16, plan: &Plan<'_>) {
     let mut chance = Chance::new(plan.seed, 1);
     while now() < plan.until {
+        // Calm, for as long as chance says: what happens meanwhile is no reason for the next fault.
         sleep(chance.between(CALM.0, CALM.1));
         let breaking = !plan.intact && chance.percent(80);
         let fault = if breaking { chance.one_of(&Fault::BREAKING) } else { chance.one_of(&Fault::OF_SERVER) };
@@ -113,6 +123,7 @@ fn fail_over(servers: &mut Pair, networks: &[Arc<Proxy>], primary: &AtomicU16, c
     primary.store(port, Ordering::Relaxed);
     let mut waited = Duration::ZERO;
     for Move { network, after, is_cut } in moves {
+        // Each is late by its own time, whatever the others do.
         sleep(after.saturating_sub(waited));
         waited = after;
         network.lead_to(port);
@@ -144,6 +155,7 @@ impl<'a> Move<'a> {
     }
 }
 
+/// A fault lasts for as long as chance says, which is what each sleep here is; nothing that anybody does ends it.
 fn plant_in_server(server: &mut Server, fault: Fault, lasts: Duration, key: u64) {
     let milliseconds = lasts.as_millis().to_string();
     match fault {
@@ -195,6 +207,7 @@ fn plant_in_server(server: &mut Server, fault: Fault, lasts: Duration, key: u64)
 pub(crate) fn trouble_workers(fleet: &mut Fleet, plan: &Plan<'_>) {
     let mut chance = Chance::new(plan.seed, 2);
     while now() < plan.until {
+        // Calm, as above.
         sleep(chance.between(CALM_OF_WORKERS.0, CALM_OF_WORKERS.1));
         let fault = chance.one_of(&Fault::OF_WORKER);
         let worker = usize::try_from(chance.below(fleet.size())).expect("a place");
@@ -205,6 +218,7 @@ pub(crate) fn trouble_workers(fleet: &mut Fleet, plan: &Plan<'_>) {
     }
 }
 
+/// As above: each sleep is how long a fault lasts.
 fn plant_in_worker(fleet: &mut Fleet, worker: usize, fault: Fault, lasts: Duration) {
     let member = fleet.member(worker);
     match fault {

@@ -63,9 +63,10 @@ pub(crate) fn run(servers: &mut Pair, phase: Phase, without_lock: bool) -> Ran {
             nemesis::trouble_workers(&mut fleet, &plan);
             in_server.join().expect("the nemesis of the server comes to its end");
         } else {
+            // The workers work for as long as was asked for.
             std::thread::sleep(phase.lasts);
         }
-        seen.extend(stuck_keys(&oracle, &keys));
+        seen.extend(stuck_keys(&oracle, &keys, &primary));
         let finished = fleet.finish();
         over.store(true, Ordering::Relaxed);
         seen.extend(scanner.join().expect("the scan comes to its end"));
@@ -89,9 +90,17 @@ fn patience() -> Duration {
 }
 
 /// The keys that nobody is granted after the last fault.
-fn stuck_keys(oracle: &Oracle, keys: &[u64]) -> Vec<Seen> {
+fn stuck_keys(oracle: &Oracle, keys: &[u64], primary: &AtomicU16) -> Vec<Seen> {
     let calm = now();
     let missing = oracle.not_entered_since(calm, keys, patience());
-    let stuck = |key| Seen { at: calm, kind: SeenKind::StuckKey, what: format!("key {key}: nobody is granted it") };
+    let until = now();
+    if missing.is_empty() {
+        println!("all keys were granted anew within {:.3}s", Duration::from_nanos(until - calm).as_secs_f64());
+    }
+    let stuck = |key| {
+        let there = scan::told(primary.load(Ordering::Relaxed), &super::store::name(key));
+        let what = format!("key {key}: nobody is granted it; in Redis there is {there}");
+        Seen { at: calm, kind: SeenKind::StuckKey { key, until }, what }
+    };
     missing.into_iter().map(stuck).collect()
 }

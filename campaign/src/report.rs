@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::check::{self, Check, Excuse, Finding, Judged};
 use super::clock::Moment;
 use super::event::Line;
-use super::fault::Fault;
+use super::fault::{Fault, kind};
 use super::history::Planted;
 use super::phase::Ran;
+use super::stuck;
 
 /// How many events before and behind a finding are shown.
 const AROUND: usize = 100;
@@ -66,6 +67,9 @@ impl Report {
         if findings.len() > TOLD {
             println!("FOUND {} more", findings.len() - TOLD);
         }
+        for line in stuck::tell(history, &ran.script) {
+            println!("  {line}");
+        }
         if let Some(directory) = keep_in.filter(|_| !findings.is_empty()) {
             keep(ran, directory);
         }
@@ -114,17 +118,15 @@ impl Report {
     }
 }
 
-/// How the two kinds of phases and of faults are called.
-pub(crate) fn kind(intact: bool) -> &'static str {
-    if intact { "S" } else { "X" }
-}
-
-/// What happened around a finding: the faults, and everybody's events.
+/// What happened around a finding: the faults, and everybody's events, unless `stuck` tells which of them matter.
 fn show_around(ran: &Ran, finding: &Finding) {
     println!("  the faults around it:");
     let near = |planted: &&Planted| planted.from.abs_diff(finding.at).min(planted.to.abs_diff(finding.at)) < NEAR;
     for planted in ran.history.faults.iter().filter(near) {
         println!("    {} .. {}  {}", planted.from, planted.to, ran.script.line(planted));
+    }
+    if finding.check == Check::StuckKey {
+        return;
     }
     println!("  the events around it, by worker and task:");
     let all = events(ran);

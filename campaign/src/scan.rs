@@ -1,6 +1,7 @@
-//! Looks at the keys of the primary all the time, on connections of its own: each expires some day.
+//! Looks at the keys of the primary all the time, on connections of its own: each expires some day. And says for a
+//! reader what there is of one lock.
 //!
-//! Deliberately absent: what the keys hold.
+//! Deliberately absent: understanding what the keys hold.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -28,6 +29,17 @@ for _, key in ipairs(redis.call('KEYS', 'lock:*')) do
 end
 return {all, immortal}";
 
+/// What the keys hold whose names begin so, and for how many milliseconds still.
+const TELL: &str = "
+local told = {}
+for _, key in ipairs(redis.call('KEYS', ARGV[1] .. '*')) do
+    local held = redis.call('TYPE', key).ok
+    if held == 'string' then held = redis.call('GET', key) end
+    if held == 'zset' then held = table.concat(redis.call('ZRANGE', key, 0, -1, 'WITHSCORES'), ' ') end
+    told[#told + 1] = key .. ' for ' .. redis.call('PTTL', key) .. ' ms: ' .. held
+end
+return table.concat(told, '; ')";
+
 /// What one look sees: all keys, and those that never expire.
 type Look = (BTreeSet<String>, BTreeSet<String>);
 
@@ -48,6 +60,7 @@ pub(crate) fn scan(primary: &AtomicU16, stop: &AtomicBool) -> Vec<Seen> {
             // The server is someone else's to trouble.
             Err(_) => connection = None,
         }
+        // Keys are looked at all the time; no event tells of one that never expires.
         std::thread::sleep(PAUSE);
     }
     seen
@@ -61,12 +74,24 @@ pub(crate) fn leftovers(port: u16, patience: Duration) -> Vec<Seen> {
         let looked = look(port, &mut connection);
         match looked {
             Ok((all, _)) if all.is_empty() => return Vec::new(),
-            Ok((all, _)) if Instant::now() >= deadline => return all.iter().map(|key| left_over(key)).collect(),
+            Ok((all, _)) if Instant::now() >= deadline => return all.iter().map(|key| left_over(port, key)).collect(),
             Err(error) if Instant::now() >= deadline => panic!("the server does not answer after all: {error}"),
             Ok(_) => {}
             Err(_) => connection = None,
         }
+        // The last key goes by a release or by its ttl, and a server announces neither.
         std::thread::sleep(PAUSE);
+    }
+}
+
+/// What the keys hold just now whose names begin so, for a reader.
+pub(crate) fn told(port: u16, name: &str) -> String {
+    let asked = connect(port)
+        .and_then(|mut connection| redis::cmd("EVAL").arg(TELL).arg(0).arg(name).query::<String>(&mut connection));
+    match asked {
+        Ok(told) if told.is_empty() => "nothing".to_owned(),
+        Ok(told) => told,
+        Err(error) => format!("no answer: {error}"),
     }
 }
 
@@ -74,16 +99,20 @@ fn stray(key: &str) -> Seen {
     Seen { at: now(), kind: SeenKind::StrayKey, what: format!("`{key}` never expires") }
 }
 
-fn left_over(key: &str) -> Seen {
-    Seen { at: now(), kind: SeenKind::StrayKey, what: format!("`{key}` was left over") }
+fn left_over(port: u16, key: &str) -> Seen {
+    Seen { at: now(), kind: SeenKind::StrayKey, what: format!("`{key}` was left over: {}", told(port, key)) }
 }
 
 fn look(port: u16, connection: &mut Option<Connection>) -> RedisResult<Look> {
     if connection.is_none() {
-        let made = Client::open(format!("redis://127.0.0.1:{port}"))?.get_connection_with_timeout(ANSWER)?;
-        made.set_read_timeout(Some(ANSWER))?;
-        *connection = Some(made);
+        *connection = Some(connect(port)?);
     }
     let connection = connection.as_mut().expect("it was made just now");
     redis::cmd("EVAL").arg(LOOK).arg(0).arg(STRANGER).query(connection)
+}
+
+fn connect(port: u16) -> RedisResult<Connection> {
+    let connection = Client::open(format!("redis://127.0.0.1:{port}"))?.get_connection_with_timeout(ANSWER)?;
+    connection.set_read_timeout(Some(ANSWER))?;
+    Ok(connection)
 }

@@ -5,7 +5,6 @@
 
 mod asking;
 mod bodies;
-mod connecting;
 mod deadlines;
 mod destructors;
 mod events;
@@ -17,19 +16,16 @@ mod guards;
 mod many;
 mod nesting;
 mod onlooker;
-mod outages;
 mod runtimes;
 mod shutdown;
 mod validation;
 
 use std::time::Duration;
 
-use lock_runtime::{Client, Lease, LockError};
-use onlooker::Onlooker;
+use lock_runtime::{Client, Lease};
+use onlooker::{Onlooker, SOON, is_busy};
 use tokio::sync::oneshot;
 
-/// How long something that takes milliseconds may take on a machine that is busy with other tests.
-const SOON: Duration = Duration::from_secs(2);
 /// The ttl of locks that are never meant to expire.
 const TTL: Duration = Duration::from_secs(30);
 
@@ -56,18 +52,6 @@ fn stays() -> (oneshot::Receiver<()>, impl Future<Output = ()> + Send + 'static)
         std::future::pending::<()>().await;
     };
     (inside, body)
-}
-
-/// Whether a stranger who does not wait is told that somebody holds the key.
-async fn is_busy(stranger: &Client, key: &str) -> bool {
-    match stranger.lock(key).acquire().await {
-        Ok(guard) => {
-            guard.release().await.expect("the store answers");
-            false
-        }
-        Err(LockError::Busy { .. }) => true,
-        Err(error) => panic!("neither granted nor busy: {error}"),
-    }
 }
 
 /// Comes back when the client has counted so many losses; its caller hears of one a moment before it is counted.

@@ -64,6 +64,7 @@ on_every_store! {
 
     async fn branches_beside_each_other_take_turns(url: String) {
         let client = connect(&url).await;
+        // Each stays for so long that the other asks meanwhile; that it holds the lock is all that it does.
         let branch = || client.lock("job").wait(SOON * 5).run(tokio::time::sleep(Duration::from_millis(20)));
         let (one, two) = tokio::join!(branch(), branch());
         one.and(two).expect("each has its turn");

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use lock_runtime::Client;
+use lock_runtime::{Client, LockError};
 
-use crate::{SOON, is_busy};
+/// How long something that takes milliseconds may take on a machine that is busy with other tests.
+pub(crate) const SOON: Duration = Duration::from_secs(2);
 
 /// Says whether a key is held, on any thread and at any time; blocks for a millisecond.
 #[derive(Clone, Debug)]
@@ -55,5 +56,17 @@ impl Onlooker {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
+    }
+}
+
+/// Whether a stranger who does not wait is told that somebody holds the key.
+pub(crate) async fn is_busy(stranger: &Client, key: &str) -> bool {
+    match stranger.lock(key).acquire().await {
+        Ok(guard) => {
+            guard.release().await.expect("the store answers");
+            false
+        }
+        Err(LockError::Busy { .. }) => true,
+        Err(error) => panic!("neither granted nor busy: {error}"),
     }
 }

@@ -1,9 +1,8 @@
 //! One holder at a time: many processes on few keys, and what faults must not change about it.
 
 mod cancelled;
-mod connection;
+mod deadline;
 mod hammer;
-mod outage;
 mod stopped;
 mod stranger;
 

@@ -137,7 +137,7 @@ async fn a_body_that_blocked_its_thread_while_its_lock_was_lost_is_not_polled_ag
         blocks.send(()).expect("the test waits for it");
         let (lease, deadline) = (lease(), Instant::now() + SOON);
         while lease.is_held() && Instant::now() < deadline {
-            // What a body should not do, and what this is about.
+            // To keep the thread is what a body should not do, and what this is about.
             std::thread::sleep(Duration::from_millis(5));
         }
         cx.waker().wake_by_ref();

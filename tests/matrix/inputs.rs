@@ -203,6 +203,7 @@ async fn no_token_comes_back_out_of_what_a_server_repeats() {
         let renewed = guard.renew(Duration::from_secs(60)).await.expect_err("no script is known");
         said.push(texts(&renewed));
         said.push(guard.release().await.map_or_else(|error| texts(&error), |released| format!("{released:?}")));
+        // A body that is longer than its ttl, and has to be ended.
         let outcome =
             client.lock(format!("body:{round}")).ttl(Duration::from_millis(300)).run(tokio::time::sleep(SOON)).await;
         said.push(outcome.map_or_else(|error| texts(&error), |()| panic!("it cannot be renewed")));

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lock_runtime::redis::{RedisSettings, RedisStore};
-use lock_runtime::store::{Acquired, Release, Released, Renewed, Store, Token};
+use lock_runtime::store::{Acquired, Release, Released, Renewed, Session, Store, StoreError, StoreErrorKind, Token};
 use lock_tests::Server;
 
 use crate::rights::{CHANNELS, RIGHTS, allow};
 use crate::waiters::{entry, heard, listen, listen_to, queue};
-use crate::{TTL, acquire, fence, look_again, open, release, renew, store};
+use crate::{TTL, acquire, fence, look, open, release, renew, store};
 
 /// All commands since the reset, those inside scripts too, each with how often it ran.
 fn commands(server: &Server) -> BTreeSet<String> {
@@ -44,6 +44,14 @@ async fn hand_over(server: &Server, contended: bool) -> BTreeSet<String> {
         release(&session, "a", token.bits() + 1).await.expect("a release");
     }
     sent
+}
+
+/// A look, and once more if the server had forgotten its script, as clients do.
+async fn look_again(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
+    match look(session, key, token).await {
+        Err(error) if error.kind() == StoreErrorKind::NotExecuted => look(session, key, token).await,
+        answer => answer,
+    }
 }
 
 lock_tests::on_every_server! {

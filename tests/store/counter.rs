@@ -115,7 +115,8 @@ async fn a_grant_that_expires_before_its_fence_is_repaired_is_none() {
     let mut acquire = session.acquire(Ask { ttl: Duration::from_millis(1), ..crate::ask("a", 1) });
     let sent = std::future::poll_fn(|context| Poll::Ready(acquire.as_mut().poll(context))).await;
     assert!(sent.is_pending());
-    // The replies come, and then the key expires; only the poll after that can send the repair.
+    // The replies come, and then the key expires; only the poll after that can send the repair. So nothing may ask the
+    // future whether they have come, and nobody else knows.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(acquire.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
     assert_eq!(server.get("lock:{a}"), None);

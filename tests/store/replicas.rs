@@ -20,6 +20,7 @@ async fn until_alike(pair: &Pair) {
     let alike = async {
         let written = offset(pair.primary(), "master_repl_offset:");
         while offset(pair.replica(), "slave_repl_offset:") < written {
+            // Nothing announces what a replica has read.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };

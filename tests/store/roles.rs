@@ -1,12 +1,13 @@
 //! Where no locks can be kept: replicas, nodes of a cluster, Sentinels. Who is told so, and who is told to try again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lock_runtime::store::{Listener, ListenerId, Session, Store as _, StoreError, StoreErrorKind};
 use lock_tests::{Pair, Proxy, Server};
 
 use crate::rights::{CHANNELS, RIGHTS, allow};
-use crate::{acquire, fake, fence, open, store};
+use crate::{acquire, fake, fence, kind, kinds_of_all, look, open, store};
 
 /// Opening at a URL in every way: to ask, and to listen, where the server may push and where it may not.
 async fn opened(url: &str) -> Vec<Result<Arc<dyn Session>, StoreError>> {
@@ -61,6 +62,19 @@ lock_tests::on_every_server! {
         proxy.lead_to(pair.replica().port());
         pair.fail_over();
         fence(acquire(&store.open().await.expect("the first primary"), "c", 1).await);
+    }
+
+    async fn a_replica_never_says_not_ours(server: Server) {
+        let session = open(&server.url()).await;
+        fence(acquire(&session, "held", 1).await);
+        let primary = Server::builder(server.kind()).arg("--repl-diskless-sync-delay", "0").start();
+        fence(acquire(&open(&primary.url()).await, "copied", 1).await);
+        server.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+        assert_eq!(kinds_of_all(&session).await, [StoreErrorKind::Disconnected; 4]);
+        assert!(!session.is_open());
+        server.until_there("lock:{copied}", Duration::from_secs(10)).await;
+        assert_eq!(kind(look(&session, "copied", 2).await), StoreErrorKind::Disconnected);
+        assert_eq!(kind(store(&server.url()).open().await), StoreErrorKind::Refused, "whoever never met a primary there");
     }
 
     async fn a_node_of_a_cluster_is_refused(server: Server) {

@@ -2,8 +2,8 @@
 //!
 //! In reading order: [`Server`] is a Redis or a Valkey of the test's own, [`on_every_server!`] and [`on_every_store!`]
 //! make one test body run on each kind, [`Pair`] is a server with a replica, [`Worker`] is a second process, [`Proxy`] is
-//! a network that misbehaves on command, [`Ledger`] finds two that were inside at once without trusting the lock, and [`spawn_polled`] makes it
-//! certain who came first.
+//! a network that misbehaves on command, [`Ledger`] finds two that were inside at once without trusting the lock,
+//! [`Steps`] is a body that knows when it last ran, and [`spawn_polled`] makes it certain who came first.
 //!
 //! What must stay true: nothing started here outlives the test process, however it ends, and everything listens on
 //! the loopback address alone. A harness that is in trouble panics, since that is how a test fails.
@@ -22,6 +22,7 @@ mod process;
 mod proxy;
 mod rights;
 mod server;
+mod steps;
 mod temporary;
 mod tls;
 mod worker;
@@ -36,5 +37,6 @@ pub use polled::spawn_polled;
 pub use proxy::{Counts, Proxy};
 pub use rights::RIGHTS;
 pub use server::{Builder, Server};
+pub use steps::Steps;
 pub use temporary::TemporaryDir;
 pub use worker::Worker;

@@ -66,7 +66,18 @@ impl Worker {
     /// The next line that starts so, without its line end. Lines before it are skipped; panics with all that it printed
     /// when the worker ends first, or prints nothing of the kind for twenty seconds.
     pub async fn line_starting_with(&mut self, start: &str) -> String {
-        let from = self.read;
+        let (place, line) = self.line_from(self.read, start).await;
+        self.read = place + 1;
+        line
+    }
+
+    /// The first of all its lines that starts so, be it skipped already or still to come; panics likewise.
+    pub async fn any_line_starting_with(&mut self, start: &str) -> String {
+        self.line_from(0, start).await.1
+    }
+
+    /// The first line from this place on that starts so, and its place.
+    async fn line_from(&mut self, from: usize, start: &str) -> (usize, String) {
         let find = |heard: &Heard| heard.lines.iter().skip(from).position(|line| line.starts_with(start));
         let waited = self.heard.wait_for(|heard| find(heard).is_some() || heard.ended == 2);
         let found = match tokio::time::timeout(PATIENCE, waited).await {
@@ -76,8 +87,7 @@ impl Worker {
         let Some((skipped, lines)) = found else {
             panic!("worker {} printed no line that starts with `{start}`; {}", self.pid(), self.all_it_said())
         };
-        self.read = from + skipped + 1;
-        lines[from + skipped].clone()
+        (from + skipped, lines[from + skipped].clone())
     }
 
     /// All lines that it printed so far.

@@ -128,7 +128,7 @@ async fn a_clock_that_is_set_back_again_and_again_in_the_thick_of_it_costs_no_mo
     let hands: Vec<_> = clients.iter().chain(&clients).map(strikes).collect();
     let setting = async {
         for step in 1..=6 {
-            // What happens between two steps is what they are to disturb.
+            // Between two steps everybody goes on, and no event of theirs is a better moment for the next one.
             tokio::time::sleep(Duration::from_millis(200)).await;
             clock.set(-5 * step);
         }

@@ -73,7 +73,7 @@ fn notices_the_dead(server: &Server) {
     server.command(&["PING"]);
 }
 
-/// Waits for something that no event announces.
+/// Waits for something that no event announces, with a look every two milliseconds.
 async fn until(what: &str, came: impl Fn() -> bool) {
     let deadline = Instant::now() + SOON;
     while !came() {

@@ -30,7 +30,7 @@ async fn passed_on(
         let heir = spawn_polled(heir().wait_forever().acquire()).await;
         first.release().await.expect("the store is there");
         let second = its_turn(second).await;
-        // So that the holder's time is on its way.
+        // So that some of the holder's time has passed, which is all that is to happen meanwhile.
         tokio::time::sleep(Duration::from_millis(8)).await;
         let passes_on = Instant::now();
         second.release().await.expect("the store is there");
@@ -71,7 +71,7 @@ on_every_store! {
             (began.elapsed(), reason)
         }));
         until_waiting(&client, 1).await;
-        // The holder's own time is well on its way.
+        // So that much of the holder's own time has passed, which is all that is to happen meanwhile.
         tokio::time::sleep(max_hold / 2).await;
         let granted = Instant::now();
         held.release().await.expect("the store is there");
@@ -167,7 +167,7 @@ on_every_server! {
             all.push(tokio::spawn(async move {
                 let guard = client.lock(key.as_str()).ttl(ttl).renew(false).wait_forever().acquire().await?;
                 let inside = ledger.enter(&key, guard.fence());
-                // To just before its end.
+                // It is held to just before its end, which only the clock tells.
                 let before = Duration::from_millis(10 + u64::from(number % 5) * 5);
                 tokio::time::sleep(guard.remaining().saturating_sub(before)).await;
                 drop(inside);

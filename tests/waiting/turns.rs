@@ -52,6 +52,7 @@ on_every_server! {
                 let served = served.clone();
                 let body = async move {
                     served.write(name, current().expect("inside a body").fence());
+                    // How long each holds it is what the bound on passing on is counted in.
                     tokio::time::sleep(LONGEST_PASSING_ON / 4).await;
                 };
                 waiters.push(spawn_polled(client.lock("slow").wait_forever().run(body)).await);

@@ -168,6 +168,7 @@ fn spin(time: Duration) {
             });
         }
         let end = Instant::now() + time;
+        // The time for which there is no core to spare is what was asked for.
         thread::sleep(end.saturating_duration_since(Instant::now()));
         stop.store(true, Ordering::Relaxed);
     });

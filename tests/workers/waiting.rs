@@ -123,6 +123,7 @@ impl Hands {
         let body = async {
             let _inside = Ledger::at(&self.ledger).enter(&self.key, current().expect("inside a body").fence());
             served.fetch_add(1, Ordering::SeqCst);
+            // Holding the lock is what this body is for.
             tokio::time::sleep(hold).await;
         };
         self.client.lock(self.key.as_str()).wait_forever().run(body).await.expect("it is served or dropped");

@@ -242,7 +242,7 @@ fn seen(history: &History) -> Judged {
     let mut judged = Judged::default();
     for seen in &history.seen {
         let check = match seen.kind {
-            SeenKind::StuckKey => Check::StuckKey,
+            SeenKind::StuckKey { .. } => Check::StuckKey,
             SeenKind::StuckWorker => Check::StuckWaiter,
             SeenKind::StrayKey => Check::StrayKey,
         };

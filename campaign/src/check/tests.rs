@@ -253,7 +253,7 @@ fn a_loss_is_told_when_the_body_is_gone() {
 #[test]
 fn what_was_seen_live_counts() {
     let mut history = history(Vec::new());
-    let kinds = [SeenKind::StuckKey, SeenKind::StuckWorker, SeenKind::StrayKey];
+    let kinds = [SeenKind::StuckKey { key: 1, until: 2 }, SeenKind::StuckWorker, SeenKind::StrayKey];
     history.seen = kinds.map(|kind| Seen { at: 1, kind, what: String::new() }).to_vec();
     assert_eq!(counts(&history), [(Check::StuckKey, 1), (Check::StuckWaiter, 1), (Check::StrayKey, 1)]);
 }

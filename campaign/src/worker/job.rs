@@ -49,6 +49,7 @@ struct Slow(Duration);
 
 impl Drop for Slow {
     fn drop(&mut self) {
+        // To keep its thread is all that it does.
         sleep(self.0);
     }
 }
@@ -90,6 +91,7 @@ impl Job {
     fn stretch(&mut self) {
         let sharers = if SINGLE_THREADED.contains(&self.shared.orders.executor) { self.shared.tasks } else { 1 };
         let most = margin(self.ttl).saturating_sub(self.slow.max(SLOWEST)) / sharers;
+        // The thread is what it is about: an await would give it to somebody else.
         sleep(self.chance.between(Duration::ZERO, most));
     }
 }

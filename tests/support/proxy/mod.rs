@@ -314,6 +314,7 @@ fn listen_again(port: u16) -> std::net::TcpListener {
             // Somebody's search for a free port may try this one just now; it lets go of it at once.
             Err(error) => assert!(Instant::now() < deadline, "one cannot listen on port {port} again: {error}"),
         }
+        // Nothing tells when it has.
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -113,6 +113,7 @@ async fn give_out(
 ) -> io::Result<()> {
     let mut rules = shared.rules.subscribe();
     while let Some(Piece { due, bytes }) = pieces.recv().await {
+        // The delay that was asked for.
         tokio::time::sleep_until(due).await;
         let stalled = |rules: &Rules| rules.stalled && direction == Direction::Requests;
         let moving = |rules: &Rules| !rules.frozen && !stalled(rules) && rules.of(direction).fate != Fate::Hold;
