@@ -113,3 +113,8 @@ impl fmt::Display for Fault {
         })
     }
 }
+
+/// How the two kinds of phases and of faults are called.
+pub(crate) fn kind(intact: bool) -> &'static str {
+    if intact { "S" } else { "X" }
+}

@@ -14,7 +14,7 @@ use lock_tests::{Pair, Proxy, Server};
 
 use super::chance::Chance;
 use super::clock::{Moment, nanos, now};
-use super::fault::Fault;
+use super::fault::{Fault, kind};
 use super::fleet::Fleet;
 use super::history::{Planted, Still};
 use super::store;
@@ -57,7 +57,7 @@ impl Script {
 
     /// `S  +1.250s stop worker 2 for 0.500s`
     pub(crate) fn line(&self, planted: &Planted) -> String {
-        let kind = super::report::kind(planted.fault.keeps_assumptions());
+        let kind = kind(planted.fault.keeps_assumptions());
         let worker = planted.worker.map_or_else(String::new, |worker| format!(" {worker}"));
         let seconds = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64();
         let (at, lasted) = (seconds(planted.from - self.begun), seconds(planted.to - planted.from));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::check::{self, Check, Excuse, Finding, Judged};
 use super::clock::Moment;
 use super::event::Line;
-use super::fault::Fault;
+use super::fault::{Fault, kind};
 use super::history::Planted;
 use super::phase::Ran;
 
@@ -112,11 +112,6 @@ impl Report {
             println!("  {:>8} {}", self.found.get(&check).copied().unwrap_or_default(), check.plural());
         }
     }
-}
-
-/// How the two kinds of phases and of faults are called.
-pub(crate) fn kind(intact: bool) -> &'static str {
-    if intact { "S" } else { "X" }
 }
 
 /// What happened around a finding: the faults, and everybody's events.
