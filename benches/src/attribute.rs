@@ -16,9 +16,9 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
-use crate::Extent;
 use crate::child::{self, Job};
 use crate::contestants::Outcome;
+use crate::extent::Extent;
 use crate::report::Bound::AtMost;
 use crate::report::{Row, Section, Target, Unit};
 use crate::rounds::{self, Rounds};
@@ -75,7 +75,7 @@ pub(crate) struct Called {
 /// Runs it, and tells what it saw.
 pub(crate) fn bench(extent: Extent, _server: &Server) -> Section {
     let (rounds, batches) = if extent == Extent::Full { (9, 300) } else { (1, 5) };
-    let samples = rounds::run(rounds, &Way::ALL, |way| child::ask::<Called>(&Job::Calls(Calls { way, batches })));
+    let samples = rounds::run(rounds, &Way::ALL, |way| child::ask::<Called>(&Calls { way, batches }));
     let failures: Vec<String> =
         samples.failures().iter().map(|(way, round, why)| format!("round {round}, {way}: {why}")).collect();
     Section {
@@ -117,8 +117,15 @@ fn rows(samples: &Rounds<Way, Called>) -> Vec<Row> {
     rows
 }
 
-/// Does it.
-pub(crate) fn run(job: Calls) -> Outcome<Called> {
+impl Job for Calls {
+    const NAME: &'static str = "calls";
+
+    fn run(self) -> Outcome<()> {
+        child::say(&called(self)?)
+    }
+}
+
+fn called(job: Calls) -> Outcome<Called> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let client = runtime.block_on(Client::connect("memory://"))?;
     let mutex = Mutex::new(0);

@@ -1,38 +1,32 @@
 //! One piece of work in a process of its own, so that its processor time and its memory are nobody else's.
 //!
-//! The parent starts this program again with the word `child` and a [`Job`] as JSON; the child does it and prints what
-//! it saw as JSON, alone on its output. With a [`Talk`] both go on talking, a line of JSON at a time, until the parent
-//! has heard enough. What must stay true: no child outlives its parent. Deliberately absent: what the jobs are, which
-//! each benchmark knows.
+//! The parent starts this program again with the word `child`, the name of a [`Job`] and the job as JSON; the child does
+//! it and prints what it saw as JSON, alone on its output. With a [`Talk`] both go on talking, a line of JSON at a time,
+//! until the parent has heard enough. What must stay true: no child outlives its parent. Deliberately absent: what the
+//! jobs are, which each benchmark knows.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::attribute::{self, Calls};
 use crate::contestants::Outcome;
-use crate::cycles::{self, Cycles};
-use crate::polls::{self, Polls};
 
 /// What a child can be asked for.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Job {
-    Cycles(Cycles),
-    Crowd { url: String, part: crate::crowd::Part },
-    Held { url: String, trial: crate::held::Trial },
-    Growth { url: String, job: crate::growth::Job },
-    Calls(Calls),
-    Polls(Polls),
+pub(crate) trait Job: Serialize + DeserializeOwned {
+    /// Its name on a command line.
+    const NAME: &'static str;
+
+    /// Does it, and says what it saw.
+    fn run(self) -> Outcome<()>;
 }
 
 /// Has a job done by a process of its own.
-pub(crate) fn ask<T: DeserializeOwned>(job: &Job) -> Result<T, String> {
+pub(crate) fn ask<T: DeserializeOwned>(job: &impl Job) -> Result<T, String> {
     let output = command(job)?.stdin(Stdio::null()).stderr(Stdio::piped()).output();
     let output = output.map_err(|error| format!("a child cannot be started: {error}"))?;
     if !output.status.success() {
@@ -41,11 +35,11 @@ pub(crate) fn ask<T: DeserializeOwned>(job: &Job) -> Result<T, String> {
     serde_json::from_slice(&output.stdout).map_err(|error| format!("a child said what nobody understands: {error}"))
 }
 
-fn command(job: &Job) -> Result<Command, String> {
+fn command<J: Job>(job: &J) -> Result<Command, String> {
     let us = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
     let job = serde_json::to_string(job).map_err(|error| format!("a job cannot be told: {error}"))?;
     let mut command = Command::new(us);
-    command.arg("child").arg(job);
+    command.arg("child").arg(J::NAME).arg(job);
     Ok(command)
 }
 
@@ -56,7 +50,7 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
-    pub(crate) fn start(job: &Job) -> Result<Self, String> {
+    pub(crate) fn start(job: &impl Job) -> Result<Self, String> {
         let child = command(job)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| format!("a child cannot be started: {error}"))?;
         let output = child.stdout.take().expect("its output is a pipe");
@@ -102,23 +96,8 @@ pub(crate) fn listen<T: DeserializeOwned + Send + 'static>() -> UnboundedReceive
     told
 }
 
-/// Answers the parent.
+/// Tells the parent.
 pub(crate) fn say(what: &impl Serialize) -> Outcome<()> {
     println!("{}", serde_json::to_string(what)?);
-    Ok(())
-}
-
-/// Does one; `arguments` are what [`ask`] wrote.
-pub(crate) fn run(arguments: &[String]) -> Outcome<()> {
-    let [job] = arguments else { return Err("a child was started without a job".into()) };
-    let seen: Value = match serde_json::from_str(job)? {
-        Job::Cycles(job) => json!(cycles::run(job)?),
-        Job::Crowd { url, part } => return crate::crowd::run(&url, part),
-        Job::Growth { url, job } => crate::growth::run(&url, job)?,
-        Job::Held { url, trial } => serde_json::to_value(crate::held::run(&url, trial)?)?,
-        Job::Calls(job) => json!(attribute::run(job)?),
-        Job::Polls(job) => json!(polls::run(job)?),
-    };
-    println!("{seen}");
     Ok(())
 }

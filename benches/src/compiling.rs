@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use lock_tests::Server;
 use serde_json::json;
 
-use crate::Extent;
+use crate::checkout;
+use crate::extent::Extent;
 use crate::report::{Row, Section};
 use crate::rounds::{self, Rounds};
 
@@ -89,7 +90,7 @@ impl Dependency {
 
     /// Its line in a manifest.
     fn line(self) -> String {
-        let ours = crate::root().join("lock-runtime");
+        let ours = checkout::root().join("lock-runtime");
         let ours = ours.display();
         match self {
             Self::Ours => format!("lock-runtime = {{ path = \"{ours}\" }}"),
@@ -131,7 +132,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn with(dependency: Dependency) -> std::io::Result<Self> {
-        let folder = Self(crate::root().join("target/bench/compiling"));
+        let folder = Self(checkout::root().join("target/bench/compiling"));
         folder.clear();
         fs::create_dir_all(folder.0.join("src"))?;
         let manifest = format!(

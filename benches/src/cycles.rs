@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Barrier;
 use tokio::task::{JoinSet, consume_budget};
 
+use crate::child::{self, Job};
 use crate::contestants::{
     AsyncRedisLock, Bare, Distkit, DistributedLockRedis, Locking, Locks, Ours, Outcome, Rlock, Rslock, SameCommands,
 };
@@ -101,8 +102,16 @@ impl Cycle for Annotated {
     }
 }
 
+impl Job for Cycles {
+    const NAME: &'static str = "cycles";
+
+    fn run(self) -> Outcome<()> {
+        child::say(&cycled(self)?)
+    }
+}
+
 /// Does it, on a runtime of its own.
-pub(crate) fn run(job: Cycles) -> Outcome<Cycled> {
+fn cycled(job: Cycles) -> Outcome<Cycled> {
     let mut runtime = match job.flavor {
         Flavor::MultiThread => tokio::runtime::Builder::new_multi_thread(),
         Flavor::CurrentThread => tokio::runtime::Builder::new_current_thread(),

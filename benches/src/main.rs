@@ -7,13 +7,13 @@
 //! not.
 //!
 //! In reading order: `contestants` is who takes part, `worker` a process in which one does, `fleet` starts some and
-//! makes figures of what they tell (`holds`, `watch`), `child` is a process for one piece of work and `usage` what it
-//! used, `rounds` runs everything in turn, `statistics` compares, `report` and `plot` tell, and the rest are the
+//! makes figures of what they tell (`holds`, `watch`), `child` is a process for one of the `jobs` and `usage` what it used, `rounds` runs everything in turn, `statistics` compares, `report` and `plot` tell, and the rest are the
 //! benchmarks. Deliberately absent: thresholds that fail a build, since a machine that is shared has moods.
 
 #![allow(clippy::cast_precision_loss, reason = "no figure here has more than a few digits")]
 
 mod attribute;
+mod checkout;
 mod child;
 mod clock;
 mod compiling;
@@ -24,10 +24,12 @@ mod cycles;
 mod delayed;
 mod distance;
 mod entrant;
+mod extent;
 mod fleet;
 mod growth;
 mod held;
 mod holds;
+mod jobs;
 mod machine;
 mod plot;
 mod polls;
@@ -41,11 +43,11 @@ mod usage;
 mod watch;
 mod worker;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use lock_tests::Server;
 
+use extent::Extent;
 use report::{Report, Section};
 
 const USAGE: &str = "usage: lock-benches [NAME] [--short]
@@ -61,14 +63,6 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
   compiling    how long a program that depends on it takes to compile
 
   --short      one short round, to see that everything works; its times mean nothing";
-
-/// How much is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
-    Full,
-    /// To see that everything works.
-    Short,
-}
 
 type Bench = fn(Extent, &Server) -> Section;
 
@@ -89,7 +83,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((first, rest)) if first == "worker" => worker::run(rest).map_err(|error| error.to_string()),
-        Some((first, rest)) if first == "child" => child::run(rest).map_err(|error| error.to_string()),
+        Some((first, rest)) if first == "child" => jobs::run(rest).map_err(|error| error.to_string()),
         _ => bench(&arguments),
     };
     match done {
@@ -121,11 +115,4 @@ fn bench(arguments: &[String]) -> Result<(), String> {
     report.publish()?;
     let broken: Vec<&str> = report.sections.iter().filter_map(|section| section.broken.as_deref()).collect();
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
-}
-
-/// The root of the workspace that cargo runs us for; without cargo, of the one that we were built in.
-pub(crate) fn root() -> PathBuf {
-    let built_in = || env!("CARGO_MANIFEST_DIR").into();
-    let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(built_in));
-    manifest.parent().map_or_else(|| manifest.clone(), PathBuf::from)
 }

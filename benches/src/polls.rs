@@ -16,9 +16,9 @@ use lock_tests::Server;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Extent;
 use crate::child::{self, Job};
 use crate::contestants::Outcome;
+use crate::extent::Extent;
 use crate::report::Bound::AtMost;
 use crate::report::{Row, Section, Target, Unit};
 use crate::rounds::{self, Rounds};
@@ -59,7 +59,7 @@ pub(crate) struct Polls {
 pub(crate) fn bench(extent: Extent, _server: &Server) -> Section {
     let (rounds, bodies) = if extent == Extent::Full { (9, 3000) } else { (1, 20) };
     let ways = [Way::Bare, Way::Attribute, Way::Request];
-    let samples = rounds::run(rounds, &ways, |way| child::ask::<f64>(&Job::Polls(Polls { way, bodies })));
+    let samples = rounds::run(rounds, &ways, |way| child::ask::<f64>(&Polls { way, bodies }));
     let failures: Vec<String> =
         samples.failures().iter().map(|(way, round, why)| format!("round {round}, {way}: {why}")).collect();
     Section {
@@ -99,8 +99,16 @@ fn rows(samples: &Rounds<Way, f64>) -> Vec<Row> {
     rows
 }
 
-/// Does it: the nanoseconds of a poll.
-pub(crate) fn run(job: Polls) -> Outcome<f64> {
+impl Job for Polls {
+    const NAME: &'static str = "polls";
+
+    fn run(self) -> Outcome<()> {
+        child::say(&polled(self)?)
+    }
+}
+
+/// The nanoseconds of a poll.
+fn polled(job: Polls) -> Outcome<f64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let client = Client::connect("memory://").await?;

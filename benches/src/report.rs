@@ -10,7 +10,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::Extent;
+use crate::checkout;
+use crate::extent::Extent;
 use crate::machine::Fact;
 use crate::plot::Plot;
 use crate::statistics::{Spread, ratios};
@@ -261,7 +262,7 @@ impl Section {
 impl Report {
     /// Writes it to `target/bench`, and prints the tables and, as the last lines, the summary.
     pub(crate) fn publish(&self) -> Result<(), String> {
-        let folder = crate::root().join("target/bench");
+        let folder = checkout::root().join("target/bench");
         self.write(&folder).map_err(|error| format!("{} cannot be written: {error}", folder.display()))?;
         println!("{}", self.to_markdown());
         for line in self.sections.iter().flat_map(|section| section.summary(self.extent)) {

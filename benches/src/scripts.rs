@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use crate::checkout;
+
 const FOLDER: &str = "lock-runtime/src/store/redis/lua";
 /// How many digits of a hash stand for a script without a name.
 const DIGITS: usize = 8;
@@ -15,7 +17,7 @@ pub(crate) struct Names(HashMap<String, String>);
 impl Names {
     /// Reads the scripts of this checkout.
     pub(crate) fn read() -> Self {
-        let folder = crate::root().join(FOLDER);
+        let folder = checkout::root().join(FOLDER);
         let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| lua(&entry.ok()?.path()));
         Self::of_files(&files.collect::<Vec<_>>())
     }
@@ -63,7 +65,7 @@ mod tests {
     #[test]
     fn the_scripts_of_this_checkout_are_found() {
         let text =
-            |name| std::fs::read_to_string(crate::root().join(FOLDER).join(name)).expect("there is such a script");
+            |name| std::fs::read_to_string(checkout::root().join(FOLDER).join(name)).expect("there is such a script");
         let names = Names::read();
         let name = |text: String| names.of(&sha1_smol::Sha1::from(text).digest().to_string());
         assert_eq!(name(text("renew.lua")), "renew");

@@ -13,6 +13,7 @@ use lock_tests::{Proxy, Worker};
 use super::clock::{Moment, now};
 use super::event::Line;
 use super::history::{Process, Seen, SeenKind, Still};
+use super::oracle::SOCKET;
 use super::worker::{EXECUTORS, Orders};
 
 /// How long a worker may take until all its calls have come back.
@@ -130,7 +131,7 @@ impl Fleet {
         let journal = self.directory.join(format!("worker-{place}-{incarnation}"));
         let orders = Orders {
             url: super::store::url_on(proxy.port()),
-            oracle: self.directory.join(super::ORACLE),
+            oracle: self.directory.join(SOCKET),
             journal: journal.clone(),
             executor: place,
             seed: self.seed.wrapping_add(incarnation as u64),

@@ -44,8 +44,6 @@ const USAGE: &str = "usage: campaign [--seconds N] [--seed S] [--keep DIRECTORY]
   --without-lock    the workers lock nothing, to see that this is noticed
   --without-faults  nothing goes wrong, but for a fault of the library's own that LOCK_MUTANT names";
 
-/// The name of the oracle's socket.
-const ORACLE: &str = "oracle";
 /// About how long a phase with faults of both kinds lasts, and which part of it keeps the assumptions.
 const ROUND: u64 = 30;
 

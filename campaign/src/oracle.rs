@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use super::clock::{Moment, now};
 
+/// The name of its socket.
+pub(crate) const SOCKET: &str = "oracle";
+
 /// Something that was done to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deed {

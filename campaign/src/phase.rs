@@ -13,7 +13,7 @@ use super::event::Line;
 use super::fleet::Fleet;
 use super::history::{History, Seen, SeenKind};
 use super::nemesis::{self, Plan, Script};
-use super::oracle::Oracle;
+use super::oracle::{Oracle, SOCKET};
 use super::scan;
 use super::worker::TTLS_MS;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(servers: &mut Pair, phase: Phase, without_lock: bool) -> Ran {
     let port = servers.primary().port();
     let keys: Vec<u64> = (0..KEYS).collect();
     let directory = TemporaryDir::new("campaign");
-    let oracle = Oracle::listen(&directory.path().join(super::ORACLE));
+    let oracle = Oracle::listen(&directory.path().join(SOCKET));
     let mut fleet = Fleet::start(directory.path(), port, KEYS, phase.seed, without_lock);
     let script = Script::new();
     let until = now() + nanos(phase.lasts);

@@ -13,6 +13,7 @@
 
 mod board;
 mod server;
+mod usage;
 mod worker;
 
 use std::error::Error;
@@ -31,10 +32,9 @@ use tokio::time::interval;
 
 use board::Board;
 use server::OwnServer;
+use usage::USAGE;
 
 type Failure = Box<dyn Error + Send + Sync>;
-
-const USAGE: &str = "usage: fleet [--processes 1..64] [--jobs N] [redis://host:port]";
 
 async fn start(arguments: &[&str]) -> Result<ExitCode, Failure> {
     if let ["--worker", url, run, folder, worker, jobs] = arguments {

@@ -5,7 +5,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::{Failure, USAGE};
+use crate::Failure;
+use crate::usage::USAGE;
 
 /// A `redis-server` of our own, stopped when this is dropped.
 pub(crate) struct OwnServer {

@@ -9,12 +9,11 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, Token};
 
 use crate::diagnostics::{Faults, did_you_mean, listed};
 use crate::key::{self, Template};
-use crate::value::{bare_path, choice, duration, not_text, string, switch};
+use crate::value::{Time, bare_path, choice, duration, not_text, string, switch};
 
 /// Every option, in the order in which the documentation shows them.
 pub(crate) const OPTIONS: [&str; 11] =
@@ -52,12 +51,6 @@ pub(crate) enum Step {
 /// What is locked.
 pub(crate) enum Key {
     Literal { literal: LitStr, template: Template },
-    Computed(Expr),
-}
-
-/// A duration, known now or computed at run time.
-pub(crate) enum Time {
-    Known(Duration, Span),
     Computed(Expr),
 }
 
@@ -263,15 +256,6 @@ fn check_together(args: &Args, faults: &mut Faults) {
                 time.span(),
                 "`max_hold` bounds the renewal, and `renew = false` leaves none; take one of them out",
             );
-        }
-    }
-}
-
-impl Time {
-    fn span(&self) -> Span {
-        match self {
-            Self::Known(_, span) => *span,
-            Self::Computed(value) => value.span(),
         }
     }
 }

@@ -8,13 +8,14 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Index, LitStr, Member, ReturnType, Stmt, Type};
 
-use crate::args::{self, Args, Key, Step, Time};
+use crate::args::{self, Args, Key, Step};
 use crate::boxed::Boxed;
 use crate::diagnostics::Faults;
 use crate::key::{Brackets, Part, Placeholder, Template};
 use crate::output::without_impl_trait;
 use crate::patterns::Binding;
 use crate::signature::{Body, Function};
+use crate::value::Time;
 
 /// Expands one use of the attribute. On any fault the item stays as it was, with a compile error for each.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {

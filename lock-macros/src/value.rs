@@ -3,11 +3,29 @@
 //! A literal that a `macro_rules` hands on arrives in an invisible group, and one may be put in parentheses: both are
 //! looked through, here and nowhere else.
 
+use std::time::Duration;
+
+use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, Ident, Lit, LitStr, Path, Result};
 
-use crate::args::Time;
 use crate::diagnostics::did_you_mean;
+
+/// A duration, known now or computed at run time.
+pub(crate) enum Time {
+    Known(Duration, Span),
+    Computed(Expr),
+}
+
+impl Time {
+    /// What to point at when it does not fit.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Known(_, span) => *span,
+            Self::Computed(value) => value.span(),
+        }
+    }
+}
 
 /// The literal that an expression is, if it is one.
 pub(crate) fn literal(value: &Expr) -> Option<&Lit> {

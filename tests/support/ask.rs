@@ -1,18 +1,15 @@
 //! Questions to a server, on a connection of the harness's own.
 //!
-//! They block for a millisecond or less, which a test on a runtime with several threads can afford. Each question is
-//! asked on a new connection, so that a restart or a cut of everybody's connections concerns none. An answer that does
-//! not come within two seconds is an error. Deliberately absent: anything that knows the keys of the lock library.
+//! They block for a millisecond or less, which a test on a runtime with several threads can afford. Deliberately absent:
+//! anything that knows the keys of the lock library.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use redis::{Client, FromRedisValue, IntoConnectionInfo as _, RedisResult, Value};
+use redis::{FromRedisValue, RedisResult, Value};
 
+use crate::question;
 use crate::server::Server;
-
-/// How long a connection or an answer may take.
-const ANSWER: Duration = Duration::from_secs(2);
 
 impl Server {
     /// Sends a command and gives its answer, `command(&["SET", "a", "1"])`. Panics on an error.
@@ -29,16 +26,13 @@ impl Server {
 
     /// Sends a command and gives its answer as a type, or the error: the server's, or that it did not answer.
     pub fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
-        let info = self.url().into_connection_info()?;
-        // Otherwise each connection introduces itself, which `commandstats` would count.
-        let settings = info.redis_settings().clone().set_skip_set_lib_name();
-        let mut connection = Client::open(info.set_redis_settings(settings))?.get_connection_with_timeout(ANSWER)?;
-        connection.set_read_timeout(Some(ANSWER))?;
-        let mut command = redis::Cmd::new();
-        for word in words {
-            command.arg(word);
-        }
-        command.query(&mut connection)
+        question::ask(&self.url(), words)
+    }
+
+    /// Changes a setting, now and over restarts.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.command(&["CONFIG", "SET", name, value]);
+        self.keep_setting(name, value);
     }
 
     /// All keys, sorted.

@@ -20,6 +20,7 @@ mod polled;
 mod port;
 mod process;
 mod proxy;
+mod question;
 mod rights;
 mod server;
 mod steps;

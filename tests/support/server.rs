@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::kind::Kind;
 use crate::port;
 use crate::process::Process;
+use crate::question;
 use crate::temporary::TemporaryDir;
 use crate::tls::Tls;
 
@@ -221,9 +222,8 @@ impl Server {
         self.settings.clone().start()
     }
 
-    /// Changes a setting, now and over restarts.
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
-        self.command(&["CONFIG", "SET", name, value]);
+    /// Starts it with this setting from now on.
+    pub(crate) fn keep_setting(&mut self, name: &str, value: &str) {
         self.settings.arguments.extend([format!("--{name}"), value.to_owned()]);
     }
 
@@ -248,7 +248,8 @@ impl Server {
     /// has read what is on its disk.
     fn answers_as_itself(&self) -> bool {
         let ours = format!("process_id:{}\r\n", self.pid());
-        self.try_ask::<String>(&["INFO"]).is_ok_and(|info| info.contains(&ours) && info.contains("\nloading:0\r\n"))
+        let info = question::ask::<String>(&self.url(), &["INFO"]);
+        info.is_ok_and(|info| info.contains(&ours) && info.contains("\nloading:0\r\n"))
     }
 
     fn lost_the_race(&self) -> bool {

@@ -1,11 +1,12 @@
 //! The chores of this workspace, run as `cargo xtask <chore>`.
 //!
 //! Here is only which chores there are; each has a module. They say what they do before they do it. Deliberately
-//! absent: dependencies, so that a fresh checkout can run them as soon as it has a compiler.
+//! absent: dependencies, but for those that `layers` reads Rust with, so that a fresh checkout can run them soon.
 
 mod bench;
 mod campaign;
 mod fuzz;
+mod layers;
 mod miri;
 mod mutants;
 mod servers;
@@ -17,6 +18,7 @@ mod tools;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
+       cargo xtask layers [PACKAGE..]
        cargo xtask bench [NAME] [--short]
        cargo xtask simulate [--seed N [--picture FILE] | --minutes M]
        cargo xtask campaign [--seconds N] [--seed S]
@@ -27,6 +29,8 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
           With arguments, `cargo xtask test -p lock-tests store`, only those tests are run.
+  layers  checks that files use each other downwards only, and says where not; needs no compiling of what it reads.
+          With a package it tells of all that ties that one's circles.
   bench   gets a redis-server if it is missing, then measures against peers and floors, twenty minutes long;
           NAME is one of `uncontended`, `delayed`, `contended`, `held`, `growth`, `crowd`, `attribute`, `polls`,
           `compiling`.
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match arguments.split_first() {
         Some((chore, rest)) if chore == "test" => test::test(rest),
+        Some((chore, rest)) if chore == "layers" => layers::layers(rest),
         Some((chore, rest)) if chore == "bench" => bench::bench(rest),
         Some((chore, rest)) if chore == "simulate" => simulate::simulate(rest),
         Some((chore, rest)) if chore == "campaign" => campaign::campaign(rest),

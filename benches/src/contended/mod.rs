@@ -12,8 +12,8 @@ mod trials;
 use lock_tests::Server;
 use serde_json::{Value, json};
 
-use crate::Extent;
 use crate::contestants::Contestant;
+use crate::extent::Extent;
 use crate::fleet::{self, HELD_AT_ONCE, Ran};
 use crate::report::Section;
 use crate::rounds::{self, Rounds};

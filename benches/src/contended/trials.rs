@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Extent;
 use crate::contestants::Contestant;
+use crate::extent::Extent;
 use crate::fleet::Workload;
 use crate::worker::Orders;
 

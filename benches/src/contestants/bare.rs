@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Script};
 use sha1_smol::Sha1;
 
-use super::{Locking, Locks, Outcome, TTL};
+use super::locking::{Locking, Locks, Outcome, TTL};
 
 pub(super) const COMPARE_AND_DELETE: &str =
     "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";

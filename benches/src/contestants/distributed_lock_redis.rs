@@ -3,7 +3,7 @@
 use ::distributed_lock_redis::{RedisDistributedLock, RedisLockHandle, RedisLockProvider};
 use distributed_lock_core::prelude::*;
 
-use super::{Locking, Locks, Outcome, TTL};
+use super::locking::{Locking, Locks, Outcome, TTL};
 
 pub(crate) struct DistributedLockRedis(RedisLockProvider);
 

@@ -7,7 +7,7 @@ use redis::{AsyncConnectionConfig, Client, Script};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::bare::COMPARE_AND_DELETE;
-use super::{Locking, Locks, Outcome, TTL};
+use super::locking::{Locking, Locks, Outcome, TTL};
 
 pub(crate) struct LocalQueue {
     connection: MultiplexedConnection,

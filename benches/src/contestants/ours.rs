@@ -2,7 +2,7 @@
 
 use lock_runtime::{Client, LockGuard, Released};
 
-use super::{Locking, Locks, Outcome, TTL};
+use super::locking::{Locking, Locks, Outcome, TTL};
 
 /// Its client, connected and used once.
 pub(crate) struct Ours(Client);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ::rslock::{LockGuard, LockManager};
 
-use super::{Locking, Locks, Outcome, TTL};
+use super::locking::{Locking, Locks, Outcome, TTL};
 
 pub(crate) struct Rslock(LockManager);
 

@@ -11,9 +11,10 @@ use lock_tests::Server;
 
 use super::holder::{Gave, Release};
 use super::queues::Ages;
+use super::steps::Steps;
 use super::waiter::{Ask, Granted, Used};
-use super::{Part, Steps};
-use crate::child::{Job, Talk};
+use super::{Crowd, Part};
+use crate::child::Talk;
 use crate::clock::{Moment, now};
 use crate::watch::Watch;
 
@@ -93,8 +94,8 @@ pub(super) fn run(server: &Server, steps: &Steps) -> Result<Course, String> {
     Ok(course)
 }
 
-fn job(server: &Server, part: Part) -> Job {
-    Job::Crowd { url: server.url(), part }
+fn job(server: &Server, part: Part) -> Crowd {
+    Crowd { url: server.url(), part }
 }
 
 fn hold(server: &Server, steps: &Steps, keys: Range<usize>) -> Result<Talk, String> {

@@ -7,7 +7,7 @@ use lock_runtime::{Client, LockGuard, Released};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::key;
+use super::key::key;
 use crate::child::{listen, say};
 use crate::clock::{Moment, now};
 use crate::contestants::Outcome;

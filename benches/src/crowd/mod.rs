@@ -8,8 +8,10 @@
 
 mod course;
 mod holder;
+mod key;
 mod queues;
 mod rows;
+mod steps;
 mod waiter;
 
 use std::ops::Range;
@@ -18,96 +20,35 @@ use std::time::Duration;
 use lock_tests::{Kind, Server};
 use serde::{Deserialize, Serialize};
 
-use crate::Extent;
+use crate::child::Job;
 use crate::contestants::Outcome;
+use crate::extent::Extent;
 use crate::held::on_one_thread;
 use crate::report::Section;
+use steps::Steps;
 
-/// How many looks a second all waiters of a process send at most, as the library has it.
-const LOOKS_A_SECOND: usize = 500;
-
-/// What a process of its own can be asked to be.
+/// What a process of its own can be asked for: to play a part, until the parent has heard enough.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum Part {
+pub(crate) struct Crowd {
+    url: String,
+    part: Part,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Part {
     Holder { keys: Range<usize>, ttl: Duration },
     Waiter { keys: Range<usize>, ttl: Duration },
 }
 
-/// Plays a part, until the parent has heard enough.
-pub(crate) fn run(url: &str, part: Part) -> Outcome<()> {
-    match part {
-        Part::Holder { keys, ttl } => on_one_thread(holder::run(url, keys, ttl)),
-        Part::Waiter { keys, ttl } => on_one_thread(waiter::run(url, keys, ttl)),
-    }
-}
+impl Job for Crowd {
+    const NAME: &'static str = "crowd";
 
-/// How much is measured.
-#[derive(Clone, Copy, Debug)]
-struct Steps {
-    work: &'static str,
-    waiters: usize,
-    /// For how many of these the holder dies.
-    orphans: usize,
-    ttl: Duration,
-    /// Until they have spread their looks.
-    settling: Duration,
-    /// While the server tells what it gets.
-    watched: Duration,
-    measured: Duration,
-    /// Over how long the holder releases.
-    releasing: Duration,
-}
-
-impl Steps {
-    fn new(extent: Extent) -> Self {
-        let (secs, ms) = (Duration::from_secs, Duration::from_millis);
-        match extent {
-            Extent::Full => Self {
-                work: "20,000 waiters",
-                waiters: 20_000,
-                orphans: 20,
-                ttl: secs(30),
-                settling: secs(50),
-                watched: secs(10),
-                measured: secs(60),
-                releasing: secs(10),
-            },
-            Extent::Short => Self {
-                work: "500 waiters",
-                waiters: 500,
-                orphans: 5,
-                ttl: secs(2),
-                settling: ms(500),
-                watched: ms(500),
-                measured: ms(1500),
-                releasing: ms(500),
-            },
+    fn run(self) -> Outcome<()> {
+        match self.part {
+            Part::Holder { keys, ttl } => on_one_thread(holder::run(&self.url, keys, ttl)),
+            Part::Waiter { keys, ttl } => on_one_thread(waiter::run(&self.url, keys, ttl)),
         }
     }
-
-    /// How long a waiter rests between two looks, but for a quarter more that is drawn.
-    fn period(&self) -> Duration {
-        let crowd = Duration::from_secs(1).mul_f64(self.waiters as f64 / LOOKS_A_SECOND as f64);
-        crowd.max(Duration::from_secs(1))
-    }
-
-    /// The longest that one may go without a look.
-    fn longest_rest(&self) -> Duration {
-        self.period() * 5 / 4
-    }
-
-    fn orphaned(&self) -> Range<usize> {
-        0..self.orphans
-    }
-
-    fn released(&self) -> Range<usize> {
-        self.orphans..self.waiters
-    }
-}
-
-/// What a key is called in the server.
-fn key(number: usize) -> String {
-    format!("job:{number}")
 }
 
 /// Runs it, and tells what it saw.

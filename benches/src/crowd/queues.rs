@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::Steps;
+use super::key::key;
+use super::steps::Steps;
 use crate::contestants::Outcome;
 
 /// How many queues are asked for at once.
@@ -50,7 +51,7 @@ impl Ages {
 }
 
 fn queue(number: usize) -> String {
-    format!("lock:{{{}}}:queue", super::key(number))
+    format!("lock:{{{}}}:queue", key(number))
 }
 
 #[cfg(test)]
@@ -59,7 +60,7 @@ mod tests {
     use lock_tests::Server;
 
     use super::*;
-    use crate::Extent;
+    use crate::extent::Extent;
 
     #[test]
     fn an_age_is_what_a_queue_has_lasted() {
@@ -77,8 +78,8 @@ mod tests {
         let (server, steps) = (Server::redis(), Steps::new(Extent::Short));
         let connect = async || Client::connect(&server.url()).await.expect("there is a server");
         let (holder, client) = (connect().await, connect().await);
-        let held = holder.lock(super::super::key(0)).acquire().await.expect("it is free");
-        let waits = tokio::spawn(async move { client.lock(super::super::key(0)).wait_forever().acquire().await });
+        let held = holder.lock(key(0)).acquire().await.expect("it is free");
+        let waits = tokio::spawn(async move { client.lock(key(0)).wait_forever().acquire().await });
         let mut asked =
             redis::Client::open(server.url()).and_then(|client| client.get_connection()).expect("it is there");
         let mut ages = |keys| Ages::read(&mut asked, &steps, keys).expect("the server tells");

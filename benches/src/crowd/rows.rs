@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::course::Course;
-use super::{LOOKS_A_SECOND, Steps};
+use super::steps::{LOOKS_A_SECOND, Steps};
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::Bound::AtMost;
 use crate::report::{Row, Section, Target};
@@ -170,7 +170,7 @@ fn notes(steps: &Steps) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Extent;
+    use crate::extent::Extent;
 
     #[test]
     fn it_fails_if_somebody_was_never_granted_its_key_or_it_could_not_be_run() {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use super::key;
+use super::key::key;
 use crate::child::{listen, say};
 use crate::clock::{Moment, now};
 use crate::contestants::Outcome;

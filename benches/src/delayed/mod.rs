@@ -9,10 +9,10 @@ mod trials;
 use lock_tests::Server;
 use serde_json::{Value, json};
 
-use crate::Extent;
-use crate::child::{self, Job};
+use crate::child;
 use crate::cycles::Cycled;
 use crate::entrant::Entrant;
+use crate::extent::Extent;
 use crate::report::Bound::{AtLeast, AtMost};
 use crate::report::{Row, Section, Target};
 use crate::rounds::{self, Rounds};
@@ -25,7 +25,7 @@ pub(crate) fn bench(extent: Extent, server: &Server) -> Section {
     let rounds = if extent == Extent::Full { 7 } else { 1 };
     let samples = rounds::run(rounds, &trials::all(), |trial| {
         server.flushall();
-        child::ask::<Cycled>(&Job::Cycles(trial.job(extent, server)))
+        child::ask::<Cycled>(&trial.job(extent, server))
     });
     let ours = samples.failures().into_iter().find(|(trial, ..)| trial.entrant.is_ours());
     Section {

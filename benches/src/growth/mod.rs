@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use lock_tests::Server;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::Extent;
-use crate::child;
+use crate::child::{self, Job};
 use crate::contestants::Outcome;
+use crate::extent::Extent;
 use crate::held::{self, Ending, Seen, TASKS, Taker, Trial};
 use crate::report::Section;
 use curves::Curves;
@@ -26,18 +26,28 @@ const HEADINGS: [&str; 3] = ["100 times as many locks held", "as many keys touch
 const TTL: Duration = Duration::from_secs(10);
 
 /// What a process of its own can be asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Growth {
+    url: String,
+    of: Many,
+}
+
+/// What there are many of.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) enum Job {
+enum Many {
     Keys { taker: Taker, keys: usize },
     Waiters { waiters: usize },
 }
 
-/// Runs a job.
-pub(crate) fn run(url: &str, job: Job) -> Outcome<Value> {
-    Ok(match job {
-        Job::Keys { taker, keys } => serde_json::to_value(keys::run(url, taker, keys)?)?,
-        Job::Waiters { waiters } => serde_json::to_value(waiters::run(url, waiters)?)?,
-    })
+impl Job for Growth {
+    const NAME: &'static str = "growth";
+
+    fn run(self) -> Outcome<()> {
+        match self.of {
+            Many::Keys { taker, keys } => child::say(&keys::run(&self.url, taker, keys)?),
+            Many::Waiters { waiters } => child::say(&waiters::run(&self.url, waiters)?),
+        }
+    }
 }
 
 /// How much is measured.
@@ -103,11 +113,11 @@ fn measure(steps: &Steps, server: &Server) -> Curves {
         curves.failures.extend(curves.held_bare.add(locks, held::ask(server, &bare(locks))));
     }
     for &keys in &steps.keys {
-        curves.failures.extend(curves.keys.add(keys, ask(server, Job::Keys { taker: Taker::Ours, keys })));
-        curves.failures.extend(curves.keys_bare.add(keys, ask(server, Job::Keys { taker: Taker::Bare, keys })));
+        curves.failures.extend(curves.keys.add(keys, ask(server, Many::Keys { taker: Taker::Ours, keys })));
+        curves.failures.extend(curves.keys_bare.add(keys, ask(server, Many::Keys { taker: Taker::Bare, keys })));
     }
     for &waiters in &steps.waiters {
-        curves.failures.extend(curves.waiters.add(waiters, ask(server, Job::Waiters { waiters })));
+        curves.failures.extend(curves.waiters.add(waiters, ask(server, Many::Waiters { waiters })));
     }
     curves
 }
@@ -119,10 +129,10 @@ fn all_there(seen: Result<Seen, String>) -> Result<Seen, String> {
     }
 }
 
-fn ask<T: serde::de::DeserializeOwned>(server: &Server, job: Job) -> Result<T, String> {
-    eprintln!("{job:?}");
+fn ask<T: serde::de::DeserializeOwned>(server: &Server, of: Many) -> Result<T, String> {
+    eprintln!("{of:?}");
     server.flushall();
-    child::ask(&child::Job::Growth { url: server.url(), job })
+    child::ask(&Growth { url: server.url(), of })
 }
 
 fn notes() -> Vec<String> {

@@ -10,18 +10,35 @@ mod trial;
 use std::time::Duration;
 
 use lock_tests::Server;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::Extent;
 use crate::child::{self, Job};
+use crate::contestants::Outcome;
+use crate::extent::Extent;
 use crate::report::Bound::AtMost;
 use crate::report::{Row, Section, Target, Unit};
 pub(crate) use takers::{Bare, Ours, TASKS, Taker, Taking, on_one_thread};
-pub(crate) use trial::{Ending, Seen, Trial, run, shares};
+pub(crate) use trial::{Ending, Seen, Trial, shares};
 
 const HEADINGS: [&str; 2] = ["100,000 locks held", "10,000 guards dropped"];
 const TTL: Duration = Duration::from_secs(10);
 const MEGABYTE: f64 = 1_000_000.0;
+
+/// What a process of its own can be asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Held {
+    url: String,
+    trial: Trial,
+}
+
+impl Job for Held {
+    const NAME: &'static str = "held";
+
+    fn run(self) -> Outcome<()> {
+        child::say(&trial::run(&self.url, self.trial)?)
+    }
+}
 
 /// What was seen of one number of locks.
 struct Pair {
@@ -71,7 +88,7 @@ pub(crate) fn bench(extent: Extent, server: &Server) -> Section {
 pub(crate) fn ask(server: &Server, trial: &Trial) -> Result<Seen, String> {
     eprintln!("{} locks, {:?}, held for {:?}", trial.locks, trial.taker, trial.held_for);
     server.flushall();
-    child::ask(&Job::Held { url: server.url(), trial: *trial })
+    child::ask(&Held { url: server.url(), trial: *trial })
 }
 
 fn failures(pair: &Pair) -> Vec<String> {

@@ -12,10 +12,10 @@ mod trials;
 use lock_tests::Server;
 use serde_json::{Value, json};
 
-use crate::Extent;
-use crate::child::{self, Job};
+use crate::child;
 use crate::cycles::Cycled;
 use crate::entrant::Entrant;
+use crate::extent::Extent;
 use crate::plot::{Axis, Line, Plot, Scale};
 use crate::report::Section;
 use crate::rounds::{self, Rounds};
@@ -58,7 +58,7 @@ pub(crate) fn bench(extent: Extent, server: &Server) -> Section {
 fn once(trial: Trial, extent: Extent, server: &Server) -> Result<Cycled, String> {
     server.flushall();
     let spinners = (trial.setting == Setting::OneTaskSpun).then(Spinners::start).transpose()?;
-    let seen = child::ask(&Job::Cycles(trial.job(extent, server)));
+    let seen = child::ask(&trial.job(extent, server));
     drop(spinners);
     seen
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use lock_tests::Server;
 
-use crate::Extent;
 use crate::cycles::{Cycles, Flavor};
 use crate::entrant::Entrant;
+use crate::extent::Extent;
 
 pub(super) const MANY: usize = 64;
 

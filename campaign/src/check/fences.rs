@@ -4,7 +4,7 @@
 //! other grant can have been made. While the assumptions hold, leases exclude each other, and then the bodies' first
 //! steps tell the order.
 
-use super::{Check, Judged, named};
+use super::judged::{Check, Judged, named};
 use crate::clock::Moment;
 use crate::history::{Call, Grant, History};
 

@@ -5,69 +5,17 @@
 //! stopped it, when the kernel says that it waited for a processor, and, for one body, in the part of a step that is
 //! longer than the margin, since bodies here never mean to take as long. What was excused is counted.
 
+mod excuses;
 mod fences;
+mod judged;
 mod resources;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::time::Duration;
-
-use super::clock::{Moment, margin, nanos};
-use super::fault::Fault;
-use super::history::{Call, History, Process, SeenKind, Step, Still, covered};
-
-/// What can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Check {
-    /// Two bodies were there at once.
-    Overlap,
-    /// A fence that is not greater than that of an earlier grant.
-    FenceRegression,
-    /// A step that began at or after the deadline.
-    LatePoll,
-    /// A register that compares fences let the wrong one in, or kept the right one out.
-    WrongWriter,
-    /// An increment that was overwritten.
-    LostUpdate,
-    /// A call or a body without an end, or a loss that was told before its body was gone.
-    Unended,
-    /// A key that nobody was granted any more.
-    StuckKey,
-    /// A call that did not come back, or a worker that ended by itself.
-    StuckWaiter,
-    /// A key in Redis without an expiry, or one that was left over.
-    StrayKey,
-}
-
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) check: Check,
-    pub(crate) at: Moment,
-    /// For how long it was so, in nanoseconds, where that can be said.
-    pub(crate) lasted: u64,
-    pub(crate) what: String,
-}
-
-/// Why something is not wrong that would be otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Excuse {
-    /// The nemesis had stopped the process.
-    Stopped,
-    /// The machine had no time for the process, as far as the nemesis alone does not explain it.
-    Starved,
-}
-
-/// What a check has to say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Judged {
-    pub(crate) findings: Vec<Finding>,
-    /// What would be wrong, had the one who did it not stood still.
-    pub(crate) excused: Vec<(Finding, Excuse)>,
-    /// What would be wrong, had nothing broken the assumptions; with what did.
-    pub(crate) caused: Vec<(Finding, Option<Fault>)>,
-}
+use super::history::{Call, History, SeenKind};
+use excuses::{excuse_for_being_there, stood};
+use judged::named;
+pub(crate) use judged::{Check, Excuse, Finding, Judged};
 
 /// All checks.
 pub(crate) fn judge(history: &History) -> Judged {
@@ -80,72 +28,6 @@ pub(crate) fn judge(history: &History) -> Judged {
     judged.add(unended(history));
     judged.add(seen(history));
     judged
-}
-
-impl Check {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Overlap,
-        Self::FenceRegression,
-        Self::LatePoll,
-        Self::WrongWriter,
-        Self::LostUpdate,
-        Self::Unended,
-        Self::StuckKey,
-        Self::StuckWaiter,
-        Self::StrayKey,
-    ];
-
-    pub(crate) fn plural(self) -> &'static str {
-        match self {
-            Self::Overlap => "overlaps",
-            Self::FenceRegression => "fence regressions",
-            Self::LatePoll => "late polls",
-            Self::WrongWriter => "wrong writers",
-            Self::LostUpdate => "lost updates",
-            Self::Unended => "unended calls",
-            Self::StuckKey => "stuck keys",
-            Self::StuckWaiter => "stuck waiters",
-            Self::StrayKey => "stray keys",
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.check.plural(), self.at, self.what)
-    }
-}
-
-impl Judged {
-    fn add(&mut self, one: Self) {
-        self.findings.extend(one.findings);
-        self.excused.extend(one.excused);
-    }
-
-    /// Adds what is only forbidden while the assumptions hold.
-    fn add_if_intact(&mut self, history: &History, one: Self) {
-        if history.intact {
-            return self.add(one);
-        }
-        self.excused.extend(one.excused);
-        self.caused.extend(one.findings.into_iter().map(|finding| {
-            let broken_before = history.faults.iter().filter(|planted| planted.from <= finding.at);
-            let cause = broken_before.filter(|planted| !planted.fault.keeps_assumptions()).max_by_key(|it| it.from);
-            let cause = cause.map(|planted| planted.fault);
-            (finding, cause)
-        }));
-    }
-
-    fn note(&mut self, excuse: Option<Excuse>, check: Check, at: Moment, what: String) {
-        self.note_for(excuse, Finding { check, at, lasted: 0, what });
-    }
-
-    fn note_for(&mut self, excuse: Option<Excuse>, finding: Finding) {
-        match excuse {
-            Some(excuse) => self.excused.push((finding, excuse)),
-            None => self.findings.push(finding),
-        }
-    }
 }
 
 /// C1: from its first step until it is gone, a body is alone with its key.
@@ -165,29 +47,6 @@ fn overlaps(history: &History) -> Judged {
         }
     }
     judged
-}
-
-/// Whether a body was late in leaving by no longer than it stood still, since a margin before the next one came.
-fn excuse_for_being_there(history: &History, call: &Call, came: Moment) -> Option<Excuse> {
-    let (gone, margin, process) = (history.gone(call), margin_of(call), history.process(call));
-    let long = |step: &Step| Still { from: step.from + margin, to: step.to.unwrap_or(gone) };
-    let in_steps = call.steps.iter().map(long).filter(|still| still.from < still.to);
-    let stopped = process.stopped.iter().copied();
-    let still = stopped.clone().chain(process.starved.iter().copied()).chain(in_steps);
-    let since = came.saturating_sub(margin);
-    let enough = |stood: u64| gone != Moment::MAX && stood >= gone - came;
-    excuse(enough(covered(stopped, since, gone)), enough(covered(still, since, gone)))
-}
-
-fn excuse(stopped: bool, still: bool) -> Option<Excuse> {
-    let starved = still.then_some(Excuse::Starved);
-    if stopped { Some(Excuse::Stopped) } else { starved }
-}
-
-/// The excuse of a process that stood still at some time between two moments.
-fn stood(process: &Process, from: Moment, to: Moment) -> Option<Excuse> {
-    let any = |spans: &[Still]| covered(spans.iter().copied(), from, to) > 0;
-    excuse(any(&process.stopped), any(&process.starved))
 }
 
 /// C3: no step begins at or after the deadline.
@@ -249,19 +108,4 @@ fn seen(history: &History) -> Judged {
         judged.note(None, check, seen.at, seen.what.clone());
     }
     judged
-}
-
-fn margin_of(call: &Call) -> u64 {
-    nanos(margin(Duration::from_nanos(call.ttl)))
-}
-
-/// The excuse of a step that did something later than a margin after its begin, which none means to.
-fn excuse_in_step(history: &History, call: &Call, step: &Step, until: Moment) -> Option<Excuse> {
-    let late = until.saturating_sub(step.from) > margin_of(call);
-    late.then(|| stood(history.process(call), step.from, until).unwrap_or(Excuse::Starved))
-}
-
-fn named(call: &Call) -> String {
-    let fence = call.grant.map_or_else(|| "none".to_owned(), |grant| grant.fence.to_string());
-    format!("worker {} task {} fence {fence}", call.process, call.task)
 }

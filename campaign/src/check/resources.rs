@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::excuses::excuse_in_step;
 use super::fences::not_before;
-use super::{Check, Judged, excuse_in_step, named};
+use super::judged::{Check, Judged, named};
 use crate::history::{Call, Grant, History};
 use crate::oracle::{Act, Deed};
 

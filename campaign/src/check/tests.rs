@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::event::PollStart;
-use crate::history::{Grant, Planted, Process, Seen};
+use crate::fault::Fault;
+use crate::history::{Grant, Planted, Process, Seen, Step, Still};
 use crate::oracle::{Act, Deed};
 
 const MS: u64 = 1_000_000;

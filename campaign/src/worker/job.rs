@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use super::Shared;
 use super::call::Call;
-use super::{SINGLE_THREADED, Shared};
+use super::choices::SINGLE_THREADED;
 use crate::chance::Chance;
 use crate::clock::{margin, nanos, now};
 use crate::oracle::Asking;

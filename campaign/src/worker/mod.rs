@@ -6,6 +6,7 @@
 
 mod alarm;
 mod call;
+mod choices;
 mod job;
 mod pulse;
 mod task;
@@ -24,13 +25,8 @@ use lock_runtime::Client;
 use super::chance::Chance;
 use super::event::Journal;
 use alarm::Alarm;
+pub(crate) use choices::{EXECUTORS, TTLS_MS};
 
-/// The ttls that tasks choose from, in milliseconds.
-pub(crate) const TTLS_MS: [u64; 5] = [300, 500, 800, 1_200, 2_000];
-/// What drives each worker's tasks.
-pub(crate) const EXECUTORS: [&str; 4] = ["current_thread", "multi_thread", "outside tokio", "multi_thread 2"];
-/// The places of those that have one thread for all tasks.
-const SINGLE_THREADED: [usize; 2] = [0, 2];
 /// How many threads of a runtime drive tasks, where there are several.
 const THREADS: usize = 2;
 

@@ -12,9 +12,10 @@ use futures::FutureExt as _;
 use futures::future::{Either, select};
 use lock_runtime::{LockError, LockGuard, LockRequest, distributed_lock};
 
+use super::Shared;
 use super::call::{Call, Entered, Hold, Watched};
+use super::choices::TTLS_MS;
 use super::job::{Ending, Job, Planned, SLOWEST, Unlucky};
-use super::{Shared, TTLS_MS};
 use crate::chance::Chance;
 use crate::clock::{margin, nanos, now};
 use crate::event::Event;

@@ -5,6 +5,7 @@
 //! still here; all modes but the one-time ones last until [`Proxy::pass`]. Where it leads to is no mode, nor is a stall. Deliberately absent: any knowledge of what
 //! the bytes mean, so TLS passes as well, and chance.
 
+mod mutex;
 mod pump;
 mod sightings;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 
 use crate::port;
 use crate::server::Server;
+use mutex::lock;
 use sightings::{Direction, Sightings};
 
 /// How long a port or the end of a connection is awaited.
@@ -317,9 +319,4 @@ fn listen_again(port: u16) -> std::net::TcpListener {
         // Nothing tells when it has.
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// A poisoned mutex is entered all the same: the test that panicked says more than we could.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

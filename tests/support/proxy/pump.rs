@@ -14,8 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+use super::mutex::lock;
 use super::sightings::{Direction, Tail};
-use super::{Fate, Rule, Rules, Shared, lock};
+use super::{Fate, Rule, Rules, Shared};
 
 /// A piece on its way. The queue of them is unbounded: a test holds back what it has itself sent.
 struct Piece {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::lock;
+use super::mutex::lock;
 
 /// How long bytes are awaited.
 const PATIENCE: Duration = Duration::from_secs(20);

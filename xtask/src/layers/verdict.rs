@@ -1,0 +1,59 @@
+//! All rules, put to the whole workspace, and what they say.
+//!
+//! Deliberately absent: mending anything.
+
+use std::path::{Path, PathBuf};
+
+use super::edge::uses::uses;
+use super::finding::Finding;
+use super::rule;
+use super::source::impls::Impls;
+use super::source::packages;
+use super::source::read::read;
+use super::source::tree::Root;
+use super::table::{EXTENSIONS, KNOWS_NO_REDIS, LAYERS, LONGEST, ONE_IMPL, PENDING, SPEAK_REDIS};
+use crate::steps::{root, say};
+
+/// Checks all packages; with arguments only those, also pending ones, and tells of all that ties their circles.
+pub(crate) fn layers(arguments: &[String]) -> Result<(), String> {
+    let workspace = root();
+    let packages = packages::roots()?;
+    if let Some(unknown) = arguments.iter().find(|name| packages.iter().all(|package| package.package != **name)) {
+        return Err(format!("there is no package `{unknown}`; `cargo xtask layers` checks all"));
+    }
+    let findings = found(&workspace, &packages, !arguments.is_empty())?;
+    let (mut counted, mut told) = (Vec::new(), Vec::new());
+    for finding in findings {
+        let package = package_of(&finding.path, &packages);
+        if arguments.is_empty() && PENDING.contains(&package) {
+            counted.push(package);
+        } else if arguments.is_empty() || arguments.iter().any(|name| name == package) {
+            told.push(finding.to_string());
+        }
+    }
+    for package in PENDING.iter().filter(|_| arguments.is_empty()) {
+        let count = counted.iter().filter(|counted| counted == &package).count();
+        say(&format!("{package} is pending, with {count} findings; `cargo xtask layers {package}` tells of them"));
+    }
+    if told.is_empty() { Ok(()) } else { Err(told.join("\n")) }
+}
+
+fn found(workspace: &Path, roots: &[Root], every_step: bool) -> Result<Vec<Finding>, String> {
+    let tree = read(roots, &|path: &Path| std::fs::read_to_string(workspace.join(path)).ok())?;
+    let impls = Impls::of(&tree);
+    let uses = uses(&tree, &impls);
+    let mut findings: Vec<Finding> =
+        LAYERS.iter().flat_map(|layers| rule::upward::check(&tree, &uses, layers)).collect();
+    findings.extend(rule::circle::check(&tree, &uses, every_step));
+    findings.extend(rule::impls::in_one_file(&tree, &impls, ONE_IMPL));
+    findings.extend(rule::impls::extensions(&tree, &impls, EXTENSIONS));
+    findings.extend(rule::redis::check(&tree, KNOWS_NO_REDIS, &SPEAK_REDIS));
+    findings.extend(rule::length::check(workspace, LONGEST)?);
+    Ok(findings)
+}
+
+/// The package whose folder a file lies in.
+fn package_of<'a>(path: &Path, packages: &'a [Root]) -> &'a str {
+    let folder = |path: &Path| path.components().next().map(|first| PathBuf::from(first.as_os_str()));
+    packages.iter().find(|root| folder(&root.path) == folder(path)).map_or("", |root| root.package.as_str())
+}
