@@ -1,23 +1,15 @@
 //! Locks on a Redis or Valkey server: one round trip an operation.
 //!
-//! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
-//! reads what comes back, `role` says where locks can be kept, `wake` hears of what comes unasked, `fault` says what an
-//! error means, `quote` what may be repeated of it, `names` what things are called. What must stay true is listed at the
-//! head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and every other decision;
-//! and types of the redis crate in what those above see.
+//! `topology` finds the server and makes sessions; `node` carries operations over one connection, in which `session`
+//! sends, `script` calls scripts with what `calls` writes, `reply` reads what comes back, `wake` hears of what comes
+//! unasked, `fault` says what an error means, `quote` what may be repeated of it, `names` what things are called. What
+//! must stay true is listed at the head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal
+//! schedules and every other decision; and types of the redis crate in what those above see.
 
-mod calls;
-mod connect;
-mod fault;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
-mod names;
-mod quote;
-mod reply;
-mod role;
-mod script;
-mod session;
-mod wake;
+mod node;
+mod topology;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +20,9 @@ use ::redis::{AsyncConnectionConfig, Client};
 
 use super::{Listener, Session, Store, StoreError, StoreFuture};
 use crate::api::error::ConnectError;
-use names::Names;
+use node::names::Names;
+use node::reply;
+use topology::single;
 
 /// Locks on one Redis or Valkey server.
 ///
@@ -171,8 +165,8 @@ impl RedisStore {
     /// [`ConnectError::InvalidUrl`] and [`ConnectError::InvalidOptions`], whose texts hold no password.
     #[allow(clippy::needless_pass_by_value)] // Settings are made for one store.
     pub fn from_url(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
-        let client = connect::client(url, settings.root_certificates.as_deref())?;
-        Self::at(&client, &settings, !connect::asks_for_resp2(url))
+        let client = single::client(url, settings.root_certificates.as_deref())?;
+        Self::at(&client, &settings, !single::asks_for_resp2(url))
     }
 
     /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
@@ -192,10 +186,10 @@ impl RedisStore {
     fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, ConnectError> {
         let names =
             Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(ConnectError::InvalidOptions)?;
-        let identity = connect::identity(client.get_connection_info(), &names.fragment());
-        let client = connect::prepared(client, settings)?;
-        let pushing = if may_push { Some(connect::pushing(&client)?) } else { None };
-        let config = connect::config(settings);
+        let identity = single::identity(client.get_connection_info(), &names.fragment());
+        let client = single::prepared(client, settings)?;
+        let pushing = if may_push { Some(single::pushing(&client)?) } else { None };
+        let config = single::config(settings);
         let operation_timeout = settings.operation_timeout;
         let (greatest_fence, had_primary) = (AtomicU64::new(0), AtomicBool::new(false));
         let place = Place { client, pushing, config, operation_timeout, names, identity, greatest_fence, had_primary };
@@ -218,7 +212,7 @@ impl Store for RedisStore {
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
         let place = Arc::clone(&self.0);
         Box::pin(async move {
-            let session = connect::open(place).await?;
+            let session = single::open(place).await?;
             Ok(Arc::new(session) as Arc<dyn Session>)
         })
     }
@@ -226,7 +220,7 @@ impl Store for RedisStore {
     fn listen(&self, listener: Listener) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
         let place = Arc::clone(&self.0);
         Box::pin(async move {
-            let session = connect::listen(place, listener).await?;
+            let session = single::listen(place, listener).await?;
             Ok(Arc::new(session) as Arc<dyn Session>)
         })
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::Place;
+use super::super::Place;
 use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Rotating};
 use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
@@ -30,10 +30,10 @@ use lock_core::LockKey;
 const RENEWALS_PER_CALL: usize = 64;
 
 /// A session that a client holds.
-pub(super) struct RedisSession(Arc<Line>);
+pub(crate) struct RedisSession(Arc<Line>);
 
 /// A connection and what is known of it; operations in flight keep it alive.
-pub(super) struct Line {
+pub(crate) struct Line {
     connection: MultiplexedConnection,
     place: Arc<Place>,
     /// False if the counter could not be raised when the connection was made, as the server was full.
@@ -43,7 +43,7 @@ pub(super) struct Line {
 }
 
 impl RedisSession {
-    pub(super) fn new(connection: MultiplexedConnection, place: Arc<Place>, raised: bool, hearing: Hearing) -> Self {
+    pub(crate) fn new(connection: MultiplexedConnection, place: Arc<Place>, raised: bool, hearing: Hearing) -> Self {
         Self(Arc::new(Line { connection, place, raised, known: Known::default(), hearing }))
     }
 }

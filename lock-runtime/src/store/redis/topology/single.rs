@@ -18,13 +18,13 @@ use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, Pipeline, ProtocolVersion, RedisError, Value,
 };
 
-use super::fault::{self, About};
+use super::super::node::fault::{self, About};
+use super::super::node::script::{self, Arguments};
+use super::super::node::session::RedisSession;
+use super::super::node::wake::{self, Hearing};
+use super::super::node::{quote, reply};
+use super::super::{Place, RedisSettings};
 use super::role;
-use super::script::{self, Arguments};
-use super::session::RedisSession;
-use super::wake::{self, Hearing};
-use super::{Place, RedisSettings};
-use super::{quote, reply};
 use crate::api::error::ConnectError;
 use crate::store::{Listener, StoreError, StoreErrorKind};
 
@@ -37,7 +37,7 @@ const QUEUED_OPERATIONS: usize = 1024;
 const SCHEMES: [&str; 7] = ["redis", "rediss", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
 
 /// A client of the redis crate for a URL.
-pub(super) fn client(url: &str, root_certificates: Option<&[u8]>) -> Result<Client, ConnectError> {
+pub(crate) fn client(url: &str, root_certificates: Option<&[u8]>) -> Result<Client, ConnectError> {
     let invalid = |text: String| ConnectError::InvalidUrl(text);
     let expected = "write redis://host:port, rediss://host:port, redis+unix:///path or memory://";
     let Some((scheme, _)) = url.split_once("://") else {
@@ -86,7 +86,7 @@ fn reason(error: &RedisError) -> String {
 }
 
 /// Names the server and the namespace on it, without credentials.
-pub(super) fn identity(info: &ConnectionInfo, fragment: &str) -> String {
+pub(crate) fn identity(info: &ConnectionInfo, fragment: &str) -> String {
     let db = info.redis_settings().db();
     match info.addr() {
         ConnectionAddr::Tcp(host, port) => format!("redis://{}:{port}/{db}#{fragment}", bracketed(host)),
@@ -101,7 +101,7 @@ fn bracketed(host: &str) -> String {
 }
 
 /// The client with what a lock's connection needs, where it says nothing itself.
-pub(super) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, ConnectError> {
+pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, ConnectError> {
     let info = client.get_connection_info().clone();
     if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
         install_crypto();
@@ -150,7 +150,7 @@ fn install_crypto() {
 fn install_crypto() {}
 
 /// How connections are made. Operations have no time-out here, as those above time each of them.
-pub(super) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
+pub(crate) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(settings.operation_timeout))
         .set_response_timeout(None)
@@ -158,26 +158,26 @@ pub(super) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
 }
 
 /// Whether a URL asks for the protocol that knows no pushes.
-pub(super) fn asks_for_resp2(url: &str) -> bool {
+pub(crate) fn asks_for_resp2(url: &str) -> bool {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     query.split('&').any(|pair| matches!(pair, "protocol=resp2" | "protocol=2"))
 }
 
 /// The client for connections over which the server can push.
-pub(super) fn pushing(client: &Client) -> Result<Client, ConnectError> {
+pub(crate) fn pushing(client: &Client) -> Result<Client, ConnectError> {
     let info = client.get_connection_info().clone();
     let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     Client::open(info.set_redis_settings(redis)).map_err(|error| ConnectError::InvalidOptions(reason(&error)))
 }
 
 /// Connects, asks what the server is and raises the counter.
-pub(super) async fn open(place: Arc<Place>) -> Result<RedisSession, StoreError> {
+pub(crate) async fn open(place: Arc<Place>) -> Result<RedisSession, StoreError> {
     let (connection, raised) = connected(&place, &place.client, &place.config).await?;
     Ok(RedisSession::new(connection, place, raised, Hearing::nothing()))
 }
 
 /// The same, and subscribes to the listener's wake channel: on this connection if the server pushes, else on another.
-pub(super) async fn listen(place: Arc<Place>, listener: Listener) -> Result<RedisSession, StoreError> {
+pub(crate) async fn listen(place: Arc<Place>, listener: Listener) -> Result<RedisSession, StoreError> {
     if let Some(pushing) = &place.pushing {
         match listen_by_push(&place, pushing, &listener).await {
             // It may have been the protocol. If it was something else, that is refused once more.

@@ -19,11 +19,11 @@ const NUMBERS: usize = 40;
 const KEYS: usize = 4;
 
 /// For `repair.lua`.
-pub(super) struct Repair<'a> {
-    pub(super) names: &'a Names,
-    pub(super) ask: &'a Ask,
+pub(crate) struct Repair<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) ask: &'a Ask,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Repair<'_> {
@@ -43,11 +43,11 @@ impl Arguments for Repair<'_> {
 }
 
 /// For `look.lua`.
-pub(super) struct Looking<'a> {
-    pub(super) names: &'a Names,
-    pub(super) look: &'a Look,
+pub(crate) struct Looking<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) look: &'a Look,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Looking<'_> {
@@ -68,9 +68,9 @@ impl Arguments for Looking<'_> {
 }
 
 /// For `free.lua`.
-pub(super) struct Freeing<'a> {
-    pub(super) names: &'a Names,
-    pub(super) release: &'a Release,
+pub(crate) struct Freeing<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) release: &'a Release,
 }
 
 impl Arguments for Freeing<'_> {
@@ -89,11 +89,11 @@ impl Arguments for Freeing<'_> {
 }
 
 /// For `release.lua`.
-pub(super) struct Releasing<'a> {
-    pub(super) names: &'a Names,
-    pub(super) release: &'a Release,
+pub(crate) struct Releasing<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) release: &'a Release,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Releasing<'_> {
@@ -114,11 +114,11 @@ impl Arguments for Releasing<'_> {
 }
 
 /// For `rotate.lua`.
-pub(super) struct Rotating<'a> {
-    pub(super) names: &'a Names,
-    pub(super) rotation: &'a Rotate,
+pub(crate) struct Rotating<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) rotation: &'a Rotate,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Rotating<'_> {
@@ -167,9 +167,9 @@ fn optional(command: &mut Cmd, argument: Option<impl ToRedisArgs>) {
 }
 
 /// For `renew.lua`.
-pub(super) struct Renewing<'a> {
-    pub(super) names: &'a Names,
-    pub(super) batch: &'a [Renewal],
+pub(crate) struct Renewing<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) batch: &'a [Renewal],
 }
 
 impl Renewing<'_> {

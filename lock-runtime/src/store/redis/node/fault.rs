@@ -16,32 +16,32 @@ use StoreErrorKind::{Disconnected, Refused, Unready};
 
 /// What an error was about, for its message.
 #[derive(Clone, Copy)]
-pub(super) struct About<'a> {
+pub(crate) struct About<'a> {
     /// The name of the counter of fences.
-    pub(super) counter: &'a str,
+    pub(crate) counter: &'a str,
     /// The lock and the queue, unless a session was being opened.
-    pub(super) lock: Option<Name<'a>>,
-    pub(super) queue: Option<Name<'a>>,
+    pub(crate) lock: Option<Name<'a>>,
+    pub(crate) queue: Option<Name<'a>>,
 }
 
 /// Turns an error of the redis crate into one of ours.
-pub(super) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
+pub(crate) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
     let (kind, message) = meaning(&error, about);
     StoreError::new(kind, message).with_source(quote::telling(error))
 }
 
 /// What to do about an error, whatever it was about.
-pub(super) fn kind(error: &RedisError) -> StoreErrorKind {
+pub(crate) fn kind(error: &RedisError) -> StoreErrorKind {
     meaning(error, About { counter: "", lock: None, queue: None }).0
 }
 
 /// A reply that no version of the protocol or of our scripts gives.
-pub(super) fn strange(reply_to: &'static str) -> RedisError {
+pub(crate) fn strange(reply_to: &'static str) -> RedisError {
     (ErrorKind::UnexpectedReturnType, reply_to).into()
 }
 
 /// An error out of the text that a script reports for one of its keys: `CODE detail`.
-pub(super) fn from_text(text: &str) -> RedisError {
+pub(crate) fn from_text(text: &str) -> RedisError {
     let text = text.trim_start_matches('-');
     let (code, detail) = text.split_once(' ').unwrap_or((text, ""));
     ::redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
@@ -122,7 +122,7 @@ fn unknown_command(detail: &str) -> Option<&str> {
 /// The code of a server's error, also of one that a script's command raised: not every server hands that on as it
 /// was. Servers before 7 put `Error running script` or `@user_script` before it, and some have no code for a
 /// right that is missing in a script.
-pub(super) fn code(error: &RedisError) -> Option<&str> {
+pub(crate) fn code(error: &RedisError) -> Option<&str> {
     let (code, detail) = (error.code()?, error.detail().unwrap_or_default());
     let is_bare = code.starts_with("@user_script");
     if !is_bare && code != "ERR" {

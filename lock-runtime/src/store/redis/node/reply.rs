@@ -17,11 +17,11 @@ const OLDEST_CLOCK: u64 = 1_600_000_000_000_000;
 
 /// No fence and no clock of ours is as great: from 2^53 on Lua no longer tells neighbouring numbers apart, and a block of
 /// fences must fit below that. `fence.lua` has the same number.
-pub(super) const FENCE_LIMIT: u64 = 9_007_190_000_000_000;
+pub(crate) const FENCE_LIMIT: u64 = 9_007_190_000_000_000;
 
 /// What `SET .. NX` and `INCR` in one write were answered.
 #[derive(Debug, PartialEq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// Granted, with a fence that can be used.
     Fenced(u64),
     /// Granted, but the counter gave no fence that can be used.
@@ -32,7 +32,7 @@ pub(super) enum Taken {
 
 /// What a script that mints was answered.
 #[derive(Debug, PartialEq)]
-pub(super) enum Minted {
+pub(crate) enum Minted {
     /// Whether the token holds the key, and what the script said beside it.
     Known(Acquired),
     /// Somebody else holds it, without a ttl.
@@ -40,7 +40,7 @@ pub(super) enum Minted {
 }
 
 /// Reads the replies to `SET .. NX` and `INCR`; `floor` is the greatest fence seen before they were sent.
-pub(super) fn taken(replies: Vec<Value>, floor: u64) -> Result<Taken, RedisError> {
+pub(crate) fn taken(replies: Vec<Value>, floor: u64) -> Result<Taken, RedisError> {
     let Ok([set, incremented]) = <[Value; 2]>::try_from(replies) else {
         return Err(strange("SET and INCR"));
     };
@@ -64,7 +64,7 @@ fn usable(count: i64, floor: u64) -> Option<u64> {
 }
 
 /// Reads the reply to a script that mints.
-pub(super) fn minted(reply: Value) -> Result<Minted, RedisError> {
+pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
     let strange = || strange("a script that mints");
     let parts = parts(reply)?.ok_or_else(strange)?;
     let number = |number: i64| plausible(number).ok_or_else(strange);
@@ -91,7 +91,7 @@ fn left(ms: i64) -> Duration {
 }
 
 /// Reads the reply to a rotation.
-pub(super) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
+pub(crate) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
     let strange = || strange("the script of a rotation");
     let number = |number: i64| plausible(number).ok_or_else(strange);
     match parts(reply)?.ok_or_else(strange)?[..] {
@@ -112,7 +112,7 @@ fn parts(reply: Value) -> Result<Option<Vec<i64>>, RedisError> {
 }
 
 /// Reads a message that came on a wake channel: `token fence fences first-lease clock name`, if it is one of ours.
-pub(super) fn grant(message: &Value, names: &Names) -> Option<Grant> {
+pub(crate) fn grant(message: &Value, names: &Names) -> Option<Grant> {
     let message = text(message)?;
     let mut words = message.splitn(6, ' ');
     let token = hexadecimal(words.next()?).map(Token::from_bits)?;
@@ -137,7 +137,7 @@ fn hexadecimal(digits: &str) -> Option<u128> {
 }
 
 /// Reads the reply to a batch of this many renewals; the outer error is about all of them.
-pub(super) fn renewed(reply: Value, batch: usize) -> Result<Vec<Result<Renewed, RedisError>>, RedisError> {
+pub(crate) fn renewed(reply: Value, batch: usize) -> Result<Vec<Result<Renewed, RedisError>>, RedisError> {
     match reply.extract_error()? {
         Value::Int(all) if usize::try_from(all) == Ok(batch) => Ok(vec![Ok(Renewed::Renewed); batch]),
         Value::Array(parts) if parts.len() == batch => Ok(parts.into_iter().map(renewed_one).collect()),
@@ -156,7 +156,7 @@ fn renewed_one(part: Value) -> Result<Renewed, RedisError> {
 }
 
 /// Reads the reply to an attempt to free a lock: whether that was all there was to do.
-pub(super) fn freed(reply: Value) -> Result<bool, RedisError> {
+pub(crate) fn freed(reply: Value) -> Result<bool, RedisError> {
     match reply.extract_error()? {
         Value::Int(1) => Ok(true),
         Value::Nil => Ok(false),
@@ -165,7 +165,7 @@ pub(super) fn freed(reply: Value) -> Result<bool, RedisError> {
 }
 
 /// Reads the reply to a release.
-pub(super) fn released(reply: Value) -> Result<Released, RedisError> {
+pub(crate) fn released(reply: Value) -> Result<Released, RedisError> {
     match reply.extract_error()? {
         Value::Int(1) => Ok(Released::Freed),
         Value::Int(0) => Ok(Released::NotOurs),
@@ -174,7 +174,7 @@ pub(super) fn released(reply: Value) -> Result<Released, RedisError> {
 }
 
 /// Reads what a server says of itself under this name in its reply to HELLO, if it does.
-pub(super) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
+pub(crate) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
     match reply {
         Value::Map(pairs) => pairs.iter().find(|(name, _)| is(name, what)).and_then(|(_, value)| text(value)),
         Value::Array(parts) => {
@@ -186,13 +186,13 @@ pub(super) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
 }
 
 /// Reads the version out of the reply to INFO, if there is one.
-pub(super) fn version_in_info(reply: &Value) -> Option<String> {
+pub(crate) fn version_in_info(reply: &Value) -> Option<String> {
     let info = text(reply)?;
     info.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|version| version.trim().to_owned())
 }
 
 /// Whether a version is one that locks cannot work with. A text that is no version is given a chance.
-pub(super) fn is_too_old(version: &str) -> bool {
+pub(crate) fn is_too_old(version: &str) -> bool {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < (6, 2),

@@ -18,11 +18,12 @@ use pin_project_lite::pin_project;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::{Place, fault, reply};
+use super::super::Place;
+use super::{fault, reply};
 use crate::store::{Listener, StoreErrorKind};
 
 /// Whether a session is open, and whether it listens.
-pub(super) struct Hearing {
+pub(crate) struct Hearing {
     open: Arc<Open>,
     /// The ear of the connection of operations is gone, and with it the connection.
     cut: Arc<AtomicBool>,
@@ -36,7 +37,7 @@ pin_project! {
     /// What is put into a tokio channel just after its receiver was dropped stays there (tokio-rs/tokio#7714), and so
     /// would an operation that is sent in the very moment in which redis-rs ends the connection. The ear is dropped
     /// before that receiver is: either the receiver still finds the operation, or the operation finds the ear gone.
-    pub(super) struct UnlessCut<'a, F> {
+    pub(crate) struct UnlessCut<'a, F> {
         #[pin]
         replies: F,
         hearing: &'a Hearing,
@@ -44,7 +45,7 @@ pin_project! {
 }
 
 /// Hears what comes over a connection, for as long as the connection is there: whatever reads it owns the ear.
-pub(super) struct Ear {
+pub(crate) struct Ear {
     place: Arc<Place>,
     listener: Listener,
     open: Arc<Open>,
@@ -69,25 +70,25 @@ impl Open {
 
 impl Hearing {
     /// Of a session that does not listen.
-    pub(super) fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         let open = Open { is: AtomicBool::new(true), closed: Notify::new() };
         Self { open: Arc::new(open), cut: Arc::default(), listens: false, _reading: None }
     }
 
-    pub(super) fn listens(&self) -> bool {
+    pub(crate) fn listens(&self) -> bool {
         self.listens && self.is_open()
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.open.is.load(Ordering::Relaxed)
     }
 
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         self.open.close();
     }
 
     /// Comes back when this is not open any more, and keeps nothing of it alive.
-    pub(super) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         let open = Arc::clone(&self.open);
         async move {
             let mut closed = pin!(open.closed.notified());
@@ -105,13 +106,13 @@ impl Hearing {
     }
 
     /// The same, for what the connection of operations itself pushes.
-    pub(super) fn ear_of_operations(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
+    pub(crate) fn ear_of_operations(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
         let mut ear = self.ear(place, listener);
         ear.cut = Some(Arc::clone(&self.cut));
         ear
     }
 
-    pub(super) fn unless_cut<F>(&self, replies: F) -> UnlessCut<'_, F> {
+    pub(crate) fn unless_cut<F>(&self, replies: F) -> UnlessCut<'_, F> {
         UnlessCut { replies, hearing: self }
     }
 }
@@ -135,7 +136,7 @@ impl<T, F: Future<Output = Result<T, RedisError>>> Future for UnlessCut<'_, F> {
 
 impl Ear {
     /// Hears what a server pushes over a connection of operations.
-    pub(super) fn hear_push(&self, push: &PushInfo) {
+    pub(crate) fn hear_push(&self, push: &PushInfo) {
         match push.kind {
             PushKind::Message => push.data.get(1).into_iter().for_each(|message| self.hear(message)),
             PushKind::Disconnection => self.open.close(),
@@ -175,7 +176,7 @@ impl Drop for Reading {
 }
 
 /// Subscribes over a connection of operations, whose pushes go to an ear of this hearing, unless the server refuses.
-pub(super) async fn by_push(
+pub(crate) async fn by_push(
     hearing: Hearing,
     connection: &mut MultiplexedConnection,
     channel: String,
@@ -185,7 +186,7 @@ pub(super) async fn by_push(
 }
 
 /// Subscribes over a connection of its own and reads it in a task of this runtime, unless the server refuses.
-pub(super) async fn by_reading(place: &Arc<Place>, listener: &Listener) -> Result<Hearing, RedisError> {
+pub(crate) async fn by_reading(place: &Arc<Place>, listener: &Listener) -> Result<Hearing, RedisError> {
     let hearing = Hearing::nothing();
     let within = tokio::time::timeout(place.operation_timeout, subscribed(place, listener)).await;
     let subscribed = within.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));

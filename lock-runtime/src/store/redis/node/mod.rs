@@ -1,0 +1,10 @@
+//! One connection to one server: what is sent over it, and what the answers and messages mean.
+
+mod calls;
+pub(super) mod fault;
+pub(super) mod names;
+pub(super) mod quote;
+pub(super) mod reply;
+pub(super) mod script;
+pub(super) mod session;
+pub(super) mod wake;

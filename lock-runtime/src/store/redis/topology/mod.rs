@@ -1,0 +1,4 @@
+//! Which server keeps the locks, and how it is reached.
+
+pub(super) mod role;
+pub(super) mod single;
