@@ -9,6 +9,7 @@
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod node;
+mod settings;
 mod topology;
 
 use std::fmt;
@@ -20,9 +21,11 @@ use ::redis::{AsyncConnectionConfig, Client};
 
 use super::{Listener, Session, Store, StoreError, StoreFuture};
 use crate::api::error::ConnectError;
+pub use settings::RedisSettings;
+
 use node::names::Names;
 use node::reply;
-use topology::single;
+use topology::{address, single};
 
 /// Locks on one Redis or Valkey server.
 ///
@@ -58,65 +61,6 @@ use topology::single;
 /// ```
 #[derive(Clone)]
 pub struct RedisStore(Arc<Place>);
-
-/// How a [`RedisStore`] names its keys and connects.
-///
-/// ```
-/// use lock_runtime::redis::RedisSettings;
-///
-/// let mut settings = RedisSettings::default();
-/// settings.namespace = "billing".into(); // keys are billing:{job:42} and billing:fence
-/// ```
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct RedisSettings {
-    /// Stands before every key; clients of different namespaces never meet. `lock` unless set.
-    pub namespace: String,
-    /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces let all
-    /// keys of one lock live on one node of a cluster. Set it to share locks with programs that use
-    /// `SET key token NX PX` under names of their own.
-    ///
-    /// What stands around the key names everything else, too, so that clients that name the same locks share it whatever
-    /// their namespaces: without braces, and without colons at its end, it stands before `:fence`, the counter, and before
-    /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
-    /// `fence` and `wake:`. The user of the server needs those besides the locks. Formats under which two keys make one
-    /// name (`<key>` with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have counters and
-    /// channels of their own: whoever shares locks needs the same format.
-    pub name_format: Option<String>,
-    /// How long making a connection may take. 5 s unless set.
-    pub operation_timeout: Duration,
-    /// Whether every command is sent at once (`TCP_NODELAY`), or small ones wait until the server has acknowledged what
-    /// was sent before. Unless set, it is on for a server on another machine, where a round trip is what counts, and
-    /// left as it is for one on this machine, where gathering saves work.
-    pub nodelay: Option<bool>,
-    /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list.
-    pub root_certificates: Option<Vec<u8>>,
-}
-
-impl Default for RedisSettings {
-    fn default() -> Self {
-        Self {
-            namespace: "lock".to_owned(),
-            name_format: None,
-            operation_timeout: Duration::from_secs(5),
-            nodelay: None,
-            root_certificates: None,
-        }
-    }
-}
-
-/// Shows everything but certificates, which are long.
-impl fmt::Debug for RedisSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSettings")
-            .field("namespace", &self.namespace)
-            .field("name_format", &self.name_format)
-            .field("operation_timeout", &self.operation_timeout)
-            .field("nodelay", &self.nodelay)
-            .field("root_certificates", &self.root_certificates.as_ref().map(Vec::len))
-            .finish()
-    }
-}
 
 /// A server, and what all sessions to it share.
 struct Place {
@@ -165,8 +109,8 @@ impl RedisStore {
     /// [`ConnectError::InvalidUrl`] and [`ConnectError::InvalidOptions`], whose texts hold no password.
     #[allow(clippy::needless_pass_by_value)] // Settings are made for one store.
     pub fn from_url(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
-        let client = single::client(url, settings.root_certificates.as_deref())?;
-        Self::at(&client, &settings, !single::asks_for_resp2(url))
+        let client = address::client(url, settings.root_certificates.as_deref())?;
+        Self::at(&client, &settings, !address::asks_for_resp2(url))
     }
 
     /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
@@ -186,10 +130,10 @@ impl RedisStore {
     fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, ConnectError> {
         let names =
             Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(ConnectError::InvalidOptions)?;
-        let identity = single::identity(client.get_connection_info(), &names.fragment());
-        let client = single::prepared(client, settings)?;
-        let pushing = if may_push { Some(single::pushing(&client)?) } else { None };
-        let config = single::config(settings);
+        let identity = address::identity(client.get_connection_info(), &names.fragment());
+        let client = address::prepared(client, settings)?;
+        let pushing = if may_push { Some(address::pushing(&client)?) } else { None };
+        let config = address::config(settings);
         let operation_timeout = settings.operation_timeout;
         let (greatest_fence, had_primary) = (AtomicU64::new(0), AtomicBool::new(false));
         let place = Place { client, pushing, config, operation_timeout, names, identity, greatest_fence, had_primary };
