@@ -22,7 +22,56 @@ pub use ::redis;
 
 pub use crate::store::redis::{RedisSettings, RedisStore};
 
+use crate::api::error::ConnectError;
 use crate::store::StoreError;
+use crate::store::redis::Unusable;
+
+impl RedisStore {
+    /// A store at a URL: `redis://`, `rediss://` (feature `tls`) or `redis+unix://`, with user, password and
+    /// database number. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`ConnectError::InvalidUrl`] and [`ConnectError::InvalidOptions`], whose texts hold no password.
+    ///
+    /// ```
+    /// use lock_runtime::redis::{RedisSettings, RedisStore};
+    ///
+    /// let store = RedisStore::from_url("redis://:secret@db.internal/3", RedisSettings::default())?;
+    /// assert!(!format!("{store:?}").contains("secret"));
+    /// # Ok::<(), lock_runtime::ConnectError>(())
+    /// ```
+    #[allow(clippy::needless_pass_by_value)] // Settings are made for one store.
+    pub fn from_url(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
+        Ok(Self::at_url(url, &settings)?)
+    }
+
+    /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
+    /// keepalive, a time-out for unacknowledged data and a library name where the client has none.
+    ///
+    /// # Errors
+    /// [`ConnectError::InvalidOptions`].
+    ///
+    /// ```
+    /// use lock_runtime::redis::{RedisSettings, RedisStore, redis};
+    ///
+    /// let yours = redis::Client::open("redis://127.0.0.1:6379")?;
+    /// let store = RedisStore::from_client(yours, RedisSettings::default())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[allow(clippy::needless_pass_by_value)] // A client and settings are made for one store.
+    pub fn from_client(client: ::redis::Client, settings: RedisSettings) -> Result<Self, ConnectError> {
+        Ok(Self::of_client(&client, &settings)?)
+    }
+}
+
+impl From<Unusable> for ConnectError {
+    fn from(fault: Unusable) -> Self {
+        match fault {
+            Unusable::Url(text) => Self::InvalidUrl(text),
+            Unusable::Settings(text) => Self::InvalidOptions(text),
+        }
+    }
+}
 
 /// The redis crate's error that caused a store's error, if it was one.
 ///

@@ -1,4 +1,4 @@
-//! [`RedisSettings`]: what a store of a Redis server may be told.
+//! [`RedisSettings`]: what a store of a Redis server may be told, and [`Unusable`]: why none can be made of it.
 
 use std::fmt;
 use std::time::Duration;
@@ -60,4 +60,11 @@ impl fmt::Debug for RedisSettings {
             .field("root_certificates", &self.root_certificates.as_ref().map(Vec::len))
             .finish()
     }
+}
+
+/// Why no store can be made; the texts hold no password.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    Url(String),
+    Settings(String),
 }

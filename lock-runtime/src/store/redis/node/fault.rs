@@ -5,6 +5,9 @@
 //! purpose: what to do about it.
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError};
 
@@ -33,6 +36,28 @@ pub(crate) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
 /// What to do about an error, whatever it was about.
 pub(crate) fn kind(error: &RedisError) -> StoreErrorKind {
     meaning(error, About { counter: "", lock: None, queue: None }).0
+}
+
+/// What went wrong while a session was opened. There is none to try again through, so that all but a refusal is
+/// "disconnected".
+pub(crate) fn opening_error(error: RedisError, counter: &str, password: &str) -> StoreError {
+    if is_handshake_failure(&error) {
+        let text = "no secure connection can be made; is it a TLS port, and is its certificate trusted?";
+        return StoreError::new(Refused, text).with_source(error);
+    }
+    let (kind, message) = meaning(&error, About { counter, lock: None, queue: None });
+    let told = StoreError::new(if kind == Refused { Refused } else { Disconnected }, message);
+    // Some servers repeat the command that they refuse, and with it the password.
+    let is_secret = !password.is_empty() && error.to_string().contains(password);
+    if is_secret { told } else { told.with_source(quote::telling(error)) }
+}
+
+/// Whether TLS failed for good, rather than the connection under it.
+fn is_handshake_failure(error: &RedisError) -> bool {
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    shared
+        .and_then(|shared| shared.downcast_ref::<io::Error>())
+        .is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
 }
 
 /// A reply that no version of the protocol or of our scripts gives.
@@ -146,8 +171,6 @@ const NO_RIGHT_IN_SCRIPT: [&str; 2] = ["The user executing the script can't run 
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::super::names::Names;
     use super::*;
 

@@ -2,9 +2,11 @@
 
 mod calls;
 pub(super) mod fault;
+pub(super) mod greeting;
 pub(super) mod names;
 pub(super) mod quote;
 pub(super) mod reply;
-pub(super) mod script;
+mod script;
 pub(super) mod session;
+pub(super) mod state;
 pub(super) mod wake;

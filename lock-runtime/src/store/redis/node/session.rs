@@ -12,12 +12,12 @@ use std::sync::Arc;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::super::Place;
 use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Rotating};
 use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
+use super::state::NodeState;
 use super::wake::Hearing;
 use crate::store::{
     Acquired, Ask, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind,
@@ -35,7 +35,7 @@ pub(crate) struct RedisSession(Arc<Line>);
 /// A connection and what is known of it; operations in flight keep it alive.
 pub(crate) struct Line {
     connection: MultiplexedConnection,
-    place: Arc<Place>,
+    state: Arc<NodeState>,
     /// False if the counter could not be raised when the connection was made, as the server was full.
     raised: bool,
     known: Known,
@@ -43,8 +43,13 @@ pub(crate) struct Line {
 }
 
 impl RedisSession {
-    pub(crate) fn new(connection: MultiplexedConnection, place: Arc<Place>, raised: bool, hearing: Hearing) -> Self {
-        Self(Arc::new(Line { connection, place, raised, known: Known::default(), hearing }))
+    pub(crate) fn new(
+        connection: MultiplexedConnection,
+        state: Arc<NodeState>,
+        raised: bool,
+        hearing: Hearing,
+    ) -> Self {
+        Self(Arc::new(Line { connection, state, raised, known: Known::default(), hearing }))
     }
 }
 
@@ -98,7 +103,7 @@ impl Session for RedisSession {
 /// Shows where it leads to, and neither credentials nor tokens.
 impl fmt::Debug for RedisSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSession").field("to", &self.0.place.identity).field("open", &self.is_open()).finish()
+        f.debug_struct("RedisSession").field("to", &self.0.state.identity).field("open", &self.is_open()).finish()
     }
 }
 
@@ -111,13 +116,13 @@ impl Line {
             return Box::pin(async { self.look(&Look { key, token, ttl, fences: 1, entry: None }).await }).await;
         }
         // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
-        let floor = self.place.greatest_fence();
+        let floor = self.state.greatest_fence();
         let commands = self.set_and_count(ask);
         let mut connection = self.connection.clone();
         let replies = self.hearing.unless_cut(connection.send_packed_commands(&commands, 0, 2)).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => {
-                self.place.saw_fences(fence, 1);
+                self.state.saw_fences(fence, 1);
                 Ok(Acquired::Granted { fence })
             }
             Taken::Unfenced => Box::pin(self.repair(ask)).await,
@@ -138,14 +143,14 @@ impl Line {
     }
 
     async fn repair(&self, ask: &Ask) -> Result<Acquired, StoreError> {
-        let call = Repair { names: self.names(), ask, seen: self.place.greatest_fence() };
+        let call = Repair { names: self.names(), ask, seen: self.state.greatest_fence() };
         let mut connection = self.connection.clone();
         let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::REPAIR, &call)).await;
         self.minted(reply, &ask.key, call.seen, 1)
     }
 
     async fn look(&self, look: &Look) -> Result<Acquired, StoreError> {
-        let call = Looking { names: self.names(), look, seen: self.place.greatest_fence() };
+        let call = Looking { names: self.names(), look, seen: self.state.greatest_fence() };
         let reply = self.once(&script::LOOK, &call, &look.key).await?;
         self.minted(Ok(reply), &look.key, call.seen, look.fences)
     }
@@ -162,7 +167,7 @@ impl Line {
         match minted {
             Minted::Known(answer) => {
                 if let Acquired::Granted { fence } = answer {
-                    self.place.minted_fences(seen, fence, fences);
+                    self.state.minted_fences(seen, fence, fences);
                 }
                 Ok(answer)
             }
@@ -189,17 +194,17 @@ impl Line {
                 return Ok(Released::Freed);
             }
         }
-        let call = Releasing { names: self.names(), release, seen: self.place.greatest_fence() };
+        let call = Releasing { names: self.names(), release, seen: self.state.greatest_fence() };
         let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::RELEASE, &call)).await;
         reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
     }
 
     async fn rotate(&self, rotation: &Rotate) -> Result<Rotated, StoreError> {
-        let call = Rotating { names: self.names(), rotation, seen: self.place.greatest_fence() };
+        let call = Rotating { names: self.names(), rotation, seen: self.state.greatest_fence() };
         let reply = self.once(&script::TURN, &call, &rotation.key).await?;
         let rotated = reply::rotated(reply).map_err(|e| self.fault(e, &rotation.key))?;
         if let Rotated::Retained { fence } = rotated {
-            self.place.minted_fences(call.seen, fence, rotation.fences);
+            self.state.minted_fences(call.seen, fence, rotation.fences);
         }
         Ok(rotated)
     }
@@ -268,6 +273,6 @@ impl Line {
     }
 
     fn names(&self) -> &Names {
-        &self.place.names
+        &self.state.names
     }
 }

@@ -10,15 +10,16 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use ::redis::aio::{MultiplexedConnection, PubSubStream};
+use ::redis::aio::{MultiplexedConnection, PubSub, PubSubStream};
 use ::redis::{PushInfo, PushKind, RedisError, Value};
 use futures_core::Stream as _;
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::super::Place;
+use super::state::NodeState;
 use super::{fault, reply};
 use crate::store::{Listener, StoreErrorKind};
 
@@ -46,7 +47,7 @@ pin_project! {
 
 /// Hears what comes over a connection, for as long as the connection is there: whatever reads it owns the ear.
 pub(crate) struct Ear {
-    place: Arc<Place>,
+    state: Arc<NodeState>,
     listener: Listener,
     open: Arc<Open>,
     cut: Option<Arc<AtomicBool>>,
@@ -101,13 +102,13 @@ impl Hearing {
     }
 
     /// An ear that closes this when it can hear no more.
-    fn ear(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
-        Ear { place: Arc::clone(place), listener: listener.clone(), open: Arc::clone(&self.open), cut: None }
+    fn ear(&self, state: &Arc<NodeState>, listener: &Listener) -> Ear {
+        Ear { state: Arc::clone(state), listener: listener.clone(), open: Arc::clone(&self.open), cut: None }
     }
 
     /// The same, for what the connection of operations itself pushes.
-    pub(crate) fn ear_of_operations(&self, place: &Arc<Place>, listener: &Listener) -> Ear {
-        let mut ear = self.ear(place, listener);
+    pub(crate) fn ear_of_operations(&self, state: &Arc<NodeState>, listener: &Listener) -> Ear {
+        let mut ear = self.ear(state, listener);
         ear.cut = Some(Arc::clone(&self.cut));
         ear
     }
@@ -147,12 +148,12 @@ impl Ear {
     fn hear(&self, message: &Value) {
         // Once an answer said that the session leads to nobody who decides, what is told over it counts no more either.
         if self.open.is.load(Ordering::Relaxed)
-            && let Some(grant) = reply::grant(message, &self.place.names)
+            && let Some(grant) = reply::grant(message, &self.state.names)
         {
             let (fence, fences) = (grant.fence, grant.fences);
             // Only then: whoever may publish can forge the rest of a message, but not the token that somebody waits under.
             if self.listener.hear(grant) {
-                self.place.saw_fences(fence, fences);
+                self.state.saw_fences(fence, fences);
             }
         }
     }
@@ -186,18 +187,27 @@ pub(crate) async fn by_push(
 }
 
 /// Subscribes over a connection of its own and reads it in a task of this runtime, unless the server refuses.
-pub(crate) async fn by_reading(place: &Arc<Place>, listener: &Listener) -> Result<Hearing, RedisError> {
+pub(crate) async fn by_reading(
+    state: &Arc<NodeState>,
+    listener: &Listener,
+    connecting: impl Future<Output = Result<PubSub, RedisError>>,
+    at_most: Duration,
+) -> Result<Hearing, RedisError> {
     let hearing = Hearing::nothing();
-    let within = tokio::time::timeout(place.operation_timeout, subscribed(place, listener)).await;
+    let channel = state.names.channel(listener.id());
+    let within = tokio::time::timeout(at_most, subscribed(connecting, channel)).await;
     let subscribed = within.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
     let Some(stream) = unless_refused(subscribed)? else { return Ok(hearing) };
-    let reading = tokio::spawn(read(stream, hearing.ear(place, listener)));
+    let reading = tokio::spawn(read(stream, hearing.ear(state, listener)));
     Ok(Hearing { listens: true, _reading: Some(Reading(reading.abort_handle())), ..hearing })
 }
 
-async fn subscribed(place: &Place, listener: &Listener) -> Result<PubSubStream, RedisError> {
-    let mut connection = place.client.get_async_pubsub().await?;
-    connection.subscribe(place.names.channel(listener.id())).await?;
+async fn subscribed(
+    connecting: impl Future<Output = Result<PubSub, RedisError>>,
+    channel: String,
+) -> Result<PubSubStream, RedisError> {
+    let mut connection = connecting.await?;
+    connection.subscribe(channel).await?;
     Ok(connection.into_on_message())
 }
 

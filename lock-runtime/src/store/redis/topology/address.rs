@@ -8,8 +8,7 @@ use std::time::Duration;
 use ::redis::io::tcp::{TcpSettings, socket2};
 use ::redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError};
 
-use super::super::RedisSettings;
-use crate::api::error::ConnectError;
+use crate::store::redis::settings::{RedisSettings, Unusable};
 
 /// After this long without an answer from the other end's kernel a connection is given up.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
@@ -20,8 +19,8 @@ const QUEUED_OPERATIONS: usize = 1024;
 const SCHEMES: [&str; 7] = ["redis", "rediss", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
 
 /// A client of the redis crate for a URL.
-pub(crate) fn client(url: &str, root_certificates: Option<&[u8]>) -> Result<Client, ConnectError> {
-    let invalid = |text: String| ConnectError::InvalidUrl(text);
+pub(crate) fn client(url: &str, root_certificates: Option<&[u8]>) -> Result<Client, Unusable> {
+    let invalid = |text: String| Unusable::Url(text);
     let expected = "write redis://host:port, rediss://host:port, redis+unix:///path or memory://";
     let Some((scheme, _)) = url.split_once("://") else {
         return Err(invalid(format!("it has no scheme; {expected}")));
@@ -42,7 +41,7 @@ pub(crate) fn client(url: &str, root_certificates: Option<&[u8]>) -> Result<Clie
 }
 
 #[cfg(feature = "tls")]
-fn trusting(client: &Client, pem: &[u8]) -> Result<Client, ConnectError> {
+fn trusting(client: &Client, pem: &[u8]) -> Result<Client, Unusable> {
     // None at all would be read as a list to trust, and fail at every handshake.
     if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") {
         return Err(options("root_certificates hold no certificate in PEM form"));
@@ -53,12 +52,12 @@ fn trusting(client: &Client, pem: &[u8]) -> Result<Client, ConnectError> {
 }
 
 #[cfg(not(feature = "tls"))]
-fn trusting(_: &Client, _: &[u8]) -> Result<Client, ConnectError> {
+fn trusting(_: &Client, _: &[u8]) -> Result<Client, Unusable> {
     Err(options("root_certificates need the feature `tls` of lock-runtime"))
 }
 
-fn options(text: &str) -> ConnectError {
-    ConnectError::InvalidOptions(text.to_owned())
+fn options(text: &str) -> Unusable {
+    Unusable::Settings(text.to_owned())
 }
 
 /// The constant part of why a URL was refused; the rest may repeat parts of the URL.
@@ -84,7 +83,7 @@ fn bracketed(host: &str) -> String {
 }
 
 /// The client with what a lock's connection needs, where it says nothing itself.
-pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, ConnectError> {
+pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, Unusable> {
     let info = client.get_connection_info().clone();
     if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
         install_crypto();
@@ -96,7 +95,7 @@ pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Clie
         redis = redis.set_lib_name("lock-runtime", env!("CARGO_PKG_VERSION"));
     }
     Client::open(info.set_tcp_settings(tcp).set_redis_settings(redis))
-        .map_err(|error| ConnectError::InvalidOptions(reason(&error)))
+        .map_err(|error| Unusable::Settings(reason(&error)))
 }
 
 /// Whether the server is on another machine, as far as its address tells.
@@ -147,10 +146,10 @@ pub(crate) fn asks_for_resp2(url: &str) -> bool {
 }
 
 /// The client for connections over which the server can push.
-pub(crate) fn pushing(client: &Client) -> Result<Client, ConnectError> {
+pub(crate) fn pushing(client: &Client) -> Result<Client, Unusable> {
     let info = client.get_connection_info().clone();
     let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    Client::open(info.set_redis_settings(redis)).map_err(|error| ConnectError::InvalidOptions(reason(&error)))
+    Client::open(info.set_redis_settings(redis)).map_err(|error| Unusable::Settings(reason(&error)))
 }
 
 #[cfg(test)]

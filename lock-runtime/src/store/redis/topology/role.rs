@@ -5,7 +5,7 @@
 
 use ::redis::Value;
 
-use super::super::node::reply;
+use crate::store::redis::node::reply;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Why locks cannot be kept at a server that is well otherwise.
