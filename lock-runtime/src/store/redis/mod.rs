@@ -1,10 +1,8 @@
 //! Locks on a Redis or Valkey server: one round trip an operation.
 //!
-//! `topology` finds the server and makes sessions; `node` carries operations over one connection, in which `session`
-//! sends, `script` calls scripts with what `calls` writes, `reply` reads what comes back, `wake` hears of what comes
-//! unasked, `fault` says what an error means, `quote` what may be repeated of it, `names` what things are called. What
-//! must stay true is listed at the head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal
-//! schedules and every other decision; and types of the redis crate in what those above see.
+//! `topology` says which server keeps the locks and opens sessions to it, `node` carries a session's operations over one
+//! connection. The scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and every other decision;
+//! and types of the redis crate in what those above see.
 
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;

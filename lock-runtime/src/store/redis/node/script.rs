@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `renew`, `free`, `release`, `repair` | they compare the token, and it holds nothing: neither what was freed nor what is kept |
 //! | `look` | it would take the free key, or queue, for nobody: once |
-//! | `rotation` | it compares the token, but queues another, of which a release may have been sent: once |
+//! | `rotate` | it compares the token, but queues another, of which a release may have been sent: once |
 //!
 //! Behind anything else of its token, a renewal lengthens what is held still, and a release is the last word about it.
 //! Absent on purpose: what the scripts are for (their own first lines say it) and what their replies mean.
@@ -55,7 +55,7 @@ pub(crate) static FREE: Script = Script::new(5, lua!("free.lua"));
 pub(crate) static RELEASE: Script = Script::new(3, lua!("fence.lua" "queue.lua" "release.lua"));
 
 /// Hands a lock over, or goes on with it.
-pub(crate) static TURN: Script = Script::new(4, lua!("fence.lua" "queue.lua" "rotate.lua"));
+pub(crate) static ROTATE: Script = Script::new(4, lua!("fence.lua" "queue.lua" "rotate.lua"));
 
 impl Script {
     const fn new(place: usize, text: &'static str) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
 //! which only a new connection helps marks the session as not open; a connection that dies while nobody asks
-//! anything is noticed by the next operation, or by the session's own ear (`wake`). Only where operations have no ear,
+//! anything is noticed by the next operation, or by the session's push receiver (`wake`). Only where operations have none,
 //! one that is sent in the very moment in which its connection ends may stay without an answer. Absent on purpose:
 //! time-outs, second tries, and the meaning of replies (`reply`) and errors (`fault`).
 
@@ -18,7 +18,7 @@ use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
 use super::state::NodeState;
-use super::wake::Hearing;
+use super::wake::Subscription;
 use crate::store::{
     Acquired, Ask, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind,
     StoreFuture,
@@ -39,7 +39,7 @@ pub(crate) struct Line {
     /// False if the counter could not be raised when the connection was made, as the server was full.
     raised: bool,
     known: Known,
-    hearing: Hearing,
+    subscription: Subscription,
 }
 
 impl RedisSession {
@@ -47,9 +47,9 @@ impl RedisSession {
         connection: MultiplexedConnection,
         state: Arc<NodeState>,
         raised: bool,
-        hearing: Hearing,
+        subscription: Subscription,
     ) -> Self {
-        Self(Arc::new(Line { connection, state, raised, known: Known::default(), hearing }))
+        Self(Arc::new(Line { connection, state, raised, known: Known::default(), subscription }))
     }
 }
 
@@ -88,15 +88,15 @@ impl Session for RedisSession {
     }
 
     fn listens(&self) -> bool {
-        self.0.hearing.listens()
+        self.0.subscription.listens()
     }
 
     fn is_open(&self) -> bool {
-        self.0.hearing.is_open()
+        self.0.subscription.is_open()
     }
 
     fn closed(&self) -> StoreFuture<()> {
-        Box::pin(self.0.hearing.closed())
+        Box::pin(self.0.subscription.closed())
     }
 }
 
@@ -119,7 +119,7 @@ impl Line {
         let floor = self.state.greatest_fence();
         let commands = self.set_and_count(ask);
         let mut connection = self.connection.clone();
-        let replies = self.hearing.unless_cut(connection.send_packed_commands(&commands, 0, 2)).await;
+        let replies = self.subscription.unless_disconnected(connection.send_packed_commands(&commands, 0, 2)).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => {
                 self.state.saw_fences(fence, 1);
@@ -145,7 +145,10 @@ impl Line {
     async fn repair(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         let call = Repair { names: self.names(), ask, seen: self.state.greatest_fence() };
         let mut connection = self.connection.clone();
-        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::REPAIR, &call)).await;
+        let reply = self
+            .subscription
+            .unless_disconnected(script::call(&mut connection, &self.known, &script::REPAIR, &call))
+            .await;
         self.minted(reply, &ask.key, call.seen, 1)
     }
 
@@ -178,7 +181,8 @@ impl Line {
     /// Calls a script that must not be sent a second time behind what was sent in the meantime.
     async fn once(&self, script: &Script, call: &impl Arguments, key: &LockKey) -> Result<Value, StoreError> {
         let mut connection = self.connection.clone();
-        let reply = self.hearing.unless_cut(script::call_once(&mut connection, &self.known, script, call)).await;
+        let reply =
+            self.subscription.unless_disconnected(script::call_once(&mut connection, &self.known, script, call)).await;
         reply.map_err(|e| self.fault(e, key))?.ok_or_else(|| {
             let text = "the server forgot a script, and executed nothing; the next call brings it along";
             StoreError::new(StoreErrorKind::NotExecuted, text)
@@ -189,19 +193,25 @@ impl Line {
         let mut connection = self.connection.clone();
         if !release.contended && release.keep.is_none() && release.leave.is_none() {
             let call = Freeing { names: self.names(), release };
-            let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::FREE, &call)).await;
+            let reply = self
+                .subscription
+                .unless_disconnected(script::call(&mut connection, &self.known, &script::FREE, &call))
+                .await;
             if reply.and_then(reply::freed).map_err(|e| self.fault(e, &release.key))? {
                 return Ok(Released::Freed);
             }
         }
         let call = Releasing { names: self.names(), release, seen: self.state.greatest_fence() };
-        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::RELEASE, &call)).await;
+        let reply = self
+            .subscription
+            .unless_disconnected(script::call(&mut connection, &self.known, &script::RELEASE, &call))
+            .await;
         reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
     }
 
     async fn rotate(&self, rotation: &Rotate) -> Result<Rotated, StoreError> {
         let call = Rotating { names: self.names(), rotation, seen: self.state.greatest_fence() };
-        let reply = self.once(&script::TURN, &call, &rotation.key).await?;
+        let reply = self.once(&script::ROTATE, &call, &rotation.key).await?;
         let rotated = reply::rotated(reply).map_err(|e| self.fault(e, &rotation.key))?;
         if let Rotated::Retained { fence } = rotated {
             self.state.minted_fences(call.seen, fence, rotation.fences);
@@ -235,7 +245,7 @@ impl Line {
         let calls: Vec<_> = batch.chunks(size).map(|batch| Renewing { names: self.names(), batch }).collect();
         let mut connection = self.connection.clone();
         let calling = script::call_each(&mut connection, &self.known, &script::RENEW, &calls);
-        let replies = self.hearing.unless_cut(calling).await;
+        let replies = self.subscription.unless_disconnected(calling).await;
         let replies: Vec<Result<Value, _>> = match replies {
             Ok(replies) => replies.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); calls.len()],
@@ -258,7 +268,7 @@ impl Line {
         let about = About { counter: self.names().counter(), lock, queue };
         let error = fault::store_error(error, about);
         if error.kind() == StoreErrorKind::Disconnected {
-            self.hearing.close();
+            self.subscription.close();
         }
         error
     }

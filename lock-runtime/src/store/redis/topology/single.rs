@@ -19,7 +19,7 @@ use crate::store::redis::node::greeting::greet;
 use crate::store::redis::node::names::Names;
 use crate::store::redis::node::session::RedisSession;
 use crate::store::redis::node::state::NodeState;
-use crate::store::redis::node::wake::{self, Hearing};
+use crate::store::redis::node::wake::{self, Subscription};
 use crate::store::redis::node::{quote, reply};
 use crate::store::redis::settings::{RedisSettings, Unusable};
 use crate::store::{Listener, StoreError, StoreErrorKind};
@@ -60,7 +60,7 @@ impl Single {
     /// Connects, asks what the server is and raises the counter.
     pub(crate) async fn open(&self) -> Result<RedisSession, StoreError> {
         let (connection, raised) = self.connected(&self.client, &self.config).await?;
-        Ok(self.session(connection, raised, Hearing::nothing()))
+        Ok(self.session(connection, raised, Subscription::none()))
     }
 
     /// The same, and subscribes to the listener's wake channel: on this connection if the server pushes, else on another.
@@ -74,24 +74,25 @@ impl Single {
         }
         let (connection, raised) = self.connected(&self.client, &self.config).await?;
         let connecting = self.client.get_async_pubsub();
-        let hearing = wake::by_reading(&self.state, &listener, connecting, self.operation_timeout).await;
-        Ok(self.session(connection, raised, hearing.map_err(|error| self.opening_error(error))?))
+        let subscription = wake::subscribe_apart(&self.state, &listener, connecting, self.operation_timeout).await;
+        Ok(self.session(connection, raised, subscription.map_err(|error| self.opening_error(error))?))
     }
 
     async fn listen_by_push(&self, pushing: &Client, listener: &Listener) -> Result<RedisSession, StoreError> {
-        let hearing = Hearing::nothing();
-        let ear = hearing.ear_of_operations(&self.state, listener);
+        let subscription = Subscription::none();
+        let receiver = subscription.receiver_of_operations(&self.state, listener);
         let config = self.config.clone().set_push_sender(move |push| {
-            ear.hear_push(&push);
+            receiver.on_push(&push);
             Ok::<(), Infallible>(())
         });
         let (mut connection, raised) = self.connected(pushing, &config).await?;
-        let hearing = wake::by_push(hearing, &mut connection, self.state.names.channel(listener.id())).await;
-        Ok(self.session(connection, raised, hearing.map_err(|error| self.opening_error(error))?))
+        let subscription =
+            wake::subscribe_by_push(subscription, &mut connection, self.state.names.channel(listener.id())).await;
+        Ok(self.session(connection, raised, subscription.map_err(|error| self.opening_error(error))?))
     }
 
-    fn session(&self, connection: MultiplexedConnection, raised: bool, hearing: Hearing) -> RedisSession {
-        RedisSession::new(connection, Arc::clone(&self.state), raised, hearing)
+    fn session(&self, connection: MultiplexedConnection, raised: bool, subscription: Subscription) -> RedisSession {
+        RedisSession::new(connection, Arc::clone(&self.state), raised, subscription)
     }
 
     /// A connection to a server at which locks can be kept. False if that was too full to raise its counter.
