@@ -45,15 +45,15 @@ pub use api::installed::{current, init};
 pub use api::outcome::{FromLockError, Skipped, log_and_skip};
 #[cfg(feature = "redis")]
 pub use api::redis;
+#[cfg(all(fuzzing, feature = "redis"))]
+#[doc(hidden)]
+pub use api::redis::read_any_reply;
 pub use api::request::LockRequest;
 pub use engine::guarded::Guarded;
 pub use engine::observe::Stats;
 #[doc(inline)]
 pub use lock_core::{KeyFault, LockError, LockKey, LossReason, OptionFault};
 pub use lock_macros::distributed_lock;
-#[cfg(all(fuzzing, feature = "redis"))]
-#[doc(hidden)]
-pub use store::redis::fuzzing::read_any_reply;
 pub use store::{Released, Store};
 
 /// The README's code.

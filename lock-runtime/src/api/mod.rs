@@ -10,3 +10,5 @@ pub(crate) mod outcome;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub(crate) mod request;
+mod schemes;
+mod settings;

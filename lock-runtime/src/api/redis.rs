@@ -20,11 +20,16 @@ use std::sync::Arc;
 /// The redis crate, in the version whose types this module takes and gives.
 pub use ::redis;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use crate::store::redis::fuzzing::read_any_reply;
 pub use crate::store::redis::{RedisSettings, RedisStore};
 
 use crate::api::error::ConnectError;
-use crate::store::StoreError;
+use crate::api::settings::StoreSettings;
 use crate::store::redis::Unusable;
+use crate::store::url::StoreUrl;
+use crate::store::{Store, StoreError};
 
 impl RedisStore {
     /// A store at a URL: `redis://`, `rediss://` (feature `tls`) or `redis+unix://`, with user, password and
@@ -42,7 +47,10 @@ impl RedisStore {
     /// ```
     #[allow(clippy::needless_pass_by_value)] // Settings are made for one store.
     pub fn from_url(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
-        Ok(Self::at_url(url, &settings)?)
+        let Some(url) = StoreUrl::read(url) else {
+            return Err(ConnectError::InvalidUrl("it has no scheme; write redis://host:port".to_owned()));
+        };
+        Ok(Self::at_url(&url, &settings)?)
     }
 
     /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
@@ -62,6 +70,18 @@ impl RedisStore {
     pub fn from_client(client: ::redis::Client, settings: RedisSettings) -> Result<Self, ConnectError> {
         Ok(Self::of_client(&client, &settings)?)
     }
+}
+
+/// Makes the store of a URL whose scheme leads here.
+pub(crate) fn open(url: &StoreUrl, settings: &StoreSettings) -> Result<Arc<dyn Store>, ConnectError> {
+    let settings = RedisSettings {
+        namespace: settings.namespace().to_owned(),
+        name_format: settings.name_format.clone(),
+        operation_timeout: settings.operation_timeout,
+        nodelay: settings.nodelay,
+        root_certificates: settings.root_certificates.as_ref().map(|pem| pem.0.clone()),
+    };
+    Ok(Arc::new(RedisStore::at_url(url, &settings)?))
 }
 
 impl From<Unusable> for ConnectError {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use ::redis::Client;
 
+use super::url::StoreUrl;
 use super::{Listener, Session, Store, StoreError, StoreFuture};
 pub use settings::RedisSettings;
 pub(crate) use settings::Unusable;
@@ -58,8 +59,8 @@ pub struct RedisStore(Arc<Single>);
 
 impl RedisStore {
     /// A store at a URL. Nothing is connected yet.
-    pub(crate) fn at_url(url: &str, settings: &RedisSettings) -> Result<Self, Unusable> {
-        let client = address::client(url, settings.root_certificates.as_deref())?;
+    pub(crate) fn at_url(url: &StoreUrl, settings: &RedisSettings) -> Result<Self, Unusable> {
+        let client = address::client(url, settings)?;
         Self::at(&client, settings, !address::asks_for_resp2(url))
     }
 

@@ -6,9 +6,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ::redis::io::tcp::{TcpSettings, socket2};
-use ::redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError};
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError, parse_redis_url,
+};
 
 use crate::store::redis::settings::{RedisSettings, Unusable};
+use crate::store::url::StoreUrl;
 
 /// After this long without an answer from the other end's kernel a connection is given up.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
@@ -16,24 +19,18 @@ const DEAD_AFTER: Duration = Duration::from_secs(5);
 /// How many operations may be on their way to the connection's task before senders wait.
 const QUEUED_OPERATIONS: usize = 1024;
 
-const SCHEMES: [&str; 7] = ["redis", "rediss", "redis+unix", "unix", "valkey", "valkeys", "valkey+unix"];
-
 /// A client of the redis crate for a URL.
-pub(crate) fn client(url: &str, root_certificates: Option<&[u8]>) -> Result<Client, Unusable> {
-    let invalid = |text: String| Unusable::Url(text);
-    let expected = "write redis://host:port, rediss://host:port, redis+unix:///path or memory://";
-    let Some((scheme, _)) = url.split_once("://") else {
-        return Err(invalid(format!("it has no scheme; {expected}")));
+pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client, Unusable> {
+    let Some(url) = parse_redis_url(url.as_str()) else {
+        let text = "it cannot be read; write redis://host:port, rediss://host:port or redis+unix:///path";
+        return Err(Unusable::Url(text.to_owned()));
     };
-    if !SCHEMES.contains(&scheme) {
-        return Err(invalid(format!("its scheme is unknown; {expected}")));
-    }
-    let is_tls = matches!(scheme, "rediss" | "valkeys");
+    let client = Client::open(url).map_err(|error| Unusable::Url(reason(&error)))?;
+    let is_tls = matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. });
     if is_tls && cfg!(not(feature = "tls")) {
-        return Err(invalid(format!("{scheme}:// needs the feature `tls` of lock-runtime")));
+        return Err(Unusable::Url("rediss://host:port needs the feature `tls` of lock-runtime".to_owned()));
     }
-    let client = Client::open(url).map_err(|error| invalid(reason(&error)))?;
-    match root_certificates {
+    match &settings.root_certificates {
         None => Ok(client),
         Some(_) if !is_tls => Err(options("root_certificates need a rediss:// URL")),
         Some(pem) => trusting(&client, pem),
@@ -140,8 +137,8 @@ pub(crate) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
 }
 
 /// Whether a URL asks for the protocol that knows no pushes.
-pub(crate) fn asks_for_resp2(url: &str) -> bool {
-    let query = url.split_once('?').map_or("", |(_, query)| query);
+pub(crate) fn asks_for_resp2(url: &StoreUrl) -> bool {
+    let query = url.rest().split_once('?').map_or("", |(_, query)| query);
     query.split('&').any(|pair| matches!(pair, "protocol=resp2" | "protocol=2"))
 }
 
