@@ -7,7 +7,7 @@ use crate::api::client::Client;
 use crate::api::error::ConnectError;
 use crate::api::options;
 use crate::api::schemes;
-use crate::api::settings::{RootCertificates, StoreSettings};
+use crate::api::settings::{RootCertificates, Setting, StoreSettings};
 use crate::engine::exit;
 use crate::engine::keeper::{self, FirstTry};
 use crate::engine::shared::Shared;
@@ -97,7 +97,8 @@ impl Default for ClientBuilder {
     }
 }
 
-/// Every setting has its example in [`ClientBuilder`]'s own.
+/// A setting that would have no effect on the store is refused when the client connects, with
+/// [`ConnectError::InvalidOptions`].
 impl ClientBuilder {
     /// The default settings.
     ///
@@ -112,6 +113,8 @@ impl ClientBuilder {
     /// Stands before every key in the store, so that programs with other namespaces never meet: `lock` by default, so
     /// that `job:42` is `lock:{job:42}` in Redis. It may be empty.
     ///
+    /// Not for [`connect_store`](Self::connect_store), whose store has a namespace already if it has any.
+    ///
     /// ```
     /// let client = lock_runtime::Client::builder().namespace("billing").connect_lazy("memory://")?;
     /// # Ok::<(), lock_runtime::ConnectError>(())
@@ -124,8 +127,11 @@ impl ClientBuilder {
     /// How a lock is named in Redis, with `<key>` in it once: to share locks with programs that use a plain
     /// `SET key token NX PX` under names of their own. By default `<namespace>:{<key>}`.
     ///
-    /// ```
-    /// let client = lock_runtime::Client::builder().name_format("myapp/locks/<key>").connect_lazy("memory://")?;
+    /// For Redis alone. A [`namespace`](Self::namespace) that is set as well has to stand in it, as `<namespace>`.
+    ///
+    /// ```no_run
+    /// let builder = lock_runtime::Client::builder().name_format("myapp/locks/<key>");
+    /// let client = builder.connect_lazy("redis://db.internal")?;
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn name_format(mut self, format: impl Into<String>) -> Self {
@@ -176,8 +182,10 @@ impl ClientBuilder {
     /// acknowledged what was sent before. By default it is on for a server on another machine, where a round trip is what
     /// counts, and off for one on this machine (`localhost` or a loopback address), where gathering saves work.
     ///
-    /// ```
-    /// let client = lock_runtime::Client::builder().nodelay(true).connect_lazy("memory://")?;
+    /// For `redis://` and `rediss://`, whose connections are TCP's.
+    ///
+    /// ```no_run
+    /// let client = lock_runtime::Client::builder().nodelay(true).connect_lazy("redis://db.internal")?;
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn nodelay(mut self, nodelay: bool) -> Self {
@@ -226,7 +234,8 @@ impl ClientBuilder {
         self.start(store).map(|(client, _)| client)
     }
 
-    /// Connects to a store of your own; `namespace` and the settings of connections are the store's own affair.
+    /// Connects to a store of your own. What names its keys and makes its connections (`namespace`, `name_format`,
+    /// `nodelay`, `root_certificates`) is set where the store is made, and refused here.
     ///
     /// # Errors
     /// [`ConnectError::Unreachable`], [`ConnectError::Refused`] and [`ConnectError::InvalidOptions`].
@@ -239,6 +248,8 @@ impl ClientBuilder {
     /// # Ok(()) }
     /// ```
     pub async fn connect_store(self, store: impl Store) -> Result<Client, ConnectError> {
+        let unused = [Setting::Namespace, Setting::NameFormat, Setting::Nodelay, Setting::RootCertificates];
+        self.store.refuse(&unused, "a store of your own", "set it where the store is made")?;
         self.connected(Arc::new(store)).await
     }
 

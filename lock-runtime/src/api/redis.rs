@@ -26,7 +26,7 @@ pub use crate::store::redis::fuzzing::read_any_reply;
 pub use crate::store::redis::{RedisSettings, RedisStore};
 
 use crate::api::error::ConnectError;
-use crate::api::settings::StoreSettings;
+use crate::api::settings::{Setting, StoreSettings};
 use crate::store::redis::Unusable;
 use crate::store::url::StoreUrl;
 use crate::store::{Store, StoreError};
@@ -74,6 +74,10 @@ impl RedisStore {
 
 /// Makes the store of a URL whose scheme leads here.
 pub(crate) fn open(url: &StoreUrl, settings: &StoreSettings) -> Result<Arc<dyn Store>, ConnectError> {
+    if settings.name_format.as_ref().is_some_and(|format| !format.contains("<namespace>")) {
+        let fix = "write `<namespace>` in it, or leave one of them out";
+        settings.refuse(&[Setting::Namespace], "this name_format", fix)?;
+    }
     let settings = RedisSettings {
         namespace: settings.namespace().to_owned(),
         name_format: settings.name_format.clone(),
@@ -112,6 +116,30 @@ pub fn redis_error(error: &StoreError) -> Option<&::redis::RedisError> {
 mod tests {
     use super::*;
     use crate::store::StoreErrorKind;
+
+    fn at(url: &str, settings: &StoreSettings) -> Result<String, ConnectError> {
+        let url = StoreUrl::read(url).expect("a scheme");
+        open(&url, settings).map(|store| store.identity().to_owned())
+    }
+
+    fn named(namespace: Option<&str>, format: Option<&str>) -> Option<String> {
+        let (namespace, name_format) = (namespace.map(str::to_owned), format.map(str::to_owned));
+        match at("redis://host", &StoreSettings { namespace, name_format, ..StoreSettings::new() }) {
+            Ok(identity) => Some(identity),
+            Err(ConnectError::InvalidOptions(text)) if text.starts_with("namespace has no effect") => None,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn a_namespace_beside_a_format_has_to_stand_in_it() {
+        assert_eq!(named(None, None).as_deref(), Some("redis://host:6379/0#lock"));
+        assert_eq!(named(Some("app"), None).as_deref(), Some("redis://host:6379/0#app"));
+        assert_eq!(named(None, Some("a/<key>")).as_deref(), Some("redis://host:6379/0#a/<key>"));
+        assert_eq!(named(None, Some("<namespace>/<key>")).as_deref(), Some("redis://host:6379/0#lock/<key>"));
+        assert_eq!(named(Some("app"), Some("<namespace>/<key>")).as_deref(), Some("redis://host:6379/0#app/<key>"));
+        assert_eq!(named(Some("app"), Some("a/<key>")), None);
+    }
 
     #[test]
     fn the_cause_of_an_error_can_be_had() {

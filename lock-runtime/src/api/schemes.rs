@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::api::error::ConnectError;
 #[cfg(feature = "redis")]
 use crate::api::redis;
-use crate::api::settings::StoreSettings;
+use crate::api::settings::{Setting, StoreSettings};
 use crate::store::url::StoreUrl;
 use crate::store::{MemoryStore, Store};
 
@@ -97,6 +97,8 @@ fn one_of(forms: &[&str]) -> String {
 }
 
 fn memory(url: &StoreUrl, settings: &StoreSettings) -> Result<Arc<dyn Store>, ConnectError> {
+    let unused = [Setting::NameFormat, Setting::Nodelay, Setting::RootCertificates];
+    settings.refuse(&unused, "memory://", "leave it out, or connect to a server")?;
     let store = match url.rest() {
         "" => MemoryStore::new(),
         name => MemoryStore::named(name),

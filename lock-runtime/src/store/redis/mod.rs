@@ -67,7 +67,8 @@ impl RedisStore {
     /// A store at the server of somebody's own client.
     pub(crate) fn of_client(client: &Client, settings: &RedisSettings) -> Result<Self, Unusable> {
         if settings.root_certificates.is_some() {
-            let text = "root_certificates are for URLs; give them to redis::Client::build_with_tls instead";
+            let text =
+                "root_certificates has no effect on a client of your own; give them to redis::Client::build_with_tls";
             return Err(Unusable::Settings(text.to_owned()));
         }
         Self::at(client, settings, true)

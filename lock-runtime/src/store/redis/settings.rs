@@ -31,9 +31,9 @@ pub struct RedisSettings {
     pub operation_timeout: Duration,
     /// Whether every command is sent at once (`TCP_NODELAY`), or small ones wait until the server has acknowledged what
     /// was sent before. Unless set, it is on for a server on another machine, where a round trip is what counts, and
-    /// left as it is for one on this machine, where gathering saves work.
+    /// left as it is for one on this machine, where gathering saves work. Not for Unix sockets, where it is refused.
     pub nodelay: Option<bool>,
-    /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list.
+    /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list; refused for other URLs.
     pub root_certificates: Option<Vec<u8>>,
 }
 

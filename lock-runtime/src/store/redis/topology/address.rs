@@ -32,7 +32,9 @@ pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client,
     }
     match &settings.root_certificates {
         None => Ok(client),
-        Some(_) if !is_tls => Err(options("root_certificates need a rediss:// URL")),
+        Some(_) if !is_tls => {
+            Err(options("root_certificates has no effect without TLS; connect to rediss://host:port, or leave it out"))
+        }
         Some(pem) => trusting(&client, pem),
     }
 }
@@ -84,6 +86,9 @@ pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Clie
     let info = client.get_connection_info().clone();
     if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
         install_crypto();
+    }
+    if settings.nodelay.is_some() && matches!(info.addr(), ConnectionAddr::Unix(_)) {
+        return Err(options("nodelay has no effect on a Unix socket; leave it out"));
     }
     let nodelay = settings.nodelay.or_else(|| is_elsewhere(info.addr()).then_some(true));
     let tcp = tcp_settings(info.tcp_settings().clone(), nodelay);
@@ -173,6 +178,31 @@ mod tests {
     #[test]
     fn who_says_how_it_is_sent_is_obeyed() {
         assert!(nodelay("redis://localhost", Some(true)) && !nodelay("redis://db.internal", Some(false)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn how_it_is_sent_is_no_setting_of_a_unix_socket() {
+        let at_socket = |nodelay| {
+            let settings = RedisSettings { nodelay, ..RedisSettings::default() };
+            prepared(&Client::open("redis+unix:///tmp/redis").expect("a URL"), &settings)
+        };
+        assert!(at_socket(None).is_ok());
+        for set in [true, false] {
+            let Err(Unusable::Settings(text)) = at_socket(Some(set)) else { panic!("not refused") };
+            assert!(text.starts_with("nodelay has no effect"), "{text}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_no_setting_of_a_connection_without_tls() {
+        let settings = RedisSettings { root_certificates: Some(Vec::new()), ..RedisSettings::default() };
+        for url in ["redis://host", "redis+unix:///tmp/redis"] {
+            let url = StoreUrl::read(url).expect("a scheme");
+            let Err(Unusable::Settings(text)) = client(&url, &settings) else { panic!("not refused") };
+            assert!(text.starts_with("root_certificates has no effect"), "{text}");
+            assert!(client(&url, &RedisSettings::default()).is_ok());
+        }
     }
 
     #[test]
