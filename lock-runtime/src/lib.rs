@@ -40,8 +40,9 @@ pub mod private;
 pub use api::builder::ClientBuilder;
 pub use api::client::{Client, ShutdownReport};
 pub use api::error::{AlreadyInstalled, ConnectError};
-pub use api::guard::{Lease, LockGuard};
+pub use api::guard::LockGuard;
 pub use api::installed::{current, init};
+pub use api::lease::Lease;
 pub use api::outcome::{FromLockError, Skipped, log_and_skip};
 #[cfg(feature = "redis")]
 pub use api::redis;

@@ -1,16 +1,15 @@
-//! A lock in the hand: [`LockGuard`], which holds it, and [`Lease`], which only asks about it.
+//! [`LockGuard`]: a lock in the hand.
 
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::api::lease::Lease;
 use crate::api::options;
-use crate::engine::lease_state::LeaseState;
 use crate::engine::shared::Shared;
 use crate::engine::ticket::Holding;
 use crate::store::Released;
-use crate::system::clock;
 use lock_core::LockKey;
 use lock_core::client::{ByHandStep, ManualRenewalId, TicketId};
 use lock_core::{LockError, LossReason};
@@ -36,101 +35,6 @@ use lock_core::{LockError, LossReason};
 #[must_use = "a guard that is dropped at once releases its lock at once"]
 pub struct LockGuard {
     holding: Holding,
-}
-
-/// Asks about a lock that somebody holds: the body that is running, or a guard. Cheap to clone, and free to go anywhere.
-///
-/// It keeps nothing alive. Once the lock is released, [`is_held`](Self::is_held) is false.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = lock_runtime::Client::connect("memory://").await?;
-/// let lease = client.lock("job:42").run(async { lock_runtime::current().unwrap() }).await?;
-/// assert!(!lease.is_held());
-/// # Ok(()) }
-/// ```
-#[derive(Clone)]
-pub struct Lease {
-    seat: Arc<LeaseState>,
-}
-
-impl Lease {
-    pub(crate) fn new(seat: Arc<LeaseState>) -> Self {
-        Self { seat }
-    }
-
-    /// What is locked.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// # client.lock("job:42").run(async {
-    /// let lease = lock_runtime::current().unwrap();
-    /// assert_eq!(lease.key().as_str(), "job:42");
-    /// # }).await?; Ok(()) }
-    /// ```
-    pub fn key(&self) -> &LockKey {
-        &self.seat.key
-    }
-
-    /// The fencing token: greater than that of every earlier grant of the key. Have what you write to compare it:
-    /// `UPDATE .. SET fence = $n .. WHERE fence <= $n`.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// let fence = async || lock_runtime::current().unwrap().fence();
-    /// let first = client.lock("job:42").run(fence()).await?;
-    /// assert!(client.lock("job:42").run(fence()).await? > first);
-    /// # Ok(()) }
-    /// ```
-    pub fn fence(&self) -> u64 {
-        self.seat.validity.fence()
-    }
-
-    /// How long the lock is ours without another renewal; zero once it is not.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// # client.lock("job:42").run(async {
-    /// assert!(lock_runtime::current().unwrap().remaining().as_secs() > 20);
-    /// # }).await?; Ok(()) }
-    /// ```
-    pub fn remaining(&self) -> Duration {
-        self.seat.validity.until().since(clock::now())
-    }
-
-    /// Whether the lock is ours just now.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// # client.lock("job:42").run(async {
-    /// assert!(lock_runtime::current().unwrap().is_held());
-    /// # }).await?; Ok(()) }
-    /// ```
-    pub fn is_held(&self) -> bool {
-        clock::now() < self.seat.validity.until()
-    }
-
-    /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::time::Duration;
-    /// use lock_runtime::LossReason;
-    ///
-    /// let client = lock_runtime::Client::connect("memory://").await?;
-    /// let job = async { lock_runtime::current().unwrap().lost().await };
-    /// let request = client.lock("job:42").ttl(Duration::from_millis(50)).renew(false).continue_when_lost();
-    /// assert_eq!(request.run(job).await?, LossReason::Expired);
-    /// # Ok(()) }
-    /// ```
-    pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
-        let seat = Arc::clone(&self.seat);
-        async move { seat.until_some(|| seat.validity.loss()).await }
-    }
 }
 
 impl LockGuard {
@@ -284,7 +188,7 @@ impl LockGuard {
     }
 
     #[cfg(test)]
-    pub(crate) fn seat(&self) -> &Arc<LeaseState> {
+    pub(crate) fn seat(&self) -> &Arc<crate::engine::lease_state::LeaseState> {
         self.holding.seat()
     }
 
@@ -314,11 +218,5 @@ impl Drop for Asked<'_> {
 impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockGuard").field("key", self.key()).field("fence", &self.fence()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("key", self.key()).field("fence", &self.fence()).finish_non_exhaustive()
     }
 }
