@@ -1,6 +1,7 @@
 //! [`LockGuard`]: a lock in the hand.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -10,14 +11,16 @@ use crate::api::options;
 use crate::engine::shared::Shared;
 use crate::engine::ticket::Holding;
 use crate::store::Released;
-use lock_core::LockKey;
 use lock_core::client::{ByHandStep, ManualRenewalId, TicketId};
 use lock_core::{LockError, LossReason};
 
 /// Holds a lock. Dropped, it leaves the release to the client, without blocking and without a runtime.
 ///
 /// It is renewed while it lives, unless the request said otherwise, whatever its task does. A lock that is lost is not
-/// taken away from its guard: ask [`is_held`](Self::is_held), or await [`lost`](Self::lost) beside the work.
+/// taken away from its guard: ask [`is_held`](Lease::is_held), or await [`lost`](Lease::lost) beside the work. What can be
+/// asked of a [`Lease`] can be asked of its guard.
+///
+/// Give it a name: `let _guard = ..` holds the lock to the end of the block, `let _ = ..` releases it at once.
 ///
 /// Two guards are ordinary contenders, also within one task: to acquire a key again while its guard lives is to wait
 /// for it.
@@ -35,62 +38,16 @@ use lock_core::{LockError, LossReason};
 #[must_use = "a guard that is dropped at once releases its lock at once"]
 pub struct LockGuard {
     holding: Holding,
+    lease: Lease,
 }
 
 impl LockGuard {
     pub(crate) fn new(holding: Holding) -> Self {
-        Self { holding }
+        let lease = Lease::new(Arc::clone(holding.seat()));
+        Self { holding, lease }
     }
 
-    /// What is locked.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert_eq!(client.lock("job:42").acquire().await?.key().as_str(), "job:42");
-    /// # Ok(()) }
-    /// ```
-    pub fn key(&self) -> &LockKey {
-        &self.holding.seat().key
-    }
-
-    /// The fencing token; see [`Lease::fence`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert!(client.lock("job:42").acquire().await?.fence() > 0);
-    /// # Ok(()) }
-    /// ```
-    pub fn fence(&self) -> u64 {
-        self.holding.seat().validity.fence()
-    }
-
-    /// How long the lock is ours without another renewal; zero once it is not.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert!(client.lock("job:42").acquire().await?.remaining().as_secs() > 20);
-    /// # Ok(()) }
-    /// ```
-    pub fn remaining(&self) -> Duration {
-        self.lease().remaining()
-    }
-
-    /// Whether the lock is ours just now.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert!(client.lock("job:42").acquire().await?.is_held());
-    /// # Ok(()) }
-    /// ```
-    pub fn is_held(&self) -> bool {
-        self.lease().is_held()
-    }
-
-    /// A handle that asks the same questions and may go elsewhere.
+    /// A handle that can be asked the same and may go elsewhere.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -102,22 +59,7 @@ impl LockGuard {
     /// # Ok(()) }
     /// ```
     pub fn lease(&self) -> Lease {
-        Lease::new(Arc::clone(self.holding.seat()))
-    }
-
-    /// Comes back when the lock is lost, and says how. The future does not borrow the guard.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::time::Duration;
-    ///
-    /// let client = lock_runtime::Client::connect("memory://").await?;
-    /// let guard = client.lock("job:42").ttl(Duration::from_millis(50)).renew(false).acquire().await?;
-    /// assert_eq!(guard.lost().await, lock_runtime::LossReason::Expired);
-    /// # Ok(()) }
-    /// ```
-    pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
-        self.lease().lost()
+        self.lease.clone()
     }
 
     /// Renews now, for this ttl from now on; automatic renewals go on with it. A shorter ttl changes how often the lease
@@ -202,6 +144,30 @@ impl LockGuard {
     }
 }
 
+/// What can be asked of a lock in the hand.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use lock_runtime::{Client, Lease};
+///
+/// fn write(lease: &Lease) -> String {
+///     format!("UPDATE jobs SET .. WHERE fence <= {}", lease.fence())
+/// }
+///
+/// let client = Client::connect("memory://").await?;
+/// let guard = client.lock("job:42").acquire().await?;
+/// assert!(guard.is_held() && guard.key().as_str() == "job:42");
+/// println!("{}", write(&guard));
+/// # Ok(()) }
+/// ```
+impl Deref for LockGuard {
+    type Target = Lease;
+
+    fn deref(&self) -> &Lease {
+        &self.lease
+    }
+}
+
 /// A renewal by hand that is awaited; dropped half-way, nobody waits for it any more.
 struct Asked<'a> {
     shared: &'a Shared,
@@ -218,5 +184,36 @@ impl Drop for Asked<'_> {
 impl fmt::Debug for LockGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockGuard").field("key", self.key()).field("fence", &self.fence()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::client::Client;
+
+    fn guard() -> LockGuard {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        futures::executor::block_on(client.lock("job").acquire()).expect("free")
+    }
+
+    #[test]
+    fn a_guard_answers_what_its_lease_answers() {
+        let guard = guard();
+        let lease = guard.lease();
+        assert_eq!((guard.key(), guard.fence()), (lease.key(), lease.fence()));
+        assert!(guard.is_held() && lease.is_held());
+        assert!(guard.remaining() >= lease.remaining() && lease.remaining() > Duration::ZERO);
+        futures::executor::block_on(guard.release()).expect("memory answers");
+        assert!(!lease.is_held() && lease.remaining() == Duration::ZERO);
+    }
+
+    /// `let lost = guard.lost()` and then `guard.release()`.
+    #[test]
+    fn awaiting_a_loss_borrows_no_guard() {
+        let guard = guard();
+        let lost = guard.lost();
+        drop(guard);
+        assert_eq!(futures::FutureExt::now_or_never(lost), None);
     }
 }

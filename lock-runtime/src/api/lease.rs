@@ -9,7 +9,8 @@ use crate::system::clock;
 use lock_core::LockKey;
 use lock_core::LossReason;
 
-/// Asks about a lock that somebody holds: the body that is running, or a guard. Cheap to clone, and free to go anywhere.
+/// Asks about a lock that somebody holds: the body that is running ([`current`](crate::current)), or a guard
+/// ([`LockGuard::lease`](crate::LockGuard::lease)). Cheap to clone, and free to go anywhere.
 ///
 /// It keeps nothing alive. Once the lock is released, [`is_held`](Self::is_held) is false.
 ///
@@ -85,7 +86,8 @@ impl Lease {
         clock::now() < self.seat.validity.until()
     }
 
-    /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead.
+    /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead. The future borrows
+    /// nothing.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
