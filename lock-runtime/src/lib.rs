@@ -35,7 +35,8 @@ mod system;
 
 #[doc(hidden)]
 #[allow(missing_docs)]
-pub mod private;
+#[path = "private.rs"]
+pub mod __private;
 
 pub use api::builder::ClientBuilder;
 pub use api::client::{Client, ShutdownReport};

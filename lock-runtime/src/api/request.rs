@@ -1,9 +1,10 @@
-//! What a caller asks for: [`LockRequest`], for people, and [`Call`], which the attribute fills in.
+//! [`LockRequest`]: what a caller asks for, filled in by people and by the attribute.
 
 use std::time::Duration;
 
 use crate::api::client::Client;
 use crate::api::guard::LockGuard;
+use crate::api::installed;
 use crate::api::options;
 use crate::engine::guarded::Guarded;
 use crate::engine::lease_state::LeaseState;
@@ -12,63 +13,8 @@ use lock_core::LockError;
 use lock_core::client::{Terms, Wait};
 use lock_core::{KeyFault, LockKey};
 
-/// One locked call, before it begins.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) template: &'static str,
-    /// None before it is told; an empty one would cost an allocation.
-    pub(crate) key: Option<LockKey>,
-    pub(crate) key_fault: Option<KeyFault>,
-    pub(crate) client: Option<Client>,
-    pub(crate) ttl: Option<Duration>,
-    pub(crate) wait: Wait,
-    pub(crate) renew: bool,
-    pub(crate) max_hold: Option<Duration>,
-    pub(crate) min_hold: Option<Duration>,
-    /// What happens to a body whose lock is lost: it runs on, or it is dropped.
-    pub(crate) continues: bool,
-}
-
-impl Call {
-    pub(crate) fn new(template: &'static str) -> Self {
-        Self {
-            template,
-            key: None,
-            key_fault: None,
-            client: None,
-            ttl: None,
-            wait: Wait::AtMost(Duration::ZERO),
-            renew: true,
-            max_hold: None,
-            min_hold: None,
-            continues: false,
-        }
-    }
-
-    /// Checks everything that can be checked without the store.
-    pub(crate) fn begin(self) -> Result<Acquiring, LockError> {
-        let key = self.key.unwrap_or_else(|| LockKey::from(""));
-        if let Some(fault) = self.key_fault.or(key.check().err()) {
-            return Err(LockError::invalid_key(key, fault));
-        }
-        let Some(client) = self.client.or_else(crate::api::installed::client) else {
-            return Err(LockError::not_configured(key));
-        };
-        let terms = Terms {
-            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
-            wait: self.wait,
-            renew: self.renew,
-            max_hold: self.max_hold,
-            min_hold: self.min_hold,
-        };
-        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
-        let seat = LeaseState::new(client.shared().place.clone(), key);
-        Ok(Acquiring::new(client.handle(), seat, terms))
-    }
-}
-
 impl Client {
-    /// Prepares to take a lock.
+    /// Prepares to take a lock; nothing happens before the request is awaited.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -77,7 +23,8 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn lock(&self, key: impl Into<LockKey>) -> LockRequest {
-        LockRequest::new(self.clone(), key.into())
+        // The template of a key that is made at run time is not known; a constant keeps the label's cardinality low.
+        LockRequest::new("").of(self.clone()).keyed(key.into(), None)
     }
 }
 
@@ -101,19 +48,75 @@ impl Client {
 #[derive(Debug)]
 #[must_use = "a request does nothing unless it is acquired or run"]
 pub struct LockRequest {
-    call: Call,
+    /// The key as it was written, for labels; empty if it is not known.
+    template: &'static str,
+    /// None before it is told; an empty one would cost an allocation.
+    key: Option<LockKey>,
+    key_fault: Option<KeyFault>,
+    /// None for the one of the task's scope, else the installed one.
+    client: Option<Client>,
+    ttl: Option<Duration>,
+    wait: Wait,
+    renew: bool,
+    max_hold: Option<Duration>,
+    min_hold: Option<Duration>,
+    /// What happens to a body whose lock is lost: it runs on, or it is dropped.
+    continues: bool,
 }
 
-/// Every setting has its example in [`LockRequest`]'s own.
 impl LockRequest {
-    pub(crate) fn new(client: Client, key: LockKey) -> Self {
-        // The template of a key that is made at run time is not known; a constant keeps the label's cardinality low.
-        let mut call = Call::new("");
-        call.key = Some(key);
-        call.client = Some(client);
-        Self { call }
+    /// A request that names neither key nor client yet.
+    pub(crate) fn new(template: &'static str) -> Self {
+        Self {
+            template,
+            key: None,
+            key_fault: None,
+            client: None,
+            ttl: None,
+            wait: Wait::AtMost(Duration::ZERO),
+            renew: true,
+            max_hold: None,
+            min_hold: None,
+            continues: false,
+        }
     }
 
+    /// Names the client.
+    pub(crate) fn of(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Names the key, with what went wrong while it was written.
+    pub(crate) fn keyed(mut self, key: LockKey, fault: Option<KeyFault>) -> Self {
+        (self.key, self.key_fault) = (Some(key), fault);
+        self
+    }
+
+    /// Checks everything that can be checked without the store.
+    fn begin(self) -> Result<Acquiring, LockError> {
+        let key = self.key.unwrap_or_else(|| LockKey::from(""));
+        if let Some(fault) = self.key_fault.or(key.check().err()) {
+            return Err(LockError::invalid_key(key, fault));
+        }
+        let Some(client) = self.client.or_else(installed::client) else {
+            return Err(LockError::not_configured(key));
+        };
+        let terms = Terms {
+            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
+            wait: self.wait,
+            renew: self.renew,
+            max_hold: self.max_hold,
+            min_hold: self.min_hold,
+        };
+        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
+        let seat = LeaseState::new(client.shared().place.clone(), key);
+        Ok(Acquiring::new(client.handle(), seat, terms))
+    }
+}
+
+/// Settings, and the ways to take the lock.
+impl LockRequest {
     /// How long the lease lasts unless renewed: 50 ms to 30 days. The client's default is 30 s.
     ///
     /// It bounds how long the lock stays after a crash, not how long the body may run.
@@ -127,7 +130,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.call.ttl = Some(ttl);
+        self.ttl = Some(ttl);
         self
     }
 
@@ -141,7 +144,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.call.wait = Wait::AtMost(wait);
+        self.wait = Wait::AtMost(wait);
         self
     }
 
@@ -154,7 +157,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn wait_forever(mut self) -> Self {
-        self.call.wait = Wait::Forever;
+        self.wait = Wait::Forever;
         self
     }
 
@@ -167,7 +170,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn renew(mut self, renew: bool) -> Self {
-        self.call.renew = renew;
+        self.renew = renew;
         self
     }
 
@@ -182,7 +185,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn max_hold(mut self, max_hold: Duration) -> Self {
-        self.call.max_hold = Some(max_hold);
+        self.max_hold = Some(max_hold);
         self
     }
 
@@ -199,7 +202,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn min_hold(mut self, min_hold: Duration) -> Self {
-        self.call.min_hold = Some(min_hold);
+        self.min_hold = Some(min_hold);
         self
     }
 
@@ -214,7 +217,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn continue_when_lost(mut self) -> Self {
-        self.call.continues = true;
+        self.continues = true;
         self
     }
 
@@ -234,7 +237,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub async fn acquire(self) -> Result<LockGuard, LockError> {
-        let mut acquiring = self.call.begin()?;
+        let mut acquiring = self.begin()?;
         let holding = std::future::poll_fn(|cx| acquiring.poll(cx)).await?;
         let (seat, observed) = (holding.seat(), &holding.shared().observed);
         // The guard may go elsewhere, and outlive this task.
@@ -258,6 +261,23 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn run<F: Future>(self, future: F) -> Guarded<F> {
-        Guarded::new(self.call, future)
+        let (template, continues) = (self.template, self.continues);
+        Guarded::new(self.begin(), template, continues, future)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+
+    #[test]
+    fn a_request_without_a_client_uses_the_scope_s() {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        let request = || LockRequest::new("job").keyed("job".into(), None);
+        assert!(matches!(block_on(request().acquire()), Err(LockError::NotConfigured { .. })));
+        let _guard = block_on(client.scope(async { request().acquire().await })).expect("free");
+        assert!(matches!(block_on(client.lock("job").acquire()), Err(LockError::Busy { .. })));
     }
 }

@@ -14,7 +14,6 @@ use tracing::Span;
 
 use lock_core::Moment;
 
-use crate::api::request::Call;
 use crate::engine::enclosing;
 use crate::engine::observe;
 use crate::engine::ticket::{Acquiring, Holding, Releasing, Start};
@@ -68,11 +67,10 @@ enum Stepped<T> {
 }
 
 impl<F: Future> Guarded<F> {
-    pub(crate) fn new(call: Call, body: F) -> Self {
+    /// Runs a body under a lock whose acquire has begun, unless that was refused already.
+    pub(crate) fn new(begun: Result<Acquiring, LockError>, template: &'static str, continues: bool, body: F) -> Self {
         let body = Body::Running { future: body };
-        let continues = call.continues;
-        let template = call.template;
-        match call.begin() {
+        match begun {
             Ok(acquiring) => {
                 let span = observe::span(template, &acquiring.seat().key);
                 Self { body, phase: Phase::Acquiring(acquiring), span, continues }
