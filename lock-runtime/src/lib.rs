@@ -38,6 +38,7 @@ mod system;
 #[path = "private.rs"]
 pub mod __private;
 
+pub use api::acquire::Acquire;
 pub use api::builder::ClientBuilder;
 pub use api::client::{Client, ShutdownReport};
 pub use api::error::{AlreadyInstalled, ConnectError};

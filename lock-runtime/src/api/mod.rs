@@ -1,5 +1,6 @@
 //! What users touch: the client and how it is made, requests and guards, and what a failure becomes.
 
+pub(crate) mod acquire;
 pub(crate) mod builder;
 pub(crate) mod client;
 pub(crate) mod error;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use crate::api::acquire::Acquire;
 use crate::api::client::Client;
-use crate::api::guard::LockGuard;
 use crate::api::installed;
 use crate::api::options;
 use crate::engine::guarded::Guarded;
@@ -30,23 +30,25 @@ impl Client {
 
 /// A lock that is about to be asked for. Made by [`Client::lock`]; nothing happens before it is awaited.
 ///
+/// Awaited as it is, it answers with a guard, as [`acquire`](Self::acquire) does. Clones are requests of their own.
+///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 /// use lock_runtime::Client;
 ///
 /// let client = Client::connect("memory://").await?;
-/// let report = client
-///     .lock("report:2026-11")
-///     .ttl(Duration::from_secs(10))
-///     .wait(Duration::from_secs(5))
-///     .run(async { "written" })
-///     .await?;
+/// let request = client.lock("report:2026-11").ttl(Duration::from_secs(10)).wait(Duration::from_secs(5));
+///
+/// let report = request.clone().run(async { "written" }).await?;
 /// assert_eq!(report, "written");
+///
+/// let guard = request.await?;
+/// assert!(guard.is_held());
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
-#[must_use = "a request does nothing unless it is acquired or run"]
+#[derive(Debug, Clone)]
+#[must_use = "a request does nothing unless it is awaited or run"]
 pub struct LockRequest {
     /// The key as it was written, for labels; empty if it is not known.
     template: &'static str,
@@ -221,7 +223,7 @@ impl LockRequest {
         self
     }
 
-    /// Takes the lock and answers with a guard that holds it.
+    /// Takes the lock and answers with a guard that holds it. Awaiting the request does the same.
     ///
     /// # Errors
     /// Each variant of [`LockError`] but `NotConfigured` and `Lost`.
@@ -236,14 +238,8 @@ impl LockRequest {
     /// assert!(guard.is_held());
     /// # Ok(()) }
     /// ```
-    pub async fn acquire(self) -> Result<LockGuard, LockError> {
-        let mut acquiring = self.begin()?;
-        let holding = std::future::poll_fn(|cx| acquiring.poll(cx)).await?;
-        let (seat, observed) = (holding.seat(), &holding.shared().observed);
-        // The guard may go elsewhere, and outlive this task.
-        seat.unregister();
-        observed.acquired(&tracing::Span::none(), &seat.key, seat.validity.fence(), holding.waited());
-        Ok(LockGuard::new(holding))
+    pub fn acquire(self) -> Acquire {
+        Acquire::new(self.begin())
     }
 
     /// Runs the future under the lock, with the promises of the attribute, which is built on it.
@@ -266,6 +262,24 @@ impl LockRequest {
     }
 }
 
+/// Takes the lock, as [`acquire`](LockRequest::acquire) does.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = lock_runtime::Client::connect("memory://").await?;
+/// let guard = client.lock("job:42").await?;
+/// assert!(guard.is_held());
+/// # Ok(()) }
+/// ```
+impl IntoFuture for LockRequest {
+    type Output = <Acquire as Future>::Output;
+    type IntoFuture = Acquire;
+
+    fn into_future(self) -> Acquire {
+        self.acquire()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures::executor::block_on;
@@ -273,11 +287,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_request_awaited_is_a_guard() {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        block_on(async {
+            let guard = client.lock("job").await.expect("free");
+            assert!(guard.is_held());
+            assert!(matches!(client.lock("job").await, Err(LockError::Busy { .. })));
+        });
+    }
+
+    #[test]
+    fn a_clone_is_the_same_request_once_more() {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        let request = client.lock("job").ttl(Duration::from_secs(1));
+        let other = request.clone().ttl(Duration::from_secs(9));
+        let remaining = |request: LockRequest| block_on(request.acquire()).expect("free").remaining();
+        assert!(remaining(request.clone()) < Duration::from_secs(1));
+        assert!(remaining(other) > Duration::from_secs(1));
+        assert!(remaining(request) < Duration::from_secs(1));
+    }
+
+    #[test]
     fn a_request_without_a_client_uses_the_scope_s() {
         let client = Client::connect_lazy("memory://").expect("memory needs no server");
         let request = || LockRequest::new("job").keyed("job".into(), None);
         assert!(matches!(block_on(request().acquire()), Err(LockError::NotConfigured { .. })));
-        let _guard = block_on(client.scope(async { request().acquire().await })).expect("free");
+        let _guard = block_on(client.scope(async { request().await })).expect("free");
         assert!(matches!(block_on(client.lock("job").acquire()), Err(LockError::Busy { .. })));
     }
 }
