@@ -67,58 +67,6 @@ pub struct LockRequest {
 }
 
 impl LockRequest {
-    /// A request that names neither key nor client yet.
-    pub(crate) fn new(template: &'static str) -> Self {
-        Self {
-            template,
-            key: None,
-            key_fault: None,
-            client: None,
-            ttl: None,
-            wait: Wait::AtMost(Duration::ZERO),
-            renew: true,
-            max_hold: None,
-            min_hold: None,
-            continues: false,
-        }
-    }
-
-    /// Names the client.
-    pub(crate) fn of(mut self, client: Client) -> Self {
-        self.client = Some(client);
-        self
-    }
-
-    /// Names the key, with what went wrong while it was written.
-    pub(crate) fn keyed(mut self, key: LockKey, fault: Option<KeyFault>) -> Self {
-        (self.key, self.key_fault) = (Some(key), fault);
-        self
-    }
-
-    /// Checks everything that can be checked without the store.
-    fn begin(self) -> Result<Acquiring, LockError> {
-        let key = self.key.unwrap_or_else(|| LockKey::from(""));
-        if let Some(fault) = self.key_fault.or(key.check().err()) {
-            return Err(LockError::invalid_key(key, fault));
-        }
-        let Some(client) = self.client.or_else(installed::client) else {
-            return Err(LockError::not_configured(key));
-        };
-        let terms = Terms {
-            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
-            wait: self.wait,
-            renew: self.renew,
-            max_hold: self.max_hold,
-            min_hold: self.min_hold,
-        };
-        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
-        let seat = LeaseState::new(client.shared().place.clone(), key);
-        Ok(Acquiring::new(client.handle(), seat, terms))
-    }
-}
-
-/// Settings, and the ways to take the lock.
-impl LockRequest {
     /// How long the lease lasts unless renewed: 50 ms to 30 days. The client's default is 30 s.
     ///
     /// It bounds how long the lock stays after a crash, not how long the body may run.
@@ -277,6 +225,58 @@ impl IntoFuture for LockRequest {
 
     fn into_future(self) -> Acquire {
         self.acquire()
+    }
+}
+
+/// What people do not set by hand.
+impl LockRequest {
+    /// A request that names neither key nor client yet.
+    pub(crate) fn new(template: &'static str) -> Self {
+        Self {
+            template,
+            key: None,
+            key_fault: None,
+            client: None,
+            ttl: None,
+            wait: Wait::AtMost(Duration::ZERO),
+            renew: true,
+            max_hold: None,
+            min_hold: None,
+            continues: false,
+        }
+    }
+
+    /// Names the client.
+    pub(crate) fn of(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Names the key, with what went wrong while it was written.
+    pub(crate) fn keyed(mut self, key: LockKey, fault: Option<KeyFault>) -> Self {
+        (self.key, self.key_fault) = (Some(key), fault);
+        self
+    }
+
+    /// Checks everything that can be checked without the store.
+    fn begin(self) -> Result<Acquiring, LockError> {
+        let key = self.key.unwrap_or_else(|| LockKey::from(""));
+        if let Some(fault) = self.key_fault.or(key.check().err()) {
+            return Err(LockError::invalid_key(key, fault));
+        }
+        let Some(client) = self.client.or_else(installed::client) else {
+            return Err(LockError::not_configured(key));
+        };
+        let terms = Terms {
+            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
+            wait: self.wait,
+            renew: self.renew,
+            max_hold: self.max_hold,
+            min_hold: self.min_hold,
+        };
+        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
+        let seat = LeaseState::new(client.shared().place.clone(), key);
+        Ok(Acquiring::new(client.handle(), seat, terms))
     }
 }
 
