@@ -40,7 +40,7 @@ fn check_against(args: &Args, function: &Function, faults: &mut Faults) {
     if function.returns_nothing() && !args.or_else_given {
         let also = if args.skip { "; `on_busy = \"skip\"` covers a busy lock alone" } else { "" };
         let message = format!(
-            "`{}` returns nothing, so it cannot say that the lock was not had{also}; add `or_else = \
+            "`{}` returns nothing, so it cannot report that the lock was not acquired{also}; add `or_else = \
              lock_runtime::log_and_skip`, or return a `Result`",
             function.signature.ident
         );

@@ -12,6 +12,7 @@ use crate::engine::shared::Shared;
 use crate::engine::ticket::Holding;
 use crate::store::Released;
 use lock_core::client::{ByHandStep, ManualRenewalId, TicketId};
+use lock_core::store::Operation;
 use lock_core::{LockError, LossReason};
 
 /// Holds a lock. Dropped, it leaves the release to the client, without blocking and without a runtime.
@@ -93,7 +94,7 @@ impl LockGuard {
         };
         match self.holding.seat().until_some(step).await {
             ByHandStep::Lost(reason) => Err(self.lost_error(reason)),
-            ByHandStep::Failed(error) => Err(LockError::unavailable(self.key().clone(), error)),
+            ByHandStep::Failed(error) => Err(LockError::unanswered(Operation::Renew, self.key().clone(), error)),
             ByHandStep::Renewed | ByHandStep::Stand => Ok(()),
         }
     }
@@ -126,7 +127,7 @@ impl LockGuard {
         .await;
         let mut releasing = self.holding.release(|now| now + patience);
         let outcome = std::future::poll_fn(|cx| releasing.poll(cx)).await;
-        outcome.map_err(|error| LockError::unavailable(key, error))
+        outcome.map_err(|error| LockError::unanswered(Operation::Release, key, error))
     }
 
     #[cfg(test)]
@@ -188,32 +189,4 @@ impl fmt::Debug for LockGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::client::Client;
-
-    fn guard() -> LockGuard {
-        let client = Client::connect_lazy("memory://").expect("memory needs no server");
-        futures::executor::block_on(client.lock("job").acquire()).expect("free")
-    }
-
-    #[test]
-    fn a_guard_answers_what_its_lease_answers() {
-        let guard = guard();
-        let lease = guard.lease();
-        assert_eq!((guard.key(), guard.fence()), (lease.key(), lease.fence()));
-        assert!(guard.is_held() && lease.is_held());
-        assert!(guard.remaining() >= lease.remaining() && lease.remaining() > Duration::ZERO);
-        futures::executor::block_on(guard.release()).expect("memory answers");
-        assert!(!lease.is_held() && lease.remaining() == Duration::ZERO);
-    }
-
-    /// `let lost = guard.lost()` and then `guard.release()`.
-    #[test]
-    fn awaiting_a_loss_borrows_no_guard() {
-        let guard = guard();
-        let lost = guard.lost();
-        drop(guard);
-        assert_eq!(futures::FutureExt::now_or_never(lost), None);
-    }
-}
+mod tests;

@@ -42,7 +42,7 @@ pub(crate) fn kind(error: &RedisError) -> StoreErrorKind {
 /// "disconnected".
 pub(crate) fn opening_error(error: RedisError, counter: &str, password: &str) -> StoreError {
     if is_handshake_failure(&error) {
-        let text = "no secure connection can be made; is it a TLS port, and is its certificate trusted?";
+        let text = "the TLS handshake failed; is it a TLS port, and is its certificate trusted?";
         return StoreError::new(Refused, text).with_source(error);
     }
     let (kind, message) = meaning(&error, About { counter, lock: None, queue: None });
@@ -74,15 +74,15 @@ pub(crate) fn from_text(text: &str) -> RedisError {
 
 fn meaning(error: &RedisError, about: About<'_>) -> (StoreErrorKind, Cow<'static, str>) {
     match error.kind() {
-        ErrorKind::Io => (Disconnected, "the server cannot be reached, or the connection to it is lost".into()),
-        ErrorKind::Parse => (Disconnected, "what came over the connection is not Redis's protocol".into()),
+        ErrorKind::Io => (Disconnected, "the server cannot be reached, or the connection to it was lost".into()),
+        ErrorKind::Parse => (Disconnected, "the server does not speak the Redis protocol".into()),
         ErrorKind::UnexpectedReturnType => {
-            (Refused, "a reply has a strange shape; is something between us and the server?".into())
+            (Refused, "the server sent an unexpected reply; is there a proxy in between?".into())
         }
-        ErrorKind::AuthenticationFailed => (Refused, "the server refuses the user name or the password".into()),
+        ErrorKind::AuthenticationFailed => (Refused, "the server rejected the user name or the password".into()),
         _ => match code(error) {
             Some(code) => meaning_of_code(code, error.detail().unwrap_or_default(), about),
-            None => (Refused, "the connection's settings do not work".into()),
+            None => (Refused, "the settings of the connection are invalid".into()),
         },
     }
 }
@@ -94,17 +94,17 @@ fn meaning_of_code(code: &str, detail: &str, about: About<'_>) -> (StoreErrorKin
         "MASTERDOWN" => (Disconnected, "the server is a replica that has lost its primary"),
         "CLUSTERDOWN" => (Disconnected, "the cluster is down"),
         "MOVED" | "ASK" => (Disconnected, "the key is on another node of the cluster"),
-        "BUSY" => (Unready, "the server is busy with somebody's script"),
-        "OOM" => (Unready, "the server's memory is full"),
+        "BUSY" => (Unready, "the server is busy running a script"),
+        "OOM" => (Unready, "the server is out of memory"),
         "NOREPLICAS" => (Unready, "the server has too few replicas to take writes"),
-        "TRYAGAIN" => (Unready, "the cluster is moving the key just now"),
-        "MISCONF" => (Unready, "the server takes no writes while it cannot save to disk"),
-        "NOPERM" => (Refused, "the user lacks the right to a command or key that locks need"),
-        "NOAUTH" => (Refused, "the server asks for a password, and the URL has none"),
-        "WRONGPASS" => (Refused, "the server refuses the user name or the password"),
+        "TRYAGAIN" => (Unready, "the cluster is moving the key"),
+        "MISCONF" => (Unready, "the server rejects writes because it cannot save to disk"),
+        "NOPERM" => (Refused, "the user has no permission for a command or key that locks need"),
+        "NOAUTH" => (Refused, "the server requires a password, and the URL has none"),
+        "WRONGPASS" => (Refused, "the server rejected the user name or the password"),
         "WRONGTYPE" | "QUEUEBAD" | "FENCEBAD" => return (Refused, bad_key(code, about).into()),
         "ERR" => return meaning_of_err(detail),
-        _ => (Refused, "the server answers with an error that locks do not know"),
+        _ => (Refused, "the server answered with an unknown error"),
     };
     (kind, message.into())
 }
@@ -132,7 +132,7 @@ fn meaning_of_err(detail: &str) -> (StoreErrorKind, Cow<'static, str>) {
     if detail.starts_with("max number of clients") {
         return (Disconnected, "the server has too many clients".into());
     }
-    (Refused, "the server answers with an error".into())
+    (Refused, "the server answered with an error".into())
 }
 
 /// The name out of "unknown command 'EVAL', with args beginning with: ..".
@@ -231,7 +231,7 @@ mod tests {
             "ERR ACL failure in script: User app has no permissions to run the 'set' command",
         ];
         for text in said {
-            assert!(kind_and_text(text).1.contains("lacks the right"), "{text}");
+            assert!(kind_and_text(text).1.contains("no permission"), "{text}");
         }
     }
 

@@ -184,7 +184,7 @@ impl Line {
         let reply =
             self.subscription.unless_disconnected(script::call_once(&mut connection, &self.known, script, call)).await;
         reply.map_err(|e| self.fault(e, key))?.ok_or_else(|| {
-            let text = "the server forgot a script, and executed nothing; the next call brings it along";
+            let text = "the server no longer has a script, and executed nothing; the next call sends it again";
             StoreError::new(StoreErrorKind::NotExecuted, text)
         })
     }
@@ -276,7 +276,7 @@ impl Line {
     fn held_for_ever(&self, key: &LockKey) -> StoreError {
         let name = self.names().lock(key);
         let text = format!(
-            "key `{name}` exists without a ttl: another program's key, or somebody's PERSIST; \
+            "key `{name}` exists without a ttl: it is another program's, or was persisted by hand; \
              delete it or use another namespace"
         );
         StoreError::new(StoreErrorKind::Refused, text)
