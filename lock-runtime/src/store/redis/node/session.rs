@@ -30,11 +30,11 @@ use lock_core::LockKey;
 const RENEWALS_PER_CALL: usize = 64;
 
 /// A session that a client holds.
-pub(crate) struct RedisSession(Arc<Line>);
+pub(crate) struct RedisSession(Arc<Connection>);
 
 /// A connection and what is known of it; operations in flight keep it alive.
-pub(crate) struct Line {
-    connection: MultiplexedConnection,
+pub(crate) struct Connection {
+    multiplexed: MultiplexedConnection,
     state: Arc<NodeState>,
     /// False if the counter could not be raised when the connection was made, as the server was full.
     raised: bool,
@@ -49,7 +49,7 @@ impl RedisSession {
         raised: bool,
         subscription: Subscription,
     ) -> Self {
-        Self(Arc::new(Line { connection, state, raised, known: Known::default(), subscription }))
+        Self(Arc::new(Connection { multiplexed: connection, state, raised, known: Known::default(), subscription }))
     }
 }
 
@@ -63,28 +63,28 @@ fn in_place<F: Future + Send + 'static>(make: impl FnOnce() -> F) -> StoreFuture
 
 impl Session for RedisSession {
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.acquire(&ask).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.acquire(&ask).await })
     }
 
     fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.look(&look).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.look(&look).await })
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.renew(&batch).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.renew(&batch).await })
     }
 
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.release(&release).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.release(&release).await })
     }
 
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.rotate(&rotation).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.rotate(&rotation).await })
     }
 
     fn listens(&self) -> bool {
@@ -107,7 +107,7 @@ impl fmt::Debug for RedisSession {
     }
 }
 
-impl Line {
+impl Connection {
     async fn acquire(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         if !self.raised {
             // Nobody knows how far the counter lags behind; the look mints by the clock.
@@ -118,7 +118,7 @@ impl Line {
         // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
         let floor = self.state.greatest_fence();
         let commands = self.set_and_count(ask);
-        let mut connection = self.connection.clone();
+        let mut connection = self.multiplexed.clone();
         let replies = self.subscription.unless_disconnected(connection.send_packed_commands(&commands, 0, 2)).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => {
@@ -144,7 +144,7 @@ impl Line {
 
     async fn repair(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         let call = Repair { names: self.names(), ask, seen: self.state.greatest_fence() };
-        let mut connection = self.connection.clone();
+        let mut connection = self.multiplexed.clone();
         let reply = self
             .subscription
             .unless_disconnected(script::call(&mut connection, &self.known, &script::REPAIR, &call))
@@ -180,7 +180,7 @@ impl Line {
 
     /// Calls a script that must not be sent a second time behind what was sent in the meantime.
     async fn once(&self, script: &Script, call: &impl Arguments, key: &LockKey) -> Result<Value, StoreError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.multiplexed.clone();
         let reply =
             self.subscription.unless_disconnected(script::call_once(&mut connection, &self.known, script, call)).await;
         reply.map_err(|e| self.fault(e, key))?.ok_or_else(|| {
@@ -190,7 +190,7 @@ impl Line {
     }
 
     async fn release(&self, release: &Release) -> Result<Released, StoreError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.multiplexed.clone();
         if !release.contended && release.keep.is_none() && release.leave.is_none() {
             let call = Freeing { names: self.names(), release };
             let reply = self
@@ -243,7 +243,7 @@ impl Line {
         size: usize,
     ) -> Vec<(&'a [Renewal], Result<Vec<Result<Renewed, RedisError>>, RedisError>)> {
         let calls: Vec<_> = batch.chunks(size).map(|batch| Renewing { names: self.names(), batch }).collect();
-        let mut connection = self.connection.clone();
+        let mut connection = self.multiplexed.clone();
         let calling = script::call_each(&mut connection, &self.known, &script::RENEW, &calls);
         let replies = self.subscription.unless_disconnected(calling).await;
         let replies: Vec<Result<Value, _>> = match replies {
