@@ -41,7 +41,7 @@ fn check_against(args: &Args, function: &Function, faults: &mut Faults) {
     if function.returns_nothing() && !args.or_else_given {
         let also = if args.skip { "; `on_busy = \"skip\"` covers a busy lock alone" } else { "" };
         let message = format!(
-            "`{}` returns nothing, so it cannot say that the lock was not had{also}; add `or_else = \
+            "`{}` returns nothing, so it cannot report that the lock was not acquired{also}; add `or_else = \
              lock_runtime::log_and_skip`, or return a `Result`",
             function.signature.ident
         );
@@ -74,43 +74,44 @@ impl Expansion<'_> {
     /// The arguments' own statements, the call, and what becomes of its answer.
     fn guarded(&self, arguments: &[Stmt], body: &TokenStream) -> TokenStream {
         let run = self.door("run");
-        let call = self.call();
+        let request = self.request();
         let captures = captures(&self.function.bindings);
         let edge = self.function.output().map(return_edge);
-        let outcome = quote_spanned!(site()=> #run(#call, async move { #captures #edge #body }).await);
+        let outcome = quote_spanned!(site()=> #run(#request, async move { #captures #edge #body }).await);
         let settled = self.settled(&outcome);
         quote_spanned!(site()=> #(#arguments)* #settled)
     }
 
-    /// The options, told to the call one by one, in the order in which they were written.
-    fn call(&self) -> TokenStream {
-        let call = Ident::new("__call", site());
-        let new = self.door("Call::new");
+    /// The request, filled option by option in the order in which they were written.
+    fn request(&self) -> TokenStream {
+        let request = Ident::new("__request", site());
+        let new = self.door("request");
         let template = self.args.steps.iter().find_map(template);
-        let steps = self.args.steps.iter().map(|step| self.step(step));
+        let filled = self.args.steps.iter().map(|step| self.filled(&request, step));
         quote_spanned! {site()=> {
-            let mut #call = #new(#template);
-            #(#call.#steps;)*
-            #call
+            let #request = #new(#template);
+            #(let #request = #filled;)*
+            #request
         }}
     }
 
-    fn step(&self, step: &Step) -> TokenStream {
+    /// The request with one option more: a statement of its own, whose temporaries are gone before the lock is acquired.
+    fn filled(&self, request: &Ident, step: &Step) -> TokenStream {
         match step {
             Step::Key(key) => {
-                let key = self.key(key);
-                quote_spanned!(site()=> key(#key))
+                let (with_key, key) = (self.door("with_key"), self.key(key));
+                quote_spanned!(site()=> #with_key(#request, #key))
             }
-            Step::Ttl(time) => told("ttl", time),
-            Step::Wait(time) => told("wait", time),
-            Step::WaitForever => quote_spanned!(site()=> wait_forever()),
-            Step::Renew(renew) => quote_spanned!(site()=> renew(#renew)),
-            Step::MaxHold(time) => told("max_hold", time),
-            Step::MinHold(time) => told("min_hold", time),
-            Step::ContinueWhenLost => quote_spanned!(site()=> continue_when_lost()),
+            Step::Ttl(time) => told(request, "ttl", time),
+            Step::Wait(time) => told(request, "wait", time),
+            Step::WaitForever => quote_spanned!(site()=> #request.wait_forever()),
+            Step::Renew(renew) => quote_spanned!(site()=> #request.renew(#renew)),
+            Step::MaxHold(time) => told(request, "max_hold", time),
+            Step::MinHold(time) => told(request, "min_hold", time),
+            Step::ContinueWhenLost => quote_spanned!(site()=> #request.continue_when_lost()),
             Step::Client(client) => {
-                let client = borrowed(client);
-                quote_spanned!(site()=> client(#client))
+                let (with_client, client) = (self.door("with_client"), borrowed(client));
+                quote_spanned!(site()=> #with_client(#request, #client))
             }
         }
     }
@@ -194,8 +195,8 @@ impl Expansion<'_> {
     fn door(&self, name: &str) -> TokenStream {
         let given = self.args.runtime.as_ref().map(ToTokens::to_token_stream);
         let runtime = given.unwrap_or_else(|| quote_spanned!(site()=> ::lock_runtime));
-        let names = name.split("::").map(|name| Ident::new(name, site()));
-        quote_spanned!(site()=> #runtime::private #(::#names)*)
+        let name = Ident::new(name, site());
+        quote_spanned!(site()=> #runtime::__private::#name)
     }
 }
 
@@ -251,13 +252,13 @@ fn template(step: &Step) -> Option<TokenStream> {
     }
 }
 
-fn told(option: &str, time: &Time) -> TokenStream {
+fn told(request: &Ident, option: &str, time: &Time) -> TokenStream {
     let option = Ident::new(option, site());
     match time {
-        Time::Computed(value) => quote_spanned!(site()=> #option(#value)),
+        Time::Computed(value) => quote_spanned!(site()=> #request.#option(#value)),
         Time::Known(duration, _) => {
             let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-            quote_spanned!(site()=> #option(::core::time::Duration::new(#seconds, #nanos)))
+            quote_spanned!(site()=> #request.#option(::core::time::Duration::new(#seconds, #nanos)))
         }
     }
 }

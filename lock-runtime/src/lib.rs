@@ -35,25 +35,28 @@ mod system;
 
 #[doc(hidden)]
 #[allow(missing_docs)]
-pub mod private;
+#[path = "private.rs"]
+pub mod __private;
 
+pub use api::acquire::Acquire;
 pub use api::builder::ClientBuilder;
 pub use api::client::{Client, ShutdownReport};
 pub use api::error::{AlreadyInstalled, ConnectError};
-pub use api::guard::{Lease, LockGuard};
+pub use api::guard::LockGuard;
 pub use api::installed::{current, init};
+pub use api::lease::Lease;
 pub use api::outcome::{FromLockError, Skipped, log_and_skip};
 #[cfg(feature = "redis")]
 pub use api::redis;
+#[cfg(all(fuzzing, feature = "redis"))]
+#[doc(hidden)]
+pub use api::redis::read_any_reply;
 pub use api::request::LockRequest;
 pub use engine::guarded::Guarded;
 pub use engine::observe::Stats;
 #[doc(inline)]
 pub use lock_core::{KeyFault, LockError, LockKey, LossReason, OptionFault};
 pub use lock_macros::distributed_lock;
-#[cfg(all(fuzzing, feature = "redis"))]
-#[doc(hidden)]
-pub use store::redis::fuzzing::read_any_reply;
 pub use store::{Released, Store};
 
 /// The README's code.

@@ -3,61 +3,27 @@
 
 use std::borrow::Borrow;
 use std::fmt::{self, Display, Write};
-use std::time::Duration;
 
 use crate::api::client::Client;
 use crate::api::outcome::{FromLockError, Skipped};
-use crate::api::request;
-pub use crate::engine::guarded::Guarded as Run;
+use crate::api::request::LockRequest;
+use crate::engine::guarded::Guarded;
 use lock_core::LockError;
-use lock_core::lease::Wait;
 use lock_core::{KeyFault, LockKey, store::LONGEST_KEY};
 
-/// One annotated call, described option by option in the order in which they were written.
-#[derive(Debug)]
-pub struct Call(request::Call);
+/// Begins to ask; options follow in the order in which they were written.
+pub fn request(template: &'static str) -> LockRequest {
+    LockRequest::new(template)
+}
 
-impl Call {
-    pub fn new(template: &'static str) -> Self {
-        Self(request::Call::new(template))
-    }
+/// `key = ..`
+pub fn with_key(request: LockRequest, key: Key) -> LockRequest {
+    request.keyed(key.text, key.fault)
+}
 
-    pub fn key(&mut self, key: Key) {
-        self.0.key = Some(key.text);
-        self.0.key_fault = key.fault;
-    }
-
-    pub fn ttl(&mut self, ttl: Duration) {
-        self.0.ttl = Some(ttl);
-    }
-
-    pub fn wait(&mut self, wait: Duration) {
-        self.0.wait = Wait::AtMost(wait);
-    }
-
-    pub fn wait_forever(&mut self) {
-        self.0.wait = Wait::Forever;
-    }
-
-    pub fn renew(&mut self, renew: bool) {
-        self.0.renew = renew;
-    }
-
-    pub fn max_hold(&mut self, max_hold: Duration) {
-        self.0.max_hold = Some(max_hold);
-    }
-
-    pub fn min_hold(&mut self, min_hold: Duration) {
-        self.0.min_hold = Some(min_hold);
-    }
-
-    pub fn continue_when_lost(&mut self) {
-        self.0.continues = true;
-    }
-
-    pub fn client<C: Borrow<Client> + ?Sized>(&mut self, client: &C) {
-        self.0.client = Some(client.borrow().clone());
-    }
+/// `client = ..`
+pub fn with_client<C: Borrow<Client> + ?Sized>(request: LockRequest, client: &C) -> LockRequest {
+    request.of(client.borrow().clone())
 }
 
 /// A rendered key, or why it could not be rendered.
@@ -188,8 +154,8 @@ impl Write for Encoded<'_> {
     }
 }
 
-pub fn run<F: Future>(call: Call, body: F) -> Run<F> {
-    Run::new(call.0, body)
+pub fn run<F: Future>(request: LockRequest, body: F) -> Guarded<F> {
+    request.run(body)
 }
 
 pub fn settle<R: FromLockError>(outcome: Result<R, LockError>) -> R {
@@ -212,4 +178,5 @@ pub fn settle_or_skip_or_else<R: Skipped>(outcome: Result<R, LockError>, or_else
 }
 
 #[cfg(test)]
+#[path = "private/properties.rs"]
 mod properties;

@@ -335,7 +335,7 @@ async fn without_a_client_the_body_does_not_run() {
 
 mod reexported {
     pub(crate) mod locks {
-        pub(crate) use lock_runtime::{distributed_lock, private};
+        pub(crate) use lock_runtime::{__private, distributed_lock};
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use lock_runtime::{Client, ConnectError, KeyFault, LockError, LockKey, LockRequest, OptionFault, distributed_lock};
+use lock_runtime::store::MemoryStore;
+use lock_runtime::{
+    Client, ClientBuilder, ConnectError, KeyFault, LockError, LockKey, LockRequest, OptionFault, distributed_lock,
+};
 
 const NANO: Duration = Duration::from_nanos(1);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -128,4 +131,68 @@ async fn a_client_has_an_operation_timeout_of_50_ms_to_5_s_and_a_ttl_of_50_ms_to
     // The client's own ttl is the measure of options that name none.
     let refused = client.lock("kept").min_hold(SECOND + NANO).acquire().await;
     assert!(matches!(refused, Err(LockError::InvalidOptions { fault: OptionFault::MinHoldOverTtl, .. })));
+}
+
+/// A client of these settings, or why there is none.
+async fn client_at(url: &str, set: impl Fn(ClientBuilder) -> ClientBuilder) -> Result<(), String> {
+    let at_once = set(Client::builder()).connect(url).await.map(drop);
+    let lazily = set(Client::builder()).connect_lazy(url).map(drop);
+    match (at_once, lazily) {
+        (Ok(()), Ok(())) => Ok(()),
+        (Err(ConnectError::InvalidOptions(text)), Err(ConnectError::InvalidOptions(again))) => {
+            assert_eq!(text, again);
+            Err(text)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+type Set = fn(ClientBuilder) -> ClientBuilder;
+
+/// Settings that not every store has a use for, each set to what it is by default where it has a default.
+const SETTINGS: [(&str, Set); 4] = [
+    ("namespace", |builder| builder.namespace("lock")),
+    ("name_format", |builder| builder.name_format("<key>")),
+    ("nodelay", |builder| builder.nodelay(false)),
+    ("root_certificates", |builder| builder.root_certificates("")),
+];
+
+#[tokio::test]
+async fn a_setting_that_memory_has_no_use_for_is_refused_by_its_name() {
+    for (name, set) in SETTINGS {
+        match client_at("memory://", set).await {
+            Ok(()) => assert_eq!(name, "namespace"),
+            Err(text) => assert!(text.starts_with(&format!("{name} has no effect on memory://;")), "{text}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_a_store_of_ones_own_cannot_hear_of_is_refused_by_its_name() {
+    for (name, set) in SETTINGS {
+        let refused = set(Client::builder()).connect_store(MemoryStore::new()).await;
+        let Err(ConnectError::InvalidOptions(text)) = refused else { panic!("{refused:?}") };
+        assert!(text.starts_with(&format!("{name} has no effect on a store of your own; set it where")), "{text}");
+    }
+    let builder = Client::builder().ttl(SECOND).operation_timeout(SECOND).local_handover(false);
+    builder.connect_store(MemoryStore::new()).await.expect("these are the client's");
+}
+
+#[tokio::test]
+async fn a_setting_that_a_redis_connection_has_no_use_for_is_refused_by_its_name() {
+    let lazily = |url, set: Set| set(Client::builder()).connect_lazy(url);
+    for (url, unused) in [
+        ("redis://127.0.0.1:1", &["root_certificates"][..]),
+        ("redis+unix:///nowhere", &["nodelay", "root_certificates"]),
+    ] {
+        for (name, set) in SETTINGS {
+            match lazily(url, set) {
+                Ok(_) => assert!(!unused.contains(&name), "{url} has a use for {name}"),
+                Err(ConnectError::InvalidOptions(text)) => {
+                    assert!(unused.contains(&name) && text.starts_with(&format!("{name} has no effect")), "{text}");
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
 }

@@ -59,7 +59,7 @@ lock_tests::on_every_server! {
             let rights: Vec<_> = RIGHTS.into_iter().filter(|right| *right != missing).collect();
             let error = everything(&allow(&server, &rights, &CHANNELS)).await.expect_err(missing);
             assert_eq!(error.kind(), StoreErrorKind::Refused, "without {missing}: {error:?}");
-            assert!(error.to_string().contains("right"), "without {missing}: {error:?}");
+            assert!(error.to_string().contains("permission"), "without {missing}: {error:?}");
             server.flushall();
         }
     }

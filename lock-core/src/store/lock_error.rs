@@ -1,5 +1,6 @@
 //! Every way in which an acquire or a held lock can fail, told apart by type.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -53,11 +54,13 @@ pub enum LockError {
         reason: LossReason,
     },
     /// The store could not be asked, or did not answer in time.
-    #[error("lock `{key}` could not be had: the store is unavailable")]
+    #[error("failed to {operation} lock `{key}`: the store is unavailable")]
     #[non_exhaustive]
     Unavailable {
-        /// What was to be locked.
+        /// What was to be locked, or is.
         key: LockKey,
+        #[doc(hidden)]
+        operation: Operation,
         /// What the store said last.
         source: Box<StoreError>,
     },
@@ -80,14 +83,14 @@ pub enum LockError {
         fault: OptionFault,
     },
     /// The very task holds this lock already, further out, and would wait for itself.
-    #[error("lock `{key}` is held by an enclosing call already, which would wait for itself")]
+    #[error("lock `{key}` is already held by an enclosing call; acquiring it again would wait for ever")]
     #[non_exhaustive]
     AlreadyHeld {
         /// What was to be locked.
         key: LockKey,
     },
     /// The client is shutting down.
-    #[error("lock `{key}` is not taken any more: the client is shutting down")]
+    #[error("failed to acquire lock `{key}`: the client is shutting down")]
     #[non_exhaustive]
     ShuttingDown {
         /// What was to be locked.
@@ -135,7 +138,11 @@ impl LockError {
     }
 
     pub fn unavailable(key: LockKey, source: StoreError) -> Self {
-        Self::Unavailable { key, source: source.into() }
+        Self::unanswered(Operation::Acquire, key, source)
+    }
+
+    pub fn unanswered(operation: Operation, key: LockKey, source: StoreError) -> Self {
+        Self::Unavailable { key, operation, source: source.into() }
     }
 
     pub fn invalid_key(key: LockKey, fault: KeyFault) -> Self {
@@ -152,6 +159,25 @@ impl LockError {
 
     pub fn shutting_down(key: LockKey) -> Self {
         Self::ShuttingDown { key }
+    }
+}
+
+/// What was asked of a store that is unavailable, for the error's text.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Acquire,
+    Renew,
+    Release,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Acquire => "acquire",
+            Self::Renew => "renew",
+            Self::Release => "release",
+        })
     }
 }
 
@@ -173,7 +199,7 @@ impl From<LockError> for io::Error {
 /// ```
 /// use lock_runtime::LossReason;
 ///
-/// assert_eq!(LossReason::Stolen.to_string(), "the store says that it is not ours any more");
+/// assert_eq!(LossReason::Stolen.to_string(), "its key was deleted or overwritten in the store");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -182,10 +208,10 @@ pub enum LossReason {
     #[error("its lease expired before a renewal was confirmed")]
     Expired,
     /// The store said that the token does not hold the key: deleted, overwritten, or forgotten by the store.
-    #[error("the store says that it is not ours any more")]
+    #[error("its key was deleted or overwritten in the store")]
     Stolen,
     /// It had been held for `max_hold`.
-    #[error("it was held for `max_hold`")]
+    #[error("`max_hold` was reached")]
     MaxHold,
     /// The client shut down and the grace was over.
     #[error("the client shut down")]
@@ -237,4 +263,33 @@ pub enum OptionFault {
     /// A `max_hold` without renewal: it bounds the renewal.
     #[error("max_hold has no meaning with renew = false; leave one of them out")]
     MaxHoldWithoutRenewal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreErrorKind;
+
+    #[test]
+    fn a_text_says_what_failed_and_of_which_lock() {
+        let key = || LockKey::from("job");
+        let source = || StoreError::new(StoreErrorKind::Unready, "the server is out of memory");
+        let texts = [
+            (LockError::unavailable(key(), source()), "failed to acquire lock `job`: the store is unavailable"),
+            (
+                LockError::unanswered(Operation::Renew, key(), source()),
+                "failed to renew lock `job`: the store is unavailable",
+            ),
+            (
+                LockError::unanswered(Operation::Release, key(), source()),
+                "failed to release lock `job`: the store is unavailable",
+            ),
+            (LockError::shutting_down(key()), "failed to acquire lock `job`: the client is shutting down"),
+            (LockError::lost(key(), LossReason::MaxHold), "lock `job` was lost: `max_hold` was reached"),
+            (LockError::busy(key(), Duration::from_secs(2)), "lock `job` is held elsewhere (waited 2s)"),
+        ];
+        for (error, text) in texts {
+            assert_eq!(error.to_string(), text);
+        }
+    }
 }

@@ -15,6 +15,8 @@ mod traits;
 
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{KeyFault, LONGEST_KEY, LockKey};
+#[doc(hidden)]
+pub use lock_error::Operation;
 pub use lock_error::{LockError, LossReason, OptionFault};
 #[doc(hidden)]
 pub use moment::Moment;

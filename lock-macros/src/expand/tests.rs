@@ -17,16 +17,19 @@ fn a_function_becomes_one_call_with_its_body_inside() {
     let expected = quote! {
         #[doc = "d"]
         pub async fn run(id: u64, _permit: Permit) -> Result<(), E> {
-            ::lock_runtime::private::settle::<Result<(), E> >(
-                ::lock_runtime::private::run(
+            ::lock_runtime::__private::settle::<Result<(), E> >(
+                ::lock_runtime::__private::run(
                     {
-                        let mut __call = ::lock_runtime::private::Call::new("job:<id>");
-                        __call.key(::lock_runtime::private::rendered(&[
-                            ::lock_runtime::private::text("job:"),
-                            ::lock_runtime::private::value::<u64>(&id)
-                        ]));
-                        __call.ttl(::core::time::Duration::new(30u64, 0u32));
-                        __call
+                        let __request = ::lock_runtime::__private::request("job:<id>");
+                        let __request = ::lock_runtime::__private::with_key(
+                            __request,
+                            ::lock_runtime::__private::rendered(&[
+                                ::lock_runtime::__private::text("job:"),
+                                ::lock_runtime::__private::value::<u64>(&id)
+                            ])
+                        );
+                        let __request = __request.ttl(::core::time::Duration::new(30u64, 0u32));
+                        __request
                     },
                     async move {
                         #[allow(clippy::used_underscore_binding)]
@@ -78,11 +81,11 @@ fn each_way_to_settle_is_chosen_by_its_options() {
     assert!(settle(quote!(on_busy = "skip")).contains("::settle_or_skip::<R>("));
     assert!(settle(quote!(or_else = skip)).contains("::settle_or_else("));
     assert!(settle(quote!(or_else = skip, on_busy = "skip")).contains("::settle_or_skip_or_else("));
-    assert!(settle(quote!(crate = a::b)).contains("a::b::private::run("));
+    assert!(settle(quote!(crate = a::b)).contains("a::b::__private::run("));
 }
 
 #[test]
-fn each_option_is_told_to_the_call() {
+fn each_option_is_told_to_the_request() {
     let written = squeezed(&expand(
         quote!(key = job.key(), wait = "forever", renew = false, min_hold = m(), on_lost = "continue", client = &locks),
         quote!(
@@ -90,15 +93,15 @@ fn each_option_is_told_to_the_call() {
         ),
     ));
     for call in [
-        "Call::new(::core::stringify!(job.key()))",
-        "key(::lock_runtime::private::key(&job.key()))",
-        "wait_forever()",
-        "renew(false)",
-        "min_hold(m())",
-        "continue_when_lost()",
-        "client(&locks)",
+        "::lock_runtime::__private::request(::core::stringify!(job.key()));",
+        "::lock_runtime::__private::with_key(__request,::lock_runtime::__private::key(&job.key()));",
+        "__request.wait_forever();",
+        "__request.renew(false);",
+        "__request.min_hold(m());",
+        "__request.continue_when_lost();",
+        "::lock_runtime::__private::with_client(__request,&locks);",
     ] {
-        assert!(written.contains(&format!("{call};")) || written.contains(call), "{call} in {written}");
+        assert!(written.contains(&format!("let__request={call}")), "{call} in {written}");
     }
 }
 

@@ -1,17 +1,17 @@
 //! [`ClientBuilder`]: how a client is made, from a URL or over a store of one's own.
 
-use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::client::Client;
 use crate::api::error::ConnectError;
 use crate::api::options;
+use crate::api::schemes;
+use crate::api::settings::{RootCertificates, Setting, StoreSettings};
 use crate::engine::exit;
 use crate::engine::keeper::{self, FirstTry};
 use crate::engine::shared::Shared;
-use crate::store::{ListenerId, MemoryStore, Store, StoreError, StoreErrorKind};
+use crate::store::{ListenerId, Store, StoreError, StoreErrorKind};
 use crate::system::random;
 use lock_core::key::Settings;
 
@@ -25,6 +25,9 @@ impl Client {
     /// | `redis://user:password@host:port/db` | a Redis or Valkey server, 6.2 or later |
     /// | `rediss://..` | the same over TLS (feature `tls`) |
     /// | `redis+unix:///path?db=1&user=..&pass=..` | the same over a Unix socket |
+    ///
+    /// The scheme may be written in any case, and white space around a URL is left out. `valkey://`, `valkeys://` and
+    /// `valkey+unix://` are other names of the last three.
     ///
     /// # Errors
     /// [`ConnectError`] tells a wrong URL, an unreachable server and one that refuses apart; no text holds a password.
@@ -65,11 +68,6 @@ impl Client {
     }
 }
 
-/// How long one operation of the store may take at most, whatever is asked for.
-const LONGEST_OPERATION: Duration = Duration::from_secs(5);
-/// How long it must be allowed to take at least.
-const SHORTEST_OPERATION: Duration = Duration::from_millis(50);
-
 /// Settings of a client; see [`Client::builder`].
 ///
 /// ```
@@ -88,23 +86,9 @@ const SHORTEST_OPERATION: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing unless it connects"]
 pub struct ClientBuilder {
-    namespace: String,
-    name_format: Option<String>,
+    store: StoreSettings,
     ttl: Duration,
-    operation_timeout: Duration,
-    nodelay: Option<bool>,
     local_handover: bool,
-    root_certificates: Option<RootCertificates>,
-}
-
-/// Not worth a page in a `Debug` output.
-#[derive(Clone)]
-struct RootCertificates(Vec<u8>);
-
-impl fmt::Debug for RootCertificates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
-    }
 }
 
 impl Default for ClientBuilder {
@@ -113,7 +97,8 @@ impl Default for ClientBuilder {
     }
 }
 
-/// Every setting has its example in [`ClientBuilder`]'s own.
+/// A setting that would have no effect on the store is refused when the client connects, with
+/// [`ConnectError::InvalidOptions`].
 impl ClientBuilder {
     /// The default settings.
     ///
@@ -122,38 +107,35 @@ impl ClientBuilder {
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn new() -> Self {
-        Self {
-            namespace: "lock".to_owned(),
-            name_format: None,
-            ttl: Duration::from_secs(30),
-            operation_timeout: LONGEST_OPERATION,
-            nodelay: None,
-            local_handover: true,
-            root_certificates: None,
-        }
+        Self { store: StoreSettings::new(), ttl: Duration::from_secs(30), local_handover: true }
     }
 
     /// Stands before every key in the store, so that programs with other namespaces never meet: `lock` by default, so
     /// that `job:42` is `lock:{job:42}` in Redis. It may be empty.
+    ///
+    /// Not for [`connect_store`](Self::connect_store), whose store has a namespace already if it has any.
     ///
     /// ```
     /// let client = lock_runtime::Client::builder().namespace("billing").connect_lazy("memory://")?;
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
-        self.namespace = namespace.into();
+        self.store.namespace = Some(namespace.into());
         self
     }
 
     /// How a lock is named in Redis, with `<key>` in it once: to share locks with programs that use a plain
     /// `SET key token NX PX` under names of their own. By default `<namespace>:{<key>}`.
     ///
-    /// ```
-    /// let client = lock_runtime::Client::builder().name_format("myapp/locks/<key>").connect_lazy("memory://")?;
+    /// For Redis alone. A [`namespace`](Self::namespace) that is set as well has to stand in it, as `<namespace>`.
+    ///
+    /// ```no_run
+    /// let builder = lock_runtime::Client::builder().name_format("myapp/locks/<key>");
+    /// let client = builder.connect_lazy("redis://db.internal")?;
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn name_format(mut self, format: impl Into<String>) -> Self {
-        self.name_format = Some(format.into());
+        self.store.name_format = Some(format.into());
         self
     }
 
@@ -179,7 +161,7 @@ impl ClientBuilder {
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn operation_timeout(mut self, operation_timeout: Duration) -> Self {
-        self.operation_timeout = operation_timeout;
+        self.store.operation_timeout = operation_timeout;
         self
     }
 
@@ -200,12 +182,14 @@ impl ClientBuilder {
     /// acknowledged what was sent before. By default it is on for a server on another machine, where a round trip is what
     /// counts, and off for one on this machine (`localhost` or a loopback address), where gathering saves work.
     ///
-    /// ```
-    /// let client = lock_runtime::Client::builder().nodelay(true).connect_lazy("memory://")?;
+    /// For `redis://` and `rediss://`, whose connections are TCP's.
+    ///
+    /// ```no_run
+    /// let client = lock_runtime::Client::builder().nodelay(true).connect_lazy("redis://db.internal")?;
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn nodelay(mut self, nodelay: bool) -> Self {
-        self.nodelay = Some(nodelay);
+        self.store.nodelay = Some(nodelay);
         self
     }
 
@@ -217,7 +201,7 @@ impl ClientBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.root_certificates = Some(RootCertificates(pem.into()));
+        self.store.root_certificates = Some(RootCertificates(pem.into()));
         self
     }
 
@@ -232,7 +216,7 @@ impl ClientBuilder {
     /// # Ok(()) }
     /// ```
     pub async fn connect(self, url: &str) -> Result<Client, ConnectError> {
-        let store = self.store_at(url)?;
+        let store = schemes::open(url, &self.store)?;
         self.connected(store).await
     }
 
@@ -246,11 +230,12 @@ impl ClientBuilder {
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn connect_lazy(self, url: &str) -> Result<Client, ConnectError> {
-        let store = self.store_at(url)?;
+        let store = schemes::open(url, &self.store)?;
         self.start(store).map(|(client, _)| client)
     }
 
-    /// Connects to a store of your own; `namespace` and the settings of connections are the store's own affair.
+    /// Connects to a store of your own. What names its keys and makes its connections (`namespace`, `name_format`,
+    /// `nodelay`, `root_certificates`) is set where the store is made, and refused here.
     ///
     /// # Errors
     /// [`ConnectError::Unreachable`], [`ConnectError::Refused`] and [`ConnectError::InvalidOptions`].
@@ -263,6 +248,8 @@ impl ClientBuilder {
     /// # Ok(()) }
     /// ```
     pub async fn connect_store(self, store: impl Store) -> Result<Client, ConnectError> {
+        let unused = [Setting::Namespace, Setting::NameFormat, Setting::Nodelay, Setting::RootCertificates];
+        self.store.refuse(&unused, "a store of your own", "set it where the store is made")?;
         self.connected(Arc::new(store)).await
     }
 
@@ -281,9 +268,9 @@ impl ClientBuilder {
     }
 
     fn start(&self, store: Arc<dyn Store>) -> Result<(Client, FirstTry), ConnectError> {
-        self.check().map_err(ConnectError::InvalidOptions)?;
+        self.check()?;
         let settings = Settings {
-            operation_timeout: self.operation_timeout,
+            operation_timeout: self.store.operation_timeout,
             listener: ListenerId::from_bits(random::bits().map_err(ConnectError::NoThread)?),
             local_handover: self.local_handover,
         };
@@ -293,44 +280,8 @@ impl ClientBuilder {
         Ok((Client::new(shared), first_try))
     }
 
-    fn check(&self) -> Result<(), String> {
-        options::check_ttl(self.ttl).map_err(|fault| fault.to_string())?;
-        if !(SHORTEST_OPERATION..=LONGEST_OPERATION).contains(&self.operation_timeout) {
-            let given = self.operation_timeout;
-            return Err(format!("operation_timeout {given:?} is out of bounds; give it 50ms to 5s"));
-        }
-        Ok(())
-    }
-
-    fn store_at(&self, url: &str) -> Result<Arc<dyn Store>, ConnectError> {
-        match url.split_once("://").map(|(scheme, rest)| (Cow::from(scheme.to_ascii_lowercase()), rest)) {
-            Some((scheme, "")) if scheme == "memory" => Ok(self.in_memory(MemoryStore::new())),
-            Some((scheme, name)) if scheme == "memory" => Ok(self.in_memory(MemoryStore::named(name))),
-            _ => self.redis_at(url),
-        }
-    }
-
-    fn in_memory(&self, store: MemoryStore) -> Arc<dyn Store> {
-        Arc::new(store.with_namespace(&self.namespace))
-    }
-
-    #[cfg(feature = "redis")]
-    fn redis_at(&self, url: &str) -> Result<Arc<dyn Store>, ConnectError> {
-        use crate::store::redis::{RedisSettings, RedisStore};
-        let mut settings = RedisSettings::default();
-        settings.namespace.clone_from(&self.namespace);
-        settings.name_format.clone_from(&self.name_format);
-        settings.operation_timeout = self.operation_timeout;
-        settings.nodelay = self.nodelay;
-        settings.root_certificates = self.root_certificates.as_ref().map(|pem| pem.0.clone());
-        Ok(Arc::new(RedisStore::from_url(url, settings)?))
-    }
-
-    #[cfg(not(feature = "redis"))]
-    #[allow(clippy::unused_self)] // the other build needs it
-    fn redis_at(&self, url: &str) -> Result<Arc<dyn Store>, ConnectError> {
-        let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
-        let known = "this build knows memory:// alone; redis://, rediss:// and redis+unix:// need the feature `redis`";
-        Err(ConnectError::InvalidUrl(format!("its scheme `{scheme}` is unknown; {known}")))
+    fn check(&self) -> Result<(), ConnectError> {
+        options::check_ttl(self.ttl).map_err(|fault| ConnectError::InvalidOptions(fault.to_string()))?;
+        self.store.check()
     }
 }

@@ -41,7 +41,7 @@ pub enum ConnectError {
         source: StoreError,
     },
     /// The keeper thread could not be started.
-    #[error("the keeper thread could not be started")]
+    #[error("failed to start the keeper thread")]
     NoThread(#[source] io::Error),
     /// [`init`](crate::init) was called a second time in this process.
     #[error(transparent)]

@@ -1,25 +1,28 @@
-//! A lock in the hand: [`LockGuard`], which holds it, and [`Lease`], which only asks about it.
+//! [`LockGuard`]: a lock in the hand.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::api::lease::Lease;
 use crate::api::options;
 use crate::engine::holding::Holding;
-use crate::engine::lease_state::LeaseState;
 use crate::engine::shared::Shared;
 use crate::store::Released;
-use crate::system::clock;
-use lock_core::LockKey;
 use lock_core::client::CallId;
 use lock_core::key::{ManualStep, Number};
+use lock_core::store::Operation;
 use lock_core::{LockError, LossReason};
 
 /// Holds a lock. Dropped, it leaves the release to the client, without blocking and without a runtime.
 ///
 /// It is renewed while it lives, unless the request said otherwise, whatever its task does. A lock that is lost is not
-/// taken away from its guard: ask [`is_held`](Self::is_held), or await [`lost`](Self::lost) beside the work.
+/// taken away from its guard: ask [`is_held`](Lease::is_held), or await [`lost`](Lease::lost) beside the work. What can be
+/// asked of a [`Lease`] can be asked of its guard.
+///
+/// Give it a name: `let _guard = ..` holds the lock to the end of the block, `let _ = ..` releases it at once.
 ///
 /// Two guards are ordinary contenders, also within one task: to acquire a key again while its guard lives is to wait
 /// for it.
@@ -37,157 +40,16 @@ use lock_core::{LockError, LossReason};
 #[must_use = "a guard that is dropped at once releases its lock at once"]
 pub struct LockGuard {
     holding: Holding,
-}
-
-/// Asks about a lock that somebody holds: the body that is running, or a guard. Cheap to clone, and free to go anywhere.
-///
-/// It keeps nothing alive. Once the lock is released, [`is_held`](Self::is_held) is false.
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let client = lock_runtime::Client::connect("memory://").await?;
-/// let lease = client.lock("job:42").run(async { lock_runtime::current().unwrap() }).await?;
-/// assert!(!lease.is_held());
-/// # Ok(()) }
-/// ```
-#[derive(Clone)]
-pub struct Lease {
-    state: Arc<LeaseState>,
-}
-
-impl Lease {
-    pub(crate) fn new(state: Arc<LeaseState>) -> Self {
-        Self { state }
-    }
-
-    /// What is locked.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// # client.lock("job:42").run(async {
-    /// let lease = lock_runtime::current().unwrap();
-    /// assert_eq!(lease.key().as_str(), "job:42");
-    /// # }).await?; Ok(()) }
-    /// ```
-    pub fn key(&self) -> &LockKey {
-        &self.state.key
-    }
-
-    /// The fencing token: greater than that of every earlier grant of the key. Have what you write to compare it:
-    /// `UPDATE .. SET fence = $n .. WHERE fence <= $n`.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// let fence = async || lock_runtime::current().unwrap().fence();
-    /// let first = client.lock("job:42").run(fence()).await?;
-    /// assert!(client.lock("job:42").run(fence()).await? > first);
-    /// # Ok(()) }
-    /// ```
-    pub fn fence(&self) -> u64 {
-        self.state.validity.fence()
-    }
-
-    /// How long the lock is ours without another renewal; zero once it is not.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// # client.lock("job:42").run(async {
-    /// assert!(lock_runtime::current().unwrap().remaining().as_secs() > 20);
-    /// # }).await?; Ok(()) }
-    /// ```
-    pub fn remaining(&self) -> Duration {
-        self.state.validity.until().since(clock::now())
-    }
-
-    /// Whether the lock is ours just now.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// # client.lock("job:42").run(async {
-    /// assert!(lock_runtime::current().unwrap().is_held());
-    /// # }).await?; Ok(()) }
-    /// ```
-    pub fn is_held(&self) -> bool {
-        clock::now() < self.state.validity.until()
-    }
-
-    /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::time::Duration;
-    /// use lock_runtime::LossReason;
-    ///
-    /// let client = lock_runtime::Client::connect("memory://").await?;
-    /// let job = async { lock_runtime::current().unwrap().lost().await };
-    /// let request = client.lock("job:42").ttl(Duration::from_millis(50)).renew(false).continue_when_lost();
-    /// assert_eq!(request.run(job).await?, LossReason::Expired);
-    /// # Ok(()) }
-    /// ```
-    pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
-        let state = Arc::clone(&self.state);
-        async move { state.until_some(|| state.validity.loss()).await }
-    }
+    lease: Lease,
 }
 
 impl LockGuard {
     pub(crate) fn new(holding: Holding) -> Self {
-        Self { holding }
+        let lease = Lease::new(Arc::clone(holding.state()));
+        Self { holding, lease }
     }
 
-    /// What is locked.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert_eq!(client.lock("job:42").acquire().await?.key().as_str(), "job:42");
-    /// # Ok(()) }
-    /// ```
-    pub fn key(&self) -> &LockKey {
-        &self.holding.state().key
-    }
-
-    /// The fencing token; see [`Lease::fence`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert!(client.lock("job:42").acquire().await?.fence() > 0);
-    /// # Ok(()) }
-    /// ```
-    pub fn fence(&self) -> u64 {
-        self.holding.state().validity.fence()
-    }
-
-    /// How long the lock is ours without another renewal; zero once it is not.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert!(client.lock("job:42").acquire().await?.remaining().as_secs() > 20);
-    /// # Ok(()) }
-    /// ```
-    pub fn remaining(&self) -> Duration {
-        self.lease().remaining()
-    }
-
-    /// Whether the lock is ours just now.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert!(client.lock("job:42").acquire().await?.is_held());
-    /// # Ok(()) }
-    /// ```
-    pub fn is_held(&self) -> bool {
-        self.lease().is_held()
-    }
-
-    /// A handle that asks the same questions and may go elsewhere.
+    /// A handle that can be asked the same and may go elsewhere.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -199,22 +61,7 @@ impl LockGuard {
     /// # Ok(()) }
     /// ```
     pub fn lease(&self) -> Lease {
-        Lease::new(Arc::clone(self.holding.state()))
-    }
-
-    /// Comes back when the lock is lost, and says how. The future does not borrow the guard.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::time::Duration;
-    ///
-    /// let client = lock_runtime::Client::connect("memory://").await?;
-    /// let guard = client.lock("job:42").ttl(Duration::from_millis(50)).renew(false).acquire().await?;
-    /// assert_eq!(guard.lost().await, lock_runtime::LossReason::Expired);
-    /// # Ok(()) }
-    /// ```
-    pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
-        self.lease().lost()
+        self.lease.clone()
     }
 
     /// Renews now, for this ttl from now on; automatic renewals go on with it. A shorter ttl changes how often the lease
@@ -248,7 +95,7 @@ impl LockGuard {
         };
         match self.holding.state().until_some(step).await {
             ManualStep::Lost(reason) => Err(self.lost_error(reason)),
-            ManualStep::Failed(error) => Err(LockError::unavailable(self.key().clone(), error)),
+            ManualStep::Failed(error) => Err(LockError::unanswered(Operation::Renew, self.key().clone(), error)),
             ManualStep::Renewed | ManualStep::Stand => Ok(()),
         }
     }
@@ -281,11 +128,11 @@ impl LockGuard {
         .await;
         let mut releasing = self.holding.release(patience);
         let outcome = std::future::poll_fn(|cx| releasing.poll(cx)).await;
-        outcome.map_err(|error| LockError::unavailable(key, error))
+        outcome.map_err(|error| LockError::unanswered(Operation::Release, key, error))
     }
 
     #[cfg(test)]
-    pub(crate) fn state(&self) -> &Arc<LeaseState> {
+    pub(crate) fn state(&self) -> &Arc<crate::engine::lease_state::LeaseState> {
         self.holding.state()
     }
 
@@ -296,6 +143,30 @@ impl LockGuard {
 
     fn lost_error(&self, reason: LossReason) -> LockError {
         LockError::lost(self.key().clone(), reason)
+    }
+}
+
+/// What can be asked of a lock in the hand.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use lock_runtime::{Client, Lease};
+///
+/// fn write(lease: &Lease) -> String {
+///     format!("UPDATE jobs SET .. WHERE fence <= {}", lease.fence())
+/// }
+///
+/// let client = Client::connect("memory://").await?;
+/// let guard = client.lock("job:42").acquire().await?;
+/// assert!(guard.is_held() && guard.key().as_str() == "job:42");
+/// println!("{}", write(&guard));
+/// # Ok(()) }
+/// ```
+impl Deref for LockGuard {
+    type Target = Lease;
+
+    fn deref(&self) -> &Lease {
+        &self.lease
     }
 }
 
@@ -318,8 +189,5 @@ impl fmt::Debug for LockGuard {
     }
 }
 
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("key", self.key()).field("fence", &self.fence()).finish_non_exhaustive()
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use once_cell::sync::OnceCell;
 
 use crate::api::client::Client;
 use crate::api::error::{AlreadyInstalled, ConnectError};
-use crate::api::guard::Lease;
+use crate::api::lease::Lease;
 use crate::engine::enclosing;
 
 static INSTALLED: OnceCell<Client> = OnceCell::new();

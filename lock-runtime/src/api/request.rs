@@ -1,9 +1,10 @@
-//! What a caller asks for: [`LockRequest`], for people, and [`Call`], which the attribute fills in.
+//! [`LockRequest`]: what a caller asks for, filled in by people and by the attribute.
 
 use std::time::Duration;
 
+use crate::api::acquire::Acquire;
 use crate::api::client::Client;
-use crate::api::guard::LockGuard;
+use crate::api::installed;
 use crate::api::options;
 use crate::engine::acquiring::Acquiring;
 use crate::engine::guarded::Guarded;
@@ -12,63 +13,8 @@ use lock_core::LockError;
 use lock_core::lease::{Terms, Wait};
 use lock_core::{KeyFault, LockKey};
 
-/// One locked call, before it begins.
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) template: &'static str,
-    /// None before it is told; an empty one would cost an allocation.
-    pub(crate) key: Option<LockKey>,
-    pub(crate) key_fault: Option<KeyFault>,
-    pub(crate) client: Option<Client>,
-    pub(crate) ttl: Option<Duration>,
-    pub(crate) wait: Wait,
-    pub(crate) renew: bool,
-    pub(crate) max_hold: Option<Duration>,
-    pub(crate) min_hold: Option<Duration>,
-    /// What happens to a body whose lock is lost: it runs on, or it is dropped.
-    pub(crate) continues: bool,
-}
-
-impl Call {
-    pub(crate) fn new(template: &'static str) -> Self {
-        Self {
-            template,
-            key: None,
-            key_fault: None,
-            client: None,
-            ttl: None,
-            wait: Wait::AtMost(Duration::ZERO),
-            renew: true,
-            max_hold: None,
-            min_hold: None,
-            continues: false,
-        }
-    }
-
-    /// Checks everything that can be checked without the store.
-    pub(crate) fn begin(self) -> Result<Acquiring, LockError> {
-        let key = self.key.unwrap_or_else(|| LockKey::from(""));
-        if let Some(fault) = self.key_fault.or(key.check().err()) {
-            return Err(LockError::invalid_key(key, fault));
-        }
-        let Some(client) = self.client.or_else(crate::api::installed::client) else {
-            return Err(LockError::not_configured(key));
-        };
-        let terms = Terms {
-            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
-            wait: self.wait,
-            renew: self.renew,
-            max_hold: self.max_hold,
-            min_hold: self.min_hold,
-        };
-        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
-        let state = LeaseState::new(client.shared().place.clone(), key);
-        Ok(Acquiring::new(client.handle(), state, terms))
-    }
-}
-
 impl Client {
-    /// Prepares to take a lock.
+    /// Prepares to take a lock; nothing happens before the request is awaited.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -77,11 +23,14 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn lock(&self, key: impl Into<LockKey>) -> LockRequest {
-        LockRequest::new(self.clone(), key.into())
+        // The template of a key that is made at run time is not known; a constant keeps the label's cardinality low.
+        LockRequest::new("").of(self.clone()).keyed(key.into(), None)
     }
 }
 
 /// A lock that is about to be asked for. Made by [`Client::lock`]; nothing happens before it is awaited.
+///
+/// Awaited as it is, it answers with a guard, as [`acquire`](Self::acquire) does. Clones are requests of their own.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -89,31 +38,35 @@ impl Client {
 /// use lock_runtime::Client;
 ///
 /// let client = Client::connect("memory://").await?;
-/// let report = client
-///     .lock("report:2026-11")
-///     .ttl(Duration::from_secs(10))
-///     .wait(Duration::from_secs(5))
-///     .run(async { "written" })
-///     .await?;
+/// let request = client.lock("report:2026-11").ttl(Duration::from_secs(10)).wait(Duration::from_secs(5));
+///
+/// let report = request.clone().run(async { "written" }).await?;
 /// assert_eq!(report, "written");
+///
+/// let guard = request.await?;
+/// assert!(guard.is_held());
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
-#[must_use = "a request does nothing unless it is acquired or run"]
+#[derive(Debug, Clone)]
+#[must_use = "a request does nothing unless it is awaited or run"]
 pub struct LockRequest {
-    call: Call,
+    /// The key as it was written, for labels; empty if it is not known.
+    template: &'static str,
+    /// None before it is told; an empty one would cost an allocation.
+    key: Option<LockKey>,
+    key_fault: Option<KeyFault>,
+    /// None for the one of the task's scope, else the installed one.
+    client: Option<Client>,
+    ttl: Option<Duration>,
+    wait: Wait,
+    renew: bool,
+    max_hold: Option<Duration>,
+    min_hold: Option<Duration>,
+    /// What happens to a body whose lock is lost: it runs on, or it is dropped.
+    continues: bool,
 }
 
-/// Every setting has its example in [`LockRequest`]'s own.
 impl LockRequest {
-    pub(crate) fn new(client: Client, key: LockKey) -> Self {
-        // The template of a key that is made at run time is not known; a constant keeps the label's cardinality low.
-        let mut call = Call::new("");
-        call.key = Some(key);
-        call.client = Some(client);
-        Self { call }
-    }
-
     /// How long the lease lasts unless renewed: 50 ms to 30 days. The client's default is 30 s.
     ///
     /// It bounds how long the lock stays after a crash, not how long the body may run.
@@ -127,7 +80,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.call.ttl = Some(ttl);
+        self.ttl = Some(ttl);
         self
     }
 
@@ -141,7 +94,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.call.wait = Wait::AtMost(wait);
+        self.wait = Wait::AtMost(wait);
         self
     }
 
@@ -154,7 +107,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn wait_forever(mut self) -> Self {
-        self.call.wait = Wait::Forever;
+        self.wait = Wait::Forever;
         self
     }
 
@@ -167,7 +120,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn renew(mut self, renew: bool) -> Self {
-        self.call.renew = renew;
+        self.renew = renew;
         self
     }
 
@@ -182,7 +135,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn max_hold(mut self, max_hold: Duration) -> Self {
-        self.call.max_hold = Some(max_hold);
+        self.max_hold = Some(max_hold);
         self
     }
 
@@ -199,7 +152,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn min_hold(mut self, min_hold: Duration) -> Self {
-        self.call.min_hold = Some(min_hold);
+        self.min_hold = Some(min_hold);
         self
     }
 
@@ -214,11 +167,11 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn continue_when_lost(mut self) -> Self {
-        self.call.continues = true;
+        self.continues = true;
         self
     }
 
-    /// Takes the lock and answers with a guard that holds it.
+    /// Takes the lock and answers with a guard that holds it. Awaiting the request does the same.
     ///
     /// # Errors
     /// Each variant of [`LockError`] but `NotConfigured` and `Lost`.
@@ -233,14 +186,8 @@ impl LockRequest {
     /// assert!(guard.is_held());
     /// # Ok(()) }
     /// ```
-    pub async fn acquire(self) -> Result<LockGuard, LockError> {
-        let mut acquiring = self.call.begin()?;
-        let holding = std::future::poll_fn(|cx| acquiring.poll(cx)).await?;
-        let (state, observed) = (holding.state(), &holding.shared().observed);
-        // The guard may go elsewhere, and outlive this task.
-        state.unregister();
-        observed.acquired(&tracing::Span::none(), &state.key, state.validity.fence(), holding.waited());
-        Ok(LockGuard::new(holding))
+    pub fn acquire(self) -> Acquire {
+        Acquire::new(self.begin())
     }
 
     /// Runs the future under the lock, with the promises of the attribute, which is built on it.
@@ -258,6 +205,114 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn run<F: Future>(self, future: F) -> Guarded<F> {
-        Guarded::new(self.call, future)
+        let (template, continues) = (self.template, self.continues);
+        Guarded::new(self.begin(), template, continues, future)
+    }
+}
+
+/// Takes the lock, as [`acquire`](LockRequest::acquire) does.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = lock_runtime::Client::connect("memory://").await?;
+/// let guard = client.lock("job:42").await?;
+/// assert!(guard.is_held());
+/// # Ok(()) }
+/// ```
+impl IntoFuture for LockRequest {
+    type Output = <Acquire as Future>::Output;
+    type IntoFuture = Acquire;
+
+    fn into_future(self) -> Acquire {
+        self.acquire()
+    }
+}
+
+/// What people do not set by hand.
+impl LockRequest {
+    /// A request that names neither key nor client yet.
+    pub(crate) fn new(template: &'static str) -> Self {
+        Self {
+            template,
+            key: None,
+            key_fault: None,
+            client: None,
+            ttl: None,
+            wait: Wait::AtMost(Duration::ZERO),
+            renew: true,
+            max_hold: None,
+            min_hold: None,
+            continues: false,
+        }
+    }
+
+    /// Names the client.
+    pub(crate) fn of(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// Names the key, with what went wrong while it was written.
+    pub(crate) fn keyed(mut self, key: LockKey, fault: Option<KeyFault>) -> Self {
+        (self.key, self.key_fault) = (Some(key), fault);
+        self
+    }
+
+    /// Checks everything that can be checked without the store.
+    fn begin(self) -> Result<Acquiring, LockError> {
+        let key = self.key.unwrap_or_else(|| LockKey::from(""));
+        if let Some(fault) = self.key_fault.or(key.check().err()) {
+            return Err(LockError::invalid_key(key, fault));
+        }
+        let Some(client) = self.client.or_else(installed::client) else {
+            return Err(LockError::not_configured(key));
+        };
+        let terms = Terms {
+            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
+            wait: self.wait,
+            renew: self.renew,
+            max_hold: self.max_hold,
+            min_hold: self.min_hold,
+        };
+        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
+        let state = LeaseState::new(client.shared().place.clone(), key);
+        Ok(Acquiring::new(client.handle(), state, terms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+
+    #[test]
+    fn a_request_awaited_is_a_guard() {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        block_on(async {
+            let guard = client.lock("job").await.expect("free");
+            assert!(guard.is_held());
+            assert!(matches!(client.lock("job").await, Err(LockError::Busy { .. })));
+        });
+    }
+
+    #[test]
+    fn a_clone_is_the_same_request_once_more() {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        let request = client.lock("job").ttl(Duration::from_secs(1));
+        let other = request.clone().ttl(Duration::from_secs(9));
+        let remaining = |request: LockRequest| block_on(request.acquire()).expect("free").remaining();
+        assert!(remaining(request.clone()) < Duration::from_secs(1));
+        assert!(remaining(other) > Duration::from_secs(1));
+        assert!(remaining(request) < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_request_without_a_client_uses_the_scope_s() {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        let request = || LockRequest::new("job").keyed("job".into(), None);
+        assert!(matches!(block_on(request().acquire()), Err(LockError::NotConfigured { .. })));
+        let _guard = block_on(client.scope(async { request().await })).expect("free");
+        assert!(matches!(block_on(client.lock("job").acquire()), Err(LockError::Busy { .. })));
     }
 }

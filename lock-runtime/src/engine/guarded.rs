@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use crate::api::request::Call;
 use crate::engine::acquiring::Acquiring;
 use crate::engine::enclosing;
 use crate::engine::holding::Holding;
@@ -65,11 +64,10 @@ enum Stepped<T> {
 }
 
 impl<F: Future> Guarded<F> {
-    pub(crate) fn new(call: Call, body: F) -> Self {
+    /// Runs a body under a lock whose acquire has begun, unless that was refused already.
+    pub(crate) fn new(begun: Result<Acquiring, LockError>, template: &'static str, continues: bool, body: F) -> Self {
         let body = Body::Running { future: body };
-        let continues = call.continues;
-        let template = call.template;
-        match call.begin() {
+        match begun {
             Ok(acquiring) => {
                 let span = observe::span(template, &acquiring.state().key);
                 Self { body, phase: Phase::Acquiring(acquiring), span, continues }

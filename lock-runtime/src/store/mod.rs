@@ -6,6 +6,7 @@
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+pub(crate) mod url;
 
 #[doc(inline)]
 pub use lock_core::store::{

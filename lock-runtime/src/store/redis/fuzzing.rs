@@ -2,8 +2,9 @@
 
 use ::redis::{Value, parse_redis_value};
 
-use super::names::Names;
-use super::{reply, role};
+use super::node::names::Names;
+use super::node::reply;
+use super::topology::role;
 use crate::store::{Acquired, Released, Renewed, Rotated};
 
 /// Reads these bytes as a reply to everything that is ever asked. Panics if it made something of nothing.

@@ -1,34 +1,26 @@
 //! Locks on a Redis or Valkey server: one round trip an operation.
 //!
-//! `connect` makes sessions, `session` carries operations, `script` calls scripts with what `calls` writes, `reply`
-//! reads what comes back, `role` says where locks can be kept, `wake` hears of what comes unasked, `fault` says what an
-//! error means, `quote` what may be repeated of it, `names` what things are called. What must stay true is listed at the
-//! head of each; the scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and every other decision;
+//! `topology` says which server keeps the locks and opens sessions to it, `node` carries a session's operations over one
+//! connection. The scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and every other decision;
 //! and types of the redis crate in what those above see.
 
-mod calls;
-mod connect;
-mod fault;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
-mod names;
-mod quote;
-mod reply;
-mod role;
-mod script;
-mod session;
-mod wake;
+mod node;
+mod settings;
+mod topology;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
-use ::redis::{AsyncConnectionConfig, Client};
+use ::redis::Client;
 
+use super::url::StoreUrl;
 use super::{Listener, Session, Store, StoreError, StoreFuture};
-use crate::api::error::ConnectError;
-use names::Names;
+pub use settings::RedisSettings;
+pub(crate) use settings::Unusable;
+use topology::address;
+use topology::single::Single;
 
 /// Locks on one Redis or Valkey server.
 ///
@@ -63,204 +55,59 @@ use names::Names;
 /// # Ok::<(), lock_runtime::ConnectError>(())
 /// ```
 #[derive(Clone)]
-pub struct RedisStore(Arc<Place>);
-
-/// How a [`RedisStore`] names its keys and connects.
-///
-/// ```
-/// use lock_runtime::redis::RedisSettings;
-///
-/// let mut settings = RedisSettings::default();
-/// settings.namespace = "billing".into(); // keys are billing:{job:42} and billing:fence
-/// ```
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct RedisSettings {
-    /// Stands before every key; clients of different namespaces never meet. `lock` unless set.
-    pub namespace: String,
-    /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces let all
-    /// keys of one lock live on one node of a cluster. Set it to share locks with programs that use
-    /// `SET key token NX PX` under names of their own.
-    ///
-    /// What stands around the key names everything else, too, so that clients that name the same locks share it whatever
-    /// their namespaces: without braces, and without colons at its end, it stands before `:fence`, the counter, and before
-    /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
-    /// `fence` and `wake:`. The user of the server needs those besides the locks. Formats under which two keys make one
-    /// name (`<key>` with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have counters and
-    /// channels of their own: whoever shares locks needs the same format.
-    pub name_format: Option<String>,
-    /// How long making a connection may take. 5 s unless set.
-    pub operation_timeout: Duration,
-    /// Whether every command is sent at once (`TCP_NODELAY`), or small ones wait until the server has acknowledged what
-    /// was sent before. Unless set, it is on for a server on another machine, where a round trip is what counts, and
-    /// left as it is for one on this machine, where gathering saves work.
-    pub nodelay: Option<bool>,
-    /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list.
-    pub root_certificates: Option<Vec<u8>>,
-}
-
-impl Default for RedisSettings {
-    fn default() -> Self {
-        Self {
-            namespace: "lock".to_owned(),
-            name_format: None,
-            operation_timeout: Duration::from_secs(5),
-            nodelay: None,
-            root_certificates: None,
-        }
-    }
-}
-
-/// Shows everything but certificates, which are long.
-impl fmt::Debug for RedisSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSettings")
-            .field("namespace", &self.namespace)
-            .field("name_format", &self.name_format)
-            .field("operation_timeout", &self.operation_timeout)
-            .field("nodelay", &self.nodelay)
-            .field("root_certificates", &self.root_certificates.as_ref().map(Vec::len))
-            .finish()
-    }
-}
-
-/// A server, and what all sessions to it share.
-struct Place {
-    client: Client,
-    /// The same for connections over which the server pushes; none if that is not wanted.
-    pushing: Option<Client>,
-    config: AsyncConnectionConfig,
-    operation_timeout: Duration,
-    names: Names,
-    identity: String,
-    /// Of the one counter there is.
-    greatest_fence: AtomicU64,
-    /// Whether a session led to a server that takes writes, so that a replica there is a failover, and no mistake.
-    had_primary: AtomicBool,
-}
-
-impl Place {
-    fn greatest_fence(&self) -> u64 {
-        self.greatest_fence.load(Ordering::Relaxed)
-    }
-
-    /// Takes note of a block of fences, by its first; not of one that no counter of ours can have given.
-    fn saw_fences(&self, fence: u64, fences: u32) {
-        let last = fence.saturating_add(u64::from(fences.saturating_sub(1)));
-        if last < reply::FENCE_LIMIT {
-            self.greatest_fence.fetch_max(last, Ordering::Relaxed);
-        }
-    }
-
-    /// Takes note of a block that a script minted, which was told `seen`. If it is smaller, the server did not believe
-    /// that, nor does this client from now on: each of its acquires would have its fence minted once more.
-    fn minted_fences(&self, seen: u64, fence: u64, fences: u32) {
-        if fence < seen {
-            // Unless another operation saw more in the meantime.
-            let _ = self.greatest_fence.compare_exchange(seen, fence, Ordering::Relaxed, Ordering::Relaxed);
-        }
-        self.saw_fences(fence, fences);
-    }
-}
+pub struct RedisStore(Arc<Single>);
 
 impl RedisStore {
-    /// A store at a URL: `redis://`, `rediss://` (feature `tls`) or `redis+unix://`, with user, password and
-    /// database number. Nothing is connected yet.
-    ///
-    /// # Errors
-    /// [`ConnectError::InvalidUrl`] and [`ConnectError::InvalidOptions`], whose texts hold no password.
-    #[allow(clippy::needless_pass_by_value)] // Settings are made for one store.
-    pub fn from_url(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
-        let client = connect::client(url, settings.root_certificates.as_deref())?;
-        Self::at(&client, &settings, !connect::asks_for_resp2(url))
+    /// A store at a URL. Nothing is connected yet.
+    pub(crate) fn at_url(url: &StoreUrl, settings: &RedisSettings) -> Result<Self, Unusable> {
+        let client = address::client(url, settings)?;
+        Self::at(&client, settings, !address::asks_for_resp2(url))
     }
 
-    /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
-    /// keepalive, a time-out for unacknowledged data and a library name where the client has none.
-    ///
-    /// # Errors
-    /// [`ConnectError::InvalidOptions`].
-    #[allow(clippy::needless_pass_by_value)] // A client and settings are made for one store.
-    pub fn from_client(client: Client, settings: RedisSettings) -> Result<Self, ConnectError> {
+    /// A store at the server of somebody's own client.
+    pub(crate) fn of_client(client: &Client, settings: &RedisSettings) -> Result<Self, Unusable> {
         if settings.root_certificates.is_some() {
-            let text = "root_certificates are for URLs; give them to redis::Client::build_with_tls instead";
-            return Err(ConnectError::InvalidOptions(text.to_owned()));
+            let text =
+                "root_certificates has no effect on a client of your own; give them to redis::Client::build_with_tls";
+            return Err(Unusable::Settings(text.to_owned()));
         }
-        Self::at(&client, &settings, true)
+        Self::at(client, settings, true)
     }
 
-    fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, ConnectError> {
-        let names =
-            Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(ConnectError::InvalidOptions)?;
-        let identity = connect::identity(client.get_connection_info(), &names.fragment());
-        let client = connect::prepared(client, settings)?;
-        let pushing = if may_push { Some(connect::pushing(&client)?) } else { None };
-        let config = connect::config(settings);
-        let operation_timeout = settings.operation_timeout;
-        let (greatest_fence, had_primary) = (AtomicU64::new(0), AtomicBool::new(false));
-        let place = Place { client, pushing, config, operation_timeout, names, identity, greatest_fence, had_primary };
-        Ok(Self(Arc::new(place)))
+    fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, Unusable> {
+        Single::new(client, settings, may_push).map(|server| Self(Arc::new(server)))
     }
 }
 
 /// Shows where it leads to, without credentials.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RedisStore").field(&self.0.identity).finish()
+        f.debug_tuple("RedisStore").field(&self.identity()).finish()
     }
 }
 
 impl Store for RedisStore {
     fn identity(&self) -> &str {
-        &self.0.identity
+        self.0.identity()
     }
 
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
-        let place = Arc::clone(&self.0);
+        let server = Arc::clone(&self.0);
         Box::pin(async move {
-            let session = connect::open(place).await?;
+            let session = server.open().await?;
             Ok(Arc::new(session) as Arc<dyn Session>)
         })
     }
 
     fn listen(&self, listener: Listener) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
-        let place = Arc::clone(&self.0);
+        let server = Arc::clone(&self.0);
         Box::pin(async move {
-            let session = connect::listen(place, listener).await?;
+            let session = server.listen(listener).await?;
             Ok(Arc::new(session) as Arc<dyn Session>)
         })
     }
 
     fn queues(&self) -> bool {
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn place() -> Arc<Place> {
-        RedisStore::from_url("redis://localhost", RedisSettings::default()).expect("a URL").0
-    }
-
-    #[test]
-    fn no_fence_is_remembered_that_no_counter_gives() {
-        let place = place();
-        place.saw_fences(1_700_000_000_000_000, 32);
-        for beyond in [reply::FENCE_LIMIT - 31, reply::FENCE_LIMIT, u64::MAX] {
-            place.saw_fences(beyond, 32);
-        }
-        assert_eq!(place.greatest_fence(), 1_700_000_000_000_031);
-    }
-
-    #[test]
-    fn what_a_server_does_not_believe_is_forgotten_unless_more_was_seen_meanwhile() {
-        let place = place();
-        place.saw_fences(4_000_000_000_000_000, 1);
-        place.minted_fences(4_000_000_000_000_000, 1_700_000_000_000_000, 8);
-        assert_eq!(place.greatest_fence(), 1_700_000_000_000_007);
-        place.minted_fences(1_700_000_000_000_001, 1_700_000_000_000_000, 1);
-        assert_eq!(place.greatest_fence(), 1_700_000_000_000_007);
     }
 }

@@ -19,11 +19,11 @@ const NUMBERS: usize = 40;
 const KEYS: usize = 4;
 
 /// For `repair.lua`.
-pub(super) struct Repair<'a> {
-    pub(super) names: &'a Names,
-    pub(super) ask: &'a Ask,
+pub(crate) struct Repair<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) ask: &'a Ask,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Repair<'_> {
@@ -43,13 +43,13 @@ impl Arguments for Repair<'_> {
 }
 
 /// For `look.lua`.
-pub(super) struct Looking<'a> {
-    pub(super) names: &'a Names,
-    pub(super) look: &'a Look,
+pub(crate) struct Looking<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) look: &'a Look,
     /// Where it stands in line, if it does.
-    pub(super) entry: Option<&'a Entry>,
+    pub(crate) entry: Option<&'a Entry>,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Looking<'_> {
@@ -70,9 +70,9 @@ impl Arguments for Looking<'_> {
 }
 
 /// For `free.lua`.
-pub(super) struct Freeing<'a> {
-    pub(super) names: &'a Names,
-    pub(super) release: &'a Release,
+pub(crate) struct Freeing<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) release: &'a Release,
 }
 
 impl Arguments for Freeing<'_> {
@@ -91,11 +91,11 @@ impl Arguments for Freeing<'_> {
 }
 
 /// For `release.lua`.
-pub(super) struct Releasing<'a> {
-    pub(super) names: &'a Names,
-    pub(super) release: &'a Release,
+pub(crate) struct Releasing<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) release: &'a Release,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Releasing<'_> {
@@ -116,11 +116,11 @@ impl Arguments for Releasing<'_> {
 }
 
 /// For `rotate.lua`.
-pub(super) struct Rotating<'a> {
-    pub(super) names: &'a Names,
-    pub(super) rotation: &'a Rotate,
+pub(crate) struct Rotating<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) rotation: &'a Rotate,
     /// The greatest fence that this client saw.
-    pub(super) seen: u64,
+    pub(crate) seen: u64,
 }
 
 impl Arguments for Rotating<'_> {
@@ -169,9 +169,9 @@ fn optional(command: &mut Cmd, argument: Option<impl ToRedisArgs>) {
 }
 
 /// For `renew.lua`.
-pub(super) struct Renewing<'a> {
-    pub(super) names: &'a Names,
-    pub(super) batch: &'a [Renewal],
+pub(crate) struct Renewing<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) batch: &'a [Renewal],
 }
 
 impl Renewing<'_> {

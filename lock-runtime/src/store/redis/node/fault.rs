@@ -5,6 +5,9 @@
 //! purpose: what to do about it.
 
 use std::borrow::Cow;
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError};
 
@@ -16,32 +19,54 @@ use StoreErrorKind::{Disconnected, Refused, Unready};
 
 /// What an error was about, for its message.
 #[derive(Clone, Copy)]
-pub(super) struct About<'a> {
+pub(crate) struct About<'a> {
     /// The name of the counter of fences.
-    pub(super) counter: &'a str,
+    pub(crate) counter: &'a str,
     /// The lock and the queue, unless a session was being opened.
-    pub(super) lock: Option<Name<'a>>,
-    pub(super) queue: Option<Name<'a>>,
+    pub(crate) lock: Option<Name<'a>>,
+    pub(crate) queue: Option<Name<'a>>,
 }
 
 /// Turns an error of the redis crate into one of ours.
-pub(super) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
+pub(crate) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
     let (kind, message) = meaning(&error, about);
     StoreError::new(kind, message).with_source(quote::telling(error))
 }
 
 /// What to do about an error, whatever it was about.
-pub(super) fn kind(error: &RedisError) -> StoreErrorKind {
+pub(crate) fn kind(error: &RedisError) -> StoreErrorKind {
     meaning(error, About { counter: "", lock: None, queue: None }).0
 }
 
+/// What went wrong while a session was opened. There is none to try again through, so that all but a refusal is
+/// "disconnected".
+pub(crate) fn opening_error(error: RedisError, counter: &str, password: &str) -> StoreError {
+    if is_handshake_failure(&error) {
+        let text = "the TLS handshake failed; is it a TLS port, and is its certificate trusted?";
+        return StoreError::new(Refused, text).with_source(error);
+    }
+    let (kind, message) = meaning(&error, About { counter, lock: None, queue: None });
+    let told = StoreError::new(if kind == Refused { Refused } else { Disconnected }, message);
+    // Some servers repeat the command that they refuse, and with it the password.
+    let is_secret = !password.is_empty() && error.to_string().contains(password);
+    if is_secret { told } else { told.with_source(quote::telling(error)) }
+}
+
+/// Whether TLS failed for good, rather than the connection under it.
+fn is_handshake_failure(error: &RedisError) -> bool {
+    let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
+    shared
+        .and_then(|shared| shared.downcast_ref::<io::Error>())
+        .is_some_and(|io| io.kind() == io::ErrorKind::InvalidData)
+}
+
 /// A reply that no version of the protocol or of our scripts gives.
-pub(super) fn strange(reply_to: &'static str) -> RedisError {
+pub(crate) fn strange(reply_to: &'static str) -> RedisError {
     (ErrorKind::UnexpectedReturnType, reply_to).into()
 }
 
 /// An error out of the text that a script reports for one of its keys: `CODE detail`.
-pub(super) fn from_text(text: &str) -> RedisError {
+pub(crate) fn from_text(text: &str) -> RedisError {
     let text = text.trim_start_matches('-');
     let (code, detail) = text.split_once(' ').unwrap_or((text, ""));
     ::redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
@@ -49,15 +74,15 @@ pub(super) fn from_text(text: &str) -> RedisError {
 
 fn meaning(error: &RedisError, about: About<'_>) -> (StoreErrorKind, Cow<'static, str>) {
     match error.kind() {
-        ErrorKind::Io => (Disconnected, "the server cannot be reached, or the connection to it is lost".into()),
-        ErrorKind::Parse => (Disconnected, "what came over the connection is not Redis's protocol".into()),
+        ErrorKind::Io => (Disconnected, "the server cannot be reached, or the connection to it was lost".into()),
+        ErrorKind::Parse => (Disconnected, "the server does not speak the Redis protocol".into()),
         ErrorKind::UnexpectedReturnType => {
-            (Refused, "a reply has a strange shape; is something between us and the server?".into())
+            (Refused, "the server sent an unexpected reply; is there a proxy in between?".into())
         }
-        ErrorKind::AuthenticationFailed => (Refused, "the server refuses the user name or the password".into()),
+        ErrorKind::AuthenticationFailed => (Refused, "the server rejected the user name or the password".into()),
         _ => match code(error) {
             Some(code) => meaning_of_code(code, error.detail().unwrap_or_default(), about),
-            None => (Refused, "the connection's settings do not work".into()),
+            None => (Refused, "the settings of the connection are invalid".into()),
         },
     }
 }
@@ -69,17 +94,17 @@ fn meaning_of_code(code: &str, detail: &str, about: About<'_>) -> (StoreErrorKin
         "MASTERDOWN" => (Disconnected, "the server is a replica that has lost its primary"),
         "CLUSTERDOWN" => (Disconnected, "the cluster is down"),
         "MOVED" | "ASK" => (Disconnected, "the key is on another node of the cluster"),
-        "BUSY" => (Unready, "the server is busy with somebody's script"),
-        "OOM" => (Unready, "the server's memory is full"),
+        "BUSY" => (Unready, "the server is busy running a script"),
+        "OOM" => (Unready, "the server is out of memory"),
         "NOREPLICAS" => (Unready, "the server has too few replicas to take writes"),
-        "TRYAGAIN" => (Unready, "the cluster is moving the key just now"),
-        "MISCONF" => (Unready, "the server takes no writes while it cannot save to disk"),
-        "NOPERM" => (Refused, "the user lacks the right to a command or key that locks need"),
-        "NOAUTH" => (Refused, "the server asks for a password, and the URL has none"),
-        "WRONGPASS" => (Refused, "the server refuses the user name or the password"),
+        "TRYAGAIN" => (Unready, "the cluster is moving the key"),
+        "MISCONF" => (Unready, "the server rejects writes because it cannot save to disk"),
+        "NOPERM" => (Refused, "the user has no permission for a command or key that locks need"),
+        "NOAUTH" => (Refused, "the server requires a password, and the URL has none"),
+        "WRONGPASS" => (Refused, "the server rejected the user name or the password"),
         "WRONGTYPE" | "QUEUEBAD" | "FENCEBAD" => return (Refused, bad_key(code, about).into()),
         "ERR" => return meaning_of_err(detail),
-        _ => (Refused, "the server answers with an error that locks do not know"),
+        _ => (Refused, "the server answered with an unknown error"),
     };
     (kind, message.into())
 }
@@ -107,7 +132,7 @@ fn meaning_of_err(detail: &str) -> (StoreErrorKind, Cow<'static, str>) {
     if detail.starts_with("max number of clients") {
         return (Disconnected, "the server has too many clients".into());
     }
-    (Refused, "the server answers with an error".into())
+    (Refused, "the server answered with an error".into())
 }
 
 /// The name out of "unknown command 'EVAL', with args beginning with: ..".
@@ -122,7 +147,7 @@ fn unknown_command(detail: &str) -> Option<&str> {
 /// The code of a server's error, also of one that a script's command raised: not every server hands that on as it
 /// was. Servers before 7 put `Error running script` or `@user_script` before it, and some have no code for a
 /// right that is missing in a script.
-pub(super) fn code(error: &RedisError) -> Option<&str> {
+pub(crate) fn code(error: &RedisError) -> Option<&str> {
     let (code, detail) = (error.code()?, error.detail().unwrap_or_default());
     let is_bare = code.starts_with("@user_script");
     if !is_bare && code != "ERR" {
@@ -146,8 +171,6 @@ const NO_RIGHT_IN_SCRIPT: [&str; 2] = ["The user executing the script can't run 
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::super::names::Names;
     use super::*;
 
@@ -208,7 +231,7 @@ mod tests {
             "ERR ACL failure in script: User app has no permissions to run the 'set' command",
         ];
         for text in said {
-            assert!(kind_and_text(text).1.contains("lacks the right"), "{text}");
+            assert!(kind_and_text(text).1.contains("no permission"), "{text}");
         }
     }
 

@@ -5,12 +5,12 @@
 
 use ::redis::Value;
 
-use super::reply;
+use crate::store::redis::node::reply;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Why locks cannot be kept at a server that is well otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unfit {
+pub(crate) enum Unfit {
     /// It has what another one tells it.
     Replica,
     /// It keeps some of the keys, and says of the others where they are.
@@ -20,7 +20,7 @@ pub(super) enum Unfit {
 }
 
 /// Reads it out of the reply to HELLO.
-pub(super) fn unfit(hello: &Value) -> Option<Unfit> {
+pub(crate) fn unfit(hello: &Value) -> Option<Unfit> {
     match reply::said_in_hello(hello, "mode").as_deref() {
         Some("cluster") => return Some(Unfit::ClusterNode),
         Some("sentinel") => return Some(Unfit::Sentinel),
@@ -33,7 +33,7 @@ pub(super) fn unfit(hello: &Value) -> Option<Unfit> {
 
 impl Unfit {
     /// What becomes of the session; `was_primary` if the store's sessions led to a primary before.
-    pub(super) fn error(self, was_primary: bool) -> StoreError {
+    pub(crate) fn error(self, was_primary: bool) -> StoreError {
         let (kind, text) = match self {
             // Where there was a primary before, a failover is under way, or our end has not noticed one yet.
             Self::Replica if was_primary => (

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `renew`, `free`, `release`, `repair` | they compare the token, and it holds nothing: neither what was freed nor what is kept |
 //! | `look` | it would take the free key, or queue, for nobody: once |
-//! | `rotation` | it compares the token, but queues another, of which a release may have been sent: once |
+//! | `rotate` | it compares the token, but queues another, of which a release may have been sent: once |
 //!
 //! Behind anything else of its token, a renewal lengthens what is held still, and a release is the last word about it.
 //! Absent on purpose: what the scripts are for (their own first lines say it) and what their replies mean.
@@ -25,7 +25,7 @@ use once_cell::sync::OnceCell;
 const SCRIPTS: usize = 6;
 
 /// A script that never changes, and its place in [`Known`].
-pub(super) struct Script {
+pub(crate) struct Script {
     text: &'static str,
     place: usize,
     hash: OnceCell<String>,
@@ -33,29 +33,29 @@ pub(super) struct Script {
 
 /// A script out of the files that it is made of.
 macro_rules! lua {
-    ($($file:literal)+) => { concat!($(include_str!(concat!("lua/", $file))),+) };
+    ($($file:literal)+) => { concat!($(include_str!(concat!("../lua/", $file))),+) };
 }
 
 /// Raises the counter. Always sent by text.
-pub(super) const RAISE: &str = lua!("fence.lua" "raise.lua");
+pub(crate) const RAISE: &str = lua!("fence.lua" "raise.lua");
 
 /// Mints the fence of a grant that got none.
-pub(super) static REPAIR: Script = Script::new(0, lua!("fence.lua" "repair.lua"));
+pub(crate) static REPAIR: Script = Script::new(0, lua!("fence.lua" "repair.lua"));
 
 /// Takes a lock that is free, or queues and says who holds it.
-pub(super) static LOOK: Script = Script::new(1, lua!("fence.lua" "queue.lua" "look.lua"));
+pub(crate) static LOOK: Script = Script::new(1, lua!("fence.lua" "queue.lua" "look.lua"));
 
 /// Renews a batch of leases.
-pub(super) static RENEW: Script = Script::new(2, lua!("renew.lua"));
+pub(crate) static RENEW: Script = Script::new(2, lua!("renew.lua"));
 
 /// Frees a lock for which nobody waits.
-pub(super) static FREE: Script = Script::new(5, lua!("free.lua"));
+pub(crate) static FREE: Script = Script::new(5, lua!("free.lua"));
 
 /// Releases a lock, whoever waits for it.
-pub(super) static RELEASE: Script = Script::new(3, lua!("fence.lua" "queue.lua" "release.lua"));
+pub(crate) static RELEASE: Script = Script::new(3, lua!("fence.lua" "queue.lua" "release.lua"));
 
 /// Hands a lock over, or goes on with it.
-pub(super) static TURN: Script = Script::new(4, lua!("fence.lua" "queue.lua" "rotate.lua"));
+pub(crate) static ROTATE: Script = Script::new(4, lua!("fence.lua" "queue.lua" "rotate.lua"));
 
 impl Script {
     const fn new(place: usize, text: &'static str) -> Self {
@@ -70,7 +70,7 @@ impl Script {
 
 /// Which scripts a server was given over one connection.
 #[derive(Default)]
-pub(super) struct Known([AtomicBool; SCRIPTS]);
+pub(crate) struct Known([AtomicBool; SCRIPTS]);
 
 impl Known {
     fn has(&self, script: &Script) -> bool {
@@ -90,7 +90,7 @@ impl Known {
 }
 
 /// What a call says besides the script: the number of keys, then keys and arguments.
-pub(super) trait Arguments {
+pub(crate) trait Arguments {
     /// How many arguments are keys.
     fn keys(&self) -> usize;
     /// How many bytes keys and arguments have, about.
@@ -100,7 +100,7 @@ pub(super) trait Arguments {
 }
 
 /// Calls a script, and once more by its text if the server forgot it.
-pub(super) async fn call(
+pub(crate) async fn call(
     connection: &mut MultiplexedConnection,
     known: &Known,
     script: &Script,
@@ -113,7 +113,7 @@ pub(super) async fn call(
 }
 
 /// Calls a script, if the server knows it. If it forgot it, nothing was done, and the next call sends the text.
-pub(super) async fn call_once(
+pub(crate) async fn call_once(
     connection: &mut MultiplexedConnection,
     known: &Known,
     script: &Script,
@@ -171,7 +171,7 @@ impl Drop for OnItsWay<'_> {
 /// Calls a script for each of several arguments, in one write.
 ///
 /// A reply that says "forgotten" stands alone: the calls behind it were carried out.
-pub(super) async fn call_each<A: Arguments>(
+pub(crate) async fn call_each<A: Arguments>(
     connection: &mut MultiplexedConnection,
     known: &Known,
     script: &Script,
@@ -209,7 +209,7 @@ async fn send_each(
 }
 
 /// A call by text.
-pub(super) fn by_text(text: &str, arguments: &impl Arguments) -> Cmd {
+pub(crate) fn by_text(text: &str, arguments: &impl Arguments) -> Cmd {
     written("EVAL", text, arguments)
 }
 

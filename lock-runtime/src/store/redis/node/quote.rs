@@ -3,7 +3,7 @@
 //! A server's text is data. Some servers repeat the arguments of a command that they do not know, and a token among them
 //! may hold its key just then. What must stay true: no text of a server's gets into an error of ours, be it into its
 //! message or into what `source()` leads to, except through here. Absent on purpose: passwords, of which only an opening
-//! knows (`connect`), and the names of keys, which are ours and are told.
+//! knows (`topology`), and the names of keys, which are ours and are told.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ const CUT: &str = "(..)";
 
 /// The text without what could be a secret of ours: arguments that are repeated, tokens, and what is far too long. In one
 /// line, whatever it was, as it may end up in a log.
-pub(super) fn quoted(text: &str) -> Cow<'_, str> {
+pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     let (said, mut is_cut) = match text.find(ARGUMENTS) {
         Some(at) => (&text[..at], true),
         None => (text, text.contains(char::is_control)),
@@ -62,7 +62,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The error as it may travel on; made anew, of the same kind and code, if something in it has to be left out.
-pub(super) fn telling(error: RedisError) -> RedisError {
+pub(crate) fn telling(error: RedisError) -> RedisError {
     // What the operating system or TLS says is no server's text.
     if error.kind() == ErrorKind::Io || matches!(quoted(&error.to_string()), Cow::Borrowed(_)) {
         return error;

@@ -17,11 +17,11 @@ const OLDEST_CLOCK: u64 = 1_600_000_000_000_000;
 
 /// No fence and no clock of ours is as great: from 2^53 on Lua no longer tells neighbouring numbers apart, and a block of
 /// fences must fit below that. `fence.lua` has the same number.
-pub(super) const FENCE_LIMIT: u64 = 9_007_190_000_000_000;
+pub(crate) const FENCE_LIMIT: u64 = 9_007_190_000_000_000;
 
 /// What `SET .. NX` and `INCR` in one write were answered.
 #[derive(Debug, PartialEq)]
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// Granted, with a fence that can be used.
     Fenced(u64),
     /// Granted, but the counter gave no fence that can be used.
@@ -32,7 +32,7 @@ pub(super) enum Taken {
 
 /// What a script that mints was answered.
 #[derive(Debug, PartialEq)]
-pub(super) enum Minted {
+pub(crate) enum Minted {
     /// Whether the token holds the key, and what the script said beside it.
     Known(Acquired),
     /// Somebody else holds it, without a ttl.
@@ -40,7 +40,7 @@ pub(super) enum Minted {
 }
 
 /// Reads the replies to `SET .. NX` and `INCR`; `floor` is the greatest fence seen before they were sent.
-pub(super) fn taken(replies: Vec<Value>, floor: u64) -> Result<Taken, RedisError> {
+pub(crate) fn taken(replies: Vec<Value>, floor: u64) -> Result<Taken, RedisError> {
     let Ok([set, incremented]) = <[Value; 2]>::try_from(replies) else {
         return Err(strange("SET and INCR"));
     };
@@ -64,7 +64,7 @@ fn usable(count: i64, floor: u64) -> Option<u64> {
 }
 
 /// Reads the reply to a script that mints.
-pub(super) fn minted(reply: Value) -> Result<Minted, RedisError> {
+pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
     let strange = || strange("a script that mints");
     let parts = parts(reply)?.ok_or_else(strange)?;
     let number = |number: i64| plausible(number).ok_or_else(strange);
@@ -91,7 +91,7 @@ fn left(ms: i64) -> Duration {
 }
 
 /// Reads the reply to a rotation.
-pub(super) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
+pub(crate) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
     let strange = || strange("the script of a rotation");
     let number = |number: i64| plausible(number).ok_or_else(strange);
     match parts(reply)?.ok_or_else(strange)?[..] {
@@ -112,7 +112,7 @@ fn parts(reply: Value) -> Result<Option<Vec<i64>>, RedisError> {
 }
 
 /// Reads a message that came on a wake channel: `token fence fences first-lease clock name`, if it is one of ours.
-pub(super) fn grant(message: &Value, names: &Names) -> Option<Grant> {
+pub(crate) fn grant(message: &Value, names: &Names) -> Option<Grant> {
     let message = text(message)?;
     let mut words = message.splitn(6, ' ');
     let token = hexadecimal(words.next()?).map(Token::from_bits)?;
@@ -137,7 +137,7 @@ fn hexadecimal(digits: &str) -> Option<u128> {
 }
 
 /// Reads the reply to a batch of this many renewals; the outer error is about all of them.
-pub(super) fn renewed(reply: Value, batch: usize) -> Result<Vec<Result<Renewed, RedisError>>, RedisError> {
+pub(crate) fn renewed(reply: Value, batch: usize) -> Result<Vec<Result<Renewed, RedisError>>, RedisError> {
     match reply.extract_error()? {
         Value::Int(all) if usize::try_from(all) == Ok(batch) => Ok(vec![Ok(Renewed::Renewed); batch]),
         Value::Array(parts) if parts.len() == batch => Ok(parts.into_iter().map(renewed_one).collect()),
@@ -156,7 +156,7 @@ fn renewed_one(part: Value) -> Result<Renewed, RedisError> {
 }
 
 /// Reads the reply to an attempt to free a lock: whether that was all there was to do.
-pub(super) fn freed(reply: Value) -> Result<bool, RedisError> {
+pub(crate) fn freed(reply: Value) -> Result<bool, RedisError> {
     match reply.extract_error()? {
         Value::Int(1) => Ok(true),
         Value::Nil => Ok(false),
@@ -165,7 +165,7 @@ pub(super) fn freed(reply: Value) -> Result<bool, RedisError> {
 }
 
 /// Reads the reply to a release.
-pub(super) fn released(reply: Value) -> Result<Released, RedisError> {
+pub(crate) fn released(reply: Value) -> Result<Released, RedisError> {
     match reply.extract_error()? {
         Value::Int(1) => Ok(Released::Freed),
         Value::Int(0) => Ok(Released::NotOurs),
@@ -174,7 +174,7 @@ pub(super) fn released(reply: Value) -> Result<Released, RedisError> {
 }
 
 /// Reads what a server says of itself under this name in its reply to HELLO, if it does.
-pub(super) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
+pub(crate) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
     match reply {
         Value::Map(pairs) => pairs.iter().find(|(name, _)| is(name, what)).and_then(|(_, value)| text(value)),
         Value::Array(parts) => {
@@ -186,13 +186,13 @@ pub(super) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
 }
 
 /// Reads the version out of the reply to INFO, if there is one.
-pub(super) fn version_in_info(reply: &Value) -> Option<String> {
+pub(crate) fn version_in_info(reply: &Value) -> Option<String> {
     let info = text(reply)?;
     info.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|version| version.trim().to_owned())
 }
 
 /// Whether a version is one that locks cannot work with. A text that is no version is given a chance.
-pub(super) fn is_too_old(version: &str) -> bool {
+pub(crate) fn is_too_old(version: &str) -> bool {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) < (6, 2),
@@ -223,147 +223,4 @@ fn text(value: &Value) -> Option<String> {
 mod properties;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bulk(text: &str) -> Value {
-        Value::BulkString(text.as_bytes().to_vec())
-    }
-
-    fn refusal(text: &str) -> Value {
-        ::redis::parse_redis_value(format!("-{text}\r\n").as_bytes()).expect("an answer")
-    }
-
-    #[test]
-    fn set_and_incr_have_every_combination_of_replies() {
-        const FENCE: i64 = 1_700_000_000_000_000;
-        let floor = FENCE.unsigned_abs() - 1;
-        let taken = |set, count| taken(vec![set, count], floor);
-        assert_eq!(taken(Value::Okay, Value::Int(FENCE)), Ok(Taken::Fenced(FENCE.unsigned_abs())));
-        for unusable in [FENCE - 1, 1, 0, -1, i64::MAX, 1 << 53, i64::MIN] {
-            assert_eq!(taken(Value::Okay, Value::Int(unusable)), Ok(Taken::Unfenced), "{unusable}");
-        }
-        assert_eq!(taken(Value::Okay, refusal("ERR value is not an integer")), Ok(Taken::Unfenced));
-        for any in [Value::Int(FENCE), Value::Int(1), refusal("OOM x"), Value::Nil] {
-            assert_eq!(taken(Value::Nil, any), Ok(Taken::Held));
-        }
-        assert!(taken(refusal("OOM x"), Value::Int(FENCE)).is_err());
-    }
-
-    #[test]
-    fn a_fence_is_never_below_a_plausible_clock() {
-        assert_eq!(taken(vec![Value::Okay, Value::Int(5)], 4), Ok(Taken::Unfenced));
-    }
-
-    #[test]
-    fn minting_scripts_are_understood() {
-        let minted = |parts: &[Value]| minted(Value::Array(parts.to_vec()));
-        let held = |ms: Option<u64>, queued_at| {
-            Ok(Minted::Known(Acquired::Held { for_at_most: ms.map(Duration::from_millis), queued_at }))
-        };
-        assert_eq!(minted(&[Value::Int(1), bulk("17")]), Ok(Minted::Known(Acquired::Granted { fence: 17 })));
-        assert_eq!(minted(&[Value::Int(0)]), held(None, None));
-        assert_eq!(minted(&[Value::Int(0), Value::Int(5)]), held(Some(5), None));
-        assert_eq!(minted(&[Value::Int(0), Value::Int(-2)]), held(Some(0), None));
-        assert_eq!(minted(&[Value::Int(0), Value::Int(5), bulk("99")]), held(Some(5), Some(99)));
-        assert_eq!(minted(&[Value::Int(0), Value::Int(-1)]), Ok(Minted::HeldForEver));
-        for strange in [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &[Value::Int(2), bulk("1")]]
-        {
-            assert!(minted(strange).is_err(), "{strange:?}");
-        }
-        assert!(minted(&[Value::Int(0), Value::Int(5), Value::Int(-1)]).is_err());
-    }
-
-    #[test]
-    fn turns_are_understood() {
-        let rotated = |parts: &[Value]| rotated(Value::Array(parts.to_vec()));
-        assert_eq!(rotated(&[Value::Int(1), bulk("17")]), Ok(Rotated::Retained { fence: 17 }));
-        assert_eq!(rotated(&[Value::Int(2), bulk("99")]), Ok(Rotated::HandedOver { clock: 99 }));
-        assert_eq!(rotated(&[Value::Int(3)]), Ok(Rotated::Freed));
-        assert_eq!(rotated(&[Value::Int(0)]), Ok(Rotated::NotOurs));
-        for strange in [&[Value::Int(1)][..], &[Value::Int(2), Value::Int(-1)], &[Value::Int(4)], &[bulk("x")]] {
-            assert!(rotated(strange).is_err(), "{strange:?}");
-        }
-    }
-
-    #[test]
-    fn a_message_tells_of_a_grant() {
-        let names = Names::new("lock", None).expect("valid names");
-        let token = format!("{:0>32}", "a");
-        let told = grant(&bulk(&format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{job 42}}")), &names);
-        let (key, token) = ("job 42".into(), Token::from_bits(0xa));
-        let first_lease = Duration::from_secs(1);
-        let (fence, clock) = (1_700_000_000_000_009, 1_700_000_000_000_000);
-        assert_eq!(told, Some(Grant { key, token, fence, fences: 32, first_lease, clock }));
-    }
-
-    #[test]
-    fn a_message_that_cannot_be_read_is_none() {
-        let names = Names::new("lock", None).expect("valid names");
-        let token = "a".repeat(32);
-        let fine = format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{a}}");
-        assert!(grant(&bulk(&fine), &names).is_some());
-        let plus = format!("+{}", &token[1..]);
-        let changes = [
-            (&*token, "a"),
-            (&*token, &*plus),
-            ("17", "x"),
-            ("32", "-1"),
-            (" 1000", ""),
-            ("32", "+32"),
-            ("lock:", "k:"),
-        ];
-        for (part, other) in changes {
-            let message = fine.replacen(part, other, 1);
-            assert_eq!(grant(&bulk(&message), &names), None, "{message}");
-        }
-        for value in [Value::Nil, Value::Int(1), bulk(""), Value::BulkString(vec![0xff, b' '])] {
-            assert_eq!(grant(&value, &names), None, "{value:?}");
-        }
-    }
-
-    #[test]
-    fn a_batch_is_answered_key_by_key_or_as_a_whole() {
-        let parts = vec![Value::Int(1), Value::Int(0), bulk("WRONGTYPE Operation"), Value::Nil];
-        let answers = renewed(Value::Array(parts), 4).expect("an answer");
-        assert_eq!(answers[..2], [Ok(Renewed::Renewed), Ok(Renewed::NotOurs)]);
-        assert_eq!(answers[2].as_ref().expect_err("an error").code(), Some("WRONGTYPE"));
-        assert!(answers[3].is_err());
-        assert!(renewed(refusal("NOPERM x"), 4).is_err());
-        assert!(renewed(Value::Array(vec![Value::Int(1)]), 4).is_err());
-        assert_eq!(renewed(Value::Int(3), 3).expect("an answer"), vec![Ok(Renewed::Renewed); 3]);
-        assert!(renewed(Value::Int(2), 3).is_err() && renewed(Value::Int(-1), 3).is_err());
-    }
-
-    #[test]
-    fn strange_shapes_are_errors() {
-        let shapes = [Value::Nil, Value::Okay, Value::Int(7), bulk("x"), Value::Array(vec![]), Value::Map(vec![])];
-        for shape in shapes {
-            assert!(minted(shape.clone()).is_err(), "{shape:?}");
-            assert!(rotated(shape.clone()).is_err(), "{shape:?}");
-            assert!(released(shape.clone()).is_err(), "{shape:?}");
-            assert!(freed(shape.clone()).is_err() || shape == Value::Nil, "{shape:?}");
-            assert!(renewed(shape.clone(), 2).is_err(), "{shape:?}");
-            assert!(taken(vec![shape.clone()], 0).is_err(), "{shape:?}");
-            assert!(taken(vec![Value::Okay, bulk("x")], 0).is_err());
-            assert_eq!(said_in_hello(&shape, "version"), None);
-            assert_eq!(version_in_info(&shape), None);
-        }
-    }
-
-    #[test]
-    fn versions_are_found_and_compared() {
-        let flat = Value::Array(vec![bulk("server"), bulk("redis"), bulk("version"), bulk("7.0.15")]);
-        assert_eq!(said_in_hello(&flat, "version").as_deref(), Some("7.0.15"));
-        let map = Value::Map(vec![(bulk("version"), bulk("9.1.2"))]);
-        assert_eq!(said_in_hello(&map, "version").as_deref(), Some("9.1.2"));
-        let info = bulk("# Server\r\nredis_version:5.0.7\r\nredis_mode:standalone\r\n");
-        assert_eq!(version_in_info(&info).as_deref(), Some("5.0.7"));
-        for old in ["6.0.16", "5.0.7", "2.8", "6.1.99"] {
-            assert!(is_too_old(old), "{old}");
-        }
-        for fine in ["6.2", "6.2.0", "7.0.15", "10.0", "255.255.255", "unstable", ""] {
-            assert!(!is_too_old(fine), "{fine}");
-        }
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
 //! which only a new connection helps marks the session as not open; a connection that dies while nobody asks
-//! anything is noticed by the next operation, or by the session's own ear (`wake`). Only where operations have no ear,
+//! anything is noticed by the next operation, or by the session's push receiver (`wake`). Only where operations have none,
 //! one that is sent in the very moment in which its connection ends may stay without an answer. Absent on purpose:
 //! time-outs, second tries, and the meaning of replies (`reply`) and errors (`fault`).
 
@@ -12,13 +12,13 @@ use std::sync::Arc;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::Place;
 use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Rotating};
 use super::fault::{self, About};
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
-use super::wake::Hearing;
+use super::state::NodeState;
+use super::wake::Subscription;
 use crate::store::{
     Acquired, Ask, Enqueue, Entry, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError,
     StoreErrorKind, StoreFuture,
@@ -30,21 +30,26 @@ use lock_core::LockKey;
 const RENEWALS_PER_CALL: usize = 64;
 
 /// A session that a client holds.
-pub(super) struct RedisSession(Arc<Line>);
+pub(crate) struct RedisSession(Arc<Connection>);
 
 /// A connection and what is known of it; operations in flight keep it alive.
-pub(super) struct Line {
-    connection: MultiplexedConnection,
-    place: Arc<Place>,
+pub(crate) struct Connection {
+    multiplexed: MultiplexedConnection,
+    state: Arc<NodeState>,
     /// False if the counter could not be raised when the connection was made, as the server was full.
     raised: bool,
     known: Known,
-    hearing: Hearing,
+    subscription: Subscription,
 }
 
 impl RedisSession {
-    pub(super) fn new(connection: MultiplexedConnection, place: Arc<Place>, raised: bool, hearing: Hearing) -> Self {
-        Self(Arc::new(Line { connection, place, raised, known: Known::default(), hearing }))
+    pub(crate) fn new(
+        connection: MultiplexedConnection,
+        state: Arc<NodeState>,
+        raised: bool,
+        subscription: Subscription,
+    ) -> Self {
+        Self(Arc::new(Connection { multiplexed: connection, state, raised, known: Known::default(), subscription }))
     }
 }
 
@@ -58,59 +63,59 @@ fn in_place<F: Future + Send + 'static>(make: impl FnOnce() -> F) -> StoreFuture
 
 impl Session for RedisSession {
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.acquire(&ask).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.acquire(&ask).await })
     }
 
     fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.look(&look, None).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.look(&look, None).await })
     }
 
     fn enqueue(&self, enqueue: Enqueue) -> StoreFuture<Result<Acquired, StoreError>> {
-        let line = Arc::clone(&self.0);
+        let connection = Arc::clone(&self.0);
         in_place(move || async move {
             let Enqueue { key, token, ttl, fences, entry } = enqueue;
-            line.look(&Look { key, token, ttl, fences }, Some(&entry)).await
+            connection.look(&Look { key, token, ttl, fences }, Some(&entry)).await
         })
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.renew(&batch).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.renew(&batch).await })
     }
 
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.release(&release).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.release(&release).await })
     }
 
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
-        let line = Arc::clone(&self.0);
-        in_place(move || async move { line.rotate(&rotation).await })
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.rotate(&rotation).await })
     }
 
     fn listens(&self) -> bool {
-        self.0.hearing.listens()
+        self.0.subscription.listens()
     }
 
     fn is_open(&self) -> bool {
-        self.0.hearing.is_open()
+        self.0.subscription.is_open()
     }
 
     fn closed(&self) -> StoreFuture<()> {
-        Box::pin(self.0.hearing.closed())
+        Box::pin(self.0.subscription.closed())
     }
 }
 
 /// Shows where it leads to, and neither credentials nor tokens.
 impl fmt::Debug for RedisSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisSession").field("to", &self.0.place.identity).field("open", &self.is_open()).finish()
+        f.debug_struct("RedisSession").field("to", &self.0.state.identity).field("open", &self.is_open()).finish()
     }
 }
 
-impl Line {
+impl Connection {
     async fn acquire(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         if !self.raised {
             // Nobody knows how far the counter lags behind; the look mints by the clock.
@@ -119,13 +124,13 @@ impl Line {
             return Box::pin(async { self.look(&Look { key, token, ttl, fences: 1 }, None).await }).await;
         }
         // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
-        let floor = self.place.greatest_fence();
+        let floor = self.state.greatest_fence();
         let commands = self.set_and_count(ask);
-        let mut connection = self.connection.clone();
-        let replies = self.hearing.unless_cut(connection.send_packed_commands(&commands, 0, 2)).await;
+        let mut connection = self.multiplexed.clone();
+        let replies = self.subscription.unless_disconnected(connection.send_packed_commands(&commands, 0, 2)).await;
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => {
-                self.place.saw_fences(fence, 1);
+                self.state.saw_fences(fence, 1);
                 Ok(Acquired::Granted { fence })
             }
             Taken::Unfenced => Box::pin(self.repair(ask)).await,
@@ -146,14 +151,17 @@ impl Line {
     }
 
     async fn repair(&self, ask: &Ask) -> Result<Acquired, StoreError> {
-        let call = Repair { names: self.names(), ask, seen: self.place.greatest_fence() };
-        let mut connection = self.connection.clone();
-        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::REPAIR, &call)).await;
+        let call = Repair { names: self.names(), ask, seen: self.state.greatest_fence() };
+        let mut connection = self.multiplexed.clone();
+        let reply = self
+            .subscription
+            .unless_disconnected(script::call(&mut connection, &self.known, &script::REPAIR, &call))
+            .await;
         self.minted(reply, &ask.key, call.seen, 1)
     }
 
     async fn look(&self, look: &Look, entry: Option<&Entry>) -> Result<Acquired, StoreError> {
-        let call = Looking { names: self.names(), look, entry, seen: self.place.greatest_fence() };
+        let call = Looking { names: self.names(), look, entry, seen: self.state.greatest_fence() };
         let reply = self.once(&script::LOOK, &call, &look.key).await?;
         self.minted(Ok(reply), &look.key, call.seen, look.fences)
     }
@@ -170,7 +178,7 @@ impl Line {
         match minted {
             Minted::Known(answer) => {
                 if let Acquired::Granted { fence } = answer {
-                    self.place.minted_fences(seen, fence, fences);
+                    self.state.minted_fences(seen, fence, fences);
                 }
                 Ok(answer)
             }
@@ -180,34 +188,41 @@ impl Line {
 
     /// Calls a script that must not be sent a second time behind what was sent in the meantime.
     async fn once(&self, script: &Script, call: &impl Arguments, key: &LockKey) -> Result<Value, StoreError> {
-        let mut connection = self.connection.clone();
-        let reply = self.hearing.unless_cut(script::call_once(&mut connection, &self.known, script, call)).await;
+        let mut connection = self.multiplexed.clone();
+        let reply =
+            self.subscription.unless_disconnected(script::call_once(&mut connection, &self.known, script, call)).await;
         reply.map_err(|e| self.fault(e, key))?.ok_or_else(|| {
-            let text = "the server forgot a script, and executed nothing; the next call brings it along";
+            let text = "the server no longer has a script, and executed nothing; the next call sends it again";
             StoreError::new(StoreErrorKind::NotExecuted, text)
         })
     }
 
     async fn release(&self, release: &Release) -> Result<Released, StoreError> {
-        let mut connection = self.connection.clone();
+        let mut connection = self.multiplexed.clone();
         if !release.contended && release.keep.is_none() && release.leave.is_none() {
             let call = Freeing { names: self.names(), release };
-            let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::FREE, &call)).await;
+            let reply = self
+                .subscription
+                .unless_disconnected(script::call(&mut connection, &self.known, &script::FREE, &call))
+                .await;
             if reply.and_then(reply::freed).map_err(|e| self.fault(e, &release.key))? {
                 return Ok(Released::Freed);
             }
         }
-        let call = Releasing { names: self.names(), release, seen: self.place.greatest_fence() };
-        let reply = self.hearing.unless_cut(script::call(&mut connection, &self.known, &script::RELEASE, &call)).await;
+        let call = Releasing { names: self.names(), release, seen: self.state.greatest_fence() };
+        let reply = self
+            .subscription
+            .unless_disconnected(script::call(&mut connection, &self.known, &script::RELEASE, &call))
+            .await;
         reply.and_then(reply::released).map_err(|e| self.fault(e, &release.key))
     }
 
     async fn rotate(&self, rotation: &Rotate) -> Result<Rotated, StoreError> {
-        let call = Rotating { names: self.names(), rotation, seen: self.place.greatest_fence() };
-        let reply = self.once(&script::TURN, &call, &rotation.key).await?;
+        let call = Rotating { names: self.names(), rotation, seen: self.state.greatest_fence() };
+        let reply = self.once(&script::ROTATE, &call, &rotation.key).await?;
         let rotated = reply::rotated(reply).map_err(|e| self.fault(e, &rotation.key))?;
         if let Rotated::Retained { fence } = rotated {
-            self.place.minted_fences(call.seen, fence, rotation.fences);
+            self.state.minted_fences(call.seen, fence, rotation.fences);
         }
         Ok(rotated)
     }
@@ -236,9 +251,9 @@ impl Line {
         size: usize,
     ) -> Vec<(&'a [Renewal], Result<Vec<Result<Renewed, RedisError>>, RedisError>)> {
         let calls: Vec<_> = batch.chunks(size).map(|batch| Renewing { names: self.names(), batch }).collect();
-        let mut connection = self.connection.clone();
+        let mut connection = self.multiplexed.clone();
         let calling = script::call_each(&mut connection, &self.known, &script::RENEW, &calls);
-        let replies = self.hearing.unless_cut(calling).await;
+        let replies = self.subscription.unless_disconnected(calling).await;
         let replies: Vec<Result<Value, _>> = match replies {
             Ok(replies) => replies.into_iter().map(Ok).collect(),
             Err(error) => vec![Err(error); calls.len()],
@@ -261,7 +276,7 @@ impl Line {
         let about = About { counter: self.names().counter(), lock, queue };
         let error = fault::store_error(error, about);
         if error.kind() == StoreErrorKind::Disconnected {
-            self.hearing.close();
+            self.subscription.close();
         }
         error
     }
@@ -269,13 +284,13 @@ impl Line {
     fn held_for_ever(&self, key: &LockKey) -> StoreError {
         let name = self.names().lock(key);
         let text = format!(
-            "key `{name}` exists without a ttl: another program's key, or somebody's PERSIST; \
+            "key `{name}` exists without a ttl: it is another program's, or was persisted by hand; \
              delete it or use another namespace"
         );
         StoreError::new(StoreErrorKind::Refused, text)
     }
 
     fn names(&self) -> &Names {
-        &self.place.names
+        &self.state.names
     }
 }

@@ -15,7 +15,7 @@ use crate::store::{Entry, ListenerId, Token};
 use lock_core::LockKey;
 
 /// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
-pub(super) const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
+pub(crate) const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
 /// No lock key holds a control character, so that no lock's name ends like this.
 const NEVER: &str = "\u{1}";
@@ -26,7 +26,7 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// How keys are named: what stands before and after a key, and what follows from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Names {
+pub(crate) struct Names {
     before: String,
     after: String,
     counter: String,
@@ -35,7 +35,7 @@ pub(super) struct Names {
 
 impl Names {
     /// The names of a namespace, by a format with one `<key>` in it, or by the default format.
-    pub(super) fn new(namespace: &str, format: Option<&str>) -> Result<Self, String> {
+    pub(crate) fn new(namespace: &str, format: Option<&str>) -> Result<Self, String> {
         let prefix = if namespace.is_empty() { String::new() } else { format!("{namespace}:") };
         let format = format.map_or_else(|| format!("{prefix}{{<key>}}"), |f| f.replace("<namespace>", namespace));
         if format.contains(char::is_control) || namespace.contains(char::is_control) {
@@ -57,7 +57,7 @@ impl Names {
     }
 
     /// What tells these names from all others: the namespace by which the default format comes to them, or the format.
-    pub(super) fn fragment(&self) -> String {
+    pub(crate) fn fragment(&self) -> String {
         let namespace = match self.before.as_str() {
             "{" => Some(""),
             before => before.strip_suffix(":{").filter(|namespace| !namespace.is_empty()),
@@ -69,51 +69,51 @@ impl Names {
     }
 
     /// The name of the counter of fences.
-    pub(super) fn counter(&self) -> &str {
+    pub(crate) fn counter(&self) -> &str {
         &self.counter
     }
 
     /// How the names of all wake channels begin; a listener's 32 hexadecimal digits follow.
-    pub(super) fn wake(&self) -> &str {
+    pub(crate) fn wake(&self) -> &str {
         &self.wake
     }
 
     /// The channel on which a listener is told.
-    pub(super) fn channel(&self, listener: ListenerId) -> String {
+    pub(crate) fn channel(&self, listener: ListenerId) -> String {
         format!("{}{:032x}", self.wake, listener.bits())
     }
 
     /// The key whose lock has a name, if it is a name of ours.
-    pub(super) fn key(&self, lock: &str) -> Option<LockKey> {
+    pub(crate) fn key(&self, lock: &str) -> Option<LockKey> {
         lock.strip_prefix(&self.before)?.strip_suffix(&self.after).map(LockKey::from)
     }
 
     /// The name of a lock.
-    pub(super) fn lock<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
+    pub(crate) fn lock<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
         Name { names: self, key, suffix: "" }
     }
 
     /// The name of those who wait for a lock.
-    pub(super) fn queue<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
+    pub(crate) fn queue<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
         Name { names: self, key, suffix: QUEUE }
     }
 
     /// A name under the lock's hash tag that no key ever has.
-    pub(super) fn never<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
+    pub(crate) fn never<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
         Name { names: self, key, suffix: NEVER }
     }
 }
 
 /// The name of one key in Redis.
 #[derive(Clone, Copy)]
-pub(super) struct Name<'a> {
+pub(crate) struct Name<'a> {
     names: &'a Names,
     key: &'a LockKey,
     suffix: &'static str,
 }
 
 impl Name<'_> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.names.before.len() + self.key.as_str().len() + self.names.after.len() + self.suffix.len()
     }
 }
@@ -138,10 +138,10 @@ impl fmt::Display for Name<'_> {
 }
 
 /// A token as 32 lower-case hexadecimal digits.
-pub(super) struct TokenText(pub(super) Token);
+pub(crate) struct TokenText(pub(crate) Token);
 
 impl TokenText {
-    pub(super) const LEN: usize = 32;
+    pub(crate) const LEN: usize = 32;
 }
 
 impl ToRedisArgs for TokenText {
@@ -162,10 +162,10 @@ fn digits(bits: u128) -> [u8; 32] {
 }
 
 /// An entry as it stands in a queue: the same for as long as its token waits.
-pub(super) struct EntryText<'a>(pub(super) Token, pub(super) &'a Entry);
+pub(crate) struct EntryText<'a>(pub(crate) Token, pub(crate) &'a Entry);
 
 impl EntryText<'_> {
-    pub(super) const LEN: usize = 2 * TokenText::LEN + 34;
+    pub(crate) const LEN: usize = 2 * TokenText::LEN + 34;
 }
 
 impl ToRedisArgs for EntryText<'_> {
@@ -178,12 +178,12 @@ impl ToRedisArgs for EntryText<'_> {
 }
 
 /// A ttl in whole milliseconds, rounded up; at least one, as Redis refuses zero.
-pub(super) fn ttl_ms(ttl: Duration) -> u64 {
+pub(crate) fn ttl_ms(ttl: Duration) -> u64 {
     keep_ms(ttl).max(1)
 }
 
 /// What is left to keep, in whole milliseconds, rounded up; zero frees the key.
-pub(super) fn keep_ms(keep: Duration) -> u64 {
+pub(crate) fn keep_ms(keep: Duration) -> u64 {
     // Without a division of 128 bits, which a renewal of very many leases would notice.
     let whole = keep.as_secs().saturating_mul(1000).saturating_add(keep.subsec_nanos().div_ceil(1_000_000).into());
     whole.min(LONGEST_MS)

@@ -1,0 +1,113 @@
+//! [`Lease`]: what can be asked about a lock that somebody holds.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::lease_state::LeaseState;
+use crate::system::clock;
+use lock_core::LockKey;
+use lock_core::LossReason;
+
+/// Asks about a lock that somebody holds: the body that is running ([`current`](crate::current)), or a guard
+/// ([`LockGuard::lease`](crate::LockGuard::lease)). Cheap to clone, and free to go anywhere.
+///
+/// It keeps nothing alive. Once the lock is released, [`is_held`](Self::is_held) is false.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = lock_runtime::Client::connect("memory://").await?;
+/// let lease = client.lock("job:42").run(async { lock_runtime::current().unwrap() }).await?;
+/// assert!(!lease.is_held());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Lease {
+    state: Arc<LeaseState>,
+}
+
+impl Lease {
+    pub(crate) fn new(state: Arc<LeaseState>) -> Self {
+        Self { state }
+    }
+
+    /// What is locked.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// # client.lock("job:42").run(async {
+    /// let lease = lock_runtime::current().unwrap();
+    /// assert_eq!(lease.key().as_str(), "job:42");
+    /// # }).await?; Ok(()) }
+    /// ```
+    pub fn key(&self) -> &LockKey {
+        &self.state.key
+    }
+
+    /// The fencing token: greater than that of every earlier grant of the key. Have what you write to compare it:
+    /// `UPDATE .. SET fence = $n .. WHERE fence <= $n`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let fence = async || lock_runtime::current().unwrap().fence();
+    /// let first = client.lock("job:42").run(fence()).await?;
+    /// assert!(client.lock("job:42").run(fence()).await? > first);
+    /// # Ok(()) }
+    /// ```
+    pub fn fence(&self) -> u64 {
+        self.state.validity.fence()
+    }
+
+    /// How long the lock is ours without another renewal; zero once it is not.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// # client.lock("job:42").run(async {
+    /// assert!(lock_runtime::current().unwrap().remaining().as_secs() > 20);
+    /// # }).await?; Ok(()) }
+    /// ```
+    pub fn remaining(&self) -> Duration {
+        self.state.validity.until().since(clock::now())
+    }
+
+    /// Whether the lock is ours just now.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// # client.lock("job:42").run(async {
+    /// assert!(lock_runtime::current().unwrap().is_held());
+    /// # }).await?; Ok(()) }
+    /// ```
+    pub fn is_held(&self) -> bool {
+        clock::now() < self.state.validity.until()
+    }
+
+    /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead. The future borrows
+    /// nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::LossReason;
+    ///
+    /// let client = lock_runtime::Client::connect("memory://").await?;
+    /// let job = async { lock_runtime::current().unwrap().lost().await };
+    /// let request = client.lock("job:42").ttl(Duration::from_millis(50)).renew(false).continue_when_lost();
+    /// assert_eq!(request.run(job).await?, LossReason::Expired);
+    /// # Ok(()) }
+    /// ```
+    pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
+        let state = Arc::clone(&self.state);
+        async move { state.until_some(|| state.validity.loss()).await }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("key", self.key()).field("fence", &self.fence()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+//! The first words over a new connection: what the server is, and its counter of fences raised to its clock.
+//!
+//! What must stay true: both are asked in one write, before anything else. Absent on purpose: whether locks can be kept
+//! at such a server, which is asked of the answer.
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{Cmd, Pipeline, RedisError, Value};
+
+use super::fault;
+use super::reply;
+use super::script::{self, Arguments};
+
+/// What a server answered when it was greeted.
+pub(crate) struct Greeting {
+    hello: Value,
+    raised: Value,
+}
+
+/// Asks what the server is and raises the counter, in one write.
+pub(crate) async fn greet(connection: &mut MultiplexedConnection, counter: &str) -> Result<Greeting, RedisError> {
+    let mut commands = Pipeline::with_capacity(2);
+    commands.cmd("HELLO").add_command(script::by_text(script::RAISE, &Raise(counter)));
+    let replies = connection.send_packed_commands(&commands, 0, 2).await?;
+    match <[Value; 2]>::try_from(replies) {
+        Ok([hello, raised]) => Ok(Greeting { hello, raised }),
+        Err(_) => Err(fault::strange("HELLO and EVAL")),
+    }
+}
+
+impl Greeting {
+    /// What the server says of itself.
+    pub(crate) fn hello(&self) -> &Value {
+        &self.hello
+    }
+
+    /// The server's version, asked once more where it has not said it. Nobody knows if that is refused too.
+    pub(crate) async fn version(&self, connection: &mut MultiplexedConnection) -> Result<Option<String>, RedisError> {
+        let said = reply::said_in_hello(&self.hello, "version");
+        if said.is_some() {
+            return Ok(said);
+        }
+        let mut info = Cmd::new();
+        info.arg("INFO").arg("server");
+        let reply = connection.send_packed_command(&info).await?;
+        Ok(reply::version_in_info(&reply))
+    }
+
+    /// False if the server was too full to raise the counter.
+    pub(crate) fn raised(self) -> Result<bool, RedisError> {
+        match self.raised.extract_error() {
+            Ok(_) => Ok(true),
+            Err(error) if fault::code(&error) == Some("OOM") => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// For `raise.lua`.
+struct Raise<'a>(&'a str);
+
+impl Arguments for Raise<'_> {
+    fn keys(&self) -> usize {
+        1
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        command.arg(self.0);
+    }
+}

@@ -1,0 +1,231 @@
+//! A session's subscription to its wake channel, on which the server tells of grants to waiters; and its end.
+//!
+//! What must stay true: a session that says that it listens was subscribed before it was handed out, and is closed once
+//! nothing can arrive over its subscription any more, without an operation that finds out. The task that reads the
+//! channel ends with the session. Absent on purpose: subscribing again, as a new session does, and what a grant is
+//! worth when it arrives.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::redis::aio::{MultiplexedConnection, PubSub, PubSubStream};
+use ::redis::{PushInfo, PushKind, RedisError, Value};
+use futures_core::Stream as _;
+use pin_project_lite::pin_project;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::state::NodeState;
+use super::{fault, reply};
+use crate::store::{Listener, StoreErrorKind};
+
+/// Whether a session is open, and whether it is subscribed to its wake channel.
+pub(crate) struct Subscription {
+    open: Arc<Open>,
+    /// The push receiver of the connection of operations was dropped, and the connection has ended with it.
+    disconnected: Arc<AtomicBool>,
+    listens: bool,
+    _reader: Option<Reader>,
+}
+
+pin_project! {
+    /// Replies to what is sent over a connection of operations, or an error if it has ended.
+    ///
+    /// A message that is put into a tokio channel just after its receiver was dropped stays there
+    /// (tokio-rs/tokio#7714), and so would an operation that is sent while redis-rs ends the connection. The push
+    /// receiver is dropped before that channel's receiver: either the channel's receiver still takes the operation, or
+    /// the operation finds the push receiver dropped.
+    pub(crate) struct UnlessDisconnected<'a, F> {
+        #[pin]
+        replies: F,
+        subscription: &'a Subscription,
+    }
+}
+
+/// Takes the messages of a wake channel. It is owned by whatever reads the connection, and dropped when that ends.
+pub(crate) struct PushReceiver {
+    state: Arc<NodeState>,
+    listener: Listener,
+    open: Arc<Open>,
+    disconnected: Option<Arc<AtomicBool>>,
+}
+
+/// True until a session is closed; tasks that wait for that are notified.
+struct Open {
+    is: AtomicBool,
+    closed: Notify,
+}
+
+/// A task that reads a wake channel, aborted when this is dropped.
+struct Reader(AbortHandle);
+
+impl Open {
+    fn close(&self) {
+        self.is.store(false, Ordering::Relaxed);
+        self.closed.notify_waiters();
+    }
+}
+
+impl Subscription {
+    /// Of a session that does not listen.
+    pub(crate) fn none() -> Self {
+        let open = Open { is: AtomicBool::new(true), closed: Notify::new() };
+        Self { open: Arc::new(open), disconnected: Arc::default(), listens: false, _reader: None }
+    }
+
+    pub(crate) fn listens(&self) -> bool {
+        self.listens && self.is_open()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn close(&self) {
+        self.open.close();
+    }
+
+    /// Completes when the session is closed, and keeps nothing of it alive.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let open = Arc::clone(&self.open);
+        async move {
+            let mut closed = pin!(open.closed.notified());
+            // A close from here on notifies, and an earlier one is seen in the flag.
+            closed.as_mut().enable();
+            if open.is.load(Ordering::Relaxed) {
+                closed.await;
+            }
+        }
+    }
+
+    /// A receiver that closes this session when it is dropped.
+    fn receiver(&self, state: &Arc<NodeState>, listener: &Listener) -> PushReceiver {
+        let (state, listener, open) = (Arc::clone(state), listener.clone(), Arc::clone(&self.open));
+        PushReceiver { state, listener, open, disconnected: None }
+    }
+
+    /// The same, for what the connection of operations itself pushes.
+    pub(crate) fn receiver_of_operations(&self, state: &Arc<NodeState>, listener: &Listener) -> PushReceiver {
+        let mut receiver = self.receiver(state, listener);
+        receiver.disconnected = Some(Arc::clone(&self.disconnected));
+        receiver
+    }
+
+    pub(crate) fn unless_disconnected<F>(&self, replies: F) -> UnlessDisconnected<'_, F> {
+        UnlessDisconnected { replies, subscription: self }
+    }
+}
+
+impl<T, F: Future<Output = Result<T, RedisError>>> Future for UnlessDisconnected<'_, F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.replies.poll(context);
+        if polled.is_pending() {
+            // Pairs with the fence in the receiver's drop: the send above comes before this load.
+            fence(Ordering::SeqCst);
+            if this.subscription.disconnected.load(Ordering::Relaxed) {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::BrokenPipe).into()));
+            }
+        }
+        polled
+    }
+}
+
+impl PushReceiver {
+    /// Takes what a server pushes over a connection of operations.
+    pub(crate) fn on_push(&self, push: &PushInfo) {
+        match push.kind {
+            PushKind::Message => push.data.get(1).into_iter().for_each(|message| self.on_message(message)),
+            PushKind::Disconnection => self.open.close(),
+            _ => {}
+        }
+    }
+
+    fn on_message(&self, message: &Value) {
+        // A session that was closed, by an answer that its server decides nothing, delivers no messages either.
+        if self.open.is.load(Ordering::Relaxed)
+            && let Some(grant) = reply::grant(message, &self.state.names)
+        {
+            let (fence, fences) = (grant.fence, grant.fences);
+            // Only then: whoever may publish can forge the rest of a message, but not the token that somebody waits under.
+            if self.listener.hear(grant) {
+                self.state.saw_fences(fence, fences);
+            }
+        }
+    }
+}
+
+/// Also when the runtime that read the connection is gone.
+impl Drop for PushReceiver {
+    fn drop(&mut self) {
+        self.open.close();
+        if let Some(disconnected) = &self.disconnected {
+            disconnected.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Subscribes over a connection of operations, whose pushes go to a receiver of this subscription, unless the server
+/// refuses.
+pub(crate) async fn subscribe_by_push(
+    subscription: Subscription,
+    connection: &mut MultiplexedConnection,
+    channel: String,
+) -> Result<Subscription, RedisError> {
+    let listens = unless_refused(connection.subscribe(channel).await)?.is_some();
+    Ok(Subscription { listens, ..subscription })
+}
+
+/// Subscribes over a connection of its own, which a task of this runtime reads, unless the server refuses.
+pub(crate) async fn subscribe_apart(
+    state: &Arc<NodeState>,
+    listener: &Listener,
+    connecting: impl Future<Output = Result<PubSub, RedisError>>,
+    at_most: Duration,
+) -> Result<Subscription, RedisError> {
+    let subscription = Subscription::none();
+    let channel = state.names.channel(listener.id());
+    let within = tokio::time::timeout(at_most, subscribed(connecting, channel)).await;
+    let subscribed = within.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+    let Some(stream) = unless_refused(subscribed)? else { return Ok(subscription) };
+    let reader = tokio::spawn(read(stream, subscription.receiver(state, listener)));
+    Ok(Subscription { listens: true, _reader: Some(Reader(reader.abort_handle())), ..subscription })
+}
+
+async fn subscribed(
+    connecting: impl Future<Output = Result<PubSub, RedisError>>,
+    channel: String,
+) -> Result<PubSubStream, RedisError> {
+    let mut connection = connecting.await?;
+    connection.subscribe(channel).await?;
+    Ok(connection.into_on_message())
+}
+
+async fn read(mut stream: PubSubStream, receiver: PushReceiver) {
+    while let Some(message) = std::future::poll_fn(|context| Pin::new(&mut stream).poll_next(context)).await {
+        if let Ok(payload) = message.get_payload() {
+            receiver.on_message(&payload);
+        }
+    }
+}
+
+/// A refusal is an answer: waiters of a session that does not listen look by themselves.
+fn unless_refused<T>(answer: Result<T, RedisError>) -> Result<Option<T>, RedisError> {
+    match answer {
+        Err(error) if fault::kind(&error) == StoreErrorKind::Refused => Ok(None),
+        answer => answer.map(Some),
+    }
+}

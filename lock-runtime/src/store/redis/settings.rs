@@ -1,0 +1,70 @@
+//! [`RedisSettings`]: what a store of a Redis server may be told, and [`Unusable`]: why none can be made of it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// How a [`RedisStore`](super::RedisStore) names its keys and connects.
+///
+/// ```
+/// use lock_runtime::redis::RedisSettings;
+///
+/// let mut settings = RedisSettings::default();
+/// settings.namespace = "billing".into(); // keys are billing:{job:42} and billing:fence
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct RedisSettings {
+    /// Stands before every key; clients of different namespaces never meet. `lock` unless set.
+    pub namespace: String,
+    /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces let all
+    /// keys of one lock live on one node of a cluster. Set it to share locks with programs that use
+    /// `SET key token NX PX` under names of their own.
+    ///
+    /// What stands around the key names everything else, too, so that clients that name the same locks share it whatever
+    /// their namespaces: without braces, and without colons at its end, it stands before `:fence`, the counter, and before
+    /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
+    /// `fence` and `wake:`. The user of the server needs those besides the locks. Formats under which two keys make one
+    /// name (`<key>` with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have counters and
+    /// channels of their own: whoever shares locks needs the same format.
+    pub name_format: Option<String>,
+    /// How long making a connection may take. 5 s unless set.
+    pub operation_timeout: Duration,
+    /// Whether every command is sent at once (`TCP_NODELAY`), or small ones wait until the server has acknowledged what
+    /// was sent before. Unless set, it is on for a server on another machine, where a round trip is what counts, and
+    /// left as it is for one on this machine, where gathering saves work. Not for Unix sockets, where it is refused.
+    pub nodelay: Option<bool>,
+    /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list; refused for other URLs.
+    pub root_certificates: Option<Vec<u8>>,
+}
+
+impl Default for RedisSettings {
+    fn default() -> Self {
+        Self {
+            namespace: "lock".to_owned(),
+            name_format: None,
+            operation_timeout: Duration::from_secs(5),
+            nodelay: None,
+            root_certificates: None,
+        }
+    }
+}
+
+/// Shows everything but certificates, which are long.
+impl fmt::Debug for RedisSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisSettings")
+            .field("namespace", &self.namespace)
+            .field("name_format", &self.name_format)
+            .field("operation_timeout", &self.operation_timeout)
+            .field("nodelay", &self.nodelay)
+            .field("root_certificates", &self.root_certificates.as_ref().map(Vec::len))
+            .finish()
+    }
+}
+
+/// Why no store can be made; the texts hold no password.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    Url(String),
+    Settings(String),
+}

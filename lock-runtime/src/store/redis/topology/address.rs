@@ -1,0 +1,216 @@
+//! From a URL, or from somebody's own client, to a client that connects as locks need it.
+//!
+//! What must stay true: no password gets into an error, a name or a `Debug` output.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ::redis::io::tcp::{TcpSettings, socket2};
+use ::redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, RedisError, parse_redis_url,
+};
+
+use crate::store::redis::settings::{RedisSettings, Unusable};
+use crate::store::url::StoreUrl;
+
+/// After this long without an answer from the other end's kernel a connection is given up.
+const DEAD_AFTER: Duration = Duration::from_secs(5);
+
+/// How many operations may be on their way to the connection's task before senders wait.
+const QUEUED_OPERATIONS: usize = 1024;
+
+/// A client of the redis crate for a URL.
+pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client, Unusable> {
+    let Some(url) = parse_redis_url(url.as_str()) else {
+        let text = "it cannot be read; write redis://host:port, rediss://host:port or redis+unix:///path";
+        return Err(Unusable::Url(text.to_owned()));
+    };
+    let client = Client::open(url).map_err(|error| Unusable::Url(reason(&error)))?;
+    let is_tls = matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. });
+    if is_tls && cfg!(not(feature = "tls")) {
+        return Err(Unusable::Url("rediss://host:port needs the feature `tls` of lock-runtime".to_owned()));
+    }
+    match &settings.root_certificates {
+        None => Ok(client),
+        Some(_) if !is_tls => {
+            Err(options("root_certificates has no effect without TLS; connect to rediss://host:port, or leave it out"))
+        }
+        Some(pem) => trusting(&client, pem),
+    }
+}
+
+#[cfg(feature = "tls")]
+fn trusting(client: &Client, pem: &[u8]) -> Result<Client, Unusable> {
+    // None at all would be read as a list to trust, and fail at every handshake.
+    if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") {
+        return Err(options("root_certificates hold no certificate in PEM form"));
+    }
+    let certificates = ::redis::TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) };
+    Client::build_with_tls(client.get_connection_info().clone(), certificates)
+        .map_err(|_| options("root_certificates hold something that is no certificate"))
+}
+
+#[cfg(not(feature = "tls"))]
+fn trusting(_: &Client, _: &[u8]) -> Result<Client, Unusable> {
+    Err(options("root_certificates need the feature `tls` of lock-runtime"))
+}
+
+fn options(text: &str) -> Unusable {
+    Unusable::Settings(text.to_owned())
+}
+
+/// The constant part of why a URL was refused; the rest may repeat parts of the URL.
+fn reason(error: &RedisError) -> String {
+    let text = error.to_string();
+    let constant = text.split(" - ").next().unwrap_or_default();
+    constant.trim_end_matches('.').to_lowercase()
+}
+
+/// Names the server and the namespace on it, without credentials.
+pub(crate) fn identity(info: &ConnectionInfo, fragment: &str) -> String {
+    let db = info.redis_settings().db();
+    match info.addr() {
+        ConnectionAddr::Tcp(host, port) => format!("redis://{}:{port}/{db}#{fragment}", bracketed(host)),
+        ConnectionAddr::TcpTls { host, port, .. } => format!("rediss://{}:{port}/{db}#{fragment}", bracketed(host)),
+        ConnectionAddr::Unix(path) => format!("redis+unix://{}?db={db}#{fragment}", path.display()),
+        _ => format!("redis://?/{db}#{fragment}"),
+    }
+}
+
+fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_lowercase() }
+}
+
+/// The client with what a lock's connection needs, where it says nothing itself.
+pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, Unusable> {
+    let info = client.get_connection_info().clone();
+    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        install_crypto();
+    }
+    if settings.nodelay.is_some() && matches!(info.addr(), ConnectionAddr::Unix(_)) {
+        return Err(options("nodelay has no effect on a Unix socket; leave it out"));
+    }
+    let nodelay = settings.nodelay.or_else(|| is_elsewhere(info.addr()).then_some(true));
+    let tcp = tcp_settings(info.tcp_settings().clone(), nodelay);
+    let mut redis = info.redis_settings().clone();
+    if redis.lib_name().is_none() && !redis.skip_set_lib_name() {
+        redis = redis.set_lib_name("lock-runtime", env!("CARGO_PKG_VERSION"));
+    }
+    Client::open(info.set_tcp_settings(tcp).set_redis_settings(redis))
+        .map_err(|error| Unusable::Settings(reason(&error)))
+}
+
+/// Whether the server is on another machine, as far as its address tells.
+fn is_elsewhere(address: &ConnectionAddr) -> bool {
+    let (ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) = address else { return false };
+    let is_loopback = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    !is_loopback && !host.eq_ignore_ascii_case("localhost")
+}
+
+fn tcp_settings(mut tcp: TcpSettings, nodelay: Option<bool>) -> TcpSettings {
+    if let Some(nodelay) = nodelay {
+        tcp = tcp.set_nodelay(nodelay);
+    }
+    if tcp.keepalive().is_none() {
+        tcp = tcp.set_keepalive(socket2::TcpKeepalive::new().with_time(DEAD_AFTER));
+    }
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    if tcp.user_timeout().is_none() {
+        tcp = tcp.set_user_timeout(DEAD_AFTER);
+    }
+    tcp
+}
+
+/// Lets `rediss://` work in programs that chose no implementation of cryptography; those that did keep theirs.
+#[cfg(feature = "tls")]
+fn install_crypto() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that somebody else was faster, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn install_crypto() {}
+
+/// How connections are made. Operations have no time-out here, as those above time each of them.
+pub(crate) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(settings.operation_timeout))
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(QUEUED_OPERATIONS)
+}
+
+/// Whether a URL asks for the protocol that knows no pushes.
+pub(crate) fn asks_for_resp2(url: &StoreUrl) -> bool {
+    let query = url.rest().split_once('?').map_or("", |(_, query)| query);
+    query.split('&').any(|pair| matches!(pair, "protocol=resp2" | "protocol=2"))
+}
+
+/// The client for connections over which the server can push.
+pub(crate) fn pushing(client: &Client) -> Result<Client, Unusable> {
+    let info = client.get_connection_info().clone();
+    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Client::open(info.set_redis_settings(redis)).map_err(|error| Unusable::Settings(reason(&error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether connections of a store at this URL send at once.
+    fn nodelay(url: &str, set: Option<bool>) -> bool {
+        let settings = RedisSettings { nodelay: set, ..RedisSettings::default() };
+        let client = prepared(&Client::open(url).expect("a URL"), &settings).expect("settings");
+        client.get_connection_info().tcp_settings().nodelay()
+    }
+
+    #[test]
+    fn only_a_server_elsewhere_is_sent_to_at_once() {
+        for here in ["redis://localhost:1", "redis://LOCALHOST", "redis://127.0.0.2:1/3", "redis://[::1]:1"] {
+            assert!(!nodelay(here, None), "{here}");
+        }
+        for elsewhere in ["redis://db.internal:1", "redis://10.0.0.7", "redis://[fe80::1]:1"] {
+            assert!(nodelay(elsewhere, None), "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn who_says_how_it_is_sent_is_obeyed() {
+        assert!(nodelay("redis://localhost", Some(true)) && !nodelay("redis://db.internal", Some(false)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn how_it_is_sent_is_no_setting_of_a_unix_socket() {
+        let at_socket = |nodelay| {
+            let settings = RedisSettings { nodelay, ..RedisSettings::default() };
+            prepared(&Client::open("redis+unix:///tmp/redis").expect("a URL"), &settings)
+        };
+        assert!(at_socket(None).is_ok());
+        for set in [true, false] {
+            let Err(Unusable::Settings(text)) = at_socket(Some(set)) else { panic!("not refused") };
+            assert!(text.starts_with("nodelay has no effect"), "{text}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_no_setting_of_a_connection_without_tls() {
+        let settings = RedisSettings { root_certificates: Some(Vec::new()), ..RedisSettings::default() };
+        for url in ["redis://host", "redis+unix:///tmp/redis"] {
+            let url = StoreUrl::read(url).expect("a scheme");
+            let Err(Unusable::Settings(text)) = client(&url, &settings) else { panic!("not refused") };
+            assert!(text.starts_with("root_certificates has no effect"), "{text}");
+            assert!(client(&url, &RedisSettings::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_client_that_sends_at_once_goes_on_to() {
+        let info = Client::open("redis://localhost").expect("a URL").get_connection_info().clone();
+        let tcp = info.tcp_settings().clone().set_nodelay(true);
+        let own = Client::open(info.set_tcp_settings(tcp)).expect("settings");
+        let client = prepared(&own, &RedisSettings::default()).expect("settings");
+        assert!(client.get_connection_info().tcp_settings().nodelay());
+    }
+}

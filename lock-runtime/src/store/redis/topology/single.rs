@@ -1,0 +1,125 @@
+//! One server: how sessions to it are opened.
+//!
+//! What must stay true: no session is handed out before the counter of fences was raised to the server's clock (or
+//! the session knows that it was not), nor one that listens before its subscription was confirmed; and no password gets
+//! into an error. Absent on purpose: connecting again, which is decided above.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, RedisError};
+
+use super::address;
+use super::role;
+use crate::store::redis::node::fault;
+use crate::store::redis::node::greeting::greet;
+use crate::store::redis::node::names::Names;
+use crate::store::redis::node::session::RedisSession;
+use crate::store::redis::node::state::NodeState;
+use crate::store::redis::node::wake::{self, Subscription};
+use crate::store::redis::node::{quote, reply};
+use crate::store::redis::settings::{RedisSettings, Unusable};
+use crate::store::{Listener, StoreError, StoreErrorKind};
+
+/// A server that keeps all locks of a store.
+pub(crate) struct Single {
+    state: Arc<NodeState>,
+    client: Client,
+    /// The same for connections over which the server pushes; none if that is not wanted.
+    pushing: Option<Client>,
+    config: AsyncConnectionConfig,
+    operation_timeout: Duration,
+    /// Whether a session led to a server that takes writes, so that a replica there is a failover, and no mistake.
+    had_primary: AtomicBool,
+}
+
+impl Single {
+    pub(crate) fn new(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, Unusable> {
+        let names = Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(Unusable::Settings)?;
+        let identity = address::identity(client.get_connection_info(), &names.fragment());
+        let client = address::prepared(client, settings)?;
+        let pushing = if may_push { Some(address::pushing(&client)?) } else { None };
+        Ok(Self {
+            state: Arc::new(NodeState::new(names, identity)),
+            client,
+            pushing,
+            config: address::config(settings),
+            operation_timeout: settings.operation_timeout,
+            had_primary: AtomicBool::new(false),
+        })
+    }
+
+    /// The server and the namespace on it, without credentials.
+    pub(crate) fn identity(&self) -> &str {
+        &self.state.identity
+    }
+
+    /// Connects, asks what the server is and raises the counter.
+    pub(crate) async fn open(&self) -> Result<RedisSession, StoreError> {
+        let (connection, raised) = self.connected(&self.client, &self.config).await?;
+        Ok(self.session(connection, raised, Subscription::none()))
+    }
+
+    /// The same, and subscribes to the listener's wake channel: on this connection if the server pushes, else on another.
+    pub(crate) async fn listen(&self, listener: Listener) -> Result<RedisSession, StoreError> {
+        if let Some(pushing) = &self.pushing {
+            match self.listen_by_push(pushing, &listener).await {
+                // It may have been the protocol. If it was something else, that is refused once more.
+                Err(error) if error.kind() == StoreErrorKind::Refused => {}
+                opened => return opened,
+            }
+        }
+        let (connection, raised) = self.connected(&self.client, &self.config).await?;
+        let connecting = self.client.get_async_pubsub();
+        let subscription = wake::subscribe_apart(&self.state, &listener, connecting, self.operation_timeout).await;
+        Ok(self.session(connection, raised, subscription.map_err(|error| self.opening_error(error))?))
+    }
+
+    async fn listen_by_push(&self, pushing: &Client, listener: &Listener) -> Result<RedisSession, StoreError> {
+        let subscription = Subscription::none();
+        let receiver = subscription.receiver_of_operations(&self.state, listener);
+        let config = self.config.clone().set_push_sender(move |push| {
+            receiver.on_push(&push);
+            Ok::<(), Infallible>(())
+        });
+        let (mut connection, raised) = self.connected(pushing, &config).await?;
+        let subscription =
+            wake::subscribe_by_push(subscription, &mut connection, self.state.names.channel(listener.id())).await;
+        Ok(self.session(connection, raised, subscription.map_err(|error| self.opening_error(error))?))
+    }
+
+    fn session(&self, connection: MultiplexedConnection, raised: bool, subscription: Subscription) -> RedisSession {
+        RedisSession::new(connection, Arc::clone(&self.state), raised, subscription)
+    }
+
+    /// A connection to a server at which locks can be kept. False if that was too full to raise its counter.
+    async fn connected(
+        &self,
+        client: &Client,
+        config: &AsyncConnectionConfig,
+    ) -> Result<(MultiplexedConnection, bool), StoreError> {
+        let fault = |error| self.opening_error(error);
+        let mut connection = client.get_multiplexed_async_connection_with_config(config).await.map_err(fault)?;
+        let greeting = greet(&mut connection, self.state.names.counter()).await.map_err(fault)?;
+        // Before the rest is read: a replica answers READONLY to it, or takes it, which does a counter there no harm.
+        if let Some(unfit) = role::unfit(greeting.hello()) {
+            return Err(unfit.error(self.had_primary.load(Ordering::Relaxed)));
+        }
+        let version = greeting.version(&mut connection).await.map_err(fault)?;
+        if let Some(version) = version.filter(|version| reply::is_too_old(version)) {
+            let text = format!("the server is version {}; locks need 6.2 or newer", quote::quoted(&version));
+            return Err(StoreError::new(StoreErrorKind::Refused, text));
+        }
+        let raised = greeting.raised().map_err(fault)?;
+        self.had_primary.store(true, Ordering::Relaxed);
+        Ok((connection, raised))
+    }
+
+    fn opening_error(&self, error: RedisError) -> StoreError {
+        let password = self.client.get_connection_info().redis_settings().password();
+        fault::opening_error(error, self.state.names.counter(), password.unwrap_or_default())
+    }
+}
