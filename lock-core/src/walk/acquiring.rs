@@ -10,13 +10,10 @@ use crate::store::{Acquired, LockKey, Moment, StoreError, Token};
 
 /// See the module.
 #[derive(Debug)]
-pub struct Acquiring(Way);
-
-#[derive(Debug)]
-enum Way {
-    NotArrived(Terms),
-    Arrived { at: Moment, id: CallId },
-    Over,
+pub struct Acquiring {
+    arrived: Moment,
+    /// None once it is over.
+    id: Option<CallId>,
 }
 
 /// What was answered to what was sent at `sent` for a token.
@@ -43,45 +40,27 @@ pub enum AcquireStep {
 }
 
 impl Acquiring {
-    pub fn new(terms: Terms) -> Self {
-        Self(Way::NotArrived(terms))
-    }
-
-    /// With what it asks for, as long as it has not arrived.
-    pub fn not_arrived(&self) -> Option<Terms> {
-        match self.0 {
-            Way::NotArrived(terms) => Some(terms),
-            _ => None,
-        }
-    }
-
-    /// Its number, from its arrival until it is over.
-    pub fn id(&self) -> Option<CallId> {
-        match self.0 {
-            Way::Arrived { id, .. } => Some(id),
-            _ => None,
-        }
-    }
-
-    /// It arrives with a token that nobody else has. `via` is the session that its task would use.
+    /// A call arrives with a token that nobody else has. `via` is the session that its task would use.
     pub fn arrive<C: Clone>(
-        &mut self,
         client: &mut ClientState<C>,
         now: Moment,
         via: Option<Via>,
         (key, token, caller): (&LockKey, Token, C),
-    ) -> AcquireStep {
-        let Way::NotArrived(terms) = self.0 else { return AcquireStep::Stand };
+        terms: Terms,
+    ) -> (Self, AcquireStep) {
         match client.arrive(now, key, token, terms, caller) {
             Ok(id) => {
-                self.0 = Way::Arrived { at: now, id };
-                self.next(client, now, via)
+                let mut acquiring = Self { arrived: now, id: Some(id) };
+                let step = acquiring.go_on(client, now, via, None);
+                (acquiring, step)
             }
-            Err(refusal) => {
-                self.0 = Way::Over;
-                AcquireStep::Refused(refusal, Duration::ZERO)
-            }
+            Err(refusal) => (Self { arrived: now, id: None }, AcquireStep::Refused(refusal, Duration::ZERO)),
         }
+    }
+
+    /// Its number, until it is over.
+    pub fn id(&self) -> Option<CallId> {
+        self.id
     }
 
     /// It goes on, with the answer to what was sent, if there is one.
@@ -92,32 +71,28 @@ impl Acquiring {
         via: Option<Via>,
         answer: Option<Answer>,
     ) -> AcquireStep {
-        if let (Some(Answer { token, sent, result }), Some(id)) = (answer, self.id()) {
+        let Some(id) = self.id else { return AcquireStep::Stand };
+        if let Some(Answer { token, sent, result }) = answer {
             client.answered(now, id, token, sent, result);
         }
-        self.next(client, now, via)
-    }
-
-    fn next<C: Clone>(&mut self, client: &mut ClientState<C>, now: Moment, via: Option<Via>) -> AcquireStep {
-        let Way::Arrived { at, id } = self.0 else { return AcquireStep::Stand };
         match client.next(now, id, via) {
             Step::Send(question) => AcquireStep::Send(question),
             Step::Sent => AcquireStep::Sent,
             Step::Stand => AcquireStep::Stand,
             Step::Granted { fence, until } => {
-                self.0 = Way::Over;
-                AcquireStep::Granted { holding: Holding::new(id, at, now), fence, until }
+                self.id = None;
+                AcquireStep::Granted { holding: Holding::new(id, self.arrived, now), fence, until }
             }
             Step::Refused(refusal) => {
-                self.0 = Way::Over;
-                AcquireStep::Refused(refusal, now.since(at))
+                self.id = None;
+                AcquireStep::Refused(refusal, now.since(self.arrived))
             }
         }
     }
 
     /// Its task is gone. What it sent was dropped before, so that the release is behind that.
     pub fn abandon<C: Clone>(&mut self, client: &mut ClientState<C>, now: Moment) {
-        if let Way::Arrived { id, .. } = std::mem::replace(&mut self.0, Way::Over) {
+        if let Some(id) = self.id.take() {
             client.left(now, id);
         }
     }

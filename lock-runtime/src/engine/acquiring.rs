@@ -26,14 +26,23 @@ use crate::system::random;
 pub(crate) struct Acquiring {
     handle: Handle,
     state: Arc<LeaseState>,
-    walk: walk::Acquiring,
-    /// With the token that it asks for.
-    sent: Option<(Token, Sent<Acquired>)>,
+    progress: Progress,
+}
+
+/// One place for what is needed before it arrives and what is needed after, since the future of every call has it.
+enum Progress {
+    /// It arrives with its first poll.
+    NotArrived(Terms),
+    Arrived {
+        walk: walk::Acquiring,
+        /// With the token that it asks for.
+        sent: Option<(Token, Sent<Acquired>)>,
+    },
 }
 
 impl Acquiring {
     pub(crate) fn new(handle: Handle, state: Arc<LeaseState>, terms: Terms) -> Self {
-        Self { handle, state, walk: walk::Acquiring::new(terms), sent: None }
+        Self { handle, state, progress: Progress::NotArrived(terms) }
     }
 
     pub(crate) fn state(&self) -> &Arc<LeaseState> {
@@ -59,7 +68,7 @@ impl Acquiring {
                 (AcquireStep::Send(question), Some(session)) => {
                     let token = question.token();
                     let operation = ask(&*session.store, question);
-                    self.sent = Some((token, Sent { at, session, operation }));
+                    self.remember(Some((token, Sent { at, session, operation })));
                 }
                 (AcquireStep::Granted { holding, fence, until }, _) => {
                     self.state.validity.granted(fence, until);
@@ -69,7 +78,7 @@ impl Acquiring {
                 (AcquireStep::Sent, _) => return Poll::Pending,
                 _ => {
                     // Whatever this task sent is nobody's business any more.
-                    self.sent = None;
+                    self.remember(None);
                     return Poll::Pending;
                 }
             }
@@ -77,10 +86,17 @@ impl Acquiring {
         }
     }
 
+    fn remember(&mut self, what: Option<(Token, Sent<Acquired>)>) {
+        if let Progress::Arrived { sent, .. } = &mut self.progress {
+            *sent = what;
+        }
+    }
+
     /// What the store answered, if it has, to what this task sent, and what carried it.
     fn answer(&mut self, cx: &mut Context<'_>) -> Option<(Answer, Arc<ClientSession>)> {
-        let Poll::Ready(result) = self.sent.as_mut()?.1.poll(cx) else { return None };
-        let (token, Sent { at: sent, session, .. }) = self.sent.take()?;
+        let Progress::Arrived { sent: slot, .. } = &mut self.progress else { return None };
+        let Poll::Ready(result) = slot.as_mut()?.1.poll(cx) else { return None };
+        let (token, Sent { at: sent, session, .. }) = slot.take()?;
         Some((Answer { token, sent, result }, session))
     }
 
@@ -90,18 +106,24 @@ impl Acquiring {
         session: Option<&ClientSession>,
         answer: Option<Answer>,
     ) -> Result<(Moment, AcquireStep), LockError> {
-        let (via, walk, state) = (session.map(ClientSession::via), &mut self.walk, &self.state);
-        if walk.not_arrived().is_none() {
-            return Ok(self.handle.shared().with(|client, now| (now, walk.go_on(client, now, via, answer))));
-        }
+        let (via, state) = (session.map(ClientSession::via), &self.state);
+        let terms = match &mut self.progress {
+            Progress::NotArrived(terms) => *terms,
+            Progress::Arrived { walk, .. } => {
+                return Ok(self.handle.shared().with(|client, now| (now, walk.go_on(client, now, via, answer))));
+            }
+        };
         let key = &state.key;
         if enclosing::holds(&state.place, key) {
             return Err(LockError::already_held(key.clone()));
         }
         let token = new_token(session).map_err(|error| LockError::unavailable(key.clone(), error))?;
         let caller = Arc::clone(state);
-        let arrival = (key, token, caller);
-        Ok(self.handle.shared().with(|client, now| (now, walk.arrive(client, now, via, arrival))))
+        let arrive =
+            |client: &mut _, now| (now, walk::Acquiring::arrive(client, now, via, (key, token, caller), terms));
+        let (now, (walk, step)) = self.handle.shared().with(arrive);
+        self.progress = Progress::Arrived { walk, sent: None };
+        Ok((now, step))
     }
 
     fn refused(&self, refusal: Refusal, waited: std::time::Duration) -> LockError {
@@ -124,10 +146,12 @@ impl Acquiring {
 impl Drop for Acquiring {
     fn drop(&mut self) {
         // What was sent goes first, so that the release is behind it.
-        self.sent = None;
-        if self.walk.id().is_some() {
+        self.remember(None);
+        if let Progress::Arrived { walk, .. } = &mut self.progress
+            && walk.id().is_some()
+        {
             self.state.unregister();
-            self.handle.shared().with(|client, now| self.walk.abandon(client, now));
+            self.handle.shared().with(|client, now| walk.abandon(client, now));
         }
     }
 }

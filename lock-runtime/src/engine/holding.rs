@@ -21,13 +21,11 @@ pub(crate) struct Holding {
     state: Arc<LeaseState>,
     /// None once it has ended.
     walk: Option<walk::Holding>,
-    granted: Moment,
-    waited: Duration,
 }
 
 impl Holding {
     pub(super) fn new(handle: Handle, state: Arc<LeaseState>, walk: walk::Holding) -> Self {
-        Self { handle, state, granted: walk.granted(), waited: walk.waited(), walk: Some(walk) }
+        Self { handle, state, walk: Some(walk) }
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -44,12 +42,12 @@ impl Holding {
 
     /// For how long it has been held.
     pub(crate) fn held_for(&self) -> Duration {
-        clock::now().since(self.granted)
+        self.walk.as_ref().map_or(Duration::ZERO, |walk| clock::now().since(walk.granted()))
     }
 
     /// For how long it was waited for.
     pub(crate) fn waited(&self) -> Duration {
-        self.waited
+        self.walk.as_ref().map_or(Duration::ZERO, walk::Holding::waited)
     }
 
     /// Asks for a step of the body; if it may start, the body is in a step from here on.

@@ -19,17 +19,17 @@ pub(crate) struct Releasing {
     state: Arc<LeaseState>,
     /// None once it is over.
     walk: Option<walk::Releasing>,
-    /// What was decided before the first poll.
-    first: Option<ReleaseStep>,
     sent: Option<SentBack>,
-    /// That was sent just now, and not polled yet.
+    /// The client's state has just been asked.
     is_new: bool,
 }
 
-/// How this task gave a token back. Two kinds, since a box around either would be an allocation on the short way.
+/// How this task gave a token back. Several kinds, since a box around any would be an allocation on the short way.
 enum SentBack {
     Release(Sent<Released>),
     Rotate(Sent<Rotated>),
+    /// Without a word to the store.
+    Settled(Result<Released, StoreError>),
 }
 
 impl SentBack {
@@ -50,13 +50,15 @@ impl SentBack {
         match self {
             Self::Release(sent) => sent.poll(cx).map_ok(ReleaseReply::Released),
             Self::Rotate(sent) => sent.poll(cx).map_ok(ReleaseReply::Rotated),
+            Self::Settled(_) => Poll::Pending,
         }
     }
 
     /// What carries it.
-    fn into_session(self) -> Arc<ClientSession> {
+    fn into_session(self) -> Option<Arc<ClientSession>> {
         match self {
-            Self::Release(Sent { session, .. }) | Self::Rotate(Sent { session, .. }) => session,
+            Self::Release(Sent { session, .. }) | Self::Rotate(Sent { session, .. }) => Some(session),
+            Self::Settled(_) => None,
         }
     }
 }
@@ -69,11 +71,12 @@ impl Releasing {
         released: Option<(Moment, (walk::Releasing, ReleaseStep))>,
         session: Option<Arc<ClientSession>>,
     ) -> Self {
-        let mut releasing = Self { handle, state, walk: None, first: None, sent: None, is_new: false };
+        let mut releasing = Self { handle, state, walk: None, sent: None, is_new: true };
         if let Some((at, (walk, step))) = released {
             releasing.walk = Some(walk);
-            releasing.first = releasing.take(at, step, session);
-            releasing.is_new = releasing.first.is_none();
+            if let Some(ReleaseStep::Done(outcome)) = releasing.take(at, step, session) {
+                releasing.sent = Some(SentBack::Settled(outcome));
+            }
         }
         releasing
     }
@@ -91,8 +94,9 @@ impl Releasing {
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
         self.state.register(cx.waker());
-        if let Some(first) = self.first.take() {
-            return self.goes_on(first);
+        if let Some(SentBack::Settled(outcome)) = &self.sent {
+            let outcome = outcome.clone();
+            return Poll::Ready(self.over(outcome));
         }
         let mut is_new = std::mem::take(&mut self.is_new);
         loop {
@@ -121,7 +125,7 @@ impl Releasing {
     /// What the store answered, if it has, to what this task sent.
     fn answer(&mut self, cx: &mut Context<'_>) -> Option<(Arc<ClientSession>, Result<ReleaseReply, StoreError>)> {
         let Poll::Ready(result) = self.sent.as_mut()?.poll(cx) else { return None };
-        Some((self.sent.take()?.into_session(), result))
+        Some((self.sent.take()?.into_session()?, result))
     }
 
     /// Tells the client's state and asks it.

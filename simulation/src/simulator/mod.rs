@@ -7,48 +7,42 @@
 //! Must stay true: nothing here decides for the library. Tasks, keeper and connections do what the library's own do,
 //! and the deadline of a body is kept by the library's own.
 
+mod acquires;
+mod bodies;
+mod caller;
 mod checker;
+mod confirming;
+mod connections;
+mod event;
 mod history;
+mod keepers;
+mod mail;
 mod network;
 mod node;
+mod outcome;
 mod plan;
 mod process;
 mod random;
-mod tasks;
+mod request;
+mod run;
+mod settling;
+mod strangers;
+mod task;
+mod tokens;
 mod troubles;
+mod watching;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 pub use history::{About, Note, What};
+pub use outcome::{Outcome, Violation};
 pub use plan::{Fault, Kind, Over, Plan, Trouble};
-
-/// What came of one simulation.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What was not as it must be, if anything.
-    pub violation: Option<Violation>,
-    /// How many tasks came.
-    pub tasks: u64,
-    /// How many of them had the lock.
-    pub grants: u64,
-    /// What happened, if it was to be recorded.
-    pub history: Vec<Note>,
-}
-
-/// Something was not as it must be.
-#[derive(Debug, Clone)]
-pub struct Violation {
-    /// When, from the beginning.
-    pub at: Duration,
-    /// What it was.
-    pub what: String,
-}
 
 /// Runs a plan; a panic on the way is a violation, too.
 pub fn simulate(plan: &Plan, recorded: bool) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| world::World::new(plan, recorded).run())).unwrap_or_else(|panic| {
+    catch_unwind(AssertUnwindSafe(|| run::run(plan, recorded))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default();
         let violation = Violation { at: Duration::ZERO, what: format!("a panic: {text}") };

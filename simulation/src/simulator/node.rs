@@ -4,57 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::checker::Checker;
-use super::process::owner;
+use super::request::{Reply, Request};
+use super::tokens::owner;
 use lock_core::LockKey;
 use lock_core::Moment;
 use lock_core::key::{Question, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, Grant, ListenerId, Released, Renewal, Renewed, Rotated, Token};
-
-/// One operation.
-#[derive(Debug, Clone)]
-pub(super) enum Request {
-    Ask(Question),
-    Renew(Renewal),
-    Release(ReleaseRequest),
-}
-
-/// What it was answered.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Reply {
-    Acquired(Acquired),
-    Renewed(Renewed),
-    Released(ReleaseReply),
-}
-
-impl Request {
-    pub(super) fn key(&self) -> &LockKey {
-        match self {
-            Self::Ask(question) => question.key(),
-            Self::Renew(renewal) => &renewal.key,
-            Self::Release(release) => release.key(),
-        }
-    }
-
-    pub(super) fn token(&self) -> Token {
-        match self {
-            Self::Ask(question) => question.token(),
-            Self::Renew(renewal) => renewal.token,
-            Self::Release(release) => release.token(),
-        }
-    }
-
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Ask(Question::Ask(_)) => "acquire",
-            Self::Ask(Question::Look(_)) => "look",
-            Self::Ask(Question::Enqueue(_)) => "enqueue",
-            Self::Renew(_) => "renew",
-            Self::Release(ReleaseRequest::Release(_)) => "release",
-            Self::Release(ReleaseRequest::Rotate(_)) => "rotate",
-        }
-    }
-}
+use lock_core::store::{Acquired, Grant, ListenerId, Released, Rotated, Token};
 
 /// One who stands in a queue, as this store has told it.
 #[derive(Debug)]
@@ -147,6 +103,7 @@ impl Node {
     }
 
     /// Carries out one operation; answers with the messages that it leads to, too.
+    /// Carries out one operation; answers with the grants that are to be told.
     pub(super) fn carry_out(
         &mut self,
         now: Moment,
@@ -154,13 +111,15 @@ impl Node {
         checker: &mut Checker,
     ) -> (Reply, Vec<(ListenerId, Grant)>) {
         let now = self.clock(now);
-        let (key, token) = (request.key(), request.token());
-        let before = self.model.holder(now, key);
+        let stood: Vec<_> =
+            request.about().map(|(key, token)| (key.clone(), token, self.model.holder(now, key))).collect();
         let reply = match request {
             Request::Ask(Question::Ask(ask)) => Reply::Acquired(self.model.acquire(now, ask)),
             Request::Ask(Question::Look(look)) => Reply::Acquired(self.model.look(now, look)),
             Request::Ask(Question::Enqueue(enqueue)) => Reply::Acquired(self.model.enqueue(now, enqueue)),
-            Request::Renew(renewal) => Reply::Renewed(self.model.renew(now, renewal)),
+            Request::Renew(batch) => {
+                Reply::Renewed(batch.iter().map(|renewal| Ok(self.model.renew(now, renewal))).collect())
+            }
             Request::Release(ReleaseRequest::Release(release)) => {
                 Reply::Released(ReleaseReply::Released(self.model.release(now, release)))
             }
@@ -169,14 +128,19 @@ impl Node {
             }
         };
         let grants = self.model.take_grants();
-        let takes = matches!(request, Request::Ask(_));
-        if let Some((holder, _)) = before.filter(|(holder, _)| *holder != token) {
-            if before != self.model.holder(now, key) {
+        for (key, token, before) in stood {
+            if before.is_some_and(|(holder, _)| holder != token) && before != self.model.holder(now, &key) {
                 checker.found(|| format!("a {} touched the lock of somebody else on {key}", request.name()));
             }
-            debug_assert!(!takes || holder != token);
+            self.check_grants(
+                now,
+                (&key, token),
+                request,
+                before.map(|(holder, _)| holder),
+                (&reply, &grants),
+                checker,
+            );
         }
-        self.check_grants(now, request, before.map(|(holder, _)| holder), &reply, &grants, checker);
         self.note_queue(now, request, &reply);
         (reply, grants)
     }
@@ -184,15 +148,14 @@ impl Node {
     fn check_grants(
         &mut self,
         now: Moment,
+        (key, token): (&LockKey, Token),
         request: &Request,
         before: Option<Token>,
-        reply: &Reply,
-        grants: &[(ListenerId, Grant)],
+        (reply, grants): (&Reply, &[(ListenerId, Grant)]),
         checker: &mut Checker,
     ) {
-        let key = request.key();
         if matches!(request, Request::Release(_)) {
-            self.given_back.insert(request.token());
+            self.given_back.insert(token);
         }
         if matches!(
             reply,
@@ -219,11 +182,11 @@ impl Node {
                     _ => 1,
                 };
                 if !matches!(request, Request::Ask(Question::Ask(_))) {
-                    self.queued.remove(&(key.clone(), request.token()));
+                    self.queued.remove(&(key.clone(), token));
                 }
                 checker.minted(key, *fence, fences);
-                if before != Some(request.token()) {
-                    self.granted(key, request.token(), checker);
+                if before != Some(token) {
+                    self.granted(key, token, checker);
                 }
             }
             (
@@ -263,14 +226,14 @@ impl Node {
     }
 
     fn note_queue(&mut self, now: Moment, request: &Request, reply: &Reply) {
-        let (token, entry) = match (request, reply) {
+        let (key, token, entry) = match (request, reply) {
             (Request::Ask(Question::Enqueue(enqueue)), Reply::Acquired(Acquired::Held { queued_at: Some(_), .. })) => {
-                (enqueue.token, &enqueue.entry)
+                (&enqueue.key, enqueue.token, &enqueue.entry)
             }
             (
                 Request::Release(ReleaseRequest::Rotate(rotation)),
                 Reply::Released(ReleaseReply::Rotated(Rotated::HandedOver { .. })),
-            ) => (rotation.next, &rotation.entry),
+            ) => (&rotation.key, rotation.next, &rotation.entry),
             (Request::Release(ReleaseRequest::Release(release)), _) if release.leave.is_some() => {
                 self.queued.remove(&(release.key.clone(), release.token));
                 return;
@@ -279,7 +242,7 @@ impl Node {
         };
         let mark = entry.alive_for.map(|alive_for| now + alive_for);
         let new = Queued { listener: entry.listener, mark, overtaken: Some(BTreeMap::new()) };
-        let queued = self.queued.entry((request.key().clone(), token)).or_insert(new);
+        let queued = self.queued.entry((key.clone(), token)).or_insert(new);
         debug_assert_eq!(queued.listener, entry.listener);
         queued.mark = mark;
     }

@@ -3,14 +3,17 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::history::What;
-use super::plan::{Over, Trouble};
-use super::process::{Chair, START, State};
-use super::world::{Event, World};
 use lock_core::lease::Validity;
 use lock_core::store::Token;
 
-const BOTH: [Over; 2] = [Over::Keepers, Over::Tasks];
+use super::caller::Caller;
+use super::connections::BOTH;
+use super::event::Event;
+use super::history::What;
+use super::plan::Trouble;
+use super::process::START;
+use super::task::State;
+use super::world::World;
 
 impl World {
     pub(super) fn plan_fault(&mut self, fault: usize) {
@@ -37,7 +40,7 @@ impl World {
             Trouble::Repeats(process) => self.processes[process].repeats_until = until,
             Trouble::Bounces(process) => self.processes[process].bounces_until = until,
             Trouble::Errs(process, kind) => self.processes[process].errs = Some((until, kind)),
-            Trouble::Forges(process) => self.forges(process, until),
+            Trouble::Forges(process) => self.next(Event::Forges(process, until)),
             Trouble::SwitchesOver => self.switches_over(until),
             Trouble::Dark(process) => {
                 let process = &mut self.processes[process];
@@ -45,12 +48,13 @@ impl World {
             }
             Trouble::Cut(process, over) => {
                 let noticed = self.random.chance(50);
+                self.processes[process].cut_until[over as usize] = until;
                 self.close(process, over, noticed);
                 self.opens_after(fault.lasts, process, over);
             }
             Trouble::HalfOpen(process, over) => {
                 let wire = self.processes[process].wire(over);
-                wire.dead = wire.line.is_some();
+                wire.dead = wire.session.is_some();
             }
             Trouble::Freezes(process) => self.freezes(process, until),
             Trouble::Crashes(process, noticed) => self.dies(process, noticed),
@@ -85,11 +89,8 @@ impl World {
     pub(super) fn is_over(&mut self, fault: usize) {
         if let Trouble::SwitchesOver = self.plan.faults[fault].trouble {
             // Whoever has not noticed by now is told by the end of its connection.
-            for (process, line) in std::mem::take(&mut self.demoted) {
-                if let Some(over) = self.processes[process].wire_of(line) {
-                    self.close(process, over, true);
-                    self.opens_after(Duration::from_millis(1), process, over);
-                }
+            for (process, session) in std::mem::take(&mut self.demoted) {
+                self.ends(process, session);
             }
         }
         if let Trouble::Crashes(process, _) | Trouble::ShutsDown(process, _) = self.plan.faults[fault].trouble {
@@ -99,8 +100,9 @@ impl World {
             self.processes[process].start();
             self.note(Some(process), || What::Text("starts".to_owned()));
             for over in BOTH {
-                self.open(process, over);
+                self.opens_after(Duration::ZERO, process, over);
             }
+            self.settle(process);
         }
     }
 
@@ -134,9 +136,9 @@ impl World {
         if !self.processes[process].is_there {
             return;
         }
-        let local = self.processes[process].clock(self.now);
-        let watcher = Rc::new(Chair { task: None, validity: Validity::default() });
-        self.processes[process].core.close(local, grace, watcher);
+        let local = self.clock_of(process);
+        let watcher = Rc::new(Caller { task: None, validity: Validity::default() });
+        self.processes[process].client.close(local, grace, watcher);
         self.settle(process);
     }
 
@@ -146,12 +148,11 @@ impl World {
         self.node.disconnect_all();
         for process in 0..self.processes.len() {
             for over in BOTH {
-                let Some(line) = self.processes[process].wire(over).line else { continue };
+                let Some(session) = self.processes[process].wire(over).session else { continue };
                 if self.random.chance(50) {
-                    self.demoted.insert((process, line));
+                    self.demoted.insert((process, session));
                 } else {
-                    self.close(process, over, true);
-                    self.opens_after(Duration::from_millis(1), process, over);
+                    self.ends(process, session);
                 }
             }
         }
@@ -164,92 +165,10 @@ impl World {
         self.node.disconnect_all();
         for process in 0..self.processes.len() {
             for over in BOTH {
-                self.close(process, over, true);
-                if self.processes[process].is_there {
-                    self.opens_after(Duration::from_millis(1), process, over);
+                if let Some(session) = self.processes[process].wire(over).session {
+                    self.ends(process, session);
                 }
             }
         }
-    }
-
-    /// A connection ends; whether the store notices.
-    pub(super) fn close(&mut self, process: usize, over: Over, noticed: bool) {
-        let wire = std::mem::take(self.processes[process].wire(over));
-        let Some(line) = wire.line else { return };
-        if wire.told && noticed {
-            let listener = self.processes[process].listener(over, line);
-            self.node.unsubscribe(listener);
-        } else if wire.told {
-            self.unnoticed += 1;
-        }
-        let is_there = self.processes[process].is_there;
-        let local = self.processes[process].clock(self.now);
-        match over {
-            Over::Keepers if is_there => self.processes[process].core.disconnected(),
-            Over::Tasks if is_there => self.processes[process].core.session_gone(local, line),
-            _ => {}
-        }
-        let errands = &self.processes[process].errands;
-        let cut: Vec<_> = errands.values().filter(|mail| mail.line == line).cloned().collect();
-        for mail in cut {
-            self.answered(&mail, Err(lock_core::store::StoreError::no_answer()));
-        }
-        for task in 0..self.tasks.len() {
-            let asks = |task: &super::process::Task| task.sent.as_ref().is_some_and(|sent| sent.line == line);
-            if self.tasks[task].process == process && asks(&self.tasks[task]) {
-                if let Some(sent) = self.tasks[task].sent.as_mut().filter(|sent| sent.answer.is_none()) {
-                    sent.answer = Some(Err(lock_core::store::StoreError::no_answer()));
-                }
-                self.wake_soon(task);
-            }
-        }
-        self.settle(process);
-    }
-
-    pub(super) fn opens_after(&mut self, time: Duration, process: usize, over: Over) {
-        let era = self.processes[process].era;
-        self.after(time, Event::Opens(process, era, over));
-    }
-
-    /// The process tries to connect.
-    pub(super) fn opens(&mut self, process: usize, over: Over) {
-        let host = &self.processes[process];
-        if !host.is_there || host.wires[over as usize].line.is_some() {
-            return;
-        }
-        let possible = self.node.down_until.max(self.node.stands_until).max(host.dark_until);
-        if self.now < possible {
-            let pause = possible.since(self.now) + self.random.between(0, 50);
-            return self.opens_after(pause, process, over);
-        }
-        if self.now < self.switching_until && self.random.chance(30) {
-            // It was led to the server that is a replica by now, and is sent away.
-            let pause = self.random.between(25, 100);
-            return self.opens_after(pause, process, over);
-        }
-        self.open(process, over);
-    }
-
-    /// A connection is open. Most are told of grants.
-    pub(super) fn open(&mut self, process: usize, over: Over) {
-        if self.processes[process].wire(over).line.is_some() {
-            return;
-        }
-        let told = self.random.chance(85);
-        let line = self.processes[process].next_line();
-        let wire = self.processes[process].wire(over);
-        (wire.line, wire.told) = (Some(line), told);
-        if told {
-            let listener = self.processes[process].listener(over, line);
-            self.node.listen(listener);
-        }
-        let clock = self.node.clock(self.now);
-        self.node.model.raise(clock);
-        self.note(Some(process), || What::Text(format!("{} is open", over.name())));
-        if over == Over::Keepers {
-            let local = self.processes[process].clock(self.now);
-            self.processes[process].core.connected(local, line, told);
-        }
-        self.settle(process);
     }
 }

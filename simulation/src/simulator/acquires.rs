@@ -1,0 +1,256 @@
+//! Tasks come, ask for a lock, and give up: the library's own way of a call, driven by hand.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use lock_core::LockKey;
+use lock_core::key::{Refusal, SessionId, Via};
+use lock_core::lease::{Terms, Validity, Wait};
+use lock_core::store::StoreError;
+use lock_core::walk::{AcquireStep, Acquiring, Answer, Holding};
+
+use super::caller::Caller;
+use super::event::Event;
+use super::history::What;
+use super::mail::From;
+use super::plan::Over;
+use super::process::OPERATION;
+use super::request::{Reply, Request};
+use super::task::{Body, Ending, Sent, State, Task};
+use super::world::{LATE, LONGEST_MIN_HOLD, World};
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+impl World {
+    pub(super) fn comes(&mut self, process: usize) {
+        if !self.is_busy() {
+            return;
+        }
+        if self.processes[process].is_there {
+            let key = self.random.index(self.keys.len());
+            let terms = self.draw_terms(key);
+            self.arrives_at(process, key, terms);
+        }
+        let pause = self.random.between(0, 250);
+        self.after(pause, Event::Comes(process));
+    }
+
+    /// Whatever went wrong is over: each key can be had.
+    pub(super) fn probes(&mut self) {
+        self.probing = true;
+        for key in 0..self.keys.len() {
+            let ttl = self.keys[key].1;
+            let terms = Terms { ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
+            self.arrives_at(0, key, terms);
+        }
+    }
+
+    fn draw_terms(&mut self, key: usize) -> Terms {
+        let longest = self.keys[key].1;
+        let ttl = if self.random.chance(50) { longest } else { self.draw_ttl(longest) };
+        let wait = match self.random.below(10) {
+            0..=2 => Wait::AtMost(Duration::ZERO),
+            3..=5 => Wait::AtMost(ms(300)),
+            6..=8 => Wait::AtMost(ms(4_000)),
+            _ => Wait::Forever,
+        };
+        let max_hold = self.random.chance(5).then(|| self.random.between(100, 1_000));
+        // When a key expires, by its ttl or by what it was kept for, whoever comes first has it.
+        let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
+        let min_hold = (!self.checker.is_calm() && self.random.chance(10)).then(|| self.random.between(1, longest));
+        let renew = self.checker.is_calm() || max_hold.is_some() || self.random.chance(85);
+        Terms { ttl, wait, renew, max_hold, min_hold }
+    }
+
+    /// A ttl that is no longer than the key's.
+    pub(super) fn draw_ttl(&mut self, longest: Duration) -> Duration {
+        let shortest = 300;
+        let longest = u64::try_from(longest.as_millis()).unwrap_or(shortest);
+        self.random.between(shortest, longest.max(shortest + 1))
+    }
+
+    fn arrives_at(&mut self, process: usize, key: usize, terms: Terms) {
+        let key = self.keys[key].0.clone();
+        let number = self.tasks.len();
+        let arrived = self.clock_of(process);
+        self.tasks.push(Task {
+            process,
+            era: self.processes[process].era,
+            caller: Rc::new(Caller { task: Some(number), validity: Validity::default() }),
+            key,
+            terms,
+            is_on_runtime: self.random.chance(75),
+            arrived,
+            state: State::Coming,
+            sent: None,
+            by_hand: Vec::new(),
+            is_woken: Cell::new(false),
+            woken_at: Cell::new(self.now),
+        });
+        let about = self.about(number);
+        self.note(Some(process), || What::Comes(about, shown(&terms)));
+        if let Wait::AtMost(wait) = terms.wait {
+            // When all is well, nobody waits longer than it said.
+            let longest = if self.checker.is_calm() { wait } else { wait.max(OPERATION) };
+            let due = self.processes[process].when(arrived + longest + LATE);
+            self.at(due, Event::Overdue(number));
+        }
+        if self.is_busy() && self.random.chance(15) {
+            let patience = self.random.between(0, 600);
+            self.after(patience, Event::GivesUp(number));
+        }
+        self.next(Event::Polls(number));
+    }
+
+    /// The session of a task's runtime, as the client's state knows it.
+    fn via(&self, task: usize) -> Option<Via> {
+        let session = self.session_of(task)?;
+        let host = &self.processes[self.tasks[task].process];
+        let told = host.wires[Over::Tasks as usize].told;
+        Some(Via { session, listener: told.then(|| host.listener(Over::Tasks, session)) })
+    }
+
+    /// What the store answered to what the task sent itself.
+    pub(super) fn take_answer(&mut self, task: usize) -> Option<(Sent, Result<Reply, StoreError>)> {
+        let mut sent = self.tasks[task].sent.take_if(|sent| sent.answer.is_some())?;
+        let answer = sent.answer.take()?;
+        if let Ok(reply) = &answer {
+            self.confirm(sent.at, &sent.request, reply);
+        }
+        Some((sent, answer))
+    }
+
+    /// One poll of a task that asks. A task that has arrived is polled for its answer, or because it was woken.
+    pub(super) fn asks(&mut self, task: usize) {
+        let answer = self.take_answer(task).map(|(sent, answer)| {
+            let token = sent.request.about().next().map(|(_, token)| token).expect("a question is about one");
+            let result = answer.map(|reply| match reply {
+                Reply::Acquired(acquired) => acquired,
+                other => unreachable!("{other:?} is no answer to a question"),
+            });
+            Answer { token, sent: sent.at, result }
+        });
+        let (local, via) = (self.local(task), self.via(task));
+        let Task { process, key, caller, terms, state, .. } = &mut self.tasks[task];
+        let host = &mut self.processes[*process];
+        let step = match state {
+            State::Coming => {
+                let arrival = (&*key, host.new_token(), Rc::clone(caller));
+                let (walk, step) = Acquiring::arrive(&mut host.client, local, via, arrival, *terms);
+                *state = State::Asking(walk);
+                step
+            }
+            State::Asking(walk) => walk.go_on(&mut host.client, local, via, answer),
+            _ => return,
+        };
+        self.takes(task, step, via.map(|via| via.session));
+    }
+
+    fn takes(&mut self, task: usize, step: AcquireStep, session: Option<SessionId>) {
+        match (step, session) {
+            (AcquireStep::Send(question), Some(session)) => self.sends(task, session, Request::Ask(question)),
+            (AcquireStep::Sent, _) => {}
+            (AcquireStep::Granted { holding, fence, until }, _) => {
+                self.tasks[task].caller.validity.granted(fence, until);
+                self.enters(task, holding);
+            }
+            (AcquireStep::Refused(refusal, _), _) => {
+                if let Refusal::Unavailable(_) = refusal {
+                    self.checker.unavailable(task);
+                }
+                let about = self.about(task);
+                self.note(Some(self.tasks[task].process), || What::Refused(about, why(&refusal)));
+                self.tasks[task].sent = None;
+                self.tasks[task].state = State::Over;
+            }
+            // Whatever this task sent is nobody's business any more.
+            _ => self.tasks[task].sent = None,
+        }
+    }
+
+    pub(super) fn sends(&mut self, task: usize, session: SessionId, request: Request) {
+        let (process, at) = (self.tasks[task].process, self.local(task));
+        let mail = self.send(process, session, From::Task(task), request.clone());
+        self.tasks[task].sent = Some(Sent { mail, at, session, request, answer: None });
+    }
+
+    /// The grant is the task's: its body begins with the next poll, which comes at once.
+    fn enters(&mut self, task: usize, holding: Holding) {
+        let Task { process, caller, .. } = &self.tasks[task];
+        let (process, fence) = (*process, caller.validity.fence());
+        let token = holding.id().and_then(|id| self.processes[process].client.token_of(id));
+        let token = token.expect("a lease has a token");
+        self.check_order(task);
+        let longest = if self.random.chance(20) { 2_000 } else { 60 };
+        let work = self.random.between(0, longest);
+        let ending = match self.random.below(10) {
+            0 => Ending::Fails,
+            1 => Ending::Panics,
+            2 | 3 => Ending::IsDropped,
+            _ => Ending::Returns,
+        };
+        let body = Body { token, began: false, ends_at: self.now + work, ending, in_step: false, again: false };
+        self.tasks[task].state = State::Inside(holding, body);
+        self.tasks[task].sent = None;
+        self.grants += 1;
+        let about = self.about(task);
+        self.note(Some(process), || What::Begins(about, fence));
+        if self.random.chance(15) {
+            let pause = self.random.between(0, 1 + longest);
+            self.after(pause, Event::RenewsByHand(task));
+        }
+    }
+
+    /// First come, first served, within a process.
+    fn check_order(&mut self, task: usize) {
+        let granted = &self.tasks[task];
+        let local = self.clock_of(granted.process);
+        let overtaken = self.tasks[..task].iter().position(|other| {
+            let waits = match other.terms.wait {
+                Wait::Forever => true,
+                Wait::AtMost(wait) => local < other.arrived + wait,
+            };
+            let same = (other.process, other.era, &other.key) == (granted.process, granted.era, &granted.key);
+            let State::Asking(walk) = &other.state else { return false };
+            let client = &self.processes[other.process].client;
+            same && waits && walk.id().is_some_and(|id| !client.has_refused(id))
+        });
+        if let Some(overtaken) = overtaken {
+            let key: LockKey = granted.key.clone();
+            self.checker.found(|| format!("task {task} overtook task {overtaken} on {key}"));
+        }
+    }
+
+    pub(super) fn overdue(&mut self, task: usize) {
+        if !matches!(self.tasks[task].state, State::Coming | State::Asking(_)) {
+            return;
+        }
+        let went_on = self.processes[self.tasks[task].process].frozen_until;
+        if self.now < went_on + LATE {
+            return self.at(went_on + LATE, Event::Overdue(task));
+        }
+        self.checker.found(|| format!("task {task} has no answer, and its time is over"));
+    }
+}
+
+fn shown(terms: &Terms) -> String {
+    let wait = match terms.wait {
+        Wait::Forever => "waits forever".to_owned(),
+        Wait::AtMost(wait) => format!("waits {} ms", wait.as_millis()),
+    };
+    let renew = if terms.renew { "" } else { ", not renewed" };
+    let hold = |what: &str, hold: Option<Duration>| hold.map_or(String::new(), |hold| format!(", {what} {hold:?}"));
+    let (max, min) = (hold("max_hold", terms.max_hold), hold("min_hold", terms.min_hold));
+    format!("ttl {} ms, {wait}{renew}{max}{min}", terms.ttl.as_millis())
+}
+
+fn why(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Busy => "busy".to_owned(),
+        Refusal::ShuttingDown => "its process shuts down".to_owned(),
+        Refusal::Unavailable(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,30 @@
+//! What a process may count on once it was answered, worked out by the checker for itself.
+
+use lock_core::Moment;
+use lock_core::key::{ReleaseReply, ReleaseRequest};
+use lock_core::store::{Acquired, Renewed, Rotated};
+
+use super::request::{Reply, Request};
+use super::world::World;
+
+impl World {
+    pub(super) fn confirm(&mut self, sent: Moment, request: &Request, reply: &Reply) {
+        match (request, reply) {
+            (Request::Ask(question), Reply::Acquired(Acquired::Granted { .. })) => {
+                self.checker.confirmed(question.token(), sent, question.ttl());
+            }
+            (Request::Renew(batch), Reply::Renewed(answers)) => {
+                for (renewal, answer) in batch.iter().zip(answers) {
+                    if let Ok(Renewed::Renewed) = answer {
+                        self.checker.confirmed(renewal.token, sent, renewal.ttl);
+                    }
+                }
+            }
+            (
+                Request::Release(ReleaseRequest::Rotate(rotate)),
+                Reply::Released(ReleaseReply::Rotated(Rotated::Retained { .. })),
+            ) => self.checker.confirmed(rotate.token, sent, rotate.ttl),
+            _ => {}
+        }
+    }
+}

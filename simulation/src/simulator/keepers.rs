@@ -1,0 +1,83 @@
+//! What the keepers of processes do: the library's own round, sent by hand.
+
+use lock_core::key::SessionId;
+use lock_core::store::StoreError;
+use lock_core::walk::{Errand, Way, errands};
+
+use super::event::Event;
+use super::mail::{From, Mail};
+use super::process::OPERATION;
+use super::request::{Reply, Request};
+use super::world::World;
+
+impl World {
+    /// The keeper of a process does everything that is due.
+    pub(super) fn works(&mut self, process: usize) {
+        let local = self.clock_of(process);
+        let host = &mut self.processes[process];
+        host.works_at = lock_core::Moment::MAX;
+        if host.keeper.begin_to_open(local) {
+            self.keeper_connects(process);
+        }
+        let host = &mut self.processes[process];
+        let jobs = host.client.work(local);
+        if let Some(keepers) = host.keeper.open() {
+            for errand in errands(jobs, keepers, local, OPERATION) {
+                self.sets_out(process, errand);
+            }
+        } else {
+            debug_assert!(jobs.is_empty(), "there is nobody to send {jobs:?}");
+        }
+        self.settle(process);
+    }
+
+    fn sets_out(&mut self, process: usize, errand: Errand) {
+        let local = self.clock_of(process);
+        let is_open = |session: SessionId| self.processes[process].wire_of(session).is_some();
+        let (way, request) = match &errand {
+            Errand::Ask(ask) if !is_open(ask.way.session) => {
+                return ask.cut_off(&mut self.processes[process].client, local);
+            }
+            Errand::Ask(ask) => (ask.way, Request::Ask(ask.question.clone())),
+            Errand::Renew(renew) => (renew.way, Request::Renew(renew.batch.clone())),
+            Errand::Release(release) => (release.way(is_open), Request::Release(release.request.clone())),
+        };
+        let Way { session, limit, is_suspect } = way;
+        let number = self.send(process, session, From::Keeper(errand, is_suspect), request);
+        let era = self.processes[process].era;
+        self.after(limit, Event::TimesOut(process, era, number));
+    }
+
+    /// Nothing came back to the keeper in time.
+    pub(super) fn times_out(&mut self, process: usize, number: u64) {
+        let Some(mail) = self.processes[process].pending.get(&number).cloned() else { return };
+        if let From::Keeper(_, true) = mail.from {
+            self.next(Event::IsDoubted(process, mail.era, mail.session));
+        }
+        self.next(Event::Answered(Box::new(mail), Err(StoreError::no_answer())));
+    }
+
+    /// An answer comes to the keeper, if it has not had one.
+    pub(super) fn keeper_hears(&mut self, mail: &Mail, errand: &Errand, answer: Result<Reply, StoreError>) {
+        let process = mail.process;
+        if self.processes[process].pending.remove(&mail.number).is_none() {
+            return;
+        }
+        if let Ok(reply) = &answer {
+            self.confirm(mail.sent, &mail.request, reply);
+        }
+        let (local, client) = (self.clock_of(process), &mut self.processes[process].client);
+        match (errand, answer) {
+            (Errand::Ask(ask), Ok(Reply::Acquired(acquired))) => ask.answered(client, local, Ok(acquired)),
+            (Errand::Ask(ask), Err(error)) => ask.answered(client, local, Err(error)),
+            (Errand::Renew(renew), Ok(Reply::Renewed(answers))) => drop(renew.answered(client, local, Ok(answers))),
+            (Errand::Renew(renew), Err(error)) => drop(renew.answered(client, local, Err(error))),
+            (Errand::Release(release), Ok(Reply::Released(reply))) => {
+                release.answered(client, local, mail.session, Ok(reply));
+            }
+            (Errand::Release(release), Err(error)) => release.answered(client, local, mail.session, Err(error)),
+            (_, Ok(other)) => unreachable!("{other:?} is no answer to {errand:?}"),
+        }
+        self.settle(process);
+    }
+}

@@ -1,0 +1,77 @@
+//! One operation of the store, and its answer.
+
+use lock_core::LockKey;
+use lock_core::key::{Question, ReleaseReply, ReleaseRequest};
+use lock_core::store::{Acquired, Renewal, Renewed, Rotated, StoreError, Token};
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(super) enum Request {
+    Ask(Question),
+    Renew(Vec<Renewal>),
+    Release(ReleaseRequest),
+}
+
+/// What it was answered.
+#[derive(Debug, Clone)]
+pub(super) enum Reply {
+    Acquired(Acquired),
+    Renewed(Vec<Result<Renewed, StoreError>>),
+    Released(ReleaseReply),
+}
+
+impl Request {
+    /// The keys and the tokens that it is about: one, but for renewals that go together.
+    pub(super) fn about(&self) -> impl Iterator<Item = (&LockKey, Token)> {
+        let one = match self {
+            Self::Ask(question) => Some((question.key(), question.token())),
+            Self::Release(release) => Some((release.key(), release.token())),
+            Self::Renew(_) => None,
+        };
+        let many = if let Self::Renew(batch) = self { &batch[..] } else { &[] };
+        one.into_iter().chain(many.iter().map(|renewal| (&renewal.key, renewal.token)))
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Ask(Question::Ask(_)) => "acquire",
+            Self::Ask(Question::Look(_)) => "look",
+            Self::Ask(Question::Enqueue(_)) => "enqueue",
+            Self::Renew(_) => "renew",
+            Self::Release(ReleaseRequest::Release(_)) => "release",
+            Self::Release(ReleaseRequest::Rotate(_)) => "rotate",
+        }
+    }
+
+    /// Whether it could take the key or queue somebody, so that no session sends it a second time.
+    pub(super) fn may_take(&self) -> bool {
+        match self {
+            Self::Ask(_) | Self::Release(ReleaseRequest::Rotate(_)) => true,
+            Self::Renew(_) | Self::Release(ReleaseRequest::Release(_)) => false,
+        }
+    }
+
+    /// Whether it is a script, which a store can have forgotten.
+    pub(super) fn is_script(&self) -> bool {
+        !matches!(self, Self::Ask(Question::Ask(_)))
+    }
+}
+
+/// What a reply says, for those who read a history.
+pub(super) fn shown(reply: &Reply) -> String {
+    match reply {
+        Reply::Acquired(Acquired::Granted { fence }) => format!("granted, fence {fence}"),
+        Reply::Acquired(Acquired::Held { queued_at: Some(_), .. }) => "held, stands in the queue".to_owned(),
+        Reply::Acquired(Acquired::Held { .. }) => "held".to_owned(),
+        Reply::Renewed(answers) => {
+            let each = |answer: &Result<Renewed, _>| match answer {
+                Ok(renewed) => format!("{renewed:?}"),
+                Err(_) => "an error".to_owned(),
+            };
+            answers.iter().map(each).collect::<Vec<_>>().join(", ")
+        }
+        Reply::Released(ReleaseReply::Released(released)) => format!("{released:?}"),
+        Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence })) => format!("retained, fence {fence}"),
+        Reply::Released(ReleaseReply::Rotated(rotated)) => format!("{rotated:?}"),
+    }
+}

@@ -1,0 +1,42 @@
+//! What a process's client wants done once it was told something: who is woken, and when its keeper wakes.
+
+use lock_core::Moment;
+use lock_core::key::Action;
+
+use super::event::Event;
+use super::world::World;
+
+impl World {
+    /// To be called after everything that a client is told.
+    pub(super) fn settle(&mut self, process: usize) {
+        let era = self.processes[process].era;
+        for action in self.processes[process].client.take_actions() {
+            match action {
+                Action::Wake(caller) => {
+                    if let Some(task) = caller.task {
+                        self.wake_soon(task);
+                    }
+                }
+                Action::Extend(caller, until) => caller.validity.extend(until),
+                Action::Lose(caller, reason) => {
+                    caller.validity.lose(reason);
+                    if let Some(task) = caller.task {
+                        self.wake_soon(task);
+                    }
+                }
+                Action::TimedOut(session) => self.next(Event::IsDoubted(process, era, session)),
+            }
+        }
+        let host = &mut self.processes[process];
+        let due = host.client.next_due();
+        let due = host.keeper.wakes_at(due);
+        if due == Moment::MAX {
+            return;
+        }
+        let at = host.when(due).max(self.now);
+        if at < host.works_at {
+            host.works_at = at;
+            self.at(at, Event::Works(process, era));
+        }
+    }
+}

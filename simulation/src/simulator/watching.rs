@@ -1,0 +1,52 @@
+//! The checker looks every now and then whether somebody waits in vain, or holds what nobody gives back.
+
+use std::time::Duration;
+
+use super::event::Event;
+use super::process::START;
+use super::task::{State, Task};
+use super::tokens::owner;
+use super::world::World;
+
+/// How often.
+pub(super) const WATCH: Duration = Duration::from_millis(250);
+
+impl World {
+    /// Looks whether somebody waits in vain, or holds what nobody gives back.
+    pub(super) fn watches(&mut self) {
+        let troubled = self.plan.faults.iter().any(|fault| {
+            let (from, to) = (START + fault.from, START + fault.from + fault.lasts + WATCH);
+            (from..=to).contains(&self.now)
+        });
+        // A line that is dead is found out by two operations without an answer, whenever there is one to send.
+        let half_open = self.processes.iter().any(|process| process.wires.iter().any(|wire| wire.dead));
+        if troubled || half_open {
+            self.checker.in_trouble();
+        } else {
+            for n in 0..self.keys.len() {
+                self.watch_key(n);
+            }
+        }
+        let at_rest = self.probing
+            && self.tasks.iter().all(|task| matches!(task.state, State::Over))
+            && self.processes.iter().all(|process| process.client.is_idle());
+        if !at_rest {
+            self.after(WATCH, Event::Watches);
+        }
+    }
+
+    fn watch_key(&mut self, n: usize) {
+        let (key, ttl) = self.keys[n].clone();
+        let asks = |task: &Task| matches!(task.state, State::Asking(_)) && task.key == key;
+        let waited_for = self.tasks.iter().any(asks);
+        // A waiter who is gone without the store's notice is handed the key once.
+        let bound = (ttl + Duration::from_secs(1)) * (1 + self.unnoticed);
+        self.checker.watch_waiters(self.now, &key, waited_for, bound);
+        let holder = self.node.model.holder(self.node.clock(self.now), &key).map(|(token, _)| token);
+        let orphan = holder.filter(|token| {
+            let process = self.processes.get(owner(*token));
+            process.is_some_and(|process| !process.may_leave(*token) && !process.client.knows(*token))
+        });
+        self.checker.watch_orphans(self.now, &key, orphan);
+    }
+}
