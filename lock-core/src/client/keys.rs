@@ -4,8 +4,8 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::slab::{KeyId, Slab};
-use crate::key::KeyState;
+use super::slab::Slab;
+use crate::key::{KeyId, KeyState};
 use crate::store::LockKey;
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::slab::KeyId;
+use crate::key::KeyId;
 use crate::lease::A_SECOND;
 use crate::store::Moment;
 

@@ -5,6 +5,7 @@
 //! Must stay true: a key is filed no later than the next moment at which the clock concerns it, before anybody asks.
 //! Absent on purpose: clocks, sockets, tasks, randomness.
 
+mod call_table;
 mod closing;
 mod contended;
 mod keys;
@@ -16,5 +17,4 @@ mod tests;
 mod timer_queue;
 
 pub use closing::Closed;
-pub use slab::KeyId;
-pub use state::{CallId, ClientState, Tally};
+pub use state::{ClientState, Tally};

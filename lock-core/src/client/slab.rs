@@ -3,12 +3,7 @@
 //!
 //! Must stay true: who comes later to a place is not taken for who was there before.
 
-/// A key while there is any state of it. Who comes later to a place is another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId {
-    pub(super) arrival: u32,
-    pub(super) place: u32,
-}
+use crate::key::KeyId;
 
 /// How many places a page has.
 const PAGE: usize = 64;

@@ -7,27 +7,20 @@ use super::closing::{Closed, Closing, Next};
 use super::contended::Contended;
 use super::keys::{Entry, Keys};
 use super::look_limiter::LookLimiter;
-use super::slab::{KeyId, page};
+use super::slab::page;
 use super::timer_queue::TimerQueue;
 use crate::key::{
-    Action, Census, Context, Effect, How, Job, KeyState, Known, ManualStep, Number, Refusal, ReleaseReply, ReleaseStep,
-    SessionId, Settings, Spares, Step, Via,
+    Action, CallId, Census, Context, Effect, How, Job, KeyId, KeyState, Known, ManualStep, Number, SessionId, Settings,
+    Spares,
 };
-use crate::lease::{FirstLease, Rhythm, Terms};
-use crate::store::{Acquired, Grant, LockKey, LossReason, Moment, Renewed, StoreError, Token};
+use crate::lease::{FirstLease, Rhythm};
+use crate::store::{Grant, LossReason, Moment, StoreError, Token};
 
 /// How many keys the keeper looks at before others may: while it does, every task of the client has to wait.
 pub(super) const MOST_AT_ONCE: usize = 512;
 /// How many grants that nobody waited for are given back at a time, and for how long that is tried.
 const MOST_HANDED_BACK: usize = 64;
 const LONGEST_HAND_BACK: Duration = Duration::from_secs(30);
-
-/// One call, from its arrival until its release is confirmed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId {
-    pub key: KeyId,
-    pub number: Number,
-}
 
 /// How the leases came that were waited for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,29 +34,29 @@ pub struct Tally {
 #[derive(Debug)]
 pub struct ClientState<C> {
     settings: Settings,
-    keys: Keys<C>,
+    pub(super) keys: Keys<C>,
     census: Census,
     timers: TimerQueue,
     /// Keys that may have to be filed anew.
     touched: Vec<KeyId>,
     /// The last number that was given.
-    numbers: u64,
+    pub(super) numbers: u64,
     spare: Spares<C>,
     effects: Vec<Effect<C>>,
     actions: Vec<Action<C>>,
     jobs: Vec<(KeyId, Job)>,
-    keeper: Option<SessionId>,
-    listening: bool,
-    outage: Option<StoreError>,
+    pub(super) keeper: Option<SessionId>,
+    pub(super) listening: bool,
+    pub(super) outage: Option<StoreError>,
     /// Keys of which something cannot be sent before the keeper has a session.
-    parked: BTreeSet<KeyId>,
+    pub(super) parked: BTreeSet<KeyId>,
     /// Keys of which one stands in the store's queue, or may.
-    queued: BTreeSet<KeyId>,
+    pub(super) queued: BTreeSet<KeyId>,
     contended: Contended,
-    first_lease: FirstLease,
+    pub(super) first_lease: FirstLease,
     looks: LookLimiter,
     tally: Tally,
-    closing: Option<Closing<C>>,
+    pub(super) closing: Option<Closing<C>>,
 }
 
 impl<C: Clone> ClientState<C> {
@@ -92,52 +85,6 @@ impl<C: Clone> ClientState<C> {
         }
     }
 
-    /// A call arrives.
-    ///
-    /// # Errors
-    /// Why it is refused at once.
-    pub fn arrive(
-        &mut self,
-        now: Moment,
-        key: &LockKey,
-        token: Token,
-        terms: Terms,
-        caller: C,
-    ) -> Result<CallId, Refusal> {
-        if self.closing.is_some() {
-            return Err(Refusal::ShuttingDown);
-        }
-        self.numbers += 1;
-        let (key, number) = (self.keys.find_or_new(key), Number(self.numbers));
-        let arrived = self.on(now, key, |state, cx| state.arrive(cx, number, token, terms, caller));
-        arrived.unwrap_or(Ok(())).map(|()| CallId { key, number })
-    }
-
-    /// What the task of a call without a lease does now; `via` is its own session, if it has one.
-    pub fn next(&mut self, now: Moment, id: CallId, via: Option<Via>) -> Step {
-        self.on(now, id.key, |state, cx| state.next(cx, id.number, via)).unwrap_or(Step::Stand)
-    }
-
-    /// A question of this call's, which was sent for that token at `sent`, was answered.
-    pub fn answered(
-        &mut self,
-        now: Moment,
-        id: CallId,
-        token: Token,
-        sent: Moment,
-        answer: Result<Acquired, StoreError>,
-    ) {
-        if answer.is_ok() {
-            self.first_lease.saw_round_trip(now.since(sent));
-        }
-        self.on(now, id.key, |state, cx| state.answered(cx, id.number, token, sent, answer));
-    }
-
-    /// The session of a look that the keeper was to send is gone.
-    pub fn cut_off(&mut self, now: Moment, id: CallId) {
-        self.on(now, id.key, |state, cx| state.cut_off(cx, id.number));
-    }
-
     /// The store handed a key to one of our tokens, and said so over this session; whether somebody waited for it. What a
     /// stranger can have said is bounded: beyond that a grant is left to its first lease.
     pub fn handed(&mut self, now: Moment, session: SessionId, grant: &Grant) -> bool {
@@ -148,32 +95,6 @@ impl<C: Clone> ClientState<C> {
             self.on(now, key, |state, cx| state.hand_back(cx, grant.token, lasts));
         }
         known.unwrap_or(false)
-    }
-
-    /// The task of a call that had not been granted, or had not seen its grant, is gone.
-    pub fn left(&mut self, now: Moment, id: CallId) {
-        self.on(now, id.key, |state, cx| state.left(cx, id.number));
-    }
-
-    /// A renewal of a token was answered.
-    pub fn renewed(
-        &mut self,
-        now: Moment,
-        key: KeyId,
-        token: Token,
-        (sent, ttl): (Moment, Duration),
-        answer: Result<Renewed, StoreError>,
-    ) {
-        self.on(now, key, |state, cx| state.renewed(cx, token, sent, ttl, answer));
-    }
-
-    /// The lease's own task found its time over: answers until when it is not, or how the lease was lost.
-    ///
-    /// # Errors
-    /// How it was lost.
-    pub fn lapsed(&mut self, now: Moment, id: CallId) -> Result<Moment, LossReason> {
-        let lapsed = self.on(now, id.key, |state, cx| state.lapsed(cx, id.number));
-        lapsed.unwrap_or(Err(LossReason::Expired))
     }
 
     /// A task asks for a renewal now, and for this ttl from now on.
@@ -193,57 +114,9 @@ impl<C: Clone> ClientState<C> {
         self.on(now, id.key, |state, _| state.manual_left(id.number, renewal));
     }
 
-    /// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
-    pub fn end(&mut self, now: Moment, id: CallId, wanted_until: Option<Moment>) {
-        self.on(now, id.key, |state, cx| state.end(cx, id.number, wanted_until));
-    }
-
     /// Leaves a lease to its ttl, because the process ends in the middle of a step of its body.
     pub fn forget(&mut self, now: Moment, id: CallId) {
         self.on(now, id.key, |state, _| state.forget(id.number));
-    }
-
-    /// What the task that awaits a release does now; `session` is its own, if it has one.
-    pub fn release_next(&mut self, now: Moment, id: CallId, session: Option<SessionId>) -> ReleaseStep {
-        let step = self.on(now, id.key, |state, cx| state.release_next(cx, id.number, session));
-        step.unwrap_or_else(|| ReleaseStep::Done(Err(StoreError::no_answer())))
-    }
-
-    /// The task that awaited this release is gone.
-    pub fn release_left(&mut self, now: Moment, id: CallId) {
-        self.on(now, id.key, |state, cx| state.release_left(cx, id.number));
-    }
-
-    /// A release was answered; `via` is the session that carried it.
-    pub fn released(
-        &mut self,
-        now: Moment,
-        id: CallId,
-        via: Option<SessionId>,
-        answer: Result<ReleaseReply, StoreError>,
-    ) {
-        self.on(now, id.key, |state, cx| state.released(cx, id.number, via, answer));
-    }
-
-    /// The keeper has a session again, over which the store tells of grants or not: what waited for one is due, and who
-    /// stands in a queue looks whether a grant was missed.
-    pub fn connected(&mut self, now: Moment, session: SessionId, listening: bool) {
-        (self.keeper, self.listening, self.outage) = (Some(session), listening, None);
-        let mut keys = std::mem::take(&mut self.parked);
-        keys.extend(&self.queued);
-        for key in keys {
-            self.on(now, key, KeyState::connected);
-        }
-    }
-
-    /// The keeper's session is gone.
-    pub fn disconnected(&mut self) {
-        self.keeper = None;
-    }
-
-    /// The keeper could not open a session.
-    pub fn out_of_reach(&mut self, error: StoreError) {
-        self.outage = Some(error);
     }
 
     /// A runtime's session is gone.
@@ -347,7 +220,7 @@ impl<C: Clone> ClientState<C> {
     }
 
     /// Tells a key what happened, and does what that leads to.
-    fn on<R>(
+    pub(super) fn on<R>(
         &mut self,
         now: Moment,
         key: KeyId,
@@ -518,11 +391,6 @@ impl<C: Clone> ClientState<C> {
     /// Whether nothing is left to do.
     pub fn is_idle(&self) -> bool {
         self.keys.is_empty()
-    }
-
-    /// Whether a key is held by this token.
-    pub fn holds(&self, key: KeyId, token: Token) -> bool {
-        self.keys.get(key).is_some_and(|entry| entry.state.holds(token))
     }
 
     /// The token of a call, for whoever watches.

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::held::Held;
+use super::ids::Number;
 use super::local_queue::{LocalQueue, Waiter};
-use super::messages::{Number, Refusal};
+use super::messages::Refusal;
 use super::releasing::Releasing;
 use super::spare::Spare;
 use super::waiting::Waiting;

@@ -1,7 +1,8 @@
 //! What an event of a key finds beside the key's own state, and what it wants done.
 
 use super::calls::Spares;
-use super::messages::{Action, Job, Number, SessionId, Settings};
+use super::ids::{Number, SessionId};
+use super::messages::{Action, Job, Settings};
 use crate::lease::{FirstLease, Rhythm};
 use crate::store::{LockKey, Moment, StoreError};
 

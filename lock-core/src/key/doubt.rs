@@ -1,6 +1,6 @@
 //! What is not known: questions about one token that had no answer, and may yet take effect.
 
-use super::messages::SessionId;
+use super::ids::SessionId;
 
 /// Where such questions are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -9,7 +9,7 @@ use super::calls::{Active, Calls, Holder};
 use super::context::{Context, Effect, How};
 use super::doubt::Doubt;
 use super::held::Held;
-use super::messages::Number;
+use super::ids::Number;
 use super::releasing::{Orphan, Progress, Releasing};
 use crate::store::Moment;
 

@@ -6,8 +6,8 @@ use super::calls::Calls;
 use super::context::Context;
 use super::doubt::Doubt;
 use super::held::Held;
+use super::ids::Number;
 use super::local_queue::Waiter;
-use super::messages::Number;
 use super::releasing::{Orphan, Progress, Releasing, Standing};
 use crate::store::{Released, StoreError, Token};
 

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::doubt::Doubt;
+use super::ids::SessionId;
 use super::manual::ManualRenewals;
-use super::messages::SessionId;
 use super::waiting::Waiting;
 use crate::lease::{Fences, Rhythm, Schedule, Terms, deadline, margin, usable};
 use crate::planted::{Mutant, planted};

@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::calls::Calls;
 use super::context::{Context, Effect};
 use super::granting::passed_on_too_late;
+use super::ids::Number;
 use super::leaving::refuse_holder;
 use super::manual::ManualRenewals;
-use super::messages::{Action, Job, ManualStep, Number, Refusal};
+use super::messages::{Action, Job, ManualStep, Refusal};
 use crate::planted::{Mutant, planted};
 use crate::store::{LossReason, Moment, Renewal, Renewed, StoreError, StoreErrorKind, Token};
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::messages::Number;
+use super::ids::Number;
 use super::waiting::Waiting;
 use crate::store::{Moment, Token};
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::messages::Number;
+use super::ids::Number;
 use crate::store::{Moment, StoreError};
 
 /// The renewals by hand of one lease whose tasks have yet to hear what became of them.

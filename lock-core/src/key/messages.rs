@@ -2,18 +2,11 @@
 
 use std::time::Duration;
 
+use super::ids::{Number, SessionId};
 use crate::store::{
     Ask, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Release, Released, Renewal, Rotate, Rotated,
     StoreError, Token,
 };
-
-/// A call, a release or a renewal by hand: unique in its client, and in the order of arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Number(pub u64);
-
-/// One session with the store, as whoever opens them numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub u64);
 
 /// A session, and the name under which the store tells of grants over it, if it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

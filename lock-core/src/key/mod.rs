@@ -15,6 +15,7 @@ mod giving_back;
 mod granting;
 mod held;
 mod holding;
+mod ids;
 mod leaving;
 mod local_queue;
 mod manual;
@@ -28,8 +29,8 @@ mod waiting;
 
 pub use calls::Spares;
 pub use context::{Context, Effect, How, Known};
+pub use ids::{CallId, KeyId, Number, SessionId};
 pub use messages::{
-    Action, Job, ManualStep, Number, Question, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId, Settings,
-    Step, Via,
+    Action, Job, ManualStep, Question, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, Settings, Step, Via,
 };
 pub use state::{Census, KeyState};

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::doubt::Doubt;
-use super::messages::{Number, SessionId};
+use super::ids::{Number, SessionId};
 use crate::lease::Backoff;
 use crate::store::{Entry, LockKey, Moment, Release, Released, StoreError, Token};
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::doubt::Doubt;
-use super::messages::{Refusal, SessionId, Via};
+use super::ids::SessionId;
+use super::messages::{Refusal, Via};
 use crate::lease::{Backoff, QUEUE_LASTS, Reading, Terms, Wait, crowd_period, fresh_for, jitter, period};
 use crate::planted::{Mutant, planted};
 use crate::store::{Entry, ListenerId, Moment, StoreError, StoreErrorKind, Token};

@@ -46,7 +46,7 @@ mod tests {
             let pauses: Vec<Duration> = (0..100).map(|seed| pause(failures, seed)).collect();
             let (half, whole) = (Duration::from_millis(whole / 2), Duration::from_millis(whole));
             assert!(pauses.iter().all(|pause| (half..=whole).contains(pause)), "{failures}: {pauses:?}");
-            let spread = pauses.iter().max().zip(pauses.iter().min()).map(|(most, least)| *most - *least);
+            let spread = pauses.iter().max().zip(pauses.iter().min()).map(|(most, least)| most.saturating_sub(*least));
             assert!(spread > Some(half * 9 / 10), "{failures}: {spread:?}");
         }
     }

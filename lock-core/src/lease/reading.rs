@@ -23,6 +23,7 @@ impl Reading {
     }
 
     /// The one of two that says more.
+    #[must_use]
     pub fn better(self, other: Option<Self>) -> Self {
         match other {
             Some(other) if other.not_after(self.clock) > self.sent => other,

@@ -57,6 +57,7 @@ impl Schedule {
 
     /// From now on with renewals, for a lease that lasts for so long without: soon, but not before a short body has
     /// ended.
+    #[must_use]
     pub fn with_renewals(mut self, now: Moment, lasts: Duration) -> Self {
         self.automatic = true;
         self.put_off_to(now + FIRST_AFTER.min(lasts / 4));
@@ -64,6 +65,7 @@ impl Schedule {
     }
 
     /// From now on by hand alone. One that is under way stays so: the lease's release has to go behind it.
+    #[must_use]
     pub fn without_renewals(mut self) -> Self {
         self.automatic = false;
         self.put_off_to(Moment::MAX);

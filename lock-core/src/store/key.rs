@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The longest key that is accepted, in bytes.
+#[doc(hidden)]
 pub const LONGEST_KEY: usize = 1024;
 
 /// What is locked: a short text such as `job:42`, cheap to clone.
@@ -59,6 +60,10 @@ impl LockKey {
     }
 
     /// Says why no store may see this key, if that is so.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    #[doc(hidden)]
     pub fn check(&self) -> Result<(), KeyFault> {
         if self.0.is_empty() {
             return Err(KeyFault::Empty);

@@ -24,6 +24,7 @@ impl Moment {
     }
 
     /// The last whole multiple of `step` since the clock started that is not after this.
+    #[must_use]
     pub fn at_or_before(self, step: Duration) -> Self {
         let step = u64::try_from(step.as_nanos()).unwrap_or(u64::MAX).max(1);
         Self(self.0 - self.0 % step)

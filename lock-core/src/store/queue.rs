@@ -12,9 +12,11 @@ use super::Token;
 use crate::store::LockKey;
 
 /// The most fences that a hand-over reserves. A store may take an entry that wants more for somebody else's work.
+#[doc(hidden)]
 pub const MOST_FENCES: u32 = 1024;
 
 /// For how long a waiter that looks by itself counts as alive at most.
+#[doc(hidden)]
 pub const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
 
 /// Asks for a key by a token that may have been sent before, without standing in its queue from now on.

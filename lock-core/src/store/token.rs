@@ -13,6 +13,7 @@ impl Token {
     }
 
     /// Something that is spread as evenly as tokens are.
+    #[doc(hidden)]
     #[allow(clippy::cast_possible_truncation)] // half of a token is random enough
     pub fn seed(self) -> u64 {
         self.0 as u64
@@ -24,6 +25,8 @@ impl Token {
     }
 
     /// Another token, which nobody else has either: random bits are far apart.
+    #[doc(hidden)]
+    #[must_use]
     pub const fn successor(self) -> Self {
         Self(self.0.wrapping_add(1))
     }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::call_table::CallTable;
 use super::holding::Holding;
-use crate::client::{CallId, ClientState};
-use crate::key::{Question, Refusal, Step, Via};
+use crate::key::{CallId, Question, Refusal, Step, Via};
 use crate::lease::Terms;
 use crate::store::{Acquired, LockKey, Moment, StoreError, Token};
 
@@ -41,8 +41,8 @@ pub enum AcquireStep {
 
 impl Acquiring {
     /// A call arrives with a token that nobody else has. `via` is the session that its task would use.
-    pub fn arrive<C: Clone>(
-        client: &mut ClientState<C>,
+    pub fn arrive<C>(
+        client: &mut impl CallTable<C>,
         now: Moment,
         via: Option<Via>,
         (key, token, caller): (&LockKey, Token, C),
@@ -64,9 +64,9 @@ impl Acquiring {
     }
 
     /// It goes on, with the answer to what was sent, if there is one.
-    pub fn go_on<C: Clone>(
+    pub fn go_on<C>(
         &mut self,
-        client: &mut ClientState<C>,
+        client: &mut impl CallTable<C>,
         now: Moment,
         via: Option<Via>,
         answer: Option<Answer>,
@@ -91,7 +91,7 @@ impl Acquiring {
     }
 
     /// Its task is gone. What it sent was dropped before, so that the release is behind that.
-    pub fn abandon<C: Clone>(&mut self, client: &mut ClientState<C>, now: Moment) {
+    pub fn abandon<C>(&mut self, client: &mut impl CallTable<C>, now: Moment) {
         if let Some(id) = self.id.take() {
             client.left(now, id);
         }

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::client::{CallId, ClientState, KeyId};
-use crate::key::{Job, Question, ReleaseReply, ReleaseRequest, SessionId};
+use super::call_table::CallTable;
+use crate::key::{CallId, Job, KeyId, Question, ReleaseReply, ReleaseRequest, SessionId};
 use crate::store::{Acquired, LockKey, Moment, Renewal, Renewed, StoreError, StoreErrorKind};
 
 /// How many renewals one call of the store carries.
@@ -95,12 +95,12 @@ fn elsewhere(way: Way) -> Way {
 }
 
 impl AskErrand {
-    pub fn answered<C: Clone>(&self, client: &mut ClientState<C>, now: Moment, answer: Result<Acquired, StoreError>) {
+    pub fn answered<C>(&self, client: &mut impl CallTable<C>, now: Moment, answer: Result<Acquired, StoreError>) {
         client.answered(now, self.id, self.question.token(), self.sent, answer);
     }
 
     /// Its session is gone, and so nothing was sent.
-    pub fn cut_off<C: Clone>(&self, client: &mut ClientState<C>, now: Moment) {
+    pub fn cut_off<C>(&self, client: &mut impl CallTable<C>, now: Moment) {
         client.cut_off(now, self.id);
     }
 
@@ -111,9 +111,9 @@ impl AskErrand {
 
 impl RenewErrand {
     /// An answer for each renewal in order, or none for all. Comes back with those that failed, for whoever tells of that.
-    pub fn answered<C: Clone>(
+    pub fn answered<C>(
         &self,
-        client: &mut ClientState<C>,
+        client: &mut impl CallTable<C>,
         now: Moment,
         answers: Result<Vec<Result<Renewed, StoreError>>, StoreError>,
     ) -> Vec<(LockKey, StoreError)> {
@@ -139,9 +139,9 @@ impl ReleaseErrand {
         self.first.filter(|way| is_open(way.session)).unwrap_or(self.keepers)
     }
 
-    pub fn answered<C: Clone>(
+    pub fn answered<C>(
         &self,
-        client: &mut ClientState<C>,
+        client: &mut impl CallTable<C>,
         now: Moment,
         via: SessionId,
         answer: Result<ReleaseReply, StoreError>,
@@ -161,6 +161,7 @@ fn wrong_count() -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::ClientState;
     use crate::key::{Number, Settings};
     use crate::store::{ListenerId, Token};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::call_table::CallTable;
 use super::releasing::Releasing;
-use crate::client::{CallId, ClientState};
-use crate::key::{ReleaseStep, SessionId};
+use crate::key::{CallId, ReleaseStep, SessionId};
 use crate::lease::Validity;
 use crate::store::{LossReason, Moment};
 
@@ -51,7 +51,7 @@ impl Holding {
 
     /// The validity says that no step may start any more; whether that is so. If it may start, the body is in a step from
     /// here on.
-    pub fn start_late_step<C: Clone>(&self, client: &mut ClientState<C>, now: Moment, validity: &Validity) -> Start {
+    pub fn start_late_step<C>(&self, client: &mut impl CallTable<C>, now: Moment, validity: &Validity) -> Start {
         let Some(id) = self.id else { return Start::NeverAgain };
         match client.lapsed(now, id) {
             Err(reason) => Start::Lost(reason),
@@ -65,9 +65,9 @@ impl Holding {
 
     /// The body is gone by itself: the lease is given back, and that is awaited for as long as the lease is ours, or a
     /// second. `session` is the one that its task would use.
-    pub fn end<C: Clone>(
+    pub fn end<C>(
         self,
-        client: &mut ClientState<C>,
+        client: &mut impl CallTable<C>,
         now: Moment,
         validity: &Validity,
         session: Option<SessionId>,
@@ -77,9 +77,9 @@ impl Holding {
     }
 
     /// The lease is given back, and that is awaited until then.
-    pub fn release<C: Clone>(
+    pub fn release<C>(
         mut self,
-        client: &mut ClientState<C>,
+        client: &mut impl CallTable<C>,
         now: Moment,
         validity: &Validity,
         awaited_until: Moment,
@@ -96,7 +96,7 @@ impl Holding {
     }
 
     /// The body is gone, and nobody awaits the release.
-    pub fn abandon<C: Clone>(&mut self, client: &mut ClientState<C>, now: Moment) {
+    pub fn abandon<C>(&mut self, client: &mut impl CallTable<C>, now: Moment) {
         if let Some(id) = self.id.take() {
             client.end(now, id, None);
         }

@@ -1,6 +1,6 @@
 //! The keeper's session: that there is one, that one is being opened, or that it is too early to try again.
 
-use crate::client::ClientState;
+use super::call_table::CallTable;
 use crate::key::SessionId;
 use crate::lease::Backoff;
 use crate::store::{Moment, StoreError};
@@ -34,7 +34,7 @@ impl KeepersSession {
     }
 
     /// The one that was open is so no more.
-    pub fn is_gone<C: Clone>(&mut self, client: &mut ClientState<C>) {
+    pub fn is_gone<C>(&mut self, client: &mut impl CallTable<C>) {
         if self.open().is_some() {
             self.state = State::Closed { again_at: Moment::MIN };
             client.disconnected();
@@ -52,9 +52,9 @@ impl KeepersSession {
 
     /// What came of it: a session, and whether the store tells of grants over it. After a failure the next try comes
     /// after a pause, which differs from seed to seed.
-    pub fn opened<C: Clone>(
+    pub fn opened<C>(
         &mut self,
-        client: &mut ClientState<C>,
+        client: &mut impl CallTable<C>,
         now: Moment,
         opened: Result<(SessionId, bool), StoreError>,
         seed: u64,

@@ -4,12 +4,14 @@
 //! the runtime with futures and a thread, the simulator with a list of messages.
 
 mod acquiring;
+mod call_table;
 mod errand;
 mod holding;
 mod keepers_session;
 mod releasing;
 
 pub use acquiring::{AcquireStep, Acquiring, Answer};
+pub use call_table::CallTable;
 pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Way, errands};
 pub use holding::{Holding, Start};
 pub use keepers_session::KeepersSession;

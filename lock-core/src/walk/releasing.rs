@@ -1,7 +1,7 @@
 //! A release that a task awaits.
 
-use crate::client::{CallId, ClientState};
-use crate::key::{ReleaseReply, ReleaseStep, SessionId};
+use super::call_table::CallTable;
+use crate::key::{CallId, ReleaseReply, ReleaseStep, SessionId};
 use crate::store::{Moment, Released, StoreError};
 
 /// See the module.
@@ -24,9 +24,9 @@ impl Releasing {
     }
 
     /// It goes on, with the answer to what was sent, if there is one. `session` is the one that its task would use.
-    pub fn go_on<C: Clone>(
+    pub fn go_on<C>(
         &mut self,
-        client: &mut ClientState<C>,
+        client: &mut impl CallTable<C>,
         now: Moment,
         session: Option<SessionId>,
         answer: Option<ReleaseAnswer>,
@@ -43,7 +43,7 @@ impl Releasing {
     }
 
     /// Its task is gone; the release goes on without it. What the task sent was dropped before.
-    pub fn abandon<C: Clone>(&mut self, client: &mut ClientState<C>, now: Moment) {
+    pub fn abandon<C>(&mut self, client: &mut impl CallTable<C>, now: Moment) {
         if let Some(id) = self.id.take() {
             client.release_left(now, id);
         }

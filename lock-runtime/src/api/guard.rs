@@ -11,8 +11,7 @@ use crate::api::options;
 use crate::engine::holding::Holding;
 use crate::engine::shared::Shared;
 use crate::store::Released;
-use lock_core::client::CallId;
-use lock_core::key::{ManualStep, Number};
+use lock_core::key::{CallId, ManualStep, Number};
 use lock_core::store::Operation;
 use lock_core::{LockError, LossReason};
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use once_cell::sync::OnceCell;
 
 use lock_core::Moment;
+use lock_core::walk::CallTable as _;
 
 use crate::engine::lease_state::LeaseState;
 use crate::engine::shared::Shared;

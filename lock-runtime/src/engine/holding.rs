@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lock_core::Moment;
-use lock_core::client::{CallId, ClientState};
-use lock_core::key::{ReleaseStep, SessionId};
+use lock_core::client::ClientState;
+use lock_core::key::{CallId, ReleaseStep, SessionId};
 use lock_core::lease::Validity;
 use lock_core::walk::{self, Start};
 

@@ -18,8 +18,8 @@ use crate::store::Store;
 use crate::system::clock;
 use crate::system::foreign;
 use crate::system::mutex::enter;
-use lock_core::client::{ClientState, KeyId};
-use lock_core::key::{Action, Job, SessionId, Settings};
+use lock_core::client::ClientState;
+use lock_core::key::{Action, Job, KeyId, SessionId, Settings};
 
 /// What all handles of a client, its guards, its bodies and its keeper share.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ impl World {
             Errand::Release(release) => (release.way(is_open), Request::Release(release.request.clone())),
         };
         let Way { session, limit, is_suspect } = way;
-        let number = self.send(process, session, From::Keeper(errand, is_suspect), request);
+        let number = self.send(process, session, From::Keeper(Box::new(errand), is_suspect), request);
         let era = self.processes[process].era;
         self.after(limit, Event::TimesOut(process, era, number));
     }

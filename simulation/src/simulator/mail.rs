@@ -26,5 +26,5 @@ pub(super) struct Mail {
 pub(super) enum From {
     Task(usize),
     /// The keeper; whether a missing answer is a reason to doubt the session.
-    Keeper(Errand, bool),
+    Keeper(Box<Errand>, bool),
 }

@@ -11,10 +11,10 @@ use super::source::impls::Impls;
 use super::source::packages;
 use super::source::read::read;
 use super::source::tree::Root;
-use super::table::{EXTENSIONS, KNOWS_NO_REDIS, LAYERS, LONGEST, ONE_IMPL, PENDING, SPEAK_REDIS};
-use crate::steps::{root, say};
+use super::table::{EXTENSIONS, KNOWS_NO_REDIS, LAYERS, LONGEST, ONE_IMPL, SPEAK_REDIS};
+use crate::steps::root;
 
-/// Checks all packages; with arguments only those, also pending ones, and tells of all that ties their circles.
+/// Checks all packages; with arguments only those, and tells of all that ties their circles.
 pub(crate) fn layers(arguments: &[String]) -> Result<(), String> {
     let workspace = root();
     let packages = packages::roots()?;
@@ -22,19 +22,10 @@ pub(crate) fn layers(arguments: &[String]) -> Result<(), String> {
         return Err(format!("there is no package `{unknown}`; `cargo xtask layers` checks all"));
     }
     let findings = found(&workspace, &packages, !arguments.is_empty())?;
-    let (mut counted, mut told) = (Vec::new(), Vec::new());
-    for finding in findings {
-        let package = package_of(&finding.path, &packages);
-        if arguments.is_empty() && PENDING.contains(&package) {
-            counted.push(package);
-        } else if arguments.is_empty() || arguments.iter().any(|name| name == package) {
-            told.push(finding.to_string());
-        }
-    }
-    for package in PENDING.iter().filter(|_| arguments.is_empty()) {
-        let count = counted.iter().filter(|counted| counted == &package).count();
-        say(&format!("{package} is pending, with {count} findings; `cargo xtask layers {package}` tells of them"));
-    }
+    let is_asked_for = |finding: &Finding| {
+        arguments.is_empty() || arguments.iter().any(|name| name == package_of(&finding.path, &packages))
+    };
+    let told: Vec<String> = findings.iter().filter(|finding| is_asked_for(finding)).map(ToString::to_string).collect();
     if told.is_empty() { Ok(()) } else { Err(told.join("\n")) }
 }
 

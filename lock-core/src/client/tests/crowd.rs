@@ -159,7 +159,7 @@ fn whoever_would_give_up_without_news_looks_once_more_before() {
 }
 
 #[test]
-fn whoever_would_have_heard_over_a_line_that_is_gone_is_elsewhere_at_once() {
+fn whoever_would_have_heard_over_a_session_that_is_gone_is_elsewhere_at_once() {
     let mut story = Story::new();
     let listener = ListenerId::from_bits(77);
     let here = Some(Via { session: HERE, listener: Some(listener) });

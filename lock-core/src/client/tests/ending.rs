@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_ask_that_is_dropped_is_followed_by_a_release_on_its_own_line() {
+fn an_ask_that_is_dropped_is_followed_by_a_release_on_its_own_session() {
     let mut story = Story::new();
     let id = story.arrive("a", no_wait()).expect("it waits");
     let Step::Send(Question::Ask(ask)) = story.next(id) else { panic!("its turn") };
@@ -328,7 +328,7 @@ fn a_release_that_its_task_sent_and_awaits_is_sent_by_the_keeper_after_a_second(
 }
 
 #[test]
-fn a_release_that_its_task_sent_and_that_had_no_answer_counts_against_its_line() {
+fn a_release_that_its_task_sent_and_that_had_no_answer_counts_against_its_session() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     story.end(id, Some(OPERATION));

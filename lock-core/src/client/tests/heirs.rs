@@ -1,7 +1,6 @@
 //! Leases whose next holder has yet to begin: told of, passed on, or kept by a rotation.
 
 use super::*;
-use crate::store::Grant;
 
 /// A holder with a block of fences, and one who waits behind it in this process.
 fn holder_and_heir(story: &mut Story, holders: Terms, heirs: Terms) -> (CallId, CallId) {

@@ -5,6 +5,7 @@ mod ending;
 mod hand_over;
 mod heirs;
 mod holding;
+mod messages;
 mod strangers;
 mod waiting;
 
@@ -12,16 +13,17 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::state::{CallId, ClientState, MOST_AT_ONCE, Tally};
+use super::state::{ClientState, MOST_AT_ONCE, Tally};
 use crate::key::{
-    Action, Job, ManualStep, Question, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId, Settings, Step,
-    Via,
+    Action, CallId, Job, ManualStep, Question, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId, Settings,
+    Step, Via,
 };
 use crate::lease::{Terms, Wait, deadline, usable};
 use crate::store::{
-    Acquired, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal, Renewed, Rotate, Rotated,
-    StoreError, StoreErrorKind, Token,
+    Acquired, Enqueue, Entry, Grant, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal, Renewed,
+    Rotate, Rotated, StoreError, StoreErrorKind, Token,
 };
+use crate::walk::CallTable as _;
 
 pub(super) const OPERATION: Duration = Duration::from_secs(5);
 pub(super) const TTL: Duration = Duration::from_secs(30);
@@ -64,7 +66,7 @@ pub(super) struct Story {
     pub(super) woken: Vec<u32>,
     pub(super) lost: Vec<(u32, LossReason)>,
     pub(super) timed_out: Vec<SessionId>,
-    /// For which token a ticket asked at a moment.
+    /// For which token a call asked at a moment.
     asked: HashMap<(CallId, Moment), Token>,
 }
 
@@ -136,7 +138,7 @@ impl Story {
         self.listen();
     }
 
-    /// The same, for a ticket that may be gone.
+    /// The same, for a call that may be gone.
     pub(super) fn answer_of_gone(&mut self, id: CallId, sent: Moment, answer: Result<Acquired, StoreError>) {
         let token = self.asked[&(id, sent)];
         self.client.answered(self.now, id, token, sent, answer);
@@ -245,6 +247,62 @@ impl Story {
         assert_eq!(self.client.next_due(), Moment::MAX, "{:?}", self.client);
         assert!(self.client.is_idle());
     }
+}
+
+/// The store's clock in the stories: it says so much more than ours, in microseconds.
+pub(super) const CLOCK: u64 = 5_000_000;
+
+pub(super) fn clock(now: Moment) -> u64 {
+    now.nanos() / 1000 + CLOCK
+}
+
+impl Story {
+    /// An acquire arrives, finds the key held elsewhere, and stands in the store's queue.
+    pub(super) fn queue(&mut self, key: &str, terms: Terms) -> (CallId, Enqueue) {
+        let (id, sent) = self.ask(key, terms);
+        self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
+        let Step::Send(Question::Enqueue(look)) = self.next(id) else { panic!("it looks at once") };
+        self.stands(id);
+        (id, look)
+    }
+
+    /// The look that was sent just now found the key held.
+    pub(super) fn stands(&mut self, id: CallId) {
+        let (now, clock) = (self.now, clock(self.now));
+        self.answer(id, now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
+    }
+
+    pub(super) fn tell(&mut self, grant: &Grant) {
+        self.client.handed(self.now, KEEPER, grant);
+        self.listen();
+    }
+
+    /// The rotation that the end of this lease is.
+    pub(super) fn rotate(&mut self, id: CallId) -> (CallId, Rotate) {
+        self.end(id, None);
+        rotation_of(self.only_job())
+    }
+
+    /// Holds a lease with a number of fences, as after a rotation that went on.
+    pub(super) fn hold_with_fences(&mut self, terms: Terms, waiters: usize) -> (CallId, Vec<CallId>) {
+        let first = self.hold("a", terms);
+        let waiters: Vec<_> = (0..waiters).map(|_| self.arrive("a", terms).expect("it waits")).collect();
+        let (id, _) = self.rotate(first);
+        self.rotated(id, Rotated::Retained { fence: 100 });
+        self.granted(waiters[0], 100);
+        (waiters[0], waiters[1..].to_vec())
+    }
+
+    pub(super) fn granted(&mut self, id: CallId, with: u64) -> Moment {
+        match self.next(id) {
+            Step::Granted { fence, until } if fence == with => until,
+            other => panic!("{other:?} instead of fence {with}"),
+        }
+    }
+}
+
+pub(super) fn grant(token: Token, fence: u64, first_lease: Duration, clock: u64) -> Grant {
+    Grant { key: "a".into(), token, fence, fences: 1, first_lease, clock }
 }
 
 /// What the keeper sends, and for whom.

@@ -1,7 +1,6 @@
 //! Messages that anybody can publish, and asks that were not executed.
 
 use super::*;
-use crate::store::Grant;
 
 fn forged(key: &str, token: u128) -> Grant {
     let (token, first_lease) = (Token::from_bits(token), Duration::MAX);

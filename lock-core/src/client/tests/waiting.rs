@@ -15,7 +15,7 @@ fn an_uncontended_lock_disturbs_nobody() {
 }
 
 #[test]
-fn one_ticket_of_a_key_asks_and_the_others_stand_in_line() {
+fn one_call_of_a_key_asks_and_the_others_stand_in_line() {
     let mut story = Story::new();
     let (first, sent) = story.ask("a", patient());
     let second = story.arrive("a", patient()).expect("it waits");

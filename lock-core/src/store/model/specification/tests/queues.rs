@@ -221,10 +221,10 @@ fn who_takes_an_expired_key_from_the_queue_stands_there_no_more() {
 fn a_look_at_a_free_key_serves_the_first_in_line() {
     let look = |model: &mut Model| model.look(at(10), &look("a", 9));
     let enqueue = |model: &mut Model| model.enqueue(at(10), &queueing(3, entry()));
-    let asks: [(&dyn Fn(&mut Model) -> Acquired, Option<u64>); 2] = [(&look, None), (&enqueue, Some(10_000_000))];
-    for (ask, queued_at) in asks {
+    for (waits, queued_at) in [(false, None), (true, Some(10_000_000))] {
         let mut model = queue_of(&[2, 3]);
-        assert_eq!(ask(&mut model), Acquired::Held { for_at_most: Some(FIRST), queued_at });
+        let answer = if waits { enqueue(&mut model) } else { look(&mut model) };
+        assert_eq!(answer, Acquired::Held { for_at_most: Some(FIRST), queued_at });
         assert_eq!(heirs(&mut model), [token(2)]);
         assert_eq!(line(&mut model, at(10), 2), [token(3)]);
     }

@@ -1,0 +1,274 @@
+//! The specification of every store, as a value.
+//!
+//! Time is an argument, an operation is one call, and a call that hands a key over puts a grant where
+//! [`take_grants`](Model::take_grants) finds it. It is the shortest store and by definition right; what another store
+//! answers must agree with it. What must stay true: every grant of a key goes through `mint`, an empty queue leaves
+//! nothing, and each operation forgets more than it can add. Absent on purpose: errors, and who carries grants out.
+
+use std::time::Duration;
+
+use super::expiring::Expiring;
+use super::queue::{Queue, Waiter, micros};
+use crate::planted::{Mutant, planted};
+use crate::store::LONGEST_ALIVE;
+use crate::store::LockKey;
+use crate::store::Moment;
+use crate::store::{
+    Acquired, Ask, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Token,
+};
+
+/// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
+const QUEUE_LASTS: Duration = Duration::from_secs(30);
+
+/// Who holds a key that was released and is kept: no token that a client draws.
+const NOBODY: Token = Token::from_bits(0);
+
+/// All locks of one namespace, and those who wait for them.
+#[derive(Debug, Clone, Default)]
+pub struct Model {
+    /// By whom a key is held; nobody, if it was released and is kept for a while.
+    locks: Expiring<Option<Token>>,
+    queues: Expiring<Queue>,
+    /// As often as it was told to listen, so that the end of one session does not end the next.
+    listening: Vec<ListenerId>,
+    grants: Vec<(ListenerId, Grant)>,
+    told_at_replica: Vec<(ListenerId, Grant)>,
+    last_fence: u64,
+}
+
+impl Model {
+    /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`.
+    pub fn acquire(&mut self, now: Moment, ask: &Ask) -> Acquired {
+        self.forget_some(now);
+        if self.locks.get(now, &ask.key).is_some() {
+            return Acquired::Held { for_at_most: None, queued_at: None };
+        }
+        self.grant(&ask.key, ask.token, now + ask.ttl, 1)
+    }
+
+    /// Takes the key if it is held by this token, or free and nobody who is alive stands before it.
+    pub fn look(&mut self, now: Moment, look: &Look) -> Acquired {
+        self.ask_again(now, look, None)
+    }
+
+    /// The same for one who waits: it takes or keeps its place in the queue first.
+    pub fn enqueue(&mut self, now: Moment, enqueue: &Enqueue) -> Acquired {
+        let Enqueue { key, token, ttl, fences, entry } = enqueue;
+        let look = Look { key: key.clone(), token: *token, ttl: *ttl, fences: *fences };
+        self.ask_again(now, &look, Some(entry))
+    }
+
+    fn ask_again(&mut self, now: Moment, look: &Look, entry: Option<&Entry>) -> Acquired {
+        self.forget_some(now);
+        let Look { key, token, ttl, fences } = look;
+        if let Some(expiry) = self.held_by(now, key, *token) {
+            self.leave(now, key, *token);
+            return self.grant(key, *token, expiry.max(now + *ttl), *fences);
+        }
+        if let Some(entry) = entry {
+            self.stand_in_line(now, key, *token, entry);
+        }
+        if self.locks.get(now, key).is_none() {
+            match self.next(now, key, Some(*token)) {
+                Some(heir) if heir.token != *token => self.hand_over(now, key, &heir),
+                _ => return self.grant(key, *token, now + *ttl, *fences),
+            }
+        }
+        let for_at_most = self.locks.get(now, key).map(|(_, expiry)| expiry.since(now));
+        Acquired::Held { for_at_most, queued_at: entry.map(|_| micros(now)) }
+    }
+
+    /// Moves the expiry to `ttl` from now, if that is later.
+    pub fn renew(&mut self, now: Moment, renewal: &Renewal) -> Renewed {
+        self.forget_some(now);
+        match self.held_by_unless(Mutant::RenewWithoutCompare, now, &renewal.key, renewal.token) {
+            Some(expiry) => {
+                self.locks.set(&renewal.key, Some(renewal.token), expiry.max(now + renewal.ttl));
+                Renewed::Renewed
+            }
+            None => Renewed::NotOurs,
+        }
+    }
+
+    /// Hands the key over or frees it; or takes it from everybody until `keep` from now, be that sooner or later than
+    /// its expiry was.
+    pub fn release(&mut self, now: Moment, release: &Release) -> Released {
+        self.forget_some(now);
+        if release.leave.is_some() {
+            self.leave(now, &release.key, release.token);
+        }
+        if self.held_by_unless(Mutant::ReleaseWithoutCompare, now, &release.key, release.token).is_none() {
+            return Released::NotOurs;
+        }
+        if let Some(keep) = release.keep {
+            let nobody = planted(Mutant::KeptByItsToken).then_some(release.token);
+            self.locks.set(&release.key, nobody, now + keep);
+            return Released::Freed;
+        }
+        self.locks.take(now, &release.key);
+        if let Some(heir) = self.next(now, &release.key, None) {
+            self.hand_over(now, &release.key, &heir);
+        }
+        Released::Freed
+    }
+
+    /// Hands the key over and queues; or goes on, if nobody who is alive waits.
+    pub fn rotate(&mut self, now: Moment, rotation: &Rotate) -> Rotated {
+        self.forget_some(now);
+        let Some(expiry) = self.held_by(now, &rotation.key, rotation.token) else { return Rotated::NotOurs };
+        if let Some(heir) = self.next(now, &rotation.key, None) {
+            self.hand_over(now, &rotation.key, &heir);
+            self.stand_in_line(now, &rotation.key, rotation.next, &rotation.entry);
+            return Rotated::HandedOver { clock: micros(now) };
+        }
+        self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
+        Rotated::Retained { fence: self.mint(rotation.fences) }
+    }
+
+    /// From now on somebody listens under this name, once more.
+    pub fn listen(&mut self, listener: ListenerId) {
+        self.listening.push(listener);
+    }
+
+    /// One who listened under this name no longer does.
+    pub fn unsubscribe(&mut self, listener: ListenerId) {
+        if let Some(at) = self.listening.iter().position(|listening| *listening == listener) {
+            self.listening.swap_remove(at);
+        }
+    }
+
+    /// What is to be told since the last call, and to whom, in order; nobody may be listening.
+    pub fn take_grants(&mut self) -> Vec<(ListenerId, Grant)> {
+        std::mem::take(&mut self.grants)
+    }
+
+    /// When the key expires, if this token holds it.
+    fn held_by(&self, now: Moment, key: &LockKey, token: Token) -> Option<Moment> {
+        self.locks.get(now, key).filter(|(holder, _)| **holder == Some(token)).map(|(_, expiry)| expiry)
+    }
+
+    /// The same, without the comparison if that fault is planted.
+    fn held_by_unless(&self, fault: Mutant, now: Moment, key: &LockKey, token: Token) -> Option<Moment> {
+        self.locks
+            .get(now, key)
+            .filter(|(holder, _)| **holder == Some(token) || planted(fault))
+            .map(|(_, expiry)| expiry)
+    }
+
+    fn grant(&mut self, key: &LockKey, token: Token, expiry: Moment, fences: u32) -> Acquired {
+        self.locks.set(key, Some(token), expiry);
+        Acquired::Granted { fence: self.mint(fences) }
+    }
+
+    /// Takes the next to have the key out of its queue: the first who is alive, or who asks. The dead before are gone.
+    fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Option<Waiter> {
+        let (mut queue, expiry) = self.queues.take(now, key)?;
+        let (passed_over, next) = queue.first(|waiter| {
+            let listens = || self.listening.contains(&waiter.entry.listener);
+            Some(waiter.token) == asks
+                || listens()
+                || waiter.mark.is_some_and(|mark| now < mark)
+                || planted(Mutant::DeadWaiterNotSkipped)
+        });
+        self.put(key, queue, expiry);
+        if planted(Mutant::ToldAtReplica) {
+            self.tell_at_replica(now, key, &passed_over);
+        }
+        drop(passed_over);
+        next
+    }
+
+    /// Makes the key a waiter's, and lets its listener know.
+    fn hand_over(&mut self, now: Moment, key: &LockKey, heir: &Waiter) {
+        let Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } = heir.clone();
+        self.locks.set(key, Some(token), now + first_lease);
+        let fence = self.mint(fences);
+        let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: micros(now) };
+        self.grants.push((listener, grant));
+    }
+
+    fn stand_in_line(&mut self, now: Moment, key: &LockKey, token: Token, entry: &Entry) {
+        let lasts = entry.lasts.unwrap_or_default().clamp(QUEUE_LASTS, LONGEST_ALIVE);
+        let (mut queue, expiry) = self.queues.take(now, key).unwrap_or((Queue::default(), now));
+        queue.enqueue(now, token, entry);
+        self.put(key, queue, expiry.max(now + lasts));
+    }
+
+    fn leave(&mut self, now: Moment, key: &LockKey, token: Token) {
+        if let Some((mut queue, expiry)) = self.queues.take(now, key) {
+            queue.leave(token);
+            self.put(key, queue, expiry);
+        }
+    }
+
+    fn put(&mut self, key: &LockKey, queue: Queue, expiry: Moment) {
+        if !queue.is_empty() {
+            self.queues.set(key, queue, expiry);
+        }
+    }
+
+    /// Reserves fences; says the first.
+    fn mint(&mut self, fences: u32) -> u64 {
+        let first = self.last_fence + 1;
+        self.last_fence += u64::from(fences);
+        first
+    }
+
+    fn forget_some(&mut self, now: Moment) {
+        self.locks.forget_some(now);
+        self.queues.forget_some(now);
+    }
+
+    // What may befall a store, for those who doubt: it forgets, it is tampered with, and it loses its connections.
+
+    /// What a store does that may have forgotten, before anybody is granted anything: no fence is below its clock.
+    pub fn raise(&mut self, now: Moment) {
+        if !planted(Mutant::PlainFenceCounter) {
+            self.last_fence = self.last_fence.max(micros(now));
+        }
+    }
+
+    /// Grants to those who were passed over, as a server tells of them that publishes before it counts who heard: a
+    /// replica hands the message on.
+    pub(super) fn tell_at_replica(&mut self, now: Moment, key: &LockKey, passed_over: &[Waiter]) {
+        for Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } in passed_over.iter().cloned() {
+            let fence = self.mint(fences);
+            let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: micros(now) };
+            self.told_at_replica.push((listener, grant));
+        }
+    }
+
+    /// What is to be told by a replica since the last call; nothing, unless that fault is planted.
+    pub fn take_told_at_replica(&mut self) -> Vec<(ListenerId, Grant)> {
+        std::mem::take(&mut self.told_at_replica)
+    }
+
+    /// Nobody is connected any more.
+    pub fn disconnect_all(&mut self) {
+        self.listening.clear();
+    }
+
+    /// A stranger deletes the key and its queue.
+    pub fn strike(&mut self, now: Moment, key: &LockKey) {
+        self.locks.take(now, key);
+        self.queues.take(now, key);
+    }
+
+    /// A stranger writes the key.
+    pub fn overwrite(&mut self, key: &LockKey, token: Token, expiry: Moment) {
+        self.locks.set(key, Some(token), expiry);
+    }
+
+    /// Who holds the key, and until when; [`NOBODY`] if it is kept.
+    pub fn holder(&self, now: Moment, key: &LockKey) -> Option<(Token, Moment)> {
+        self.locks.get(now, key).map(|(token, expiry)| (token.unwrap_or(NOBODY), expiry))
+    }
+
+    /// Who stands in the key's queue.
+    pub fn waiters(&self, now: Moment, key: &LockKey) -> Vec<Token> {
+        self.queues.get(now, key).map(|(queue, _)| queue.tokens().collect()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
