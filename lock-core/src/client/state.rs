@@ -408,6 +408,24 @@ impl<C: Clone> ClientState<C> {
         self.keys.iter().any(|(_, entry)| entry.state.knows(token))
     }
 
+    /// Where what is counted, filed and remembered differs from what the keys themselves say; nothing should.
+    pub fn inconsistency(&mut self) -> Option<String> {
+        self.file();
+        let censuses = self.keys.iter().map(|(_, entry)| entry.state.census());
+        let counted = censuses.fold(Census::default(), |all, census| all.changed(Census::default(), census));
+        let is_late = |(key, entry): (KeyId, &Entry<C>)| {
+            (entry.state.due() < self.timers.filed(key.place)).then(|| entry.key.to_string())
+        };
+        let is_lost = |(key, entry): (KeyId, &Entry<C>)| {
+            let queues = entry.state.census().queued == 1;
+            (queues != self.queued.contains(&key)).then(|| entry.key.to_string())
+        };
+        let miscounted = (counted != self.census).then(|| format!("{:?} are {counted:?}", self.census));
+        let late = self.keys.iter().find_map(is_late).map(|key| format!("{key} is filed too late"));
+        let lost = self.keys.iter().find_map(is_lost).map(|key| format!("{key} is in a queue or not"));
+        miscounted.or(late).or(lost)
+    }
+
     /// What is still there of a client that has come to rest; nothing should be.
     pub fn residue(&mut self) -> Option<String> {
         // What is filed too early is not left over.

@@ -28,6 +28,9 @@ impl World {
             }
         }
         let host = &mut self.processes[process];
+        if let Some(what) = host.client.inconsistency() {
+            self.checker.found(|| format!("process {process}: {what}"));
+        }
         let due = host.client.next_due();
         let due = host.keeper.wakes_at(due);
         if due == Moment::MAX {
