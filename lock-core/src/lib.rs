@@ -1,8 +1,8 @@
-//! What decides in `lock-runtime`, and what a store of locks is: values and pure functions, without a clock, a socket, a
-//! task or a random number.
+//! The decisions of `lock-runtime`, and what a store of locks is: values and pure functions, without a clock, a socket,
+//! a task or a random number.
 //!
-//! Users name `lock-runtime`, which re-exports what is public here. What is hidden is for this project's own crates, and
-//! may change with every version.
+//! Users depend on `lock-runtime`, which re-exports what is public here. What is hidden is for this project's own
+//! crates, and may change with every version.
 
 #[doc(hidden)]
 pub mod client;

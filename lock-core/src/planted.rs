@@ -1,11 +1,11 @@
-//! Faults that can be planted on purpose, one at a time, so that the checks are seen to bite.
+//! Faults that can be planted on purpose, one at a time, to show that the checks find them.
 //!
-//! They are there in builds with `--cfg lock_planted` alone, which only this project's own checks are. In every other
-//! build [`planted`] is a constant, and what it guards is not compiled into anything.
+//! Only builds with `--cfg lock_planted` have them, which are this project's own checks. In every other build
+//! [`planted`] is a constant, and what it guards is compiled out.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// One fault. Each is a mistake that a lock library could make, and that some have made.
+/// One fault: a mistake that a lock library could make, and that some have made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutant {
     /// A release frees the key whoever holds it.
@@ -14,29 +14,29 @@ pub enum Mutant {
     RenewWithoutCompare,
     /// A lease counts from when its grant arrived.
     ClockFromReply,
-    /// The margin is added to the deadline instead of being taken off.
+    /// The margin is added to the deadline instead of being subtracted.
     MarginOfWrongSign,
     /// A body whose lease is lost runs on.
     LossIgnored,
     /// A renewal that failed counts as one that was confirmed.
     FailedRenewalCounts,
-    /// Fences come from a counter that starts anew when the store forgets.
+    /// Fences come from a counter that starts anew when the store forgets it.
     PlainFenceCounter,
     /// A lost body is dropped after the release of its lock.
     BodyOutlivesRelease,
-    /// An ask without an answer is repeated under a new token, and the old one is forgotten.
+    /// A request without an answer is repeated under a new token, and the old one is forgotten.
     RetryWithNewToken,
-    /// Who is told of its grant never looks by itself.
+    /// A waiter with grant messages never looks.
     MessagesAlone,
     /// A hand-over counts from when its message arrived.
     HandOverFromArrival,
     /// The first lease of a hand-over is not renewed.
     FirstLeaseUnrenewed,
-    /// The lock is handed to waiters who are gone.
+    /// The lock is handed to waiters that are gone.
     DeadWaiterNotSkipped,
     /// A key that is kept after its release still knows the token that gave it back.
     KeptByItsToken,
-    /// Who listens at a replica is told of a grant that its primary took back.
+    /// A listener at a replica is told of a grant that its primary took back.
     ToldAtReplica,
 }
 
@@ -62,12 +62,12 @@ pub const ALL: [Mutant; 15] = [
 const NONE: u8 = u8::MAX;
 static PLANTED: AtomicU8 = AtomicU8::new(NONE);
 
-/// Plants a fault in this process instead of the one before, or none.
+/// Plants a fault in this process in place of the one before, or none.
 ///
 /// # Panics
-/// In a build in which none can be planted.
+/// In a build without planted faults.
 pub fn plant(mutant: Option<Mutant>) {
-    assert!(cfg!(lock_planted) || mutant.is_none(), "faults can be planted in a build with --cfg lock_planted alone");
+    assert!(cfg!(lock_planted) || mutant.is_none(), "faults can be planted only in a build with --cfg lock_planted");
     PLANTED.store(mutant.map_or(NONE, |mutant| mutant as u8), Ordering::SeqCst);
 }
 

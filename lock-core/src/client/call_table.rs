@@ -20,7 +20,7 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
     }
 
     fn next(&mut self, now: Moment, id: CallId, via: Option<Via>) -> Step {
-        self.on(now, id.key, |state, cx| state.next(cx, id.number, via)).unwrap_or(Step::Stand)
+        self.on(now, id.key, |state, cx| state.next(cx, id.number, via)).unwrap_or(Step::Pending)
     }
 
     fn answered(&mut self, now: Moment, id: CallId, token: Token, sent: Moment, answer: Result<Acquired, StoreError>) {
@@ -34,8 +34,8 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
         self.on(now, id.key, |state, cx| state.cut_off(cx, id.number));
     }
 
-    fn left(&mut self, now: Moment, id: CallId) {
-        self.on(now, id.key, |state, cx| state.left(cx, id.number));
+    fn cancelled(&mut self, now: Moment, id: CallId) {
+        self.on(now, id.key, |state, cx| state.cancelled(cx, id.number));
     }
 
     fn renewed(
@@ -54,8 +54,8 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
         lapsed.unwrap_or(Err(LossReason::Expired))
     }
 
-    fn end(&mut self, now: Moment, id: CallId, wanted_until: Option<Moment>) {
-        self.on(now, id.key, |state, cx| state.end(cx, id.number, wanted_until));
+    fn end(&mut self, now: Moment, id: CallId, awaited_until: Option<Moment>) {
+        self.on(now, id.key, |state, cx| state.end(cx, id.number, awaited_until));
     }
 
     fn release_next(&mut self, now: Moment, id: CallId, session: Option<SessionId>) -> ReleaseStep {
@@ -63,8 +63,8 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
         step.unwrap_or_else(|| ReleaseStep::Done(Err(StoreError::no_answer())))
     }
 
-    fn release_left(&mut self, now: Moment, id: CallId) {
-        self.on(now, id.key, |state, cx| state.release_left(cx, id.number));
+    fn release_cancelled(&mut self, now: Moment, id: CallId) {
+        self.on(now, id.key, |state, cx| state.release_cancelled(cx, id.number));
     }
 
     fn released(&mut self, now: Moment, id: CallId, via: Option<SessionId>, answer: Result<ReleaseReply, StoreError>) {

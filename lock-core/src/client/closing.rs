@@ -1,42 +1,42 @@
-//! How a client comes to rest: nobody new, then a grace for bodies, then a loss for those still there, then the releases.
+//! How a client closes: no new calls, then a grace period for bodies, then their leases are lost, then the releases.
 
 use std::time::Duration;
 
 use crate::key::Census;
 use crate::store::{LockKey, Moment};
 
-/// How long the releases may take once the bodies are gone.
+/// How long the releases may take once no body runs any more.
 const RELEASES: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Closing<C> {
-    /// When the grace is over.
+    /// When the grace period is over.
     lose_at: Moment,
-    /// When the releases are not waited for any more; unknown until the bodies are gone.
+    /// When releases are no longer awaited; unknown until no body runs any more.
     give_up: Option<Moment>,
-    /// How many leases were lost to it.
+    /// How many leases were lost by closing.
     pub(super) lost: usize,
     pub(super) over: bool,
-    /// Who waits for the end.
+    /// Tasks that await the end.
     pub(super) watchers: Vec<C>,
 }
 
-/// What a closing came to.
+/// How a closing ended.
 #[derive(Debug)]
 pub struct Closed {
-    /// How many leases were lost to it.
+    /// How many leases were lost by closing.
     pub lost: usize,
     /// Keys whose body still runs or whose release is not confirmed.
     pub left: Vec<LockKey>,
 }
 
-/// What is to be done for it.
+/// What closing does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Wait,
-    /// The bodies are gone, or their grace is over.
+    /// No body runs any more, or the grace period is over.
     LoseAll,
-    /// All is released, or is waited for no more.
+    /// Every release is confirmed or no longer awaited.
     Over,
 }
 
@@ -45,13 +45,13 @@ impl<C> Closing<C> {
         Self { lose_at, give_up: None, lost: 0, over: false, watchers: vec![watcher] }
     }
 
-    /// Once more, to wait or to shorten the grace.
+    /// Close was called again: one more task awaits it, and the grace period may become shorter.
     pub(super) fn again(&mut self, lose_at: Moment, watcher: C) {
         self.lose_at = self.lose_at.min(lose_at);
         self.watchers.push(watcher);
     }
 
-    /// What was given up on, or would be soon, is waited for anew.
+    /// Awaits releases again that were given up on.
     pub(super) fn reopen(&mut self) {
         (self.over, self.give_up) = (false, None);
     }

@@ -1,7 +1,7 @@
-//! Keys that somebody waited for a moment ago: who asks for one goes to its queue at once, instead of trying to take a
-//! free lock first.
+//! Keys with recent waiters: a call for one of them goes to the store's queue at once, instead of trying to take a free
+//! lock first.
 //!
-//! Must stay true: it is bounded, and no more than a hint.
+//! Must stay true: it is bounded, and only a hint.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use foldhash::HashMap;
 use crate::store::LockKey;
 use crate::store::Moment;
 
-/// For how long a key counts as contended.
+/// How long a key counts as contended.
 const LASTS: Duration = Duration::from_secs(1);
 /// How many keys are remembered.
 const MOST: usize = 1024;
@@ -19,7 +19,7 @@ const MOST: usize = 1024;
 #[derive(Debug, Default)]
 pub(super) struct Contended {
     until: HashMap<LockKey, Moment>,
-    /// The same keys, the oldest first; one that was noted again stands in it more than once.
+    /// The same keys, oldest first; a key that was noted again is in it more than once.
     noted: VecDeque<(Moment, LockKey)>,
 }
 

@@ -1,6 +1,6 @@
 //! The states of a client's keys, found by number and by name.
 //!
-//! Must stay true: a key has one state, for as long as there is anything in it.
+//! Must stay true: a key has one state for as long as there is anything in it.
 
 use foldhash::{HashMap, HashMapExt as _};
 
@@ -29,7 +29,7 @@ impl<C: Clone> Keys<C> {
         self.by_name.get(key).copied()
     }
 
-    /// The state of this name; a new one, if there is none. Whoever makes one puts something into it.
+    /// The state of this key, or a new one. The caller puts something into a new one.
     pub(super) fn find_or_new(&mut self, key: &LockKey) -> KeyId {
         if let Some(id) = self.find(key) {
             return id;
@@ -47,9 +47,9 @@ impl<C: Clone> Keys<C> {
         self.entries.get_mut(id)
     }
 
-    /// Who is at a place.
-    pub(super) fn at(&self, place: u32) -> Option<KeyId> {
-        self.entries.at(place)
+    /// The key in a slot.
+    pub(super) fn at(&self, slot: u32) -> Option<KeyId> {
+        self.entries.at(slot)
     }
 
     pub(super) fn remove(&mut self, id: KeyId) {
@@ -66,7 +66,7 @@ impl<C: Clone> Keys<C> {
         self.entries.iter()
     }
 
-    /// All that there are, for whoever changes them.
+    /// All keys, for changes to each.
     pub(super) fn ids(&self) -> Vec<KeyId> {
         self.entries.iter().map(|(id, _)| id).collect()
     }

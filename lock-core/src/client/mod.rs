@@ -1,8 +1,9 @@
-//! All keys of one client: which key has which state, the timers, what goes out, sessions up and down, and how it closes.
+//! All keys of one client: their states, their timers, what is sent, connects and disconnects, and closing.
 //!
-//! A [`ClientState`] is a value. It is told what happened and when, passes that on to the key that it concerns, and carries
-//! out what the key wants: what is counted, filed, woken and sent is so in one place each.
-//! Must stay true: a key is filed no later than the next moment at which the clock concerns it, before anybody asks.
+//! A [`ClientState`] is a value. It is told what happened and when, passes that on to the key concerned, and carries
+//! out the key's effects: counting, scheduling, waking and sending happen in one place each.
+//! Must stay true: before anybody asks, each key is scheduled no later than the next moment at which the clock changes
+//! anything for it.
 //! Absent on purpose: clocks, sockets, tasks, randomness.
 
 mod call_table;

@@ -10,19 +10,19 @@ use super::look_limiter::LookLimiter;
 use super::slab::page;
 use super::timer_queue::TimerQueue;
 use crate::key::{
-    Action, CallId, Census, Context, Effect, How, Job, KeyId, KeyState, Known, ManualStep, Number, SessionId, Settings,
-    Spares,
+    Action, CallId, Census, Context, Effect, GrantedBy, Job, KeyId, KeyState, Known, ManualStep, Number, SessionId,
+    Settings, Spares,
 };
 use crate::lease::{FirstLease, Rhythm};
 use crate::store::{Grant, LossReason, Moment, StoreError, Token};
 
-/// How many keys the keeper looks at before others may: while it does, every task of the client has to wait.
-pub(super) const MOST_AT_ONCE: usize = 512;
-/// How many grants that nobody waited for are given back at a time, and for how long that is tried.
-const MOST_HANDED_BACK: usize = 64;
-const LONGEST_HAND_BACK: Duration = Duration::from_secs(30);
+/// How many keys the keeper serves before it unlocks the client: meanwhile every task of the client has to wait.
+pub(super) const MOST_PER_ROUND: usize = 512;
+/// How many unsolicited grants are given back at a time, and for how long each is tried.
+const MOST_UNSOLICITED: usize = 64;
+const LONGEST_UNSOLICITED: Duration = Duration::from_secs(30);
 
-/// How the leases came that were waited for.
+/// How waiters were granted their leases.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     pub by_message: u64,
@@ -30,16 +30,16 @@ pub struct Tally {
     pub locally: u64,
 }
 
-/// See the module. Whoever tells it what happened carries out its [actions](Self::take_actions) afterwards.
+/// See the module. Whoever tells it an event carries out its [actions](Self::take_actions) afterwards.
 #[derive(Debug)]
 pub struct ClientState<C> {
     settings: Settings,
     pub(super) keys: Keys<C>,
     census: Census,
     timers: TimerQueue,
-    /// Keys that may have to be filed anew.
+    /// Keys that may have to be scheduled anew.
     touched: Vec<KeyId>,
-    /// The last number that was given.
+    /// The last number that was given out.
     pub(super) numbers: u64,
     spare: Spares<C>,
     effects: Vec<Effect<C>>,
@@ -48,9 +48,9 @@ pub struct ClientState<C> {
     pub(super) keeper: Option<SessionId>,
     pub(super) listening: bool,
     pub(super) outage: Option<StoreError>,
-    /// Keys of which something cannot be sent before the keeper has a session.
+    /// Keys with something that cannot be sent until the keeper has a session.
     pub(super) parked: BTreeSet<KeyId>,
-    /// Keys of which one stands in the store's queue, or may.
+    /// Keys with a waiter that is in the store's queue, or may be.
     pub(super) queued: BTreeSet<KeyId>,
     contended: Contended,
     pub(super) first_lease: FirstLease,
@@ -85,38 +85,39 @@ impl<C: Clone> ClientState<C> {
         }
     }
 
-    /// The store handed a key to one of our tokens, and said so over this session; whether somebody waited for it. What a
-    /// stranger can have said is bounded: beyond that a grant is left to its first lease.
-    pub fn handed(&mut self, now: Moment, session: SessionId, grant: &Grant) -> bool {
+    /// A message over this session says that the store handed a key to a token of ours; returns whether a waiter
+    /// expected it. Forged messages cost a bounded number of releases: beyond that, a grant is left to its first lease.
+    pub fn handed_over(&mut self, now: Moment, session: SessionId, grant: &Grant) -> bool {
         let known = self.keys.find(&grant.key);
-        let known = known.and_then(|key| self.on(now, key, |state, cx| state.handed(cx, session, grant)).flatten());
-        if known.is_none() && self.census.handed_back < MOST_HANDED_BACK {
-            let (key, lasts) = (self.keys.find_or_new(&grant.key), grant.first_lease.min(LONGEST_HAND_BACK));
-            self.on(now, key, |state, cx| state.hand_back(cx, grant.token, lasts));
+        let known =
+            known.and_then(|key| self.on(now, key, |state, cx| state.handed_over(cx, session, grant)).flatten());
+        if known.is_none() && self.census.unsolicited < MOST_UNSOLICITED {
+            let (key, lasts) = (self.keys.find_or_new(&grant.key), grant.first_lease.min(LONGEST_UNSOLICITED));
+            self.on(now, key, |state, cx| state.give_back_unsolicited(cx, grant.token, lasts));
         }
         known.unwrap_or(false)
     }
 
-    /// A task asks for a renewal now, and for this ttl from now on.
+    /// A task asks for a renewal now, with this ttl from now on.
     pub fn renew_manually(&mut self, now: Moment, id: CallId, ttl: Duration) -> Number {
         let renewal = self.on(now, id.key, |state, cx| state.renew_manually(cx, id.number, ttl));
         renewal.unwrap_or(Number(0))
     }
 
-    /// What has become of it.
+    /// What has become of a manual renewal.
     pub fn manual_next(&mut self, now: Moment, id: CallId, renewal: Number) -> ManualStep {
         let step = self.on(now, id.key, |state, _| state.manual_next(id.number, renewal));
         step.unwrap_or(ManualStep::Lost(LossReason::Expired))
     }
 
-    /// The task that asked for it waits no more.
-    pub fn manual_left(&mut self, now: Moment, id: CallId, renewal: Number) {
-        self.on(now, id.key, |state, _| state.manual_left(id.number, renewal));
+    /// The task that asked for a manual renewal no longer awaits it.
+    pub fn manual_cancelled(&mut self, now: Moment, id: CallId, renewal: Number) {
+        self.on(now, id.key, |state, _| state.manual_cancelled(id.number, renewal));
     }
 
     /// Leaves a lease to its ttl, because the process ends in the middle of a step of its body.
-    pub fn forget(&mut self, now: Moment, id: CallId) {
-        self.on(now, id.key, |state, _| state.forget(id.number));
+    pub fn leave_to_ttl(&mut self, now: Moment, id: CallId) {
+        self.on(now, id.key, |state, _| state.leave_to_ttl(id.number));
     }
 
     /// A runtime's session is gone.
@@ -126,115 +127,117 @@ impl<C: Clone> ClientState<C> {
         }
     }
 
-    /// What came of the events since the last time; empty, and then without cost, when nothing is contended.
+    /// The actions of all events since the last call; empty, without an allocation, when nothing is contended.
     pub fn take_actions(&mut self) -> Vec<Action<C>> {
         std::mem::take(&mut self.actions)
     }
 
-    /// When the clock concerns this client next.
+    /// The next moment at which the clock changes anything for this client.
     pub fn next_due(&mut self) -> Moment {
-        self.file();
-        while let Some((at, place)) = self.timers.first() {
-            let due = self.due_at(place);
+        self.schedule_touched();
+        while let Some((at, slot)) = self.timers.first() {
+            let due = self.due_at(slot);
             if due == at {
                 break;
             }
-            self.timers.file(place, due);
+            self.timers.schedule(slot, due);
         }
         self.soonest()
     }
 
-    /// The same or a moment before that, at less cost.
+    /// A lower bound of that, which is cheaper.
     pub fn soonest(&mut self) -> Moment {
-        self.file();
+        self.schedule_touched();
         let keys = self.timers.first().map_or(Moment::MAX, |(at, _)| at);
         keys.min(self.looks.due()).min(self.closing.as_ref().map_or(Moment::MAX, Closing::due))
     }
 
-    /// What is due at `now`; if that is very much, a part of it, and the rest stays due.
+    /// Does what is due at `now`; part of it if that is very much, and the rest stays due. Returns what the keeper has
+    /// to send.
     pub fn work(&mut self, now: Moment) -> Vec<(KeyId, Job)> {
-        self.file();
-        let (mut from, mut looked_at) = (Moment::MIN, 0);
-        while let Some(due) = self.timers.first_from(from).filter(|_| looked_at < MOST_AT_ONCE) {
-            let row = self.row(due, MOST_AT_ONCE - looked_at);
-            looked_at += row.len();
-            if due > now && !row.is_empty() && !row.iter().any(|&key| self.goes_along(now, key)) {
+        self.schedule_touched();
+        let (mut from, mut served) = (Moment::MIN, 0);
+        while let Some(due) = self.timers.first_from(from).filter(|_| served < MOST_PER_ROUND) {
+            let keys = self.due_keys(due, MOST_PER_ROUND - served);
+            served += keys.len();
+            if due > now && !keys.is_empty() && !keys.iter().any(|&key| self.can_renew_early(now, key)) {
                 break;
             }
-            for key in row {
-                if self.due(key) == due && (due <= now || self.goes_along(now, key)) {
-                    self.visit(now, key, KeyState::tick);
+            for key in keys {
+                if self.due(key) == due && (due <= now || self.can_renew_early(now, key)) {
+                    self.apply(now, key, KeyState::tick);
                 }
             }
-            self.file();
+            self.schedule_touched();
             from = due + Duration::from_nanos(1);
         }
-        self.serve_looks(now);
+        self.send_deferred_looks(now);
         self.tick_closing(now);
         std::mem::take(&mut self.jobs)
     }
 
-    /// Looks that were put off and may be sent now.
-    fn serve_looks(&mut self, now: Moment) {
-        while let Some((last, key)) = self.looks.next(now) {
-            if self.visit(now, key, |state, cx| state.look_now(cx, last)) == Some(true) {
-                self.looks.went(now);
+    /// Sends deferred looks that the rate limit now admits.
+    fn send_deferred_looks(&mut self, now: Moment) {
+        while let Some((last, key)) = self.looks.next_deferred(now) {
+            if self.apply(now, key, |state, cx| state.resume_look(cx, last)) == Some(true) {
+                self.looks.record_sent(now);
             }
         }
     }
 
-    /// The keys that are due at this moment, in the order in which they came; at most so many of those that are filed
-    /// there. Whatever is found too early is filed again.
-    fn row(&mut self, at: Moment, most: usize) -> Vec<KeyId> {
-        let places: Vec<u32> = self.timers.row(at).take(most).collect();
-        let mut row = Vec::with_capacity(places.len());
-        for place in places {
-            match self.due_at(place) {
-                due if due == at => row.extend(self.keys.at(place)),
-                due => self.timers.file(place, due),
+    /// The keys that are due at this moment, in order of arrival; at most `most` of those that are scheduled there. A
+    /// slot that was scheduled too early is scheduled anew.
+    fn due_keys(&mut self, at: Moment, most: usize) -> Vec<KeyId> {
+        let slots: Vec<u32> = self.timers.at(at).take(most).collect();
+        let mut keys = Vec::with_capacity(slots.len());
+        for slot in slots {
+            match self.due_at(slot) {
+                due if due == at => keys.extend(self.keys.at(slot)),
+                due => self.timers.schedule(slot, due),
             }
         }
-        row.sort_unstable();
-        row
+        keys.sort_unstable();
+        keys
     }
 
-    /// When whatever is at this place is due.
-    fn due_at(&self, place: u32) -> Moment {
-        self.keys.at(place).map_or(Moment::MAX, |key| self.due(key))
+    /// When the key in this slot is due.
+    fn due_at(&self, slot: u32) -> Moment {
+        self.keys.at(slot).map_or(Moment::MAX, |key| self.due(key))
     }
 
     fn due(&self, key: KeyId) -> Moment {
         self.keys.get(key).map_or(Moment::MAX, |entry| entry.state.due())
     }
 
-    fn goes_along(&self, now: Moment, key: KeyId) -> bool {
-        self.keys.get(key).is_some_and(|entry| entry.state.goes_along(now))
+    fn can_renew_early(&self, now: Moment, key: KeyId) -> bool {
+        self.keys.get(key).is_some_and(|entry| entry.state.can_renew_early(now))
     }
 
-    /// Files every key that was touched: once, however often it changed. What is gone or put off is left, and found too
-    /// early: most keys are gone before the clock ever concerns them.
-    fn file(&mut self) {
+    /// Schedules every touched key once, however often it changed. A slot whose key is gone or due later is left as it
+    /// is, to be found too early: most keys are gone before they are ever due.
+    fn schedule_touched(&mut self) {
         while let Some(key) = self.touched.pop() {
-            self.timers.file_no_later(key.place, self.due(key));
+            self.timers.schedule_no_later(key.slot, self.due(key));
         }
     }
 
-    /// Tells a key what happened, and does what that leads to.
+    /// Tells a key an event, and does what follows from it.
     pub(super) fn on<R>(
         &mut self,
         now: Moment,
         key: KeyId,
         event: impl FnOnce(&mut KeyState<C>, &mut Context<'_, C>) -> R,
     ) -> Option<R> {
-        let answer = self.visit(now, key, event);
+        let answer = self.apply(now, key, event);
         if self.closing.is_some() {
             self.tick_closing(now);
         }
         answer
     }
 
-    /// The one place where a key's state changes: what is counted is counted, what is due is filed, what is empty is gone.
-    fn visit<R>(
+    /// The one place where a key's state changes: it is counted before and after, marked for scheduling, or removed
+    /// when empty.
+    fn apply<R>(
         &mut self,
         now: Moment,
         id: KeyId,
@@ -287,7 +290,7 @@ impl<C: Clone> ClientState<C> {
         }
     }
 
-    /// The one place where what a key wants is done.
+    /// The one place where a key's effects are carried out.
     fn carry_out(&mut self, now: Moment, id: KeyId) {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
@@ -295,8 +298,8 @@ impl<C: Clone> ClientState<C> {
                 Effect::Do(action) => self.actions.push(action),
                 Effect::Send(job) => self.jobs.push((id, job)),
                 Effect::Park => drop(self.parked.insert(id)),
-                Effect::WantsLook { last } if self.looks.may_go(now, id, last) => {
-                    self.visit(now, id, |state, cx| state.look_now(cx, last));
+                Effect::WantsLook { last } if self.looks.admit(now, id, last) => {
+                    self.apply(now, id, |state, cx| state.resume_look(cx, last));
                 }
                 Effect::WantsLook { .. } => {}
                 Effect::Contended => {
@@ -306,37 +309,37 @@ impl<C: Clone> ClientState<C> {
                 }
                 Effect::FirstLeaseTooShort => self.first_lease.was_too_short(),
                 Effect::FirstLeaseLongEnough => self.first_lease.was_long_enough(),
-                Effect::Came(How::ByMessage) => self.tally.by_message += 1,
-                Effect::Came(How::ByLook) => self.tally.by_look += 1,
-                Effect::Came(How::Locally) => self.tally.locally += 1,
+                Effect::Granted(GrantedBy::ByMessage) => self.tally.by_message += 1,
+                Effect::Granted(GrantedBy::ByLook) => self.tally.by_look += 1,
+                Effect::Granted(GrantedBy::Locally) => self.tally.locally += 1,
             }
         }
         if self.effects.is_empty() {
-            // Its room is used again.
+            // Reuses the allocation.
             self.effects = effects;
         }
     }
 
-    /// Refuses everyone who waits or comes; leases may end by themselves until the grace is over.
+    /// Refuses every waiting and every new call; leases may end by themselves until the grace period is over.
     pub fn close(&mut self, now: Moment, grace: Duration, watcher: C) {
         let lose_at = now + grace;
         if let Some(closing) = &mut self.closing {
             closing.again(lose_at, watcher);
         } else {
             self.closing = Some(Closing::new(lose_at, watcher));
-            self.visit_all(now, KeyState::close);
+            self.apply_to_all(now, KeyState::close);
         }
         self.tick_closing(now);
     }
 
-    /// Refuses everyone who waits or comes, because the process ends; answers with the leases, for whoever can tell
-    /// which of their bodies is in the middle of a step.
+    /// Refuses every waiting and every new call, because the process ends; returns the leases, so that the caller can
+    /// tell which bodies are in the middle of a step.
     pub fn close_at_exit(&mut self, now: Moment, watcher: C) -> Vec<(CallId, C)> {
         if let Some(closing) = &mut self.closing {
             closing.reopen();
         }
         self.close(now, Duration::MAX, watcher);
-        self.visit_all(now, KeyState::take_over_releases);
+        self.apply_to_all(now, KeyState::take_over_releases);
         let leases = |(key, entry): (KeyId, &Entry<C>)| {
             let call = move |(number, caller): (Number, &C)| (CallId { key, number }, caller.clone());
             entry.state.leases().map(call).collect::<Vec<_>>()
@@ -344,7 +347,7 @@ impl<C: Clone> ClientState<C> {
         self.keys.iter().flat_map(leases).collect()
     }
 
-    /// What the closing came to, once it is over.
+    /// How the closing ended, once it has.
     pub fn closed(&self) -> Option<Closed> {
         let closing = self.closing.as_ref().filter(|closing| closing.over)?;
         let left = self
@@ -358,7 +361,7 @@ impl<C: Clone> ClientState<C> {
         while let Some(closing) = &mut self.closing {
             match closing.next(now, &self.census) {
                 Next::Wait => return,
-                Next::LoseAll => self.visit_all(now, |state, cx| state.lose(cx, LossReason::Shutdown)),
+                Next::LoseAll => self.apply_to_all(now, |state, cx| state.lose(cx, LossReason::Shutdown)),
                 Next::Over => {
                     let watchers = std::mem::take(&mut closing.watchers);
                     return self.actions.extend(watchers.into_iter().map(Action::Wake));
@@ -367,13 +370,13 @@ impl<C: Clone> ClientState<C> {
         }
     }
 
-    fn visit_all(&mut self, now: Moment, event: impl Fn(&mut KeyState<C>, &mut Context<'_, C>)) {
+    fn apply_to_all(&mut self, now: Moment, event: impl Fn(&mut KeyState<C>, &mut Context<'_, C>)) {
         for key in self.keys.ids() {
-            self.visit(now, key, &event);
+            self.apply(now, key, &event);
         }
     }
 
-    /// How the leases came that were waited for.
+    /// How waiters were granted their leases.
     pub fn tally(&self) -> Tally {
         self.tally
     }
@@ -383,7 +386,7 @@ impl<C: Clone> ClientState<C> {
         self.census.held
     }
 
-    /// How many acquires are under way.
+    /// How many acquires are in progress.
     pub fn waiting(&self) -> usize {
         self.census.waiting
     }
@@ -393,54 +396,54 @@ impl<C: Clone> ClientState<C> {
         self.keys.is_empty()
     }
 
-    /// The token of a call, for whoever watches.
+    /// The token of a call; for tests and the simulator.
     pub fn token_of(&self, id: CallId) -> Option<Token> {
         self.keys.get(id.key)?.state.token_of(id.number)
     }
 
-    /// Whether a call was refused; its task may have yet to hear.
+    /// Whether a call was refused and its task does not know it yet.
     pub fn has_refused(&self, id: CallId) -> bool {
         self.keys.get(id.key).is_some_and(|entry| entry.state.has_refused(id.number))
     }
 
-    /// Whether anything has this token.
+    /// Whether any call or release has this token.
     pub fn knows(&self, token: Token) -> bool {
         self.keys.iter().any(|(_, entry)| entry.state.knows(token))
     }
 
-    /// Where what is counted, filed and remembered differs from what the keys themselves say; nothing should.
+    /// Where counts, timers or sets of keys contradict the keys themselves; they never should.
     pub fn inconsistency(&mut self) -> Option<String> {
-        self.file();
+        self.schedule_touched();
         let censuses = self.keys.iter().map(|(_, entry)| entry.state.census());
         let counted = censuses.fold(Census::default(), |all, census| all.changed(Census::default(), census));
         let is_late = |(key, entry): (KeyId, &Entry<C>)| {
-            (entry.state.due() < self.timers.filed(key.place)).then(|| entry.key.to_string())
+            (entry.state.due() < self.timers.scheduled_at(key.slot)).then(|| entry.key.to_string())
         };
         let is_lost = |(key, entry): (KeyId, &Entry<C>)| {
             let queues = entry.state.census().queued == 1;
             (queues != self.queued.contains(&key)).then(|| entry.key.to_string())
         };
         let miscounted = (counted != self.census).then(|| format!("{:?} are {counted:?}", self.census));
-        let late = self.keys.iter().find_map(is_late).map(|key| format!("{key} is filed too late"));
-        let lost = self.keys.iter().find_map(is_lost).map(|key| format!("{key} is in a queue or not"));
+        let late = self.keys.iter().find_map(is_late).map(|key| format!("{key} is scheduled too late"));
+        let lost = self.keys.iter().find_map(is_lost).map(|key| format!("the set of queued keys is wrong about {key}"));
         miscounted.or(late).or(lost)
     }
 
-    /// What is still there of a client that has come to rest; nothing should be.
+    /// What is left in a client that should be idle; nothing should be.
     pub fn residue(&mut self) -> Option<String> {
-        // What is filed too early is not left over.
+        // A slot that was scheduled too early is not left over.
         self.next_due();
         let is_empty = self.keys.is_empty()
             && self.timers.is_empty()
             && (self.parked.is_empty() && self.queued.is_empty() && self.looks.is_empty())
             && self.census == Census::default();
         let keys: Vec<String> = self.keys.iter().map(|(_, entry)| entry.key.to_string()).collect();
-        (!is_empty).then(|| format!("{} keys {keys:?}, {} filed, {:?}", keys.len(), self.timers.len(), self.census))
+        (!is_empty).then(|| format!("{} keys {keys:?}, {} scheduled, {:?}", keys.len(), self.timers.len(), self.census))
     }
 }
 
-/// Keys that lie side by side are renewed together, and so is what lies beside them in memory: with very many of them,
-/// fetching that is most of what a renewal costs. Those of another page or another client have a rhythm of their own.
+/// Keys on the same page are renewed together, because they share memory: with very many leases, fetching that is most
+/// of what a renewal costs. Keys on other pages and of other clients are renewed at other times.
 fn rhythm(settings: &Settings, key: KeyId) -> Rhythm {
     #[allow(clippy::cast_possible_truncation)] // half of an id is random enough
     let client = settings.listener.bits() as u64;

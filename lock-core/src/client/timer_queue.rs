@@ -1,129 +1,129 @@
-//! Deadlines, by place: each place is filed under one moment, and those of one moment stand in a row.
+//! Deadlines, by slot: each slot is scheduled at one moment, and the slots of one moment form a list.
 //!
-//! Very many leases are renewed at few moments, so that filing one costs no search among all of them. A moment that is
-//! put off, as most are again and again, need not be filed anew: who finds the place too early does that.
+//! Very many leases are renewed at few moments, so scheduling one costs no search among all of them. A deadline that
+//! moves later, as most do again and again, is not scheduled anew: whoever finds the slot too early does that.
 
 use std::collections::BTreeMap;
 
 use crate::store::Moment;
 
-const NOBODY: u32 = u32::MAX;
-/// How many places are remembered when nothing is filed.
-const KEPT: usize = 1024;
+const NONE: u32 = u32::MAX;
+/// How many links are kept when nothing is scheduled.
+const LINKS_KEPT: usize = 1024;
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TimerQueue {
-    rows: BTreeMap<Moment, Row>,
-    /// By place.
+    lists: BTreeMap<Moment, List>,
+    /// By slot.
     links: Vec<Link>,
 }
 
 #[derive(Debug, Clone)]
-struct Row {
+struct List {
     first: u32,
     last: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    /// [`Moment::MAX`] if it is not filed.
+    /// [`Moment::MAX`] if it is not scheduled.
     at: Moment,
-    before: u32,
-    behind: u32,
+    prev: u32,
+    next: u32,
 }
 
 impl TimerQueue {
-    /// Files a place under this moment alone; under none if that is [`Moment::MAX`].
-    pub(super) fn file(&mut self, place: u32, at: Moment) {
-        let old = self.filed(place);
+    /// Schedules a slot at this moment only; removes it if that is [`Moment::MAX`].
+    pub(super) fn schedule(&mut self, slot: u32, at: Moment) {
+        let old = self.scheduled_at(slot);
         if old == at {
             return;
         }
         if old != Moment::MAX {
-            self.take_out(place);
+            self.unlink(slot);
         }
         if at != Moment::MAX {
-            self.put_in(place, at);
+            self.link(slot, at);
         }
     }
 
-    /// Files a place under this moment, unless it is found before that anyway.
-    pub(super) fn file_no_later(&mut self, place: u32, at: Moment) {
-        if at < self.filed(place) {
-            self.file(place, at);
+    /// Schedules a slot at this moment, unless it is scheduled earlier.
+    pub(super) fn schedule_no_later(&mut self, slot: u32, at: Moment) {
+        if at < self.scheduled_at(slot) {
+            self.schedule(slot, at);
         }
     }
 
-    /// Under which moment a place is filed.
-    pub(super) fn filed(&self, place: u32) -> Moment {
-        self.links.get(place as usize).map_or(Moment::MAX, |link| link.at)
+    /// When a slot is scheduled.
+    pub(super) fn scheduled_at(&self, slot: u32) -> Moment {
+        self.links.get(slot as usize).map_or(Moment::MAX, |link| link.at)
     }
 
-    /// The first moment from this one on under which anybody is filed.
+    /// The first moment from this one on at which anything is scheduled.
     pub(super) fn first_from(&self, from: Moment) -> Option<Moment> {
-        self.rows.range(from..).next().map(|(&at, _)| at)
+        self.lists.range(from..).next().map(|(&at, _)| at)
     }
 
-    /// The first moment of all, and who was filed under it first.
+    /// The first moment of all, and the slot that was scheduled there first.
     pub(super) fn first(&self) -> Option<(Moment, u32)> {
-        self.rows.first_key_value().map(|(&at, row)| (at, row.first))
+        self.lists.first_key_value().map(|(&at, list)| (at, list.first))
     }
 
-    /// Who is filed under this moment, in the order in which they were.
-    pub(super) fn row(&self, at: Moment) -> impl Iterator<Item = u32> {
-        let mut next = self.rows.get(&at).map_or(NOBODY, |row| row.first);
+    /// The slots at this moment, in the order in which they were scheduled.
+    pub(super) fn at(&self, at: Moment) -> impl Iterator<Item = u32> {
+        let mut next = self.lists.get(&at).map_or(NONE, |list| list.first);
         std::iter::from_fn(move || {
-            let place = Some(next).filter(|&next| next != NOBODY)?;
-            next = self.links[place as usize].behind;
-            Some(place)
+            let slot = Some(next).filter(|&next| next != NONE)?;
+            next = self.links[slot as usize].next;
+            Some(slot)
         })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.lists.is_empty()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.rows.keys().map(|&at| self.row(at).count()).sum()
+        self.lists.keys().map(|&at| self.at(at).count()).sum()
     }
 
-    fn put_in(&mut self, place: u32, at: Moment) {
-        let nowhere = Link { at: Moment::MAX, before: NOBODY, behind: NOBODY };
-        if self.links.len() <= place as usize {
-            self.links.resize(place as usize + 1, nowhere);
+    fn link(&mut self, slot: u32, at: Moment) {
+        let unlinked = Link { at: Moment::MAX, prev: NONE, next: NONE };
+        if self.links.len() <= slot as usize {
+            self.links.resize(slot as usize + 1, unlinked);
         }
-        let row = self.rows.entry(at).or_insert(Row { first: place, last: NOBODY });
-        let before = std::mem::replace(&mut row.last, place);
-        self.links[place as usize] = Link { at, before, behind: NOBODY };
-        if let Some(link) = self.links.get_mut(before as usize) {
-            link.behind = place;
+        let list = self.lists.entry(at).or_insert(List { first: slot, last: NONE });
+        let prev = std::mem::replace(&mut list.last, slot);
+        self.links[slot as usize] = Link { at, prev, next: NONE };
+        if let Some(link) = self.links.get_mut(prev as usize) {
+            link.next = slot;
         }
     }
 
-    fn take_out(&mut self, place: u32) {
-        let Link { at, before, behind } = self.links[place as usize];
-        self.links[place as usize].at = Moment::MAX;
-        if before == NOBODY && behind == NOBODY {
-            self.rows.remove(&at);
-            if self.rows.is_empty() && self.links.len() > KEPT {
+    fn unlink(&mut self, slot: u32) {
+        let Link { at, prev, next } = self.links[slot as usize];
+        self.links[slot as usize].at = Moment::MAX;
+        if prev == NONE && next == NONE {
+            self.lists.remove(&at);
+            if self.lists.is_empty() && self.links.len() > LINKS_KEPT {
                 self.links = Vec::new();
             }
             return;
         }
-        match self.links.get_mut(before as usize) {
-            Some(link) => link.behind = behind,
-            None => self.change(at, |row| row.first = behind),
+        match self.links.get_mut(prev as usize) {
+            Some(link) => link.next = next,
+            None => self.change(at, |list| list.first = next),
         }
-        match self.links.get_mut(behind as usize) {
-            Some(link) => link.before = before,
-            None => self.change(at, |row| row.last = before),
+        match self.links.get_mut(next as usize) {
+            Some(link) => link.prev = prev,
+            None => self.change(at, |list| list.last = prev),
         }
     }
 
-    fn change(&mut self, at: Moment, change: impl FnOnce(&mut Row)) {
-        if let Some(row) = self.rows.get_mut(&at) {
-            change(row);
+    fn change(&mut self, at: Moment, change: impl FnOnce(&mut List)) {
+        if let Some(list) = self.lists.get_mut(&at) {
+            change(list);
         }
     }
 }
@@ -140,51 +140,51 @@ mod tests {
         let mut all = Vec::new();
         let mut from = Moment::MIN;
         while let Some(at) = timers.first_from(from) {
-            all.extend(timers.row(at).map(|place| (at, place)));
+            all.extend(timers.at(at).map(|slot| (at, slot)));
             from = Moment::from_nanos(at.nanos() + 1);
         }
         all
     }
 
     #[test]
-    fn a_row_keeps_the_order_in_which_it_was_filed() {
+    fn a_list_keeps_the_order_of_scheduling() {
         let (mut timers, at) = (TimerQueue::default(), Moment::from_nanos(7));
-        for place in [3, 1, 2, 0] {
-            timers.file(place, at);
+        for slot in [3, 1, 2, 0] {
+            timers.schedule(slot, at);
         }
-        timers.file(1, Moment::MAX);
-        assert!(timers.row(at).eq([3, 2, 0]));
+        timers.schedule(1, Moment::MAX);
+        assert!(timers.at(at).eq([3, 2, 0]));
     }
 
     #[test]
-    fn places_are_forgotten_when_nobody_is_filed() {
+    fn links_are_freed_when_nothing_is_scheduled() {
         let mut timers = TimerQueue::default();
-        timers.file(100_000, Moment::MIN);
-        timers.file(100_000, Moment::MAX);
+        timers.schedule(100_000, Moment::MIN);
+        timers.schedule(100_000, Moment::MAX);
         assert!(timers.is_empty() && timers.links.is_empty());
     }
 
     #[test]
-    fn what_is_put_off_stays_where_it_is_found_too_early() {
+    fn a_later_deadline_does_not_move_the_slot() {
         let mut timers = TimerQueue::default();
         let [soon, late] = [7, 9].map(Moment::from_nanos);
-        timers.file_no_later(3, late);
-        timers.file_no_later(3, soon);
-        timers.file_no_later(3, late);
-        timers.file_no_later(3, Moment::MAX);
-        assert_eq!((timers.first(), timers.filed(3)), (Some((soon, 3)), soon));
+        timers.schedule_no_later(3, late);
+        timers.schedule_no_later(3, soon);
+        timers.schedule_no_later(3, late);
+        timers.schedule_no_later(3, Moment::MAX);
+        assert_eq!((timers.first(), timers.scheduled_at(3)), (Some((soon, 3)), soon));
     }
 
     proptest! {
         #[test]
-        fn each_place_stands_under_its_moment_and_no_other(filings in prop::collection::vec((0_u32..8, 0_u64..6), 0..100)) {
+        fn each_slot_is_scheduled_at_its_moment_only(schedulings in prop::collection::vec((0_u32..8, 0_u64..6), 0..100)) {
             let (mut timers, mut expected) = (TimerQueue::default(), BTreeSet::new());
-            for (place, at) in filings {
+            for (slot, at) in schedulings {
                 let at = if at == 5 { Moment::MAX } else { Moment::from_nanos(at) };
-                expected.remove(&(timers.filed(place), place));
-                timers.file(place, at);
+                expected.remove(&(timers.scheduled_at(slot), slot));
+                timers.schedule(slot, at);
                 if at != Moment::MAX {
-                    expected.insert((at, place));
+                    expected.insert((at, slot));
                 }
                 prop_assert!(all(&timers).into_iter().collect::<BTreeSet<_>>() == expected);
                 prop_assert_eq!(all(&timers).len(), expected.len());

@@ -1,7 +1,7 @@
-//! The calls of one key by what they are doing: one asks the store or holds, the others wait in line, have yet to hear
-//! that they were refused, or lost their lease; and the tokens that are being given back.
+//! The calls of one key: one that asks the store or holds the key, and the others: in the local queue, refused, or with
+//! a lost lease; also the tokens under release.
 //!
-//! Absent on purpose: what any of them does next.
+//! Absent on purpose: transitions.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ use crate::store::{Moment, StoreError, Token};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Calls<C> {
     pub(super) active: Active<C>,
-    /// When the key was last known to be held; whoever came before that has waited for a busy key.
-    pub(super) held_at: Moment,
-    /// None if there is nobody else; boxed, since most leases are nobody else's.
-    rest: Option<Box<Rest<C>>>,
+    /// When the key was last known to be held; a call that arrived before that has waited for a busy key.
+    pub(super) last_known_held: Moment,
+    /// None if there are no others. Boxed, so that the common case, a holder alone, stays small.
+    others: Option<Box<Others<C>>>,
 }
 
-/// The one call that asks the store, or holds.
+/// The one call that asks the store or holds the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Active<C> {
     Nobody,
@@ -41,18 +41,18 @@ pub(super) struct Holder<C> {
     pub(super) held: Held,
 }
 
-/// All others.
+/// All other calls, and releases.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Rest<C> {
+pub(super) struct Others<C> {
     pub(super) queue: LocalQueue<C>,
-    /// Those who have yet to hear.
+    /// Refused calls whose tasks do not know it yet.
     pub(super) refused: BTreeMap<Number, Refusal>,
-    /// Those whose lease is lost and whose body or guard is not gone.
+    /// Calls with a lost lease whose body or guard still exists.
     pub(super) lost: Vec<Holder<C>>,
     pub(super) releases: Vec<Releasing<C>>,
 }
 
-impl<C> Default for Rest<C> {
+impl<C> Default for Others<C> {
     fn default() -> Self {
         Self { queue: LocalQueue::default(), refused: BTreeMap::new(), lost: Vec::new(), releases: Vec::new() }
     }
@@ -60,86 +60,86 @@ impl<C> Default for Rest<C> {
 
 impl<C> Default for Calls<C> {
     fn default() -> Self {
-        Self { active: Active::Nobody, held_at: Moment::MIN, rest: None }
+        Self { active: Active::Nobody, last_known_held: Moment::MIN, others: None }
     }
 }
 
-/// Boxes that are used again by all keys of a client.
+/// Boxes that all keys of a client reuse.
 #[derive(Debug)]
 pub struct Spares<C> {
     pub(super) waiting: Spare<Waiting>,
-    rest: Spare<Rest<C>>,
+    others: Spare<Others<C>>,
 }
 
 impl<C> Default for Spares<C> {
     fn default() -> Self {
-        Self { waiting: Spare::default(), rest: Spare::default() }
+        Self { waiting: Spare::default(), others: Spare::default() }
     }
 }
 
 impl<C> Calls<C> {
-    /// All others, if there are any.
-    pub(super) fn rest(&self) -> Option<&Rest<C>> {
-        self.rest.as_deref()
+    /// The other calls, if there are any.
+    pub(super) fn others(&self) -> Option<&Others<C>> {
+        self.others.as_deref()
     }
 
-    pub(super) fn rest_mut(&mut self) -> Option<&mut Rest<C>> {
-        self.rest.as_deref_mut()
+    pub(super) fn others_mut(&mut self) -> Option<&mut Others<C>> {
+        self.others.as_deref_mut()
     }
 
-    /// All others, with room for the first of them.
-    pub(super) fn rest_or_new(&mut self, spare: &mut Spares<C>) -> &mut Rest<C> {
-        self.rest.get_or_insert_with(|| spare.rest.take())
+    /// The other calls, allocated if needed.
+    pub(super) fn others_or_new(&mut self, spare: &mut Spares<C>) -> &mut Others<C> {
+        self.others.get_or_insert_with(|| spare.others.take())
     }
 
-    /// Gives the room back that nobody needs.
+    /// Gives the box back when nothing is in it.
     pub(super) fn tidy(&mut self, spare: &mut Spares<C>) {
-        let is_empty = |rest: &Rest<C>| {
-            rest.releases.is_empty() && rest.lost.is_empty() && rest.refused.is_empty() && rest.queue.len() == 0
+        let is_empty = |others: &Others<C>| {
+            others.releases.is_empty() && others.lost.is_empty() && others.refused.is_empty() && others.queue.len() == 0
         };
-        if let Some(empty) = self.rest.take_if(|rest| is_empty(rest)) {
-            spare.rest.keep(empty);
+        if let Some(empty) = self.others.take_if(|others| is_empty(others)) {
+            spare.others.keep(empty);
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self.active, Active::Nobody) && self.rest.is_none()
+        matches!(self.active, Active::Nobody) && self.others.is_none()
     }
 
-    /// Whether somebody may ask: nobody asks or holds, and no release has yet to be answered.
+    /// Whether a local waiter may ask: no call asks or holds, and no release blocks the queue.
     pub(super) fn is_free(&self) -> bool {
-        matches!(self.active, Active::Nobody) && !self.releases().any(Releasing::holds_queue)
+        matches!(self.active, Active::Nobody) && !self.releases().any(Releasing::blocks_queue)
     }
 
     pub(super) fn releases(&self) -> impl Iterator<Item = &Releasing<C>> {
-        self.rest().into_iter().flat_map(|rest| &rest.releases)
+        self.others().into_iter().flat_map(|others| &others.releases)
     }
 
     pub(super) fn release_mut(&mut self, number: Number) -> Option<&mut Releasing<C>> {
-        self.rest_mut()?.releases.iter_mut().find(|releasing| releasing.number == number)
+        self.others_mut()?.releases.iter_mut().find(|releasing| releasing.number == number)
     }
 
     pub(super) fn remove_release(&mut self, number: Number) -> Option<Releasing<C>> {
-        let releases = &mut self.rest_mut()?.releases;
+        let releases = &mut self.others_mut()?.releases;
         let at = releases.iter().position(|releasing| releasing.number == number)?;
         Some(releases.remove(at))
     }
 
-    /// Who waits locally, if anybody does.
+    /// The local queue, if there is one.
     pub(super) fn queue(&self) -> Option<&LocalQueue<C>> {
-        self.rest().map(|rest| &rest.queue)
+        self.others().map(|others| &others.queue)
     }
 
     pub(super) fn queue_mut(&mut self) -> Option<&mut LocalQueue<C>> {
-        self.rest_mut().map(|rest| &mut rest.queue)
+        self.others_mut().map(|others| &mut others.queue)
     }
 
-    /// How many wait locally whose time is not over.
+    /// How many local waiters still have time to wait.
     pub(super) fn waiting_locally(&self) -> usize {
         self.queue().map_or(0, LocalQueue::waiting)
     }
 
-    /// Takes the one who asks out, if it is this call.
+    /// Takes out the active waiter, if it matches.
     pub(super) fn take_active_waiter(&mut self, is_it: impl FnOnce(&Waiter<C>) -> bool) -> Option<Waiter<C>> {
         match std::mem::replace(&mut self.active, Active::Nobody) {
             Active::Waiter(waiter) if is_it(&waiter) => Some(waiter),
@@ -150,7 +150,7 @@ impl<C> Calls<C> {
         }
     }
 
-    /// Takes the one who holds out, if it is this call.
+    /// Takes out the active holder, if it matches.
     pub(super) fn take_active_holder(&mut self, is_it: impl FnOnce(&Holder<C>) -> bool) -> Option<Holder<C>> {
         match std::mem::replace(&mut self.active, Active::Nobody) {
             Active::Holder(holder) if is_it(&holder) => Some(holder),
@@ -161,7 +161,7 @@ impl<C> Calls<C> {
         }
     }
 
-    /// The one who asks.
+    /// The active waiter.
     pub(super) fn waiter_mut(&mut self) -> Option<&mut Waiter<C>> {
         match &mut self.active {
             Active::Waiter(waiter) => Some(waiter),
@@ -169,7 +169,7 @@ impl<C> Calls<C> {
         }
     }
 
-    /// The one who holds.
+    /// The active holder.
     pub(super) fn holder(&self) -> Option<&Holder<C>> {
         match &self.active {
             Active::Holder(holder) => Some(holder),
@@ -184,39 +184,39 @@ impl<C> Calls<C> {
         }
     }
 
-    /// A call that has a lease, lost or not.
+    /// The call of this number, if it has a lease, lost or not.
     pub(super) fn holder_of(&self, number: Number) -> Option<&Holder<C>> {
-        let lost = || self.rest().and_then(|rest| rest.lost.iter().find(|holder| holder.number == number));
+        let lost = || self.others().and_then(|others| others.lost.iter().find(|holder| holder.number == number));
         self.holder().filter(|holder| holder.number == number).or_else(lost)
     }
 
     pub(super) fn holder_of_mut(&mut self, number: Number) -> Option<&mut Holder<C>> {
         match &mut self.active {
             Active::Holder(holder) if holder.number == number => Some(holder),
-            _ => self.rest.as_mut()?.lost.iter_mut().find(|holder| holder.number == number),
+            _ => self.others.as_mut()?.lost.iter_mut().find(|holder| holder.number == number),
         }
     }
 
-    /// Takes out a call whose lease is lost.
+    /// Takes out a call with a lost lease.
     pub(super) fn take_lost(&mut self, number: Number) -> Option<Holder<C>> {
-        let lost = &mut self.rest_mut()?.lost;
+        let lost = &mut self.others_mut()?.lost;
         let at = lost.iter().position(|holder| holder.number == number)?;
         Some(lost.swap_remove(at))
     }
 
-    /// Whether somebody of this process holds the key, or was told just now that somebody else does.
-    pub(super) fn is_held_for_sure(&self, now: Moment) -> bool {
+    /// Whether a call of this process holds the key, or has just been answered that another process does.
+    pub(super) fn is_known_held(&self, now: Moment) -> bool {
         match &self.active {
             Active::Holder(_) => true,
-            Active::Waiter(waiter) => waiter.waiting.is_held_for_sure(now),
+            Active::Waiter(waiter) => waiter.waiting.is_known_held(now),
             Active::Nobody => false,
         }
     }
 
-    /// What keeps the one who asks from being answered.
-    pub(super) fn trouble(&self) -> Option<StoreError> {
+    /// The last error of the active waiter, unless the store has answered since.
+    pub(super) fn last_error(&self) -> Option<StoreError> {
         match &self.active {
-            Active::Waiter(waiter) => waiter.waiting.trouble.clone(),
+            Active::Waiter(waiter) => waiter.waiting.last_error.clone(),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! What an event of a key finds beside the key's own state, and what it wants done.
+//! What a transition knows besides the key's own state, and the effects that it asks for.
 
 use super::calls::Spares;
 use super::ids::{Number, SessionId};
@@ -6,69 +6,69 @@ use super::messages::{Action, Job, Settings};
 use crate::lease::{FirstLease, Rhythm};
 use crate::store::{LockKey, Moment, StoreError};
 
-/// What a key's state wants done. One place of the client carries each of them out.
+/// What a key's state wants done. The client carries each of them out in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect<C> {
     Do(Action<C>),
     Send(Job),
-    /// Something cannot be sent before the keeper has a session again.
+    /// Something cannot be sent until the keeper has a session again.
     Park,
-    /// A waiter's period is over, whose last look was then; it looks when it may.
+    /// A periodic look is due, of a waiter that last looked at `last`; the client limits their rate.
     WantsLook {
         last: Moment,
     },
-    /// Others were seen to wait for the key.
+    /// Other waiters were seen for this key.
     Contended,
-    /// A first lease came too late, or ended before it was renewed.
+    /// A first lease arrived too late, or ended before it was renewed.
     FirstLeaseTooShort,
-    /// One was renewed or given back in time.
+    /// A first lease was renewed or released in time.
     FirstLeaseLongEnough,
-    /// A lease came that was waited for.
-    Came(How),
+    /// A call that had to wait was granted its lease.
+    Granted(GrantedBy),
 }
 
-/// How a lease came that was waited for.
+/// How a waiter was granted its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum GrantedBy {
     ByMessage,
     ByLook,
     Locally,
 }
 
-/// What a client knows that concerns each of its keys.
+/// What a client knows that all its keys need.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     pub settings: &'a Settings,
-    /// The keeper's session; while it has none, what needs one is parked.
+    /// The keeper's session; without one, what needs it is parked.
     pub keeper: Option<SessionId>,
-    /// Whether the store tells of grants over it.
+    /// Whether the store sends grant messages over it.
     pub listening: bool,
-    /// Nobody is to have a lease any more.
+    /// The client is closing: no call gets a lease any more.
     pub closing: bool,
-    /// Why the keeper has no session, as far as is known.
+    /// Why the keeper has no session, if known.
     pub outage: Option<&'a StoreError>,
-    /// How many waiters stand in the store's queues, or may.
+    /// How many waiters are in the store's queues, or may be.
     pub queued: usize,
-    /// Whether others were seen to wait for this key a moment ago.
+    /// Whether other waiters were seen for this key a moment ago.
     pub contended: bool,
     pub first_lease: &'a FirstLease,
     pub rhythm: Rhythm,
 }
 
-/// What an event finds, and where it leaves its effects.
+/// What a transition reads, and where it leaves its effects.
 #[derive(Debug)]
 pub struct Context<'a, C> {
     pub now: Moment,
     pub key: &'a LockKey,
     pub known: Known<'a>,
-    /// The last number that was given.
+    /// The last number that was given out.
     pub numbers: &'a mut u64,
     pub effects: &'a mut Vec<Effect<C>>,
     pub spare: &'a mut Spares<C>,
 }
 
 impl<C> Context<'_, C> {
-    /// A number that nobody has.
+    /// A new number.
     pub(super) fn number(&mut self) -> Number {
         *self.numbers += 1;
         Number(*self.numbers)
@@ -82,8 +82,8 @@ impl<C> Context<'_, C> {
         self.effects.push(Effect::Send(job));
     }
 
-    /// The keeper's session, if the store tells of grants over it.
-    pub(super) fn told_over_keepers(&self) -> Option<SessionId> {
+    /// The keeper's session, if the store sends grant messages over it.
+    pub(super) fn keeper_push_session(&self) -> Option<SessionId> {
         self.known.keeper.filter(|_| self.known.listening)
     }
 }

@@ -1,19 +1,19 @@
-//! What is not known: questions about one token that had no answer, and may yet take effect.
+//! Requests for one token that had no answer and may still take effect.
 
 use super::ids::SessionId;
 
-/// Where such questions are.
+/// Where those requests are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Doubt {
     Nowhere,
     /// All on this session: a release that is answered behind them there is final.
     On(SessionId),
-    /// On more sessions than one, or on one that is gone: a release is followed by another one later.
+    /// On several sessions, or on one that is gone: the release has to be repeated later.
     Somewhere,
 }
 
 impl Doubt {
-    /// One more question had no answer.
+    /// Another request had no answer.
     pub(super) fn and(self, session: Option<SessionId>) -> Self {
         match (self, session) {
             (doubt, None) => doubt,
@@ -23,7 +23,7 @@ impl Doubt {
         }
     }
 
-    /// The session to release on.
+    /// The session to send the release over.
     pub(super) fn session(self) -> Option<SessionId> {
         match self {
             Self::On(session) => Some(session),
@@ -31,7 +31,7 @@ impl Doubt {
         }
     }
 
-    /// Whether a release that was answered over that session settles it.
+    /// Whether a release that was answered over `via` settles them all.
     pub(super) fn is_settled_by(self, via: Option<SessionId>) -> bool {
         match self {
             Self::Nowhere => true,
@@ -40,7 +40,7 @@ impl Doubt {
         }
     }
 
-    /// The session to release on is in trouble.
+    /// The session to release on failed.
     pub(super) fn without_session(self) -> Self {
         match self {
             Self::Nowhere => Self::Nowhere,

@@ -1,106 +1,107 @@
-//! How a lease ends: it goes to the next in line of this process without a word to the store, or it is released.
+//! How a lease ends: it is handed over to the next local waiter without a request to the store, or it is released.
 //!
-//! Must stay true: a lease passes on a bounded number of times and for a bounded time, then other processes have their
-//! turn; each holder has a fence of its own.
+//! Must stay true: local hand-overs are bounded in number and time, so that other processes are served; each holder has
+//! a fence of its own.
 
 use std::time::Duration;
 
 use super::calls::{Active, Calls, Holder};
-use super::context::{Context, Effect, How};
+use super::context::{Context, Effect, GrantedBy};
 use super::doubt::Doubt;
 use super::held::Held;
 use super::ids::Number;
 use super::releasing::{Orphan, Progress, Releasing};
 use crate::store::Moment;
 
-/// For how long the lease passes on.
-const LONGEST_RUN: Duration = Duration::from_millis(20);
+/// How long a lease may be handed over locally before other processes are served.
+const LONGEST_LOCAL_RUN: Duration = Duration::from_millis(20);
 
-/// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
+/// A lease ends, because its body or guard was dropped. A task awaits the release until `awaited_until`, if that is
+/// given.
 pub(super) fn end<C: Clone>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
     number: Number,
-    wanted_until: Option<Moment>,
+    awaited_until: Option<Moment>,
 ) {
     if let Some(holder) = calls.take_active_holder(|holder| holder.number == number) {
         if holder.held.first_lease {
             cx.effects.push(Effect::FirstLeaseLongEnough);
         }
-        if may_pass_on(calls, cx, &holder.held) {
-            pass_on(calls, cx, holder, wanted_until.is_some());
+        if may_hand_over_locally(calls, cx, &holder.held) {
+            hand_over_locally(calls, cx, holder, awaited_until.is_some());
         } else {
-            release(calls, cx, holder, wanted_until);
+            release(calls, cx, holder, awaited_until);
         }
     } else if let Some(holder) = calls.take_lost(number) {
-        release(calls, cx, holder, wanted_until);
+        release(calls, cx, holder, awaited_until);
     } else if let Some(releasing) = calls.release_mut(number) {
-        // The end of the process was quicker than the task: what it queued is awaited like the task's own.
-        releasing.wanted_until = releasing.wanted_until.or(wanted_until);
+        // The process's exit hook was faster than the task: the release that it queued is awaited like the task's own.
+        releasing.awaited_until = releasing.awaited_until.or(awaited_until);
     }
 }
 
-/// Whether the lease may go to the next in line without asking the store, and there is one.
-fn may_pass_on<C>(calls: &Calls<C>, cx: &Context<'_, C>, held: &Held) -> bool {
+/// Whether the lease may go to a local waiter without asking the store, and there is one.
+fn may_hand_over_locally<C>(calls: &Calls<C>, cx: &Context<'_, C>, held: &Held) -> bool {
     cx.known.settings.local_handover
         && !cx.known.closing
         && held.keep_until <= cx.now
         && cx.now < held.deadline
-        && cx.now < held.came_at + LONGEST_RUN
-        && held.fences.rest().is_some()
+        && cx.now < held.local_run_since + LONGEST_LOCAL_RUN
+        && held.fences.after_first().is_some()
         && calls.waiting_locally() > 0
 }
 
-/// The next in line has the lease from now on, under the same token.
-fn pass_on<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, is_wanted: bool) {
+/// Gives the lease to the next local waiter, under the same token.
+fn hand_over_locally<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, is_awaited: bool) {
     let Holder { number, caller, token, held } = holder;
-    let heir = calls.queue_mut().and_then(super::local_queue::LocalQueue::take_next);
-    let (Some(heir), Some(fences)) = (heir, held.fences.rest()) else { return };
-    let heirs_terms = heir.waiting.terms;
-    let mut waiting = heir.waiting;
-    // It stood in the local queue alone.
+    let next = calls.queue_mut().and_then(super::local_queue::LocalQueue::take_next);
+    let (Some(next), Some(fences)) = (next, held.fences.after_first()) else { return };
+    let terms = next.waiting.terms;
+    let mut waiting = next.waiting;
+    // A waiter in the local queue is not in the store's queue.
     debug_assert!(waiting.entry.is_none());
-    let waiting = if held.has_enough_for(cx.now, &heirs_terms) {
+    let waiting = if held.has_enough_for(cx.now, &terms) {
         cx.spare.waiting.keep(waiting);
         None
     } else {
-        waiting.since = cx.now;
+        waiting.token_since = cx.now;
         Some(waiting)
     };
-    let held = held.passed_on(cx.now, fences, &heirs_terms, waiting);
-    cx.effects.push(Effect::Came(How::Locally));
-    cx.wake(heir.caller.clone());
-    calls.active = Active::Holder(Holder { number: heir.number, caller: heir.caller, token, held });
-    if is_wanted {
-        let releasing = Releasing::passed_on(cx.now, number, caller, token);
-        calls.rest_or_new(cx.spare).releases.push(releasing);
+    let held = held.for_next_holder(cx.now, fences, &terms, waiting);
+    cx.effects.push(Effect::Granted(GrantedBy::Locally));
+    cx.wake(next.caller.clone());
+    calls.active = Active::Holder(Holder { number: next.number, caller: next.caller, token, held });
+    if is_awaited {
+        let releasing = Releasing::handed_over_locally(cx.now, number, caller, token);
+        calls.others_or_new(cx.spare).releases.push(releasing);
     }
 }
 
-/// The token is given back to the store.
-fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, wanted_until: Option<Moment>) {
+/// Queues the release of the token at the store.
+fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, awaited_until: Option<Moment>) {
     let Holder { number, caller, token, mut held } = holder;
-    // A renewal under way is on the keeper's session, and so its release goes behind it there.
+    // A renewal in flight is on the keeper's session, so the release has to go behind it there.
     let is_renewing = held.schedule.is_in_flight();
-    let own = wanted_until.is_some() && !is_renewing;
+    let task_may_send = awaited_until.is_some() && !is_renewing;
     let keep_until = if held.claimed { held.keep_until } else { Moment::MIN };
-    // Nor may it go where a question is in doubt; it is repeated for that one.
+    // Then it cannot also go behind a request in doubt on another session; it is repeated for that one.
     let doubt = match held.doubt() {
         doubt if is_renewing => doubt.without_session(),
         doubt => doubt,
     };
-    let leave = held.in_doubt.take().and_then(|questions| questions.entry);
+    let leave = held.in_doubt.take().and_then(|requests| requests.entry);
     let releasing = Releasing {
         caller: Some(caller),
-        progress: if own { Progress::Own } else { Progress::Due(cx.now) },
+        progress: if task_may_send { Progress::TaskMaySend } else { Progress::Due(cx.now) },
         keep_until,
-        wanted_until,
+        awaited_until,
         may_rotate: held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
         ..Releasing::orphan(cx.now, number, token, Orphan { ttl: held.longest_ttl, doubt, leave })
     };
-    calls.held_at = cx.now;
+    calls.last_known_held = cx.now;
     if held.queued {
         cx.effects.push(Effect::Contended);
     }
-    calls.rest_or_new(cx.spare).releases.push(releasing);
+    calls.others_or_new(cx.spare).releases.push(releasing);
 }

@@ -1,6 +1,7 @@
-//! Tokens that are given back: what nobody holds gets a release of its own, and a release ends.
+//! Giving tokens back: releases of what nobody holds, and the end of a release.
 //!
-//! Must stay true: what may have taken effect is followed by a release, which also takes the token out of the queue.
+//! Must stay true: a request that may have taken effect is followed by a release, which also removes the token from the
+//! queue.
 
 use super::calls::Calls;
 use super::context::Context;
@@ -8,10 +9,10 @@ use super::doubt::Doubt;
 use super::held::Held;
 use super::ids::Number;
 use super::local_queue::Waiter;
-use super::releasing::{Orphan, Progress, Releasing, Standing};
+use super::releasing::{Orphan, Progress, ReleaseClass, Releasing};
 use crate::store::{Released, StoreError, Token};
 
-/// Queues a release of a waiter's token, if there is anything to release.
+/// Queues a release of a waiter's token, if there is anything to undo.
 pub(super) fn give_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, waiter: &Waiter<C>) {
     let waiting = &waiter.waiting;
     let (doubt, leave) = (waiting.in_doubt(), waiting.entry.as_ref().map(|(entry, _)| entry.clone()));
@@ -29,23 +30,23 @@ pub(super) fn give_back_unseen<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>,
 
 fn push_orphan<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, token: Token, what: Orphan) {
     let number = cx.number();
-    calls.rest_or_new(cx.spare).releases.push(Releasing::orphan(cx.now, number, token, what));
+    calls.others_or_new(cx.spare).releases.push(Releasing::orphan(cx.now, number, token, what));
 }
 
-/// The release is over; a task that awaits it has yet to hear.
-pub(super) fn over<C: Clone>(
+/// The release is finished; a task that awaits it is woken.
+pub(super) fn finish<C: Clone>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
     number: Number,
     outcome: Result<Released, StoreError>,
 ) {
     let Some(releasing) = calls.release_mut(number) else { return };
-    if releasing.holds_queue() {
-        releasing.standing = Standing::Apart;
+    if releasing.blocks_queue() {
+        releasing.class = ReleaseClass::Background;
     }
-    let sent = std::mem::replace(&mut releasing.progress, Progress::Over(outcome));
-    match (releasing.wanted_until, sent) {
-        // The task that told the answer knows it.
+    let sent = std::mem::replace(&mut releasing.progress, Progress::Finished(outcome));
+    match (releasing.awaited_until, sent) {
+        // The task that reported the answer knows it.
         (Some(_), Progress::SentByTask { .. }) => {}
         (Some(_), _) => {
             if let Some(caller) = releasing.caller.clone() {

@@ -1,15 +1,15 @@
-//! From a grant to a lease, or back into the queue if it came too late.
+//! From a grant to a lease, or back to waiting if it came too late.
 
 use super::calls::{Active, Calls, Holder};
 use super::context::{Context, Effect};
 use super::doubt::Doubt;
 use super::giving_back::{give_back, give_back_unseen};
 use super::held::{By, Granted, Held, InDoubt};
-use super::leaving::seen_held;
+use super::leaving::note_held;
 use super::local_queue::Waiter;
 use crate::store::{Moment, StoreError, StoreErrorKind};
 
-/// Makes a lease of a grant, unless it came too late. Nobody is active meanwhile.
+/// Turns a grant into a lease, unless it came too late. Called with no active call.
 pub(super) fn grant<C: Clone>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
@@ -19,23 +19,23 @@ pub(super) fn grant<C: Clone>(
     let waiting = &mut *waiter.waiting;
     let mut held = Held::new(cx.now, granted, &waiting.terms, cx.known.rhythm);
     held.longest_ttl = held.longest_ttl.max(waiting.longest_ttl);
-    if held.over(cx.now).is_some() {
+    if held.ended_by_clock(cx.now).is_some() {
         if held.first_lease {
             cx.effects.push(Effect::FirstLeaseTooShort);
         }
         give_back(calls, cx, &waiter);
-        let text = "the store's answer came too late to be of use";
+        let text = "the grant arrived after its lease had expired";
         start_over(calls, cx, waiter, Some(StoreError::new(StoreErrorKind::Disconnected, text)));
         return false;
     }
-    let by_task = waiting.is_by_task() && granted.by == By::Answer;
-    held.queued = waiting.place.is_some();
+    let by_task = waiting.is_asked_by_task() && granted.by == By::Answer;
+    held.queued = waiting.queue_since.is_some();
     let is_the_grant = |sent: Moment| granted.by == By::Answer && sent == granted.from;
     let unanswered = waiting.unanswered().filter(|&(sent, _)| !is_the_grant(sent));
-    let questions = InDoubt { doubt: waiting.doubt, unanswered, entry: None };
+    let requests = InDoubt { doubt: waiting.doubt, unanswered, entry: None };
     let entry = waiting.entry.take().map(|(entry, _)| entry);
-    if questions.doubt() != Doubt::Nowhere {
-        held.in_doubt = Some(Box::new(InDoubt { entry, ..questions }));
+    if requests.doubt() != Doubt::Nowhere {
+        held.in_doubt = Some(Box::new(InDoubt { entry, ..requests }));
     }
     let is_ready = held.outlasts_min_hold(cx.now, &waiting.terms);
     if is_ready {
@@ -44,17 +44,17 @@ pub(super) fn grant<C: Clone>(
             cx.wake(waiter.caller.clone());
         }
     } else {
-        // What is left of the lease is too short for its holder's `min_hold`.
-        waiting.since = cx.now;
+        // Too little is left of the lease for its holder's `min_hold`.
+        waiting.token_since = cx.now;
         held.renew_first(cx.now, waiter.waiting);
     }
     calls.active = Active::Holder(Holder { number: waiter.number, caller: waiter.caller, token: waiter.token, held });
-    seen_held(calls, cx, Moment::MAX);
+    note_held(calls, cx, Moment::MAX);
     true
 }
 
-/// A lease came to its next holder in this process, and ended before that one's time had begun. Nobody is active.
-pub(super) fn passed_on_too_late<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut holder: Holder<C>) {
+/// A lease that was handed over locally ended before its next holder could begin. Called with no active call.
+pub(super) fn requeue_next_holder<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut holder: Holder<C>) {
     give_back_unseen(calls, cx, holder.token, &holder.held);
     let Some(waiting) = holder.held.waiting.take() else { return };
     let waiter = Waiter { number: holder.number, caller: holder.caller, token: holder.token, waiting };
@@ -62,16 +62,16 @@ pub(super) fn passed_on_too_late<C: Clone>(calls: &mut Calls<C>, cx: &mut Contex
     start_over(calls, cx, waiter, Some(StoreError::new(StoreErrorKind::Disconnected, text)));
 }
 
-/// Goes on waiting in its old place, under a new token.
+/// Waits again in its old place, under a new token.
 pub(super) fn start_over<C: Clone>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
     mut waiter: Waiter<C>,
-    trouble: Option<StoreError>,
+    last_error: Option<StoreError>,
 ) {
     waiter.token = waiter.token.successor();
     waiter.waiting.start_over(cx.now);
-    waiter.waiting.trouble = trouble.or(waiter.waiting.trouble.take());
+    waiter.waiting.last_error = last_error.or(waiter.waiting.last_error.take());
     cx.wake(waiter.caller.clone());
-    calls.rest_or_new(cx.spare).queue.insert(cx.now, waiter);
+    calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);
 }

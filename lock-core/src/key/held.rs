@@ -1,4 +1,4 @@
-//! A lease while it is held, as a value: until when it lasts, what renews it, and what ends it.
+//! A held lease as a value: its deadline, its renewals, and what ends it.
 //!
 //! Must stay true: its deadline only grows; a loss is final.
 
@@ -12,15 +12,15 @@ use crate::lease::{Fences, Rhythm, Schedule, Terms, deadline, margin, usable};
 use crate::planted::{Mutant, planted};
 use crate::store::{Entry, LossReason, Moment};
 
-/// How long before its deadline an idle body is told: one tick of a timer and the wake of a thread.
-const LEAD: Duration = Duration::from_millis(2);
+/// How long before the deadline an idle body is woken: one timer tick and the wake-up of a thread.
+const WAKE_LEAD: Duration = Duration::from_millis(2);
 
-/// How a lease came.
+/// How a grant arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
-    /// As the answer to a question.
+    /// As the answer to a request.
     Answer,
-    /// By a hand-over, for its first lease only.
+    /// By a hand-over message, for its first lease only.
     Message { first_lease: Duration },
 }
 
@@ -28,60 +28,60 @@ pub(super) enum By {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Granted {
     pub(super) fences: Fences,
-    /// The instant from which it counts: before the store granted it.
+    /// The instant that the lease counts from, which is before the store granted it.
     pub(super) from: Moment,
     pub(super) by: By,
 }
 
-/// A lease that was granted, until its ticket is released.
+/// A lease from its grant to its release.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Held {
     pub(super) fences: Fences,
-    /// When it came to this process, or last went on.
-    pub(super) came_at: Moment,
-    /// It lasts for a first lease, and was not renewed since.
+    /// When this process got the lease or last retained it by a rotation: local hand-overs are bounded from here.
+    pub(super) local_run_since: Moment,
+    /// Whether it still has its first lease, without a renewal since.
     pub(super) first_lease: bool,
-    /// As last asked for; the next renewal asks for it again.
+    /// The ttl that was last asked for; the next renewal asks for it again.
     pub(super) ttl: Duration,
-    /// The longest that was ever asked for under its token: no longer is the key left to it.
+    /// The longest ttl that was ever asked for under this token: the store keeps the key no longer.
     pub(super) longest_ttl: Duration,
     pub(super) deadline: Moment,
     /// When `max_hold` is over.
     pub(super) hold_until: Moment,
-    /// When `min_hold` is over; the past when there is none.
+    /// When `min_hold` is over; in the past if there is none.
     pub(super) keep_until: Moment,
     pub(super) schedule: Schedule,
     /// Whether its task has seen the grant.
     pub(super) claimed: bool,
     pub(super) lost: Option<LossReason>,
-    /// Questions about this token beside the one that was granted, if there were any.
+    /// Requests for this token other than the granted one, if there were any.
     pub(super) in_doubt: Option<Box<InDoubt>>,
-    /// Whether it was waited for in the store's queue.
+    /// Whether it came from the store's queue.
     pub(super) queued: bool,
-    /// As what its holder waits, while a lease with too little time left is renewed for it.
+    /// The next holder's state as a waiter, while the lease is renewed before its body begins.
     pub(super) waiting: Option<Box<Waiting>>,
     pub(super) manual: Option<Box<ManualRenewals>>,
 }
 
-/// Questions about a lease's token that may yet take effect.
+/// Requests for a lease's token that may still take effect.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct InDoubt {
     pub(super) doubt: Doubt,
-    /// One that is under way still: when it was sent, and where.
+    /// The one in flight: when it was sent, and over which session.
     pub(super) unanswered: Option<(Moment, SessionId)>,
-    /// The token's place in the queue, which such an ask may take again.
+    /// The token's queue entry, which such a request may put back.
     pub(super) entry: Option<Entry>,
 }
 
 impl InDoubt {
-    /// Where they are.
+    /// Where those requests are.
     pub(super) fn doubt(&self) -> Doubt {
         self.doubt.and(self.unanswered.map(|(_, session)| session))
     }
 }
 
 impl Held {
-    /// A lease as it was granted at `now`, without doubt.
+    /// A lease as granted at `now`, with nothing in doubt.
     pub(super) fn new(now: Moment, granted: Granted, terms: &Terms, rhythm: Rhythm) -> Self {
         let (lasts, schedule) = match granted.by {
             By::Answer => (terms.ttl, Schedule::start(granted.from, terms.ttl, rhythm)),
@@ -91,7 +91,7 @@ impl Held {
         let schedule = if terms.renew { schedule } else { Schedule::never() };
         let mut held = Self {
             fences: granted.fences,
-            came_at: now,
+            local_run_since: now,
             first_lease: matches!(granted.by, By::Message { .. }),
             ttl: terms.ttl,
             longest_ttl: terms.ttl.max(lasts),
@@ -110,9 +110,15 @@ impl Held {
         held
     }
 
-    /// The same lease for the next holder in the same process, who gets the next of its fences.
-    /// If too little time is left of it, it is renewed first, and its holder is still `waiting`.
-    pub(super) fn passed_on(self, now: Moment, fences: Fences, terms: &Terms, waiting: Option<Box<Waiting>>) -> Self {
+    /// The same lease for the next local holder, with the next of its fences. With `waiting`, too little time is left,
+    /// and the lease is renewed before that holder begins.
+    pub(super) fn for_next_holder(
+        self,
+        now: Moment,
+        fences: Fences,
+        terms: &Terms,
+        waiting: Option<Box<Waiting>>,
+    ) -> Self {
         let is_ready = waiting.is_none();
         let mut schedule = match (terms.renew, self.schedule.is_automatic()) {
             (true, true) => self.schedule,
@@ -120,11 +126,11 @@ impl Held {
             (false, _) => self.schedule.without_renewals(),
         };
         if !is_ready {
-            schedule.hurry(now);
+            schedule.renew_now(now);
         }
         let deadline = if terms.renew { self.deadline } else { self.deadline.min(deadline(now, terms.ttl)) };
         let longest_ttl = self.longest_ttl.max(terms.ttl);
-        let mut heir = Self {
+        let mut next = Self {
             fences,
             ttl: terms.ttl,
             longest_ttl,
@@ -135,83 +141,82 @@ impl Held {
             manual: None,
             ..self
         };
-        (heir.hold_until, heir.keep_until) = (Moment::MAX, Moment::MIN);
+        (next.hold_until, next.keep_until) = (Moment::MAX, Moment::MIN);
         if is_ready {
-            heir.begin(now, terms);
+            next.begin(now, terms);
         }
-        heir
+        next
     }
 
-    /// Whether what is left of it is enough for the next holder to begin with: a third of the ttl, or all of it if it is
-    /// not renewed.
+    /// Whether enough time is left for the next holder to begin: a third of the ttl, or all of it if it is not renewed.
     pub(super) fn has_enough_for(&self, now: Moment, terms: &Terms) -> bool {
         let enough = if terms.renew { terms.ttl / 3 } else { usable(terms.ttl) };
         self.deadline.since(now) >= enough && self.outlasts_min_hold(now, terms)
     }
 
-    /// Whether the key is there until `min_hold` is over, even if nothing that is sent from now on reaches the store; one
-    /// of nearly the whole ttl asks for no more than a new lease has.
+    /// Whether the key outlasts `min_hold` even if nothing that is sent from now on reaches the store. Of a `min_hold`
+    /// close to the ttl, no more is required than a new lease provides.
     pub(super) fn outlasts_min_hold(&self, now: Moment, terms: &Terms) -> bool {
         let Some(min_hold) = terms.min_hold else { return true };
         self.deadline.since(now) >= min_hold.min(usable(terms.ttl).saturating_sub(margin(terms.ttl)))
     }
 
-    /// Its holder begins when it was renewed, and waits until then.
+    /// The lease is renewed first; its holder waits for that.
     pub(super) fn renew_first(&mut self, now: Moment, waiting: Box<Waiting>) {
         (self.hold_until, self.keep_until) = (Moment::MAX, Moment::MIN);
         self.waiting = Some(waiting);
-        self.schedule.hurry(now);
+        self.schedule.renew_now(now);
     }
 
-    /// Its holder's time begins.
+    /// Its holder begins: `max_hold` and `min_hold` count from here.
     pub(super) fn begin(&mut self, now: Moment, terms: &Terms) {
         self.waiting = None;
         self.hold_until = terms.max_hold.map_or(Moment::MAX, |max| now + max);
         self.keep_until = terms.min_hold.map_or(Moment::MIN, |min| now + min);
     }
 
-    /// Where questions are that may yet take effect.
+    /// Where requests are that may still take effect.
     pub(super) fn doubt(&self) -> Doubt {
-        self.in_doubt.as_ref().map_or(Doubt::Nowhere, |questions| questions.doubt())
+        self.in_doubt.as_ref().map_or(Doubt::Nowhere, |requests| requests.doubt())
     }
 
-    /// The place in the queue that such a question may take again.
+    /// The queue entry that such a request may put back.
     pub(super) fn entry(&self) -> Option<&Entry> {
         self.in_doubt.as_ref()?.entry.as_ref()
     }
 
-    /// The question that was sent then was answered: whatever it did is known now, and the lease is held anyway.
+    /// The request that was sent at `sent` was answered, so its effect is known; the lease is held either way.
     pub(super) fn ask_answered(&mut self, sent: Moment) {
-        self.in_doubt.take_if(|questions| {
-            questions.unanswered.take_if(|(asked, _)| *asked == sent);
-            questions.doubt() == Doubt::Nowhere
+        self.in_doubt.take_if(|requests| {
+            requests.unanswered.take_if(|(asked, _)| *asked == sent);
+            requests.doubt() == Doubt::Nowhere
         });
     }
 
-    /// The instant from which no step of the body may start.
+    /// No step of the body may start from this instant on.
     pub(super) fn until(&self) -> Moment {
         self.deadline.min(self.hold_until)
     }
 
-    /// Whether it is over by the clock, and why.
-    pub(super) fn over(&self, now: Moment) -> Option<LossReason> {
-        (now + LEAD >= self.until()).then_some(if self.hold_until <= self.deadline {
+    /// Whether the clock has ended the lease, and for what reason.
+    pub(super) fn ended_by_clock(&self, now: Moment) -> Option<LossReason> {
+        (now + WAKE_LEAD >= self.until()).then_some(if self.hold_until <= self.deadline {
             LossReason::MaxHold
         } else {
             LossReason::Expired
         })
     }
 
-    /// When the clock may next have something to say about it.
+    /// The next moment at which the clock changes anything here.
     pub(super) fn due(&self) -> Moment {
         if self.lost.is_some() {
             return Moment::MAX;
         }
-        let over = self.until() - LEAD;
+        let over = self.until() - WAKE_LEAD;
         if !self.is_kept_alive() {
             return over;
         }
-        let over = over.min(self.waiting.as_ref().map_or(Moment::MAX, |waiting| waiting.time_up));
+        let over = over.min(self.waiting.as_ref().map_or(Moment::MAX, |waiting| waiting.give_up_at));
         let manual = self.manual.as_ref().map_or(Moment::MAX, |renewals| renewals.due());
         over.min(self.schedule.due()).min(manual)
     }
@@ -219,7 +224,7 @@ impl Held {
     /// The keeper has a session again.
     pub(super) fn unpark(&mut self, now: Moment) {
         if self.schedule.is_parked() {
-            self.schedule.hurry(now);
+            self.schedule.renew_now(now);
         }
     }
 
@@ -228,22 +233,22 @@ impl Held {
         self.waiting.is_none()
     }
 
-    /// A grant that nobody has looked at is not kept alive.
+    /// A grant that its task has not seen is not renewed.
     pub(super) fn is_kept_alive(&self) -> bool {
         self.claimed || !self.is_ready()
     }
 
-    /// Whether a renewal is still of use to anybody.
-    pub(super) fn is_to_be_renewed(&self) -> bool {
-        self.schedule.is_automatic() || self.is_renewed_by_hand() || !self.is_ready()
+    /// Whether anything still needs a renewal.
+    pub(super) fn needs_renewal(&self) -> bool {
+        self.schedule.is_automatic() || self.has_manual_renewal() || !self.is_ready()
     }
 
-    /// Whether somebody waits for a renewal by hand.
-    pub(super) fn is_renewed_by_hand(&self) -> bool {
+    /// Whether a task awaits a manual renewal.
+    pub(super) fn has_manual_renewal(&self) -> bool {
         self.manual.as_ref().is_some_and(|renewals| renewals.longest().is_some())
     }
 
-    /// For how long the next renewal asks.
+    /// The ttl of the next renewal.
     pub(super) fn next_ttl(&self) -> Duration {
         self.ttl.max(self.manual.as_ref().and_then(|renewals| renewals.longest()).unwrap_or_default())
     }
@@ -290,8 +295,8 @@ mod tests {
     #[test]
     fn the_clock_ends_a_lease_just_before_its_deadline() {
         let held = Held { deadline: at(900), ..held(None) };
-        assert_eq!(held.over(at(897)), None);
-        assert_eq!(held.over(at(898)), Some(LossReason::Expired));
+        assert_eq!(held.ended_by_clock(at(897)), None);
+        assert_eq!(held.ended_by_clock(at(898)), Some(LossReason::Expired));
         assert_eq!(held.due(), at(898));
     }
 
@@ -300,7 +305,7 @@ mod tests {
         let mut held = held(Some(Duration::from_millis(1500)));
         held.renewed(at(1000), Duration::from_secs(1));
         assert_eq!(held.until(), at(1500));
-        assert_eq!(held.over(at(1499)), Some(LossReason::MaxHold));
+        assert_eq!(held.ended_by_clock(at(1499)), Some(LossReason::MaxHold));
     }
 
     #[test]

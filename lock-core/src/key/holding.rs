@@ -1,12 +1,12 @@
-//! A lease while it is held: its renewals, by hand too, and how it is lost.
+//! A held lease: automatic and manual renewals, and how it is lost.
 //!
-//! Must stay true: an error is not a loss; a loss is final; a grant that no task has looked at is not kept alive.
+//! Must stay true: an error is not a loss; a loss is final; a grant that its task has not seen is not renewed.
 
 use std::time::Duration;
 
 use super::calls::Calls;
 use super::context::{Context, Effect};
-use super::granting::passed_on_too_late;
+use super::granting::requeue_next_holder;
 use super::ids::Number;
 use super::leaving::refuse_holder;
 use super::manual::ManualRenewals;
@@ -21,7 +21,7 @@ pub(super) struct SentRenewal {
     pub(super) ttl: Duration,
 }
 
-/// A renewal was answered; the lease may have changed its holder since.
+/// A renewal was answered; another call may hold the lease by now.
 pub(super) fn renewed<C: Clone>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
@@ -31,8 +31,8 @@ pub(super) fn renewed<C: Clone>(
     let (now, rhythm) = (cx.now, cx.known.rhythm);
     let Some(holder) = calls.holder_mut().filter(|holder| holder.token == token) else { return };
     let held = &mut holder.held;
-    if let Some(reason) = held.over(now) {
-        // A late "yes" never revives.
+    if let Some(reason) = held.ended_by_clock(now) {
+        // A late "yes" never revives a lease.
         return end_by_clock(calls, cx, reason);
     }
     let sent = if planted(Mutant::ClockFromReply) { now } else { sent };
@@ -47,39 +47,39 @@ pub(super) fn renewed<C: Clone>(
             }
             held.renewed(sent, ttl);
             held.schedule.succeeded(now, held.ttl, rhythm);
-            if let Some(waiting) = held.waiting.take_if(|waiting| waiting.since <= sent) {
+            if let Some(waiting) = held.waiting.take_if(|waiting| waiting.token_since <= sent) {
                 held.begin(now, &waiting.terms);
                 cx.wake(holder.caller.clone());
             } else if held.is_ready() {
                 cx.effects.push(Effect::Do(Action::Extend(holder.caller.clone(), held.until())));
-                tell_manual(calls, cx, |renewals| renewals.confirmed(sent, ttl));
-                hurry_manual(calls, now);
+                update_manual(calls, cx, |renewals| renewals.confirmed(sent, ttl));
+                renew_again_for_manual(calls, now);
             } else {
-                held.schedule.hurry(now);
+                held.schedule.renew_now(now);
             }
         }
         Ok(Renewed::NotOurs) => not_ours(calls, cx),
         Err(error) => {
             held.schedule.failed(now, sent, held.ttl, rhythm);
             let for_good = error.kind() == StoreErrorKind::Refused;
-            tell_manual(calls, cx, |renewals| renewals.failed(&error, for_good));
+            update_manual(calls, cx, |renewals| renewals.failed(&error, for_good));
         }
     }
 }
 
-/// The store says that the lease is not ours.
+/// The store says that the token does not hold the key.
 fn not_ours<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
-    ends(calls, cx, LossReason::Stolen, "the lock was granted, and lost again before its task was polled");
+    end_lease(calls, cx, LossReason::Stolen, "the lock was granted, and lost before its task was polled");
 }
 
 /// The clock has ended the lease.
 fn end_by_clock<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossReason) {
-    ends(calls, cx, reason, "the lock was granted, but its task was not polled before it expired");
+    end_lease(calls, cx, reason, "the lock was granted, but its task was not polled before it expired");
 }
 
-/// The lease ends: its next holder goes on waiting, a task that has not seen it is told what went wrong, and a body loses
-/// it.
-fn ends<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossReason, unseen: &'static str) {
+/// Ends the lease: a next holder that has not begun goes back to waiting, a task that has not seen the grant is refused
+/// with an error, and a body loses the lease.
+fn end_lease<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossReason, unseen: &'static str) {
     let Some(holder) = calls.take_active_holder(|holder| !holder.held.is_ready() || !holder.held.claimed) else {
         return lose(calls, cx, reason);
     };
@@ -87,11 +87,11 @@ fn ends<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossRea
         let error = StoreError::new(StoreErrorKind::Disconnected, unseen);
         refuse_holder(calls, cx, holder, Refusal::Unavailable(error));
     } else {
-        passed_on_too_late(calls, cx, holder);
+        requeue_next_holder(calls, cx, holder);
     }
 }
 
-/// The lease is lost, and stays so; it is released when its body is gone.
+/// The lease is lost for good; it is released when its body has been dropped.
 pub(super) fn lose<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossReason) {
     let Some(mut holder) = calls.take_active_holder(|_| true) else { return };
     holder.held.lost = Some(reason);
@@ -99,17 +99,17 @@ pub(super) fn lose<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reas
         cx.effects.push(Effect::FirstLeaseTooShort);
     }
     cx.effects.push(Effect::Do(Action::Lose(holder.caller.clone(), reason)));
-    calls.rest_or_new(cx.spare).lost.push(holder);
+    calls.others_or_new(cx.spare).lost.push(holder);
 }
 
-/// The lease's own task found its time over: answers until when it is not, or how the lease was lost.
+/// The lease's own task found that its time is over: returns the new deadline if it was extended, or how it was lost.
 pub(super) fn lapsed<C: Clone>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
     number: Number,
 ) -> Result<Moment, LossReason> {
     let Some(holder) = calls.holder_of(number) else { return Err(LossReason::Expired) };
-    match (holder.held.lost, holder.held.over(cx.now)) {
+    match (holder.held.lost, holder.held.ended_by_clock(cx.now)) {
         (Some(reason), _) => Err(reason),
         (None, Some(reason)) => {
             lose(calls, cx, reason);
@@ -119,17 +119,18 @@ pub(super) fn lapsed<C: Clone>(
     }
 }
 
-/// The clock concerns the one who holds.
+/// The clock of the active holder.
 pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     let (now, known) = (cx.now, cx.known);
     let Some(holder) = calls.holder_mut() else { return };
     let held = &mut holder.held;
-    if let Some(reason) = held.over(now) {
+    if let Some(reason) = held.ended_by_clock(now) {
         return end_by_clock(calls, cx, reason);
     }
-    if let Some(waiting) = held.waiting.as_ref().filter(|waiting| waiting.time_up <= now) {
-        // A neighbour held it until a moment ago, unless the store had the time to answer since.
-        let had_time = waiting.since + known.settings.operation_timeout <= now;
+    if let Some(waiting) = held.waiting.as_ref().filter(|waiting| waiting.give_up_at <= now) {
+        // Another local call held the key until a moment ago, so it was busy, unless the store had time to answer
+        // since.
+        let had_time = waiting.token_since + known.settings.operation_timeout <= now;
         let error = known.outage.cloned().or_else(|| had_time.then(StoreError::no_answer));
         if let Some(holder) = calls.take_active_holder(|_| true) {
             refuse_holder(calls, cx, holder, error.map_or(Refusal::Busy, Refusal::Unavailable));
@@ -139,9 +140,9 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     if held.schedule.timed_out(now) {
         held.schedule.give_up(now, held.ttl, known.rhythm);
     }
-    if held.is_kept_alive() && held.schedule.wants(now) {
-        if !held.is_to_be_renewed() {
-            // One that failed was of the holder before, or is not awaited any more.
+    if held.is_kept_alive() && held.schedule.can_send(now) {
+        if !held.needs_renewal() {
+            // The failed renewal was the previous holder's, or is no longer awaited.
             held.schedule.park();
         } else if known.keeper.is_some() {
             held.schedule.sent(now, held.ttl);
@@ -153,10 +154,10 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
             cx.effects.push(Effect::Park);
         }
     }
-    tell_manual(calls, cx, |renewals| renewals.give_up(now));
+    update_manual(calls, cx, |renewals| renewals.give_up(now));
 }
 
-/// A task asks for a renewal now, and for this ttl from now on.
+/// A task asks for a renewal now, with this ttl from now on.
 pub(super) fn renew_manually<C>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
@@ -168,12 +169,12 @@ pub(super) fn renew_manually<C>(
     if let Some(holder) = calls.holder_mut().filter(|holder| holder.number == number) {
         holder.held.ttl = ttl;
         holder.held.manual.get_or_insert_default().ask(cx.now, renewal, ttl, until);
-        holder.held.schedule.hurry(cx.now);
+        holder.held.schedule.renew_now(cx.now);
     }
     renewal
 }
 
-/// What has become of it.
+/// What has become of a manual renewal.
 pub(super) fn manual_next<C>(calls: &mut Calls<C>, number: Number, renewal: Number) -> ManualStep {
     let Some(holder) = calls.holder_of_mut(number) else { return ManualStep::Lost(LossReason::Expired) };
     let held = &mut holder.held;
@@ -181,19 +182,19 @@ pub(super) fn manual_next<C>(calls: &mut Calls<C>, number: Number, renewal: Numb
         return ManualStep::Lost(reason);
     }
     let Some(renewals) = held.manual.as_mut().filter(|renewals| !renewals.awaits(renewal)) else {
-        return ManualStep::Stand;
+        return ManualStep::Pending;
     };
     let outcome = renewals.take(renewal);
     held.manual.take_if(|renewals| renewals.is_empty());
     match outcome {
-        None => ManualStep::Stand,
+        None => ManualStep::Pending,
         Some(Ok(())) => ManualStep::Renewed,
         Some(Err(error)) => ManualStep::Failed(error),
     }
 }
 
-/// The task that asked for it waits no more.
-pub(super) fn manual_left<C>(calls: &mut Calls<C>, number: Number, renewal: Number) {
+/// The task that asked for a manual renewal no longer awaits it.
+pub(super) fn manual_cancelled<C>(calls: &mut Calls<C>, number: Number, renewal: Number) {
     if let Some(holder) = calls.holder_of_mut(number)
         && let Some(renewals) = &mut holder.held.manual
     {
@@ -202,8 +203,8 @@ pub(super) fn manual_left<C>(calls: &mut Calls<C>, number: Number, renewal: Numb
     }
 }
 
-/// Tells those who renew by hand what a change of the lease means to them.
-fn tell_manual<C: Clone>(
+/// Updates the manual renewals, and wakes their tasks if one of them has an outcome.
+fn update_manual<C: Clone>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,
     change: impl FnOnce(&mut ManualRenewals) -> bool,
@@ -215,11 +216,11 @@ fn tell_manual<C: Clone>(
     }
 }
 
-/// Who renews by hand is not served by one that was under way before.
-fn hurry_manual<C>(calls: &mut Calls<C>, now: Moment) {
+/// A manual renewal is not satisfied by a renewal that was sent before it.
+fn renew_again_for_manual<C>(calls: &mut Calls<C>, now: Moment) {
     if let Some(holder) = calls.holder_mut()
-        && holder.held.is_renewed_by_hand()
+        && holder.held.has_manual_renewal()
     {
-        holder.held.schedule.hurry(now);
+        holder.held.schedule.renew_now(now);
     }
 }

@@ -1,14 +1,14 @@
-//! How keys and calls are named inside a client.
+//! How keys, calls and sessions are numbered inside a client.
 
-/// A call, a release or a renewal by hand: unique in its client, and in the order of arrival.
+/// A call, a release or a manual renewal: unique in its client, in the order of arrival.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(pub u64);
 
-/// A key while there is any state of it. Who comes later to a place is another.
+/// A key for as long as it has any state. A later key in the same slot has another generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId {
-    pub(crate) arrival: u32,
-    pub(crate) place: u32,
+    pub(crate) generation: u32,
+    pub(crate) slot: u32,
 }
 
 /// One call, from its arrival until its release is confirmed.
@@ -18,6 +18,6 @@ pub struct CallId {
     pub number: Number,
 }
 
-/// One session with the store, as whoever opens them numbers them.
+/// One session with the store, numbered by whoever opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub u64);

@@ -1,6 +1,6 @@
 //! The calls of one process that wait for a key behind the one that asks or holds.
 //!
-//! Must stay true: they are served in the order of arrival.
+//! Must stay true: they are served in order of arrival.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::ids::Number;
 use super::waiting::Waiting;
 use crate::store::{Moment, Token};
 
-/// A call that has no grant yet.
+/// A call without a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Waiter<C> {
     pub(super) number: Number,
@@ -21,9 +21,9 @@ pub(super) struct Waiter<C> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct LocalQueue<C> {
     waiting: BTreeMap<Number, Waiter<C>>,
-    /// Those whose time to wait is over, and who have yet to hear whether the key is free.
+    /// Waiters whose time is over, and who stay only until it is known whether the key is held.
     timed_out: BTreeMap<Number, Waiter<C>>,
-    /// When the clock next concerns each of them, if it ever does.
+    /// When the clock next changes something for each waiter, if ever.
     dues: BTreeSet<(Moment, Number)>,
 }
 
@@ -33,50 +33,50 @@ impl<C> Default for LocalQueue<C> {
     }
 }
 
-/// One whose time to wait is over, or all of its time.
+/// A waiter whose time to wait is over, or that gives up.
 pub(super) enum Due<C> {
-    ToWait(Waiter<C>),
-    Altogether(Waiter<C>),
+    WaitOver(Waiter<C>),
+    GiveUp(Waiter<C>),
 }
 
 impl<C> LocalQueue<C> {
-    /// Puts it into its place. One whose time to wait is over stays only to hear whether the key is free.
+    /// Inserts a waiter in order. One whose time to wait is over stays only until it is known whether the key is held.
     pub(super) fn insert(&mut self, now: Moment, waiter: Waiter<C>) {
-        let (number, Waiting { busy_from, time_up, .. }) = (waiter.number, &*waiter.waiting);
-        let is_timed_out = *busy_from <= now;
-        let due = if is_timed_out { *time_up } else { *busy_from };
+        let (number, Waiting { wait_until, give_up_at, .. }) = (waiter.number, &*waiter.waiting);
+        let is_timed_out = *wait_until <= now;
+        let due = if is_timed_out { *give_up_at } else { *wait_until };
         if due != Moment::MAX {
             self.dues.insert((due, number));
         }
         if is_timed_out { &mut self.timed_out } else { &mut self.waiting }.insert(number, waiter);
     }
 
-    /// Who has waited longest, of those whose time to wait is not over.
+    /// The first waiter that still has time to wait.
     pub(super) fn next(&self) -> Option<&Waiter<C>> {
         self.waiting.values().next()
     }
 
-    /// Takes out who has waited longest, of those whose time to wait is not over.
+    /// Takes out the first waiter that still has time to wait.
     pub(super) fn take_next(&mut self) -> Option<Waiter<C>> {
         let number = *self.waiting.keys().next()?;
         self.remove(number)
     }
 
-    /// Takes out who came first of all.
+    /// Takes out the first waiter of all.
     pub(super) fn take_first(&mut self) -> Option<Waiter<C>> {
         let first = |queue: &BTreeMap<Number, _>| queue.keys().next().copied();
         let number = first(&self.waiting).into_iter().chain(first(&self.timed_out)).min()?;
         self.remove(number)
     }
 
-    /// Takes it out, wherever it stands.
+    /// Takes out a waiter.
     pub(super) fn remove(&mut self, number: Number) -> Option<Waiter<C>> {
         let (waiter, due) = if let Some(waiter) = self.waiting.remove(&number) {
-            let due = waiter.waiting.busy_from;
+            let due = waiter.waiting.wait_until;
             (waiter, due)
         } else {
             let waiter = self.timed_out.remove(&number)?;
-            let due = waiter.waiting.time_up;
+            let due = waiter.waiting.give_up_at;
             (waiter, due)
         };
         if due != Moment::MAX {
@@ -89,32 +89,32 @@ impl<C> LocalQueue<C> {
         self.waiting.get_mut(&number).or_else(|| self.timed_out.get_mut(&number))
     }
 
-    /// Takes out those whose time to wait is over and who came by then: they have waited for a key that is held.
+    /// Takes out waiters whose time is over and who arrived by then: the key that they waited for is held.
     pub(super) fn take_timed_out(&mut self, by: Moment) -> Vec<Waiter<C>> {
-        let heard = |waiter: &&Waiter<C>| waiter.waiting.arrived <= by;
-        let heard: Vec<Number> = self.timed_out.values().filter(heard).map(|waiter| waiter.number).collect();
-        heard.into_iter().filter_map(|number| self.remove(number)).collect()
+        let answered = |waiter: &&Waiter<C>| waiter.waiting.arrived <= by;
+        let answered: Vec<Number> = self.timed_out.values().filter(answered).map(|waiter| waiter.number).collect();
+        answered.into_iter().filter_map(|number| self.remove(number)).collect()
     }
 
-    /// Takes out all.
+    /// Takes out all waiters.
     pub(super) fn take_all(&mut self) -> Vec<Waiter<C>> {
         std::iter::from_fn(|| self.take_first()).collect()
     }
 
-    /// When the clock may next have something to say about any of them.
+    /// The next moment at which the clock changes anything for any of them.
     pub(super) fn due(&self) -> Moment {
         self.dues.first().map_or(Moment::MAX, |&(due, _)| due)
     }
 
-    /// Takes out the next whose time is over by now.
+    /// Takes out the next waiter for which a deadline has passed.
     pub(super) fn take_due(&mut self, now: Moment) -> Option<Due<C>> {
         let &(_, number) = self.dues.first().filter(|&&(due, _)| due <= now)?;
         let had_timed_out = self.timed_out.contains_key(&number);
         let waiter = self.remove(number)?;
-        Some(if had_timed_out { Due::Altogether(waiter) } else { Due::ToWait(waiter) })
+        Some(if had_timed_out { Due::GiveUp(waiter) } else { Due::WaitOver(waiter) })
     }
 
-    /// How many wait whose time is not over.
+    /// How many waiters still have time to wait.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }

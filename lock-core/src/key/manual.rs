@@ -1,15 +1,15 @@
-//! Renewals by hand: what each of them waits for, and what becomes of it.
+//! Manual renewals: what each of them waits for, and its outcome.
 //!
-//! A lease may have several at once, each asked for by a task of its own. Must stay true: each has an outcome of its own;
-//! only a renewal that was sent after it was asked for, and for at least its ttl, satisfies it; the ttl that was asked
-//! for last is the one that stands.
+//! A lease may have several at once, each asked for by a task of its own. Must stay true: each has its own outcome; it
+//! is satisfied only by a renewal that was sent after it was asked for, and for at least its ttl; the ttl that was
+//! asked for last stays in effect.
 
 use std::time::Duration;
 
 use super::ids::Number;
 use crate::store::{Moment, StoreError};
 
-/// The renewals by hand of one lease whose tasks have yet to hear what became of them.
+/// The manual renewals of one lease whose tasks have not taken their outcome yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct ManualRenewals(Vec<ManualRenewal>);
 
@@ -20,38 +20,38 @@ struct ManualRenewal {
     /// Only a renewal that was sent from then on satisfies it.
     since: Moment,
     until: Moment,
-    trouble: Option<StoreError>,
+    last_error: Option<StoreError>,
     outcome: Option<Result<(), StoreError>>,
 }
 
 impl ManualRenewals {
-    /// Until when the first of those that have no outcome yet waits.
+    /// When the first pending one times out.
     pub(super) fn due(&self) -> Moment {
         self.pending().map(|renewal| renewal.until).min().unwrap_or(Moment::MAX)
     }
 
-    /// The longest ttl that somebody still waits for.
+    /// The longest ttl that is still awaited.
     pub(super) fn longest(&self) -> Option<Duration> {
         self.pending().map(|renewal| renewal.ttl).max()
     }
 
-    /// A renewal that was sent at `sent` for this ttl was confirmed; whether that is news to anybody.
+    /// A renewal that was sent at `sent` for this ttl was confirmed; returns whether that settled any.
     pub(super) fn confirmed(&mut self, sent: Moment, ttl: Duration) -> bool {
         self.settle(|renewal| (renewal.since <= sent && renewal.ttl <= ttl).then_some(Ok(())))
     }
 
-    /// A renewal failed; whether they fail with it.
+    /// A renewal failed; if for good, so do they. Returns whether that settled any.
     pub(super) fn failed(&mut self, error: &StoreError, for_good: bool) -> bool {
         self.settle(|renewal| {
-            renewal.trouble = Some(error.clone());
+            renewal.last_error = Some(error.clone());
             for_good.then(|| Err(error.clone()))
         })
     }
 
-    /// The time of some may be over; whether it is.
+    /// Fails those that have timed out; returns whether there were any.
     pub(super) fn give_up(&mut self, now: Moment) -> bool {
         self.settle(|renewal| {
-            (renewal.until <= now).then(|| Err(renewal.trouble.take().unwrap_or_else(StoreError::no_answer)))
+            (renewal.until <= now).then(|| Err(renewal.last_error.take().unwrap_or_else(StoreError::no_answer)))
         })
     }
 
@@ -68,9 +68,9 @@ impl ManualRenewals {
         is_news
     }
 
-    /// Somebody asks for a renewal now, and waits for it until then.
+    /// A task asks for a renewal now, and awaits it until then.
     pub(super) fn ask(&mut self, now: Moment, number: Number, ttl: Duration, until: Moment) {
-        self.0.push(ManualRenewal { number, ttl, since: now, until, trouble: None, outcome: None });
+        self.0.push(ManualRenewal { number, ttl, since: now, until, last_error: None, outcome: None });
     }
 
     /// Whether this one has no outcome yet.
@@ -78,7 +78,7 @@ impl ManualRenewals {
         self.pending().any(|pending| pending.number == number)
     }
 
-    /// Forgets this one; comes back with its outcome, if it has one.
+    /// Forgets this one; returns its outcome, if it has one.
     pub(super) fn take(&mut self, number: Number) -> Option<Result<(), StoreError>> {
         let at = self.0.iter().position(|renewal| renewal.number == number)?;
         self.0.swap_remove(at).outcome

@@ -1,4 +1,4 @@
-//! What a key's state is told and says: to the task of a call, and to the keeper.
+//! What goes into a key's state and comes out of it: for the task of a call, and for the keeper.
 
 use std::time::Duration;
 
@@ -8,33 +8,33 @@ use crate::store::{
     StoreError, Token,
 };
 
-/// A session, and the name under which the store tells of grants over it, if it does.
+/// A session, and the listener that the store tells of grants over it, if it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Via {
     pub session: SessionId,
     pub listener: Option<ListenerId>,
 }
 
-/// What a client is told once.
+/// The settings of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Settings {
     pub operation_timeout: Duration,
-    /// Who hears of grants over the keeper's session.
+    /// Who is told of grants over the keeper's session.
     pub listener: ListenerId,
-    /// Whether a lease may pass from one call to the next without asking the store.
+    /// Whether a lease may go from one call to the next without asking the store.
     pub local_handover: bool,
 }
 
-/// What is asked of a store for a token that has no grant yet.
+/// A request to the store for a token without a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Question {
-    /// The first, by a token that was never sent.
+pub enum AcquireRequest {
+    /// The first request for a token.
     Ask(Ask),
     Look(Look),
     Enqueue(Enqueue),
 }
 
-impl Question {
+impl AcquireRequest {
     pub fn token(&self) -> Token {
         match self {
             Self::Ask(ask) => ask.token,
@@ -64,7 +64,7 @@ impl Question {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ReleaseRequest {
     Release(Release),
-    /// To somebody else's waiter, if there is one, while one of ours stands in line behind.
+    /// Hands the key to another process's waiter, if there is one, and enqueues one of ours behind it.
     Rotate(Rotate),
 }
 
@@ -84,7 +84,7 @@ impl ReleaseRequest {
     }
 }
 
-/// What that was answered.
+/// The answer to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReleaseReply {
     Released(Released),
@@ -99,15 +99,15 @@ pub enum Refusal {
     ShuttingDown,
 }
 
-/// What the task of a call that has no lease does next.
+/// The next step of the task of a call without a lease.
 #[derive(Debug)]
 pub enum Step {
-    /// Send this, then tell the answer.
-    Send(Question),
-    /// Go on with what was sent and is not answered yet.
-    Sent,
-    /// Stand by until woken.
-    Stand,
+    /// Send this, then report the answer.
+    Send(AcquireRequest),
+    /// Keep awaiting what was sent.
+    AwaitAnswer,
+    /// Wait until woken.
+    Pending,
     /// The lock is held, with this fence; no step of the body may start from `until` on, unless it is extended.
     Granted {
         fence: u64,
@@ -116,24 +116,24 @@ pub enum Step {
     Refused(Refusal),
 }
 
-/// What the task that awaits a release does next.
+/// The next step of a task that awaits a release.
 #[derive(Debug)]
 pub enum ReleaseStep {
-    /// Send this, then tell the answer.
+    /// Send this, then report the answer.
     Send(ReleaseRequest),
-    /// Go on with what was sent and is not answered yet.
-    Sent,
-    /// Stand by until woken.
-    Stand,
-    /// It is over, or goes on without the task.
+    /// Keep awaiting what was sent.
+    AwaitAnswer,
+    /// Wait until woken.
+    Pending,
+    /// It is finished, or goes on without the task.
     Done(Result<Released, StoreError>),
 }
 
-/// What the task that renews by hand does next.
+/// The next step of a task that renews manually.
 #[derive(Debug)]
 pub enum ManualStep {
-    /// Stand by until woken.
-    Stand,
+    /// Wait until woken.
+    Pending,
     Renewed,
     Failed(StoreError),
     Lost(LossReason),
@@ -142,22 +142,22 @@ pub enum ManualStep {
 /// What the keeper sends.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Job {
-    /// For a call, over this session.
-    Ask(Number, Question, SessionId),
+    /// A request for a call, over this session.
+    Ask(Number, AcquireRequest, SessionId),
     Renew(Renewal),
-    /// Of this number; over the session that carried what it undoes, if that is still there.
+    /// The release of this number; over the session that carried what it undoes, if that still exists.
     Release(Number, ReleaseRequest, Option<SessionId>),
 }
 
-/// What whoever holds the client does once it has let go of it. `C` stands for the task of a call and its body.
+/// What to do once the client's mutex is unlocked. `C` stands for the task of a call and its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action<C> {
     /// Wake the task: its next step has changed.
     Wake(C),
-    /// No step of the body may start from this moment on; never undoes a loss.
+    /// No step of the body may start from this moment on. It never undoes a loss.
     Extend(C, Moment),
     /// No step of the body may start any more.
     Lose(C, LossReason),
-    /// Something that was sent over this session has had no answer for too long.
+    /// A request over this session had no answer in time.
     TimedOut(SessionId),
 }

@@ -1,9 +1,9 @@
-//! One key of one client: who holds it, who asks for it, who waits, and which releases are unanswered.
+//! One key of one client: its holder, the call that asks the store, the local queue, and releases without an answer.
 //!
-//! [`KeyState`] is a value: it is told what happened and when, and says what is to be done. What it consists of is in
-//! `calls`, with the values `waiting`, `held`, `releasing` and `local_queue`; what happens to that, in `asking`, `granting`,
-//! `holding`, `ending`, `rotating`, `release` and what they share.
-//! Must stay true: nothing here knows of other keys, of timers, of counters or of whether sessions work.
+//! [`KeyState`] is a value: each event is told to it with the time, and it returns what to do. Its parts are in
+//! `calls`, with the values `waiting`, `held`, `releasing` and `local_queue`; the transitions are in `asking`,
+//! `granting`, `holding`, `ending`, `rotating`, `release` and what those share.
+//! Must stay true: nothing here knows of other keys, timers, counters, or whether sessions work.
 
 mod asking;
 mod calls;
@@ -28,9 +28,9 @@ mod state;
 mod waiting;
 
 pub use calls::Spares;
-pub use context::{Context, Effect, How, Known};
+pub use context::{Context, Effect, GrantedBy, Known};
 pub use ids::{CallId, KeyId, Number, SessionId};
 pub use messages::{
-    Action, Job, ManualStep, Question, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, Settings, Step, Via,
+    AcquireRequest, Action, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, Settings, Step, Via,
 };
 pub use state::{Census, KeyState};

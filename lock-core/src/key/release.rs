@@ -1,27 +1,27 @@
-//! How a token is given back: by the task that awaits it, or by the keeper, until it has taken effect or the ttl has
+//! How a token is given back: by the task that awaits it, or by the keeper, until the store has answered or the ttl has
 //! made it pointless.
 //!
-//! Must stay true: a release goes behind whatever it undoes; a call for the same key goes behind the release.
+//! Must stay true: a release is sent behind whatever it undoes; a call for the same key is sent behind the release.
 
 use std::time::Duration;
 
 use super::calls::Calls;
 use super::context::{Context, Effect};
-use super::giving_back::over;
+use super::giving_back::finish;
 use super::ids::{Number, SessionId};
 use super::messages::{Action, Job, ReleaseReply, ReleaseRequest, ReleaseStep};
 use super::releasing::Progress;
 use super::rotating::{rotate, rotated, rotation_failed};
 use crate::store::{Released, StoreError, StoreErrorKind};
 
-/// How long a release that its task has sent may stay without an answer before the keeper sends it.
-const OF_TASK: Duration = Duration::from_secs(1);
-/// How often a release is repeated while a question of its token may be anywhere. Each waits for an operation time-out
-/// after the last was answered: a clock that leaps ahead hurries one of them, and the other still comes behind the
-/// question.
+/// How long a release that its task has sent may stay without an answer before the keeper sends it too.
+const TASK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a release is repeated while a request for its token may still arrive. Each repetition waits for an
+/// operation time-out after the previous answer. Two, because a clock that leaps forward may cut one of these waits
+/// short.
 const REPEATS: u32 = 2;
 
-/// What the task that awaits this release does now; `session` is its own, if it has one.
+/// The next step of the task that awaits this release; `session` is that of its runtime, if there is one.
 pub(super) fn next<C>(
     calls: &mut Calls<C>,
     cx: &Context<'_, C>,
@@ -30,26 +30,26 @@ pub(super) fn next<C>(
 ) -> ReleaseStep {
     let Some(releasing) = calls.release_mut(number) else { return ReleaseStep::Done(Err(StoreError::no_answer())) };
     match (&releasing.progress, session) {
-        (Progress::Over(outcome), _) => {
+        (Progress::Finished(outcome), _) => {
             let outcome = outcome.clone();
             calls.remove_release(number);
             ReleaseStep::Done(outcome)
         }
-        _ if releasing.wanted_until.is_none() => ReleaseStep::Done(Err(StoreError::no_answer())),
-        (Progress::Own, Some(session)) => {
-            releasing.progress = Progress::SentByTask { session, until: cx.now + OF_TASK };
-            request(calls, cx, number, session).map_or(ReleaseStep::Stand, ReleaseStep::Send)
+        _ if releasing.awaited_until.is_none() => ReleaseStep::Done(Err(StoreError::no_answer())),
+        (Progress::TaskMaySend, Some(session)) => {
+            releasing.progress = Progress::SentByTask { session, until: cx.now + TASK_TIMEOUT };
+            request(calls, cx, number, session).map_or(ReleaseStep::Pending, ReleaseStep::Send)
         }
-        (Progress::Own, None) => {
+        (Progress::TaskMaySend, None) => {
             releasing.progress = Progress::Due(cx.now);
-            ReleaseStep::Stand
+            ReleaseStep::Pending
         }
-        (Progress::SentByTask { .. }, _) => ReleaseStep::Sent,
-        _ => ReleaseStep::Stand,
+        (Progress::SentByTask { .. }, _) => ReleaseStep::AwaitAnswer,
+        _ => ReleaseStep::Pending,
     }
 }
 
-/// What is sent of a release: a rotation, if somebody of this process waits next, and nothing was sent before.
+/// What to send: a rotation, if a local waiter is next and nothing was sent before; else a release.
 fn request<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, number: Number, session: SessionId) -> Option<ReleaseRequest> {
     let releasing = calls.release_mut(number)?;
     let may_rotate = std::mem::take(&mut releasing.may_rotate) && !cx.known.closing;
@@ -57,16 +57,16 @@ fn request<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, number: Number, session
     let rotation = if may_rotate { rotate(calls, cx, &release, session) } else { None };
     let Some((rotate, rotating)) = rotation else { return Some(ReleaseRequest::Release(release)) };
     let releasing = calls.release_mut(number)?;
-    releasing.may_last(cx.now, rotate.ttl);
+    releasing.key_may_last(cx.now, rotate.ttl);
     releasing.rotating = Some(rotating);
     Some(ReleaseRequest::Rotate(rotate))
 }
 
-/// The task that awaited this release is gone.
-pub(super) fn left<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
+/// The task that awaited this release was dropped.
+pub(super) fn cancelled<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     let Some(releasing) = calls.release_mut(number) else { return };
-    releasing.wanted_until = None;
-    if releasing.is_over() {
+    releasing.awaited_until = None;
+    if releasing.is_finished() {
         calls.remove_release(number);
     } else if releasing.take_over(cx.now) {
         abandon_rotation(calls, cx, number);
@@ -82,8 +82,8 @@ pub(super) fn released<C: Clone>(
     answer: Result<ReleaseReply, StoreError>,
 ) {
     let Some(releasing) = calls.release_mut(number) else { return };
-    releasing.silent.take_if(|session| via == Some(*session));
-    if releasing.is_over() {
+    releasing.silent_session.take_if(|session| via == Some(*session));
+    if releasing.is_finished() {
         return;
     }
     match answer {
@@ -91,41 +91,41 @@ pub(super) fn released<C: Clone>(
         Ok(ReleaseReply::Released(answer)) => {
             let answer = if releasing.unanswered { Released::Freed } else { answer };
             if !releasing.doubt.is_settled_by(via) {
-                release_once_more(calls, cx, number);
+                repeat_release(calls, cx, number);
             }
-            over(calls, cx, number, Ok(answer));
+            finish(calls, cx, number, Ok(answer));
         }
         Err(error) => failed(calls, cx, number, error),
     }
 }
 
-/// It had no good answer.
+/// The release failed.
 fn failed<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number, error: StoreError) {
     let Some(releasing) = calls.release_mut(number) else { return };
     let rotating = releasing.rotating.take();
     if rotating.is_some() {
-        // It may have made the lease last for its next holder.
-        releasing.may_last(cx.now, Duration::ZERO);
+        // It may have extended the lease for the next holder.
+        releasing.key_may_last(cx.now, Duration::ZERO);
     }
     releasing.unanswered |= error.kind() == StoreErrorKind::Disconnected;
     let at = releasing.failed(cx.now);
-    if releasing.pointless <= at {
-        over(calls, cx, number, Err(error.clone()));
+    if releasing.pointless_from <= at {
+        finish(calls, cx, number, Err(error.clone()));
     }
     if let Some(rotating) = rotating {
         rotation_failed(calls, cx, rotating, error);
     }
 }
 
-/// The clock concerns this release.
+/// The clock of this release.
 pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     let now = cx.now;
     let Some(releasing) = calls.release_mut(number) else { return };
-    if releasing.wanted_until.is_some_and(|until| until <= now) {
-        // The task goes on; the release does too, behind what the task may have sent.
-        releasing.wanted_until = None;
+    if releasing.awaited_until.is_some_and(|until| until <= now) {
+        // The task stops waiting; the release goes on, behind what the task may have sent.
+        releasing.awaited_until = None;
         let is_taken_over = releasing.take_over(now);
-        cx.effects.extend(releasing.silent.take().map(|session| Effect::Do(Action::TimedOut(session))));
+        cx.effects.extend(releasing.silent_session.take().map(|session| Effect::Do(Action::TimedOut(session))));
         if let Some(caller) = releasing.caller.clone() {
             cx.wake(caller);
         }
@@ -136,7 +136,7 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, numb
     }
     match releasing.progress {
         Progress::SentByTask { until, .. } if until <= now => {
-            // The task may have its answer yet, and awaits it; which of the two comes first does not matter.
+            // The task still awaits its own answer; whichever of the two arrives first counts.
             releasing.take_over(now);
             abandon_rotation(calls, cx, number);
             tick(calls, cx, number);
@@ -145,24 +145,24 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, numb
             failed(calls, cx, number, StoreError::no_answer());
             tick(calls, cx, number);
         }
-        Progress::SentByKeeper(_) | Progress::Over(_) => {}
-        _ if releasing.pointless <= now => {
+        Progress::SentByKeeper(_) | Progress::Finished(_) => {}
+        _ if releasing.pointless_from <= now => {
             abandon_rotation(calls, cx, number);
-            over(calls, cx, number, Err(StoreError::no_answer()));
+            finish(calls, cx, number, Err(StoreError::no_answer()));
         }
         Progress::Due(at) if at <= now => send(calls, cx, number),
         _ => {}
     }
 }
 
-/// The keeper sends it, if it can: over the session that carried what it undoes, if there is just one.
+/// The keeper sends it, if it has a session: over the session that carried what it undoes, if there is just one.
 fn send<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     let Some(releasing) = calls.release_mut(number) else { return };
     let Some(keepers) = cx.known.keeper else {
         releasing.progress = Progress::Parked;
         return cx.effects.push(Effect::Park);
     };
-    // The keeper answers within the operation time-out; twice that is for a store that panics.
+    // The keeper answers within the operation time-out; twice that covers a store that panics.
     releasing.progress = Progress::SentByKeeper(cx.now + cx.known.settings.operation_timeout * 2);
     let via = releasing.doubt.session();
     if let Some(request) = request(calls, cx, number, via.unwrap_or(keepers)) {
@@ -170,22 +170,22 @@ fn send<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     }
 }
 
-/// Nobody hears the answer to a rotation that is under way.
+/// No answer to a rotation in flight is awaited any more.
 pub(super) fn abandon_rotation<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     let Some(releasing) = calls.release_mut(number) else { return };
     if let Some(rotating) = releasing.rotating.take() {
-        releasing.may_last(cx.now, Duration::ZERO);
+        releasing.key_may_last(cx.now, Duration::ZERO);
         rotation_failed(calls, cx, rotating, StoreError::no_answer());
     }
 }
 
-/// Queues the same release again, for a question that arrives late; nobody waits for that one.
-fn release_once_more<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
+/// Repeats the release later, for a request that arrives late; nobody awaits that one.
+fn repeat_release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     let (most, at) =
         if cx.known.closing { (1, cx.now) } else { (REPEATS, cx.now + cx.known.settings.operation_timeout) };
     let again = cx.number();
     let releasing = calls.release_mut(number).filter(|releasing| releasing.repeats < most);
-    if let Some(again) = releasing.map(|releasing| releasing.once_more(cx.now, again, at)) {
-        calls.rest_or_new(cx.spare).releases.push(again);
+    if let Some(again) = releasing.map(|releasing| releasing.repeat(cx.now, again, at)) {
+        calls.others_or_new(cx.spare).releases.push(again);
     }
 }

@@ -1,7 +1,7 @@
-//! A token that is being given back, as a value: how far that is on its way, and until when it is worth a command.
+//! A token under release, as a value: how far it is, and when it becomes pointless.
 //!
-//! Must stay true: no key of the token is left when it has become pointless. Absent on purpose: who sends it, and what an
-//! answer means (`release`).
+//! Must stay true: when a release has become pointless, no key of its token is left. Absent on purpose: who sends it,
+//! and what an answer means (`release`).
 
 use std::time::Duration;
 
@@ -10,85 +10,85 @@ use super::ids::{Number, SessionId};
 use crate::lease::Backoff;
 use crate::store::{Entry, LockKey, Moment, Release, Released, StoreError, Token};
 
-/// For how long a place in the queue is given back at least, so that it is tried more than once: it outlasts a short ttl.
+/// The least time for which a queue entry is given back: a short ttl alone would not leave time to try twice.
 const LEAVES_FOR: Duration = Duration::from_secs(15);
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Releasing<C> {
-    /// The call's whose lease it was, or one of its own.
+    /// That of the call whose lease it was, or one of its own.
     pub(super) number: Number,
     /// None if no task of ours held it.
     pub(super) caller: Option<C>,
     pub(super) token: Token,
     pub(super) progress: Progress,
-    /// What may yet take effect, and has to be undone too.
+    /// Requests that may still take effect, and have to be undone too.
     pub(super) doubt: Doubt,
     /// An earlier release had no answer, so that "not ours" may mean that it worked.
     pub(super) unanswered: bool,
     /// When `min_hold` is over.
     pub(super) keep_until: Moment,
-    /// No key of this token can be left from then on, and no place in the queue worth a command.
-    pub(super) pointless: Moment,
+    /// From then on no key of this token can be left, and a queue entry is not worth a request.
+    pub(super) pointless_from: Moment,
     /// The longest ttl that was asked for under the token.
     pub(super) longest_ttl: Duration,
-    pub(super) standing: Standing,
-    /// The token's place in the store's queue, which it may have again.
+    pub(super) class: ReleaseClass,
+    /// The token's entry, which may be in the store's queue again.
     pub(super) leave: Option<Entry>,
-    /// Whether the key may pass to somebody else's waiter while one of ours stands in line behind, in one command.
+    /// Whether one request may both hand the key to another process's waiter and enqueue one of ours.
     pub(super) may_rotate: bool,
-    /// That is under way.
+    /// The rotation in flight.
     pub(super) rotating: Option<Rotating>,
     /// Until when a task awaits it.
-    pub(super) wanted_until: Option<Moment>,
-    /// Over which session the task's own had no answer when the keeper took it over.
-    pub(super) silent: Option<SessionId>,
+    pub(super) awaited_until: Option<Moment>,
+    /// The session over which the task's release had no answer when the keeper took over.
+    pub(super) silent_session: Option<SessionId>,
     pub(super) tries: u32,
     /// How many releases before this one were answered.
     pub(super) repeats: u32,
 }
 
-/// What a release means to others of its process.
+/// What a release means to other calls of its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Standing {
+pub(super) enum ReleaseClass {
     /// Calls for the key wait for it.
-    HoldsQueue,
-    /// Nobody does.
-    Apart,
-    /// Nobody does, and a message led to it, which may be a stranger's.
-    HandedBack,
+    Blocking,
+    /// Nobody waits for it.
+    Background,
+    /// Nobody waits for it, and the message that led to it may be forged.
+    Unsolicited,
 }
 
-/// A rotation that is under way.
+/// A rotation in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Rotating {
-    /// Who stands next in this process.
+    /// The local waiter that it enqueues.
     pub(super) next: Number,
     pub(super) sent: Moment,
 }
 
-/// How far a release is on its way.
+/// How far a release is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Progress {
-    /// The awaiting task may send it by its own session.
-    Own,
-    /// The awaiting task has sent it, over its own session. From then on the keeper does, too: that session's runtime may
-    /// not be polled any more.
+    /// The awaiting task may send it over its runtime's session.
+    TaskMaySend,
+    /// The awaiting task has sent it over its runtime's session. The keeper sends it too after `until`: that runtime
+    /// may never be polled again.
     SentByTask {
         session: SessionId,
         until: Moment,
     },
-    /// The keeper sends it then.
+    /// The keeper sends it at that moment.
     Due(Moment),
     /// The keeper has sent it, and answers by then.
     SentByKeeper(Moment),
-    /// It waits for the keeper to have a session.
+    /// It waits until the keeper has a session.
     Parked,
-    Over(Result<Released, StoreError>),
+    Finished(Result<Released, StoreError>),
 }
 
 impl<C> Releasing<C> {
-    /// Gives back what nobody holds: a question that may have taken effect, a grant that nobody saw.
+    /// Gives back what no call holds: a request that may have taken effect, or a grant that no task saw.
     pub(super) fn orphan(now: Moment, number: Number, token: Token, what: Orphan) -> Self {
         let Orphan { ttl, doubt, leave } = what;
         let lasts = if leave.is_some() { ttl.max(LEAVES_FOR) } else { ttl };
@@ -100,89 +100,89 @@ impl<C> Releasing<C> {
             doubt,
             unanswered: false,
             keep_until: Moment::MIN,
-            pointless: now + lasts,
+            pointless_from: now + lasts,
             longest_ttl: ttl,
-            standing: Standing::HoldsQueue,
+            class: ReleaseClass::Blocking,
             leave,
             may_rotate: false,
             rotating: None,
-            wanted_until: None,
-            silent: None,
+            awaited_until: None,
+            silent_session: None,
             tries: 0,
             repeats: 0,
         }
     }
 
-    /// Gives back a grant that was told of and that nobody waited for.
-    pub(super) fn handed_back(now: Moment, number: Number, token: Token, ttl: Duration) -> Self {
+    /// Gives back a grant from a message that no call waited for.
+    pub(super) fn unsolicited(now: Moment, number: Number, token: Token, ttl: Duration) -> Self {
         let what = Orphan { ttl, doubt: Doubt::Nowhere, leave: None };
-        Self { standing: Standing::HandedBack, ..Self::orphan(now, number, token, what) }
+        Self { class: ReleaseClass::Unsolicited, ..Self::orphan(now, number, token, what) }
     }
 
-    /// A lease that went to the next holder without a word to the store; its task has yet to hear.
-    pub(super) fn passed_on(now: Moment, number: Number, caller: C, token: Token) -> Self {
+    /// A lease that was handed over locally: its task is still to be told that the release is done.
+    pub(super) fn handed_over_locally(now: Moment, number: Number, caller: C, token: Token) -> Self {
         let what = Orphan { ttl: Duration::ZERO, doubt: Doubt::Nowhere, leave: None };
         Self {
             caller: Some(caller),
-            progress: Progress::Over(Ok(Released::Freed)),
-            standing: Standing::Apart,
-            wanted_until: Some(Moment::MAX),
+            progress: Progress::Finished(Ok(Released::Freed)),
+            class: ReleaseClass::Background,
+            awaited_until: Some(Moment::MAX),
             ..Self::orphan(now, number, token, what)
         }
     }
 
-    /// The same once more, for a question that arrives late; nobody waits for that one.
-    pub(super) fn once_more(&self, now: Moment, number: Number, at: Moment) -> Self {
+    /// Repeats it, for a request that arrives late; nobody awaits that one.
+    pub(super) fn repeat(&self, now: Moment, number: Number, at: Moment) -> Self {
         let what = Orphan { ttl: Duration::ZERO, doubt: Doubt::Somewhere, leave: self.leave.clone() };
         Self {
             progress: Progress::Due(at),
-            pointless: self.pointless.max(at + Duration::from_nanos(1)),
+            pointless_from: self.pointless_from.max(at + Duration::from_nanos(1)),
             longest_ttl: self.longest_ttl,
-            standing: Standing::Apart,
+            class: ReleaseClass::Background,
             keep_until: self.keep_until,
             repeats: self.repeats + 1,
             ..Self::orphan(now, number, self.token, what)
         }
     }
 
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.progress, Progress::Over(_))
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.progress, Progress::Finished(_))
     }
 
-    /// Whether a message led to it, which may be a stranger's.
-    pub(super) fn is_handed_back(&self) -> bool {
-        self.standing == Standing::HandedBack
+    /// Whether it began with a message that may be forged.
+    pub(super) fn is_unsolicited(&self) -> bool {
+        self.class == ReleaseClass::Unsolicited
     }
 
-    pub(super) fn holds_queue(&self) -> bool {
-        self.standing == Standing::HoldsQueue
+    pub(super) fn blocks_queue(&self) -> bool {
+        self.class == ReleaseClass::Blocking
     }
 
-    /// The rotation that was answered, and whether nothing else was asked for since.
+    /// Takes the rotation that was answered, and whether it is still the latest request.
     pub(super) fn take_rotation(&mut self) -> Option<(Rotating, bool)> {
         let rotating = self.rotating.take()?;
         Some((rotating, matches!(self.progress, Progress::SentByTask { .. } | Progress::SentByKeeper(_))))
     }
 
-    /// The key may last for so long from now on: something that asks for it is sent, or had no answer.
-    pub(super) fn may_last(&mut self, now: Moment, ttl: Duration) {
+    /// The key may last for `ttl` from now on, because a request for that is sent or had no answer.
+    pub(super) fn key_may_last(&mut self, now: Moment, ttl: Duration) {
         self.longest_ttl = self.longest_ttl.max(ttl);
-        self.pointless = self.pointless.max(now + self.longest_ttl);
+        self.pointless_from = self.pointless_from.max(now + self.longest_ttl);
     }
 
-    /// There is no later: what was put off is due.
+    /// The client closes: a repetition that was scheduled for later is due now.
     pub(super) fn close(&mut self, now: Moment) {
         if let Progress::Due(at) = &mut self.progress {
             *at = now.min(*at);
         }
     }
 
-    /// The keeper sends it now in the place of its task, if that has not been answered.
+    /// The keeper sends it in place of its task, if it was the task's and has no answer; returns whether it was.
     pub(super) fn take_over(&mut self, now: Moment) -> bool {
-        let of_task = matches!(self.progress, Progress::Own | Progress::SentByTask { .. });
+        let of_task = matches!(self.progress, Progress::TaskMaySend | Progress::SentByTask { .. });
         if let Progress::SentByTask { session, .. } = self.progress {
             self.unanswered = true;
-            self.silent = Some(session);
+            self.silent_session = Some(session);
         }
         if of_task {
             self.progress = Progress::Due(now);
@@ -190,9 +190,9 @@ impl<C> Releasing<C> {
         of_task
     }
 
-    /// It had no good answer, and is sent again after a pause: at once after the first try. Comes back with when.
+    /// It failed, and is sent again: at once after the first try, else after a pause. Returns when.
     pub(super) fn failed(&mut self, now: Moment) -> Moment {
-        // Whatever carried the question is in trouble, so that it may come later than the next release.
+        // The session that carried the request failed too, so the request may arrive after the next release.
         self.doubt = self.doubt.without_session();
         let pause = Backoff::OF_OPERATIONS.pause(self.token.seed(), self.tries);
         let at = if self.tries == 0 { now } else { now + pause };
@@ -202,14 +202,14 @@ impl<C> Releasing<C> {
     }
 
     pub(super) fn due(&self) -> Moment {
-        let wanted_until = self.wanted_until.unwrap_or(Moment::MAX);
+        let awaited_until = self.awaited_until.unwrap_or(Moment::MAX);
         match self.progress {
-            Progress::Own => wanted_until,
-            Progress::SentByTask { until, .. } => until.min(wanted_until),
-            Progress::Due(at) => at.min(wanted_until),
-            Progress::SentByKeeper(fails_at) => fails_at.min(wanted_until),
-            Progress::Parked => self.pointless.min(wanted_until),
-            Progress::Over(_) => Moment::MAX,
+            Progress::TaskMaySend => awaited_until,
+            Progress::SentByTask { until, .. } => until.min(awaited_until),
+            Progress::Due(at) => at.min(awaited_until),
+            Progress::SentByKeeper(fails_at) => fails_at.min(awaited_until),
+            Progress::Parked => self.pointless_from.min(awaited_until),
+            Progress::Finished(_) => Moment::MAX,
         }
     }
 
@@ -220,17 +220,17 @@ impl<C> Releasing<C> {
         }
     }
 
-    /// What is sent of it.
+    /// The request to send.
     pub(super) fn request(&self, now: Moment, key: &LockKey, contended: bool) -> Release {
         let keep = self.keep_until.since(now);
-        // Whole milliseconds, rounded up: "at least this long".
+        // Rounded up to whole milliseconds: `min_hold` means "at least this long".
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
         let (key, token, leave) = (key.clone(), self.token, self.leave.clone());
         Release { key, token, keep: (!keep.is_zero()).then_some(keep), leave, contended }
     }
 }
 
-/// What is given back that nobody holds.
+/// What no call holds and is given back.
 #[derive(Debug)]
 pub(super) struct Orphan {
     pub(super) ttl: Duration,

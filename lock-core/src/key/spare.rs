@@ -1,5 +1,5 @@
-//! Boxes that are used again: transient stages live in one, so that a held lease stays small, and taking one from here
-//! allocates nothing.
+//! Reusable boxes: transient stages live in one, so that a held lease stays small, and taking one from here allocates
+//! nothing.
 
 /// How many are kept.
 const MOST: usize = 64;
@@ -25,7 +25,7 @@ impl<T> Spare<T> {
         }
     }
 
-    /// One as it was kept, or a new one.
+    /// A kept value as it was left, or a new one.
     #[expect(clippy::unnecessary_box_returns, reason = "the box is what is spared")]
     pub(super) fn take(&mut self) -> Box<T>
     where

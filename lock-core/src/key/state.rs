@@ -1,10 +1,10 @@
-//! [`KeyState`]: one key of one client. An event in, effects out.
+//! [`KeyState`]: the state machine of one key of one client. An event in, effects out.
 
 use std::time::Duration;
 
 use super::asking::{self, Answer};
 use super::calls::{Active, Calls, Holder};
-use super::context::{Context, Effect, How};
+use super::context::{Context, Effect, GrantedBy};
 use super::ending;
 use super::giving_back::give_back;
 use super::granting::{grant, start_over};
@@ -21,37 +21,37 @@ use crate::lease::{Fences, Terms, Wait};
 use crate::planted::{Mutant, planted};
 use crate::store::{Acquired, Grant, LossReason, Moment, Renewed, StoreError, Token};
 
-/// How many of those who wait in line are looked at in one round.
-const MOST_AT_ONCE: usize = 512;
+/// How many local waiters are served in one round.
+const MOST_PER_ROUND: usize = 512;
 
-/// Who holds the key, who asks for it, who waits, and which releases are unanswered.
+/// The holder of a key, the call that asks the store, the local queue, and releases without an answer.
 ///
-/// `C` stands for the task of a call: cheap to clone, and dropping one runs no foreign code. Each event is a method, as
-/// each has arguments and an answer of its own; what else is to be done it leaves in the context as effects.
-/// Must stay true: at most one call asks the store, or holds; a token is used for one grant, which may pass through
-/// several hands of this process.
+/// `C` stands for the task of a call: cheap to clone, and dropping one runs no foreign code. Each event is a method,
+/// because each has its own arguments and result; everything else to be done goes into the context as effects.
+/// Must stay true: at most one call asks the store or holds the key; a token is used for one grant, which several calls
+/// of this process may hold in turn.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyState<C> {
     calls: Calls<C>,
 }
 
-/// How many there are of what a client counts.
+/// The counts that a client keeps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Census {
     /// Leases that are held.
     pub held: usize,
-    /// Calls that wait, or have yet to hear that they were refused.
+    /// Calls that wait, or were refused and do not know it yet.
     pub waiting: usize,
-    /// Waiters that stand in the store's queue, or may.
+    /// Waiters that are in the store's queue, or may be.
     pub queued: usize,
-    /// Grants that nobody waited for and that are being given back.
-    pub handed_back: usize,
-    /// Leases whose body or guard is not gone, and releases that are not confirmed.
+    /// Releases of grants that no call here waited for.
+    pub unsolicited: usize,
+    /// Leases whose body or guard still exists, and releases that are not confirmed.
     pub unfinished: usize,
 }
 
 impl Census {
-    /// The same for all keys, of which one has changed so.
+    /// The counts over all keys after those of one key have changed from `before` to `after`.
     #[must_use]
     pub fn changed(self, before: Self, after: Self) -> Self {
         let changed = |all: usize, before: usize, after: usize| all + after - before;
@@ -59,7 +59,7 @@ impl Census {
             held: changed(self.held, before.held, after.held),
             waiting: changed(self.waiting, before.waiting, after.waiting),
             queued: changed(self.queued, before.queued, after.queued),
-            handed_back: changed(self.handed_back, before.handed_back, after.handed_back),
+            unsolicited: changed(self.unsolicited, before.unsolicited, after.unsolicited),
             unfinished: changed(self.unfinished, before.unfinished, after.unfinished),
         }
     }
@@ -72,10 +72,10 @@ impl<C> Default for KeyState<C> {
 }
 
 impl<C: Clone> KeyState<C> {
-    /// A call arrives. Refused at once, it leaves nothing behind.
+    /// A call arrives. A call that is refused at once leaves nothing behind.
     ///
     /// # Errors
-    /// Why it is refused.
+    /// Why it was refused.
     pub fn arrive(
         &mut self,
         cx: &mut Context<'_, C>,
@@ -84,7 +84,7 @@ impl<C: Clone> KeyState<C> {
         terms: Terms,
         caller: C,
     ) -> Result<(), Refusal> {
-        if terms.wait == Wait::AtMost(Duration::ZERO) && self.calls.is_held_for_sure(cx.now) {
+        if terms.wait == Wait::AtMost(Duration::ZERO) && self.calls.is_known_held(cx.now) {
             return Err(Refusal::Busy);
         }
         let waiting = Waiting::new(cx.now, terms, cx.known.settings.operation_timeout);
@@ -93,43 +93,43 @@ impl<C: Clone> KeyState<C> {
             waiter.waiting.may_ask(cx.now);
             self.calls.active = Active::Waiter(waiter);
         } else {
-            let wants_news = waiter.waiting.busy_from <= cx.now;
-            self.calls.rest_or_new(cx.spare).queue.insert(cx.now, waiter);
-            if wants_news {
-                asking::ask_for_news(&mut self.calls, cx.now);
+            let is_wait_over = waiter.waiting.wait_until <= cx.now;
+            self.calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);
+            if is_wait_over {
+                asking::recheck_held(&mut self.calls, cx.now);
             }
         }
         Ok(())
     }
 
-    /// What the task of a call without a lease does now; `via` is its own session, if it has one.
+    /// The next step of a call without a lease; `via` is the session of its task's runtime, if there is one.
     pub fn next(&mut self, cx: &mut Context<'_, C>, number: Number, via: Option<Via>) -> Step {
         match &mut self.calls.active {
             Active::Waiter(waiter) if waiter.number == number => {
-                waiter.waiting.is_at(via);
+                waiter.waiting.set_own_session(via);
                 return match waiter.waiting.phase {
                     Phase::MayAsk { .. } => asking::ask_by_task(&mut self.calls, cx, via.map(|via| via.session)),
-                    Phase::Asking { by_task: true, .. } => Step::Sent,
-                    _ => Step::Stand,
+                    Phase::Asking { by_task: true, .. } => Step::AwaitAnswer,
+                    _ => Step::Pending,
                 };
             }
             Active::Holder(Holder { number: holder, held, .. }) if *holder == number => {
-                if !held.is_ready() || held.over(cx.now).is_some() {
-                    return Step::Stand;
+                if !held.is_ready() || held.ended_by_clock(cx.now).is_some() {
+                    return Step::Pending;
                 }
                 held.claimed = true;
                 return Step::Granted { fence: held.fences.first, until: held.until() };
             }
             _ => {}
         }
-        let Some(rest) = self.calls.rest_mut() else { return Step::Stand };
-        if let Some(waiter) = rest.queue.get_mut(number) {
-            waiter.waiting.is_at(via);
+        let Some(others) = self.calls.others_mut() else { return Step::Pending };
+        if let Some(waiter) = others.queue.get_mut(number) {
+            waiter.waiting.set_own_session(via);
         }
-        rest.refused.remove(&number).map_or(Step::Stand, Step::Refused)
+        others.refused.remove(&number).map_or(Step::Pending, Step::Refused)
     }
 
-    /// A question of this call's, sent for this token, was answered.
+    /// The store answered a request that this call sent for `token`.
     pub fn answered(
         &mut self,
         cx: &mut Context<'_, C>,
@@ -141,90 +141,91 @@ impl<C: Clone> KeyState<C> {
         asking::answered(&mut self.calls, cx, number, Answer { token, sent, result });
     }
 
-    /// The session is gone over which this call would have heard of its grant, and its look was not sent: it goes to its
-    /// old place under a new token, whose listener is another one.
+    /// The session that was to tell this call of its grant is gone, and its look was not sent: the call takes its old
+    /// place in the store's queue again, under a new token and with another listener.
     pub fn cut_off(&mut self, cx: &mut Context<'_, C>, number: Number) {
         let is_it = |waiter: &Waiter<C>| {
             waiter.number == number && matches!(waiter.waiting.phase, Phase::Asking { by_task: false, .. })
         };
         let Some(mut waiter) = self.calls.take_active_waiter(is_it) else { return };
-        waiter.waiting.phase = Phase::InLine;
-        waiter.waiting.is_homeless();
+        waiter.waiting.phase = Phase::InLocalQueue;
+        waiter.waiting.clear_own_session();
         give_back(&mut self.calls, cx, &waiter);
         start_over(&mut self.calls, cx, waiter, None);
     }
 
-    /// The store handed the key to a token, and said so over this session; whether one of ours waited for it. None if
-    /// nobody has that token: anybody can forge such a message, but for the token in it.
-    pub fn handed(&mut self, cx: &mut Context<'_, C>, session: SessionId, grant_: &Grant) -> Option<bool> {
+    /// A message over this session says that the store handed the key to a token; returns whether a waiter of ours
+    /// expected it. None if no call has that token: anybody can forge such a message, but nobody can guess a token.
+    pub fn handed_over(&mut self, cx: &mut Context<'_, C>, session: SessionId, grant_: &Grant) -> Option<bool> {
         if let Some(waiter) = self.calls.take_active_waiter(|waiter| waiter.token == grant_.token) {
-            if waiter.waiting.told_over != Some(session) {
-                // The clock that it is counted by may be another one's; a look over the new session follows.
+            if waiter.waiting.push_session != Some(session) {
+                // The new session's clock may not be the one that we have a reading of; a look over the new session
+                // follows.
                 let is_known = waiter.waiting.entry.is_some();
                 self.calls.active = Active::Waiter(waiter);
                 return is_known.then_some(true);
             }
-            let counted = waiter.waiting.handed_not_before(grant_.clock).min(cx.now);
+            let counted = waiter.waiting.earliest_hand_over(grant_.clock).min(cx.now);
             let granted = Granted {
                 fences: Fences::block(grant_.fence, grant_.fences),
                 from: if planted(Mutant::HandOverFromArrival) { cx.now } else { counted },
                 by: By::Message { first_lease: grant_.first_lease },
             };
             if grant(&mut self.calls, cx, waiter, granted) {
-                cx.effects.push(Effect::Came(How::ByMessage));
-                self.lengthen_for_heirs(cx.now);
+                cx.effects.push(Effect::Granted(GrantedBy::ByMessage));
+                self.renew_for_local_waiters(cx.now);
             }
             return Some(true);
         }
-        // Its grant was seen before, and no other counts.
+        // This grant is known already, and counts once.
         let is_held = self.holds(grant_.token);
         let is_lost =
-            || self.calls.rest().is_some_and(|rest| rest.lost.iter().any(|holder| holder.token == grant_.token));
-        // As is that of a lease that is being released; what was given back for other reasons may have come too early.
+            || self.calls.others().is_some_and(|others| others.lost.iter().any(|holder| holder.token == grant_.token));
+        // So is that of a lease under release. A token that was given back for another reason may be granted only now.
         let is_released =
             || self.calls.releases().any(|releasing| releasing.caller.is_some() && releasing.token == grant_.token);
         (is_held || is_lost() || is_released()).then_some(false)
     }
 
-    /// A first lease is too short to pass on inside the process, and so it is renewed while its first holder has it.
-    fn lengthen_for_heirs(&mut self, now: Moment) {
+    /// A first lease is too short for a local hand-over, so it is renewed while its first holder still runs.
+    fn renew_for_local_waiters(&mut self, now: Moment) {
         let heirs = self.calls.waiting_locally();
         if let Some(Holder { held, .. }) = self.calls.holder_mut()
             && held.schedule.is_automatic()
             && held.fences.spare > 0
             && heirs > 0
         {
-            held.schedule.hurry(now);
+            held.schedule.renew_now(now);
         }
     }
 
-    /// A grant that nobody waits for, or nobody ever did, is given back, and nobody waits for that.
-    pub fn hand_back(&mut self, cx: &mut Context<'_, C>, token: Token, lasts: Duration) {
-        let releasing = Releasing::handed_back(cx.now, cx.number(), token, lasts);
-        self.calls.rest_or_new(cx.spare).releases.push(releasing);
+    /// Gives back a grant that no call here waits for; nobody awaits this release.
+    pub fn give_back_unsolicited(&mut self, cx: &mut Context<'_, C>, token: Token, lasts: Duration) {
+        let releasing = Releasing::unsolicited(cx.now, cx.number(), token, lasts);
+        self.calls.others_or_new(cx.spare).releases.push(releasing);
     }
 
-    /// One who was put off may look now; whether it still wants to, whose last look was then.
-    pub fn look_now(&mut self, cx: &mut Context<'_, C>, last: Moment) -> bool {
-        asking::look_now(&mut self.calls, cx, last)
+    /// A deferred look may be sent now; returns whether the waiter that last looked at `last` still needs it.
+    pub fn resume_look(&mut self, cx: &mut Context<'_, C>, last: Moment) -> bool {
+        asking::resume_look(&mut self.calls, cx, last)
     }
 
-    /// The task of a call that had not been granted, or had not seen its grant, is gone.
-    pub fn left(&mut self, cx: &mut Context<'_, C>, number: Number) {
+    /// The task of a call without a grant, or with a grant that it has not seen yet, was dropped.
+    pub fn cancelled(&mut self, cx: &mut Context<'_, C>, number: Number) {
         if let Some(waiter) = self.calls.take_active_waiter(|waiter| waiter.number == number) {
             give_back(&mut self.calls, cx, &waiter);
             return cx.spare.waiting.keep(waiter.waiting);
         }
-        if let Some(rest) = self.calls.rest_mut() {
-            rest.queue.remove(number);
-            rest.refused.remove(&number);
+        if let Some(others) = self.calls.others_mut() {
+            others.queue.remove(number);
+            others.refused.remove(&number);
         }
         if self.calls.holder_of(number).is_some() {
             ending::end(&mut self.calls, cx, number, None);
         }
     }
 
-    /// The renewal of a token was answered; the lease may have changed its holder since.
+    /// A renewal of a token was answered; another call may hold the lease by now.
     pub fn renewed(
         &mut self,
         cx: &mut Context<'_, C>,
@@ -236,7 +237,8 @@ impl<C: Clone> KeyState<C> {
         holding::renewed(&mut self.calls, cx, SentRenewal { token, sent, ttl }, answer);
     }
 
-    /// The lease's own task found its time over: answers until when it is not, or how the lease was lost.
+    /// The lease's own task found that its time is over: returns the new deadline if it was extended, or how it was
+    /// lost.
     ///
     /// # Errors
     /// How it was lost.
@@ -244,41 +246,42 @@ impl<C: Clone> KeyState<C> {
         holding::lapsed(&mut self.calls, cx, number)
     }
 
-    /// A task asks for a renewal now, and for this ttl from now on.
+    /// A task asks for a renewal now, with this ttl from now on.
     pub fn renew_manually(&mut self, cx: &mut Context<'_, C>, number: Number, ttl: Duration) -> Number {
         holding::renew_manually(&mut self.calls, cx, number, ttl)
     }
 
-    /// What has become of it.
+    /// What has become of a manual renewal.
     pub fn manual_next(&mut self, number: Number, renewal: Number) -> ManualStep {
         holding::manual_next(&mut self.calls, number, renewal)
     }
 
-    /// The task that asked for it waits no more.
-    pub fn manual_left(&mut self, number: Number, renewal: Number) {
-        holding::manual_left(&mut self.calls, number, renewal);
+    /// The task that asked for a manual renewal no longer awaits it.
+    pub fn manual_cancelled(&mut self, number: Number, renewal: Number) {
+        holding::manual_cancelled(&mut self.calls, number, renewal);
     }
 
-    /// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
-    pub fn end(&mut self, cx: &mut Context<'_, C>, number: Number, wanted_until: Option<Moment>) {
-        ending::end(&mut self.calls, cx, number, wanted_until);
+    /// A lease ends, because its body or guard was dropped. A task awaits the release until `awaited_until`, if that is
+    /// given.
+    pub fn end(&mut self, cx: &mut Context<'_, C>, number: Number, awaited_until: Option<Moment>) {
+        ending::end(&mut self.calls, cx, number, awaited_until);
     }
 
     /// Leaves a lease to its ttl, because the process ends in the middle of a step of its body.
-    pub fn forget(&mut self, number: Number) {
+    pub fn leave_to_ttl(&mut self, number: Number) {
         if self.calls.take_active_holder(|holder| holder.number == number).is_none() {
             self.calls.take_lost(number);
         }
     }
 
-    /// What the task that awaits a release does now; `session` is its own, if it has one.
+    /// The next step of a task that awaits a release; `session` is that of its runtime, if there is one.
     pub fn release_next(&mut self, cx: &mut Context<'_, C>, number: Number, session: Option<SessionId>) -> ReleaseStep {
         release::next(&mut self.calls, cx, number, session)
     }
 
-    /// The task that awaited this release is gone.
-    pub fn release_left(&mut self, cx: &mut Context<'_, C>, number: Number) {
-        release::left(&mut self.calls, cx, number);
+    /// The task that awaited this release was dropped.
+    pub fn release_cancelled(&mut self, cx: &mut Context<'_, C>, number: Number) {
+        release::cancelled(&mut self.calls, cx, number);
     }
 
     /// A release was answered; `via` is the session that carried it.
@@ -292,38 +295,38 @@ impl<C: Clone> KeyState<C> {
         release::released(&mut self.calls, cx, number, via, answer);
     }
 
-    /// The keeper has a session again: what waited for one is due, and whoever stands in the store's queue and would have
-    /// heard over the keeper's looks whether a grant was missed.
+    /// The keeper has a session again: what was parked is due, and a waiter in the store's queue that would have been
+    /// told of its grant over the keeper's old session looks whether it missed one.
     pub fn connected(&mut self, cx: &mut Context<'_, C>) {
-        let (now, told_over) = (cx.now, cx.told_over_keepers());
+        let (now, push_session) = (cx.now, cx.keeper_push_session());
         match &mut self.calls.active {
             Active::Waiter(Waiter { waiting, .. }) => {
-                let is_the_keepers = |listener| listener == cx.known.settings.listener;
-                if waiting.entry.as_ref().is_some_and(|(entry, _)| is_the_keepers(entry.listener)) {
-                    waiting.look_again(now, told_over);
+                let is_keepers = |listener| listener == cx.known.settings.listener;
+                if waiting.entry.as_ref().is_some_and(|(entry, _)| is_keepers(entry.listener)) {
+                    waiting.push_session_changed(now, push_session);
                 }
                 waiting.unpark(now);
             }
             Active::Holder(Holder { held, .. }) => held.unpark(now),
             Active::Nobody => {}
         }
-        for releasing in self.calls.rest_mut().into_iter().flat_map(|rest| &mut rest.releases) {
+        for releasing in self.calls.others_mut().into_iter().flat_map(|others| &mut others.releases) {
             releasing.unpark(now);
         }
     }
 
-    /// A runtime's session is gone: who would have heard of a grant over it looks at once, finds it gone, and goes to its
-    /// old place under another name. Until then the store counts it as gone.
+    /// A runtime's session is gone: a waiter that would have been told of its grant over it looks at once, finds the
+    /// session gone, and queues in its old place under a new token. Until then the store counts it as dead.
     pub fn session_gone(&mut self, cx: &mut Context<'_, C>, session: SessionId) {
         if let Some(waiter) = self.calls.waiter_mut()
-            && waiter.waiting.told_over == Some(session)
+            && waiter.waiting.push_session == Some(session)
         {
-            waiter.waiting.hurry_look(cx.now);
+            waiter.waiting.look_at_once(cx.now);
         }
     }
 
-    /// Refuses everyone who waits. Releases that are repeated, in case that a question comes late, are repeated now; the
-    /// rest is left to the ttl.
+    /// Refuses all waiters. Releases that are scheduled to be repeated are repeated now; whatever that misses expires
+    /// by its ttl.
     pub fn close(&mut self, cx: &mut Context<'_, C>) {
         let unseen = |holder: &Holder<C>| !holder.held.claimed;
         if let Some(waiter) = self.calls.take_active_waiter(|_| true) {
@@ -335,12 +338,12 @@ impl<C: Clone> KeyState<C> {
         for waiter in waiting.into_iter().flatten() {
             refuse(&mut self.calls, cx, waiter, Refusal::ShuttingDown);
         }
-        for releasing in self.calls.rest_mut().into_iter().flat_map(|rest| &mut rest.releases) {
+        for releasing in self.calls.others_mut().into_iter().flat_map(|others| &mut others.releases) {
             releasing.close(cx.now);
         }
     }
 
-    /// The keeper sends what tasks have yet to send, or sent: nobody may poll them any more.
+    /// The keeper takes over every release that a task was to send or has sent: the task may never be polled again.
     pub fn take_over_releases(&mut self, cx: &mut Context<'_, C>) {
         let releases: Vec<Number> = self.calls.releases().map(|releasing| releasing.number).collect();
         for number in releases {
@@ -350,33 +353,33 @@ impl<C: Clone> KeyState<C> {
         }
     }
 
-    /// The lease is lost, if there is one.
+    /// Ends the lease as lost, if there is one.
     pub fn lose(&mut self, cx: &mut Context<'_, C>, reason: LossReason) {
         holding::lose(&mut self.calls, cx, reason);
     }
 
-    /// What is due; if that is very much, a part of it, and the rest stays due.
+    /// Does what is due; part of it if that is very much, and the rest stays due.
     pub fn tick(&mut self, cx: &mut Context<'_, C>) {
         let mut newest = Number(*cx.numbers);
         self.tick_releases(cx, |number| number <= newest);
-        let is_renewed_early = self.goes_along(cx.now);
+        let can_renew_early = self.can_renew_early(cx.now);
         match &self.calls.active {
             Active::Waiter(waiter) if waiter.waiting.due() <= cx.now => asking::tick(&mut self.calls, cx),
-            Active::Holder(holder) if holder.held.due() <= cx.now || is_renewed_early => {
+            Active::Holder(holder) if holder.held.due() <= cx.now || can_renew_early => {
                 holding::tick(&mut self.calls, cx);
             }
             _ => {}
         }
         self.settle(cx);
-        asking::tick_queue(&mut self.calls, cx, MOST_AT_ONCE);
-        // What was given back meanwhile.
+        asking::tick_queue(&mut self.calls, cx, MOST_PER_ROUND);
+        // Releases that were queued by the above.
         while newest < Number(*cx.numbers) {
             let last = std::mem::replace(&mut newest, Number(*cx.numbers));
             self.tick_releases(cx, |number| last < number && number <= newest);
         }
     }
 
-    /// Each once, of those that are due: one that stays so is looked at again in the next round.
+    /// Sends each due release once; one that stays due is sent again in the next round.
     fn tick_releases(&mut self, cx: &mut Context<'_, C>, is_one: impl Fn(Number) -> bool) {
         let is_due = |releasing: &&Releasing<C>| is_one(releasing.number) && releasing.due() <= cx.now;
         let due: Vec<Number> = self.calls.releases().filter(is_due).map(|releasing| releasing.number).collect();
@@ -385,8 +388,8 @@ impl<C: Clone> KeyState<C> {
         }
     }
 
-    /// To be called after every event: if nobody asks or holds any more, and no release has yet to be answered, the next
-    /// in line may ask.
+    /// To be called after every event: when no call asks or holds and no release blocks the queue, the first local
+    /// waiter may ask.
     pub fn settle(&mut self, cx: &mut Context<'_, C>) {
         if self.calls.is_free()
             && let Some(mut next) = self.calls.queue_mut().and_then(super::local_queue::LocalQueue::take_first)
@@ -398,64 +401,64 @@ impl<C: Clone> KeyState<C> {
         self.calls.tidy(cx.spare);
     }
 
-    /// When the clock may next have something to say about it.
+    /// The next moment at which the clock changes anything here.
     pub fn due(&self) -> Moment {
         let active = match &self.calls.active {
             Active::Waiter(waiter) => waiter.waiting.due(),
             Active::Holder(holder) => holder.held.due(),
             Active::Nobody => Moment::MAX,
         };
-        let Some(rest) = self.calls.rest() else { return active };
-        let releases = rest.releases.iter().map(Releasing::due).min().unwrap_or(Moment::MAX);
-        active.min(rest.queue.due()).min(releases)
+        let Some(others) = self.calls.others() else { return active };
+        let releases = others.releases.iter().map(Releasing::due).min().unwrap_or(Moment::MAX);
+        active.min(others.queue.due()).min(releases)
     }
 
-    /// A renewal that is nearly due goes out with those that are.
-    pub fn goes_along(&self, now: Moment) -> bool {
+    /// Whether the renewal may be sent a little early, together with others that are due.
+    pub fn can_renew_early(&self, now: Moment) -> bool {
         let renewal = |holder: &Holder<C>| {
             let held = &holder.held;
-            held.schedule.due() == held.due() && held.schedule.wants(now)
+            held.schedule.due() == held.due() && held.schedule.can_send(now)
         };
         self.calls.holder().is_some_and(renewal)
     }
 
-    /// Whether nothing is left of it.
+    /// Whether no state is left.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// How many there are of what a client counts.
+    /// The counts of this key.
     pub fn census(&self) -> Census {
         let (held, asks, queued) = match &self.calls.active {
             Active::Nobody => (0, 0, 0),
             Active::Waiter(waiter) => (0, 1, usize::from(waiter.waiting.entry.is_some())),
             Active::Holder(_) => (1, 0, 0),
         };
-        let Some(rest) = self.calls.rest() else {
-            return Census { held, waiting: asks, queued, handed_back: 0, unfinished: held };
+        let Some(others) = self.calls.others() else {
+            return Census { held, waiting: asks, queued, unsolicited: 0, unfinished: held };
         };
-        let over = rest.releases.iter().filter(|releasing| releasing.is_over()).count();
+        let over = others.releases.iter().filter(|releasing| releasing.is_finished()).count();
         Census {
             held,
-            waiting: asks + rest.queue.len() + rest.refused.len(),
+            waiting: asks + others.queue.len() + others.refused.len(),
             queued,
-            handed_back: rest.releases.iter().filter(|releasing| releasing.is_handed_back()).count(),
-            unfinished: held + rest.lost.len() + rest.releases.len() - over,
+            unsolicited: others.releases.iter().filter(|releasing| releasing.is_unsolicited()).count(),
+            unfinished: held + others.lost.len() + others.releases.len() - over,
         }
     }
 
-    /// The leases, lost or not, for whoever can tell which of their bodies is in the middle of a step.
+    /// All leases, lost or not; the caller knows which bodies are in the middle of a step.
     pub fn leases(&self) -> impl Iterator<Item = (Number, &C)> {
-        let lost = self.calls.rest().into_iter().flat_map(|rest| &rest.lost);
+        let lost = self.calls.others().into_iter().flat_map(|others| &others.lost);
         self.calls.holder().into_iter().chain(lost).map(|holder| (holder.number, &holder.caller))
     }
 
-    /// Whether it is held by this token.
+    /// Whether this token holds the key.
     pub fn holds(&self, token: Token) -> bool {
         self.calls.holder().is_some_and(|holder| holder.token == token)
     }
 
-    /// The token of this call, for whoever watches.
+    /// The token of this call; for tests and the simulator.
     pub fn token_of(&self, number: Number) -> Option<Token> {
         let holder = self.calls.holder_of(number).map(|holder| holder.token);
         let waiter = || self.waiters().find(|waiter| waiter.number == number).map(|waiter| waiter.token);
@@ -463,20 +466,20 @@ impl<C: Clone> KeyState<C> {
         holder.or_else(waiter).or_else(released)
     }
 
-    /// Whether this call was refused; its task may have yet to hear.
+    /// Whether this call was refused and its task does not know it yet.
     pub fn has_refused(&self, number: Number) -> bool {
-        self.calls.rest().is_some_and(|rest| rest.refused.contains_key(&number))
+        self.calls.others().is_some_and(|others| others.refused.contains_key(&number))
     }
 
-    /// Whether anything has this token.
+    /// Whether any call or release has this token.
     pub fn knows(&self, token: Token) -> bool {
-        let is_left = |rest: &super::calls::Rest<C>| {
-            rest.lost.iter().any(|holder| holder.token == token)
-                || rest.releases.iter().any(|releasing| releasing.token == token)
+        let is_left = |others: &super::calls::Others<C>| {
+            others.lost.iter().any(|holder| holder.token == token)
+                || others.releases.iter().any(|releasing| releasing.token == token)
         };
         self.holds(token)
             || self.waiters().any(|waiter| waiter.token == token)
-            || self.calls.rest().is_some_and(is_left)
+            || self.calls.others().is_some_and(is_left)
     }
 
     fn waiters(&self) -> impl Iterator<Item = &Waiter<C>> {

@@ -1,142 +1,142 @@
-//! A call that has no grant yet, as a value: how far it is with asking, until when it may be refused, when it looks again.
+//! A call without a grant, as a value: its requests, when it may be refused, when it looks again.
 
 use std::time::Duration;
 
 use super::doubt::Doubt;
 use super::ids::SessionId;
 use super::messages::{Refusal, Via};
-use crate::lease::{Backoff, QUEUE_LASTS, Reading, Terms, Wait, crowd_period, fresh_for, jitter, period};
+use crate::lease::{Backoff, QUEUE_KEPT_FOR, Reading, Terms, Wait, crowd_period, jitter, known_held_for, period};
 use crate::planted::{Mutant, planted};
 use crate::store::{Entry, ListenerId, Moment, StoreError, StoreErrorKind, Token};
 
-/// How long a task that may ask by itself may take for it; then the keeper asks.
-pub(super) const PATIENCE: Duration = Duration::from_millis(10);
-/// How long a waiter rests between two looks, on average, if it is told of nothing.
+/// How long the keeper leaves it to a task to send its own request, before it asks in its place.
+pub(super) const TASK_HEAD_START: Duration = Duration::from_millis(10);
+/// The average pause between two looks of a waiter without grant messages.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The shortest rest of such a waiter, however soon the holder's ttl ends.
+/// The shortest pause of such a waiter, however soon the holder's ttl ends.
 const SHORTEST_REST: Duration = Duration::from_millis(10);
-/// For how many periods a waiter who only looks counts as alive without a look.
+/// How many periods without a look a waiter without grant messages counts as alive.
 const ALIVE_FOR_PERIODS: u32 = 3;
-/// How long before its time is over a waiter looks once more, if it would end without news.
-const LAST_LOOK: Duration = Duration::from_secs(1);
-/// How often in a row a question that was not executed is sent again at once.
-const MOST_SENT_BACK: u32 = 5;
+/// How long before its time is over a waiter looks once more, if it would otherwise give up on an old answer.
+const FINAL_LOOK: Duration = Duration::from_secs(1);
+/// How often in a row a request that was not executed is sent again at once.
+const MOST_RESENDS: u32 = 5;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Waiting {
     pub(super) terms: Terms,
     pub(super) arrived: Moment,
-    /// Since when it has its token; answers to earlier questions are about another.
-    pub(super) since: Moment,
-    /// From when on a busy key is a reason to give up.
-    pub(super) busy_from: Moment,
-    /// From when on anything is.
-    pub(super) time_up: Moment,
+    /// When it got its token; answers to requests before that are about another token.
+    pub(super) token_since: Moment,
+    /// From then on a busy key is a reason to give up.
+    pub(super) wait_until: Moment,
+    /// From then on anything is.
+    pub(super) give_up_at: Moment,
     pub(super) phase: Phase,
-    /// What carried the last question about this token; the token was never sent when there is none.
-    pub(super) carrier: Option<SessionId>,
-    /// Over which session its own task would hear of a grant.
-    home: Option<(SessionId, ListenerId)>,
-    /// Over which session the entry's listener hears of its grant; it looks often if there is none.
-    pub(super) told_over: Option<SessionId>,
-    /// The token's place in the store's queue, once it has asked for one, and when that was sent.
+    /// The session that carried the last request for this token; none if none was sent.
+    pub(super) sent_over: Option<SessionId>,
+    /// The session of its task's runtime, if the store sends grant messages over it, and their listener.
+    own_session: Option<(SessionId, ListenerId)>,
+    /// The session over which the entry's listener is told of a grant; without one, it looks often.
+    pub(super) push_session: Option<SessionId>,
+    /// The token's entry in the store's queue, once one was sent, and when that was.
     pub(super) entry: Option<(Entry, Moment)>,
-    /// The store's clock when it first stood in the queue, be it under another token.
-    pub(super) place: Option<u64>,
-    /// What is known of the store's clock.
+    /// The store's clock when it first entered the queue, under this token or an earlier one: its place.
+    pub(super) queue_since: Option<u64>,
+    /// A reading of the store's clock, if there is one.
     pub(super) reading: Option<Reading>,
-    /// Earlier questions about this token.
+    /// Earlier requests for this token that had no answer.
     pub(super) doubt: Doubt,
-    /// What went wrong, unless the store has answered since.
-    pub(super) trouble: Option<StoreError>,
+    /// The last error, unless the store has answered since.
+    pub(super) last_error: Option<StoreError>,
     answered: bool,
-    /// How often it was told that the key is held.
+    /// How often it was answered that the key is held.
     looks: u32,
-    /// How often in a row it was not answered.
+    /// How often in a row it had no answer.
     failures: u32,
     /// When its last look was sent.
-    pub(super) looked: Moment,
-    /// For how long the store keeps its queue, since that.
-    pub(super) queue_lasts: Duration,
-    /// The longest ttl that was asked for under its token, by a holder before it.
+    pub(super) last_look: Moment,
+    /// How long the store keeps its queue after that look.
+    pub(super) queue_kept_for: Duration,
+    /// The longest ttl that an earlier holder asked for under its token.
     pub(super) longest_ttl: Duration,
-    /// Until when it is news that the key is held.
-    busy_until: Moment,
-    /// How often in a row its question came back and was not executed.
-    sent_back: u32,
+    /// Until when the answer that the key is held counts as recent.
+    known_held_until: Moment,
+    /// How often in a row its request was not executed.
+    not_executed: u32,
 }
 
-/// How far it is.
+/// How far a waiter is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
-    /// It stands in the local queue.
-    InLine,
-    /// Its task may ask; the keeper does from then on.
+    /// It is in the local queue.
+    InLocalQueue,
+    /// Its task may ask; from `keeper_from` on the keeper does.
     MayAsk { keeper_from: Moment },
     Asking {
         sent: Moment,
         fails_at: Moment,
-        /// By its own task; else the keeper asks, or the rotation of the holder before it.
+        /// Its own task sent the request; else the keeper did, or the rotation of the holder before it.
         by_task: bool,
         /// How many fences it asks for.
         fences: u32,
     },
-    /// Until the next look, after being told that the key is held or after trouble.
-    Resting { until: Moment, told_held: bool },
-    /// It would look, and others do before it. It was told that the key is held.
-    PutOff,
-    /// It waits for the keeper to have a session.
+    /// Until the next look, after an answer that the key is held, or after an error.
+    Resting { until: Moment, found_held: bool },
+    /// A look is due, and the client's rate limit defers it. The last answer was that the key is held.
+    Deferred,
+    /// It waits until the keeper has a session.
     Parked,
 }
 
 impl Waiting {
     pub(super) fn new(now: Moment, terms: Terms, operation_timeout: Duration) -> Self {
-        let (busy_from, time_up) = match terms.wait {
+        let (wait_until, give_up_at) = match terms.wait {
             Wait::AtMost(wait) => (now + wait, now + wait.max(operation_timeout)),
             Wait::Forever => (Moment::MAX, Moment::MAX),
         };
         Self {
             terms,
             arrived: now,
-            since: now,
-            busy_from,
-            time_up,
-            phase: Phase::InLine,
-            carrier: None,
-            home: None,
-            told_over: None,
+            token_since: now,
+            wait_until,
+            give_up_at,
+            phase: Phase::InLocalQueue,
+            sent_over: None,
+            own_session: None,
+            push_session: None,
             entry: None,
-            place: None,
+            queue_since: None,
             reading: None,
             doubt: Doubt::Nowhere,
-            trouble: None,
+            last_error: None,
             answered: false,
             looks: 0,
             failures: 0,
-            looked: Moment::MIN,
-            queue_lasts: QUEUE_LASTS,
+            last_look: Moment::MIN,
+            queue_kept_for: QUEUE_KEPT_FOR,
             longest_ttl: Duration::ZERO,
-            busy_until: Moment::MIN,
-            sent_back: 0,
+            known_held_until: Moment::MIN,
+            not_executed: 0,
         }
     }
 
-    /// When the clock may next have something to say about it, once it may ask.
+    /// The next moment at which the clock changes anything for it, once it may ask.
     pub(super) fn due(&self) -> Moment {
         match self.phase {
-            Phase::PutOff => self.busy_from,
-            Phase::InLine | Phase::Parked => self.time_up,
-            Phase::MayAsk { keeper_from } => keeper_from.min(self.time_up),
-            Phase::Asking { fails_at, .. } => fails_at.min(self.time_up),
-            Phase::Resting { until, told_held: true } => until.min(self.busy_from),
-            Phase::Resting { until, told_held: false } => until.min(self.time_up),
+            Phase::Deferred => self.wait_until,
+            Phase::InLocalQueue | Phase::Parked => self.give_up_at,
+            Phase::MayAsk { keeper_from } => keeper_from.min(self.give_up_at),
+            Phase::Asking { fails_at, .. } => fails_at.min(self.give_up_at),
+            Phase::Resting { until, found_held: true } => until.min(self.wait_until),
+            Phase::Resting { until, found_held: false } => until.min(self.give_up_at),
         }
     }
 
     /// It may ask from now on: its task at once, the keeper if the task does not.
     pub(super) fn may_ask(&mut self, now: Moment) {
-        self.phase = Phase::MayAsk { keeper_from: now + PATIENCE };
+        self.phase = Phase::MayAsk { keeper_from: now + TASK_HEAD_START };
     }
 
     /// The keeper has a session again.
@@ -146,19 +146,19 @@ impl Waiting {
         }
     }
 
-    /// The questions that may yet take effect: the one that is under way, if any, and earlier ones.
+    /// Requests that may still take effect: the one in flight, if any, and earlier ones.
     pub(super) fn in_doubt(&self) -> Doubt {
         match self.phase {
-            Phase::Asking { .. } => self.doubt.and(self.carrier),
+            Phase::Asking { .. } => self.doubt.and(self.sent_over),
             _ => self.doubt,
         }
     }
 
-    pub(super) fn is_by_task(&self) -> bool {
+    pub(super) fn is_asked_by_task(&self) -> bool {
         matches!(self.phase, Phase::Asking { by_task: true, .. })
     }
 
-    /// How many fences came with a grant that was asked for at `sent`.
+    /// How many fences came with a grant whose request was sent at `asked`.
     pub(super) fn fences_asked_at(&self, asked: Moment) -> u32 {
         match self.phase {
             Phase::Asking { sent, fences, .. } if sent == asked => fences,
@@ -166,214 +166,213 @@ impl Waiting {
         }
     }
 
-    /// The question that is under way: when it was sent, and where.
+    /// The request in flight: when it was sent, and over which session.
     pub(super) fn unanswered(&self) -> Option<(Moment, SessionId)> {
-        match (&self.phase, self.carrier) {
+        match (&self.phase, self.sent_over) {
             (Phase::Asking { sent, .. }, Some(session)) => Some((*sent, session)),
             _ => None,
         }
     }
 
-    /// A question is sent.
-    pub(super) fn asks(&mut self, now: Moment, by: Asks) {
-        let Asks { session, patience, by_task, fences } = by;
-        self.carrier = Some(session);
-        self.phase = Phase::Asking { sent: now, fails_at: now + patience, by_task, fences };
+    /// A request is sent.
+    pub(super) fn request_sent(&mut self, now: Moment, by: Asker) {
+        let Asker { session, timeout, by_task, fences } = by;
+        self.sent_over = Some(session);
+        self.phase = Phase::Asking { sent: now, fails_at: now + timeout, by_task, fences };
     }
 
-    /// Its task calls, and would hear of a grant over this session.
-    pub(super) fn is_at(&mut self, via: Option<Via>) {
+    /// Its task calls, and would be told of a grant over this session.
+    pub(super) fn set_own_session(&mut self, via: Option<Via>) {
         if let Some(Via { session, listener: Some(listener) }) = via {
-            self.home = Some((session, listener));
+            self.own_session = Some((session, listener));
         }
     }
 
-    /// It goes on without the session over which its task would have heard.
-    pub(super) fn is_homeless(&mut self) {
-        self.home = None;
+    /// The session of its task's runtime is gone.
+    pub(super) fn clear_own_session(&mut self) {
+        self.own_session = None;
     }
 
-    /// Who hears of its grant, and over which session: where its task is, else where the keeper is.
-    pub(super) fn told(&self, keepers: (ListenerId, Option<SessionId>)) -> (ListenerId, Option<SessionId>) {
-        self.home.map_or(keepers, |(session, listener)| (listener, Some(session)))
+    /// Its listener, and that listener's session: of the task's runtime, else the keeper's.
+    pub(super) fn listener(&self, keepers: (ListenerId, Option<SessionId>)) -> (ListenerId, Option<SessionId>) {
+        self.own_session.map_or(keepers, |(session, listener)| (listener, Some(session)))
     }
 
-    /// Whether its task may look by itself: over a session that carried all that was asked before, or as the first.
+    /// Whether its task may look itself: over the session that carried every request before, or as the first.
     pub(super) fn may_look_over(&self, session: SessionId) -> bool {
-        self.doubt == Doubt::Nowhere && self.carrier.is_none_or(|carrier| carrier == session)
+        self.doubt == Doubt::Nowhere && self.sent_over.is_none_or(|sent_over| sent_over == session)
     }
 
-    /// Whether it may stand in the store's queue: whoever waits no longer does not join it.
-    pub(super) fn may_queue(&self, now: Moment) -> bool {
-        self.entry.is_some() || now < self.busy_from
+    /// Whether it may be in the store's queue: a call whose time to wait is over does not enter it.
+    pub(super) fn may_enqueue(&self, now: Moment) -> bool {
+        self.entry.is_some() || now < self.wait_until
     }
 
-    /// It hears of its grant over this session from now on, if over any. What it was told before may be out of date, and
-    /// a message may be lost.
-    pub(super) fn look_again(&mut self, now: Moment, told_over: Option<SessionId>) {
-        self.told_over = told_over;
+    /// Grants are told over this session from now on, if over any. The last answer may be out of date, and a message
+    /// may have been lost, so it looks.
+    pub(super) fn push_session_changed(&mut self, now: Moment, push_session: Option<SessionId>) {
+        self.push_session = push_session;
         self.reading = None;
-        self.hurry_look(now);
+        self.look_at_once(now);
     }
 
-    /// Looks at once, if it rests or was put off because it was told that the key is held.
-    pub(super) fn hurry_look(&mut self, now: Moment) {
-        if self.is_told_held() {
+    /// Looks at once, if it rests or was deferred after an answer that the key is held.
+    pub(super) fn look_at_once(&mut self, now: Moment) {
+        if self.was_found_held() {
             self.phase = Phase::MayAsk { keeper_from: now };
         }
     }
 
-    /// Whether the last that it heard is that the key is held.
-    pub(super) fn is_told_held(&self) -> bool {
-        matches!(self.phase, Phase::Resting { told_held: true, .. } | Phase::PutOff)
+    /// Whether the last answer was that the key is held.
+    pub(super) fn was_found_held(&self) -> bool {
+        matches!(self.phase, Phase::Resting { found_held: true, .. } | Phase::Deferred)
     }
 
-    /// Whether that is news still.
-    pub(super) fn is_held_for_sure(&self, now: Moment) -> bool {
-        self.is_told_held() && now < self.busy_until
+    /// Whether that answer is recent.
+    pub(super) fn is_known_held(&self, now: Moment) -> bool {
+        self.was_found_held() && now < self.known_held_until
     }
 
-    /// Whether its period is over, of one that is told of its grant: then it looks when others have looked before it.
-    pub(super) fn wants_periodic_look(&self, now: Moment) -> bool {
-        let is_told = self.told_over.is_some() && self.reading.is_some();
-        matches!(self.phase, Phase::Resting { told_held: true, .. }) && is_told && !self.looks_last(now)
+    /// Whether its look may be deferred: a periodic one, of a waiter with grant messages, and not its final one.
+    pub(super) fn may_defer_look(&self, now: Moment) -> bool {
+        let has_push = self.push_session.is_some() && self.reading.is_some();
+        matches!(self.phase, Phase::Resting { found_held: true, .. }) && has_push && !self.is_final_look(now)
     }
 
-    /// Goes on under a token that was never sent; its place in the store's queue is remembered.
+    /// Goes on with a new token; its place in the store's queue is kept.
     pub(super) fn start_over(&mut self, now: Moment) {
-        self.since = now;
-        self.phase = Phase::InLine;
-        self.carrier = None;
-        self.told_over = None;
+        self.token_since = now;
+        self.phase = Phase::InLocalQueue;
+        self.sent_over = None;
+        self.push_session = None;
         self.entry = None;
         self.reading = None;
         self.doubt = Doubt::Nowhere;
         self.longest_ttl = Duration::ZERO;
     }
 
-    /// It stands in the store's queue: the clock was so in the reply to what was sent then.
-    fn queued(&mut self, sent: Moment, clock: u64) {
-        self.place.get_or_insert(clock);
-        self.reading = Some(Reading { sent, clock }.better(self.reading));
+    /// It is in the store's queue; the reply to what was sent at `sent` gave the store's clock.
+    fn enqueued(&mut self, sent: Moment, clock: u64) {
+        self.queue_since.get_or_insert(clock);
+        self.reading = Some(Reading { sent, clock }.tighter(self.reading));
     }
 
-    /// A lower bound on the moment of a hand-over to it at this time of the store's clock.
-    pub(super) fn handed_not_before(&self, clock: u64) -> Moment {
+    /// A lower bound on our time when the key was handed to it, at this reading of the store's clock.
+    pub(super) fn earliest_hand_over(&self, clock: u64) -> Moment {
         let enqueued = self.entry.as_ref().map_or(Moment::MIN, |&(_, sent)| sent);
-        self.reading.map_or(enqueued, |reading| reading.not_after(clock).max(enqueued))
+        self.reading.map_or(enqueued, |reading| reading.lower_bound(clock).max(enqueued))
     }
 
-    /// Whether it never asked for anything, so that the short way is open to it.
-    pub(super) fn is_new(&self) -> bool {
-        self.carrier.is_none() && self.place.is_none()
+    /// Whether nothing was ever sent for it, so that it may try to take a free lock without the queue.
+    pub(super) fn never_asked(&self) -> bool {
+        self.sent_over.is_none() && self.queue_since.is_none()
     }
 
-    /// Whether the question that was sent then is the one that it awaits.
+    /// Whether the request that was sent at `sent` is the one in flight.
     pub(super) fn awaits(&self, sent: Moment) -> bool {
         matches!(self.phase, Phase::Asking { sent: current, .. } if current == sent)
     }
 
-    /// What to say when the time is up: whether the key was held meanwhile, and what kept others from asking.
-    pub(super) fn time_up_refusal(&self, held: bool, blocked: Option<StoreError>) -> Refusal {
-        match (&self.trouble, blocked) {
+    /// The refusal when it gives up: `held` says whether the key was held meanwhile, `blocked` what kept the active
+    /// waiter from an answer.
+    pub(super) fn give_up_refusal(&self, held: bool, blocked: Option<StoreError>) -> Refusal {
+        match (&self.last_error, blocked) {
             (None, _) if self.answered => Refusal::Busy,
             (None, None) if held => Refusal::Busy,
-            (trouble, blocked) => {
-                // A connection that ended because of a refusal says less than the refusal.
+            (last_error, blocked) => {
+                // An error that ended the connection says less than the refusal that caused it.
                 let refused = blocked.as_ref().filter(|error| error.kind() == StoreErrorKind::Refused);
-                let said = refused.or(trouble.as_ref()).or(blocked.as_ref());
+                let said = refused.or(last_error.as_ref()).or(blocked.as_ref());
                 Refusal::Unavailable(said.cloned().unwrap_or_else(StoreError::no_answer))
             }
         }
     }
 
-    /// The store answered that the key is held; whoever asked asks next, at once, unless it [`rests`](Self::rest).
+    /// The store answered that the key is held; the same sender asks again at once, unless the waiter
+    /// [`rests`](Self::rest).
     pub(super) fn held_elsewhere(&mut self, now: Moment, sent: Moment, clock: Option<u64>) {
         self.answered = true;
-        (self.failures, self.sent_back) = (0, 0);
-        self.trouble = None;
+        (self.failures, self.not_executed) = (0, 0);
+        self.last_error = None;
         if let Some(clock) = clock {
-            self.queued(sent, clock);
+            self.enqueued(sent, clock);
         }
-        self.asks_next(now);
+        self.ask_again_at_once(now);
     }
 
-    /// Whoever asked asks again, at once.
-    fn asks_next(&mut self, now: Moment) {
-        self.phase = Phase::MayAsk { keeper_from: if self.is_by_task() { now + PATIENCE } else { now } };
+    /// The same sender asks again at once.
+    fn ask_again_at_once(&mut self, now: Moment) {
+        self.phase = Phase::MayAsk { keeper_from: if self.is_asked_by_task() { now + TASK_HEAD_START } else { now } };
     }
 
-    /// Its question came back and was not executed; whether it is sent again at once. It then took no effect, and the token
-    /// is asked for only as long as somebody wants it.
-    pub(super) fn may_ask_again(&mut self, now: Moment) -> bool {
-        self.sent_back += 1;
-        let may = self.sent_back <= MOST_SENT_BACK;
+    /// Its request was not executed; returns whether to send it again at once. It had no effect, so it is only sent
+    /// again while its call wants it.
+    pub(super) fn resend_not_executed(&mut self, now: Moment) -> bool {
+        self.not_executed += 1;
+        let may = self.not_executed <= MOST_RESENDS;
         if may {
-            self.asks_next(now);
+            self.ask_again_at_once(now);
         }
         may
     }
 
-    /// Its question failed. Whatever the store says of that, a part of it may have taken effect.
+    /// Its request failed. Whatever the error, a part of it may have taken effect.
     pub(super) fn failed(&mut self, now: Moment, token: Token, error: StoreError) {
-        self.doubt = self.doubt.and(self.carrier);
-        self.trouble = Some(error);
-        // The first retry is at once.
+        self.doubt = self.doubt.and(self.sent_over);
+        self.last_error = Some(error);
+        // The first retry is immediate.
         let pause = Backoff::OF_OPERATIONS.pause(token.seed(), self.failures);
         let until = if self.failures == 0 { now } else { now + pause };
         self.failures += 1;
-        self.phase = Phase::Resting { until, told_held: false };
+        self.phase = Phase::Resting { until, found_held: false };
     }
 
-    /// The moment of the next look, or one before it, if else its time to wait would end without any news.
-    fn last_look_before(&self, now: Moment, next: Moment) -> Moment {
-        let last = self.busy_from - LAST_LOOK;
-        if next >= self.busy_from && self.busy_until < self.busy_from && now < last { last } else { next }
+    /// When to look next: earlier than `next`, if its time to wait would otherwise end on an old answer.
+    fn next_look(&self, now: Moment, next: Moment) -> Moment {
+        let last = self.wait_until - FINAL_LOOK;
+        if next >= self.wait_until && self.known_held_until < self.wait_until && now < last { last } else { next }
     }
 
-    /// Whether this is its last look.
-    fn looks_last(&self, now: Moment) -> bool {
-        self.busy_from - LAST_LOOK <= now
+    /// Whether this is its final look.
+    fn is_final_look(&self, now: Moment) -> bool {
+        self.wait_until - FINAL_LOOK <= now
     }
 
-    /// Rests until the next look, which is the sooner the less it is told.
-    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, is_told: bool, waiters: usize) {
+    /// Rests until the next look: longer with grant messages than without.
+    pub(super) fn rest(&mut self, now: Moment, token: Token, held_for: Duration, has_push: bool, waiters: usize) {
         self.looks += 1;
-        self.busy_until = now + fresh_for(held_for);
-        let has_just_come = self.entry.as_ref().is_some_and(|&(_, enqueued)| enqueued == self.looked);
-        let rest = if is_told {
+        self.known_held_until = now + known_held_for(held_for);
+        let has_just_queued = self.entry.as_ref().is_some_and(|&(_, enqueued)| enqueued == self.last_look);
+        let rest = if has_push {
             let (period, crowd) = (period(held_for, waiters), crowd_period(waiters));
-            let rest = if has_just_come && crowd == period {
-                // A crowd that came together is spread over its period, and then stays so.
+            let rest = if has_just_queued && crowd == period {
+                // Waiters that arrived together are spread over the period once, and stay spread.
                 let shortest = self::period(held_for, 0);
                 shortest + jitter(token.seed(), self.looks, period.saturating_sub(shortest))
             } else {
                 period + jitter(token.seed(), self.looks, period / 4)
             };
-            rest.min(self.queue_lasts / 2)
+            rest.min(self.queue_kept_for / 2)
         } else {
             let rest = LOOK_EVERY / 2 + jitter(token.seed(), self.looks, LOOK_EVERY);
             rest.min(held_for + Duration::from_millis(2)).max(SHORTEST_REST)
         };
-        let until = if is_told && planted(Mutant::MessagesAlone) {
-            Moment::MAX
-        } else {
-            self.last_look_before(now, now + rest)
-        };
-        self.phase = Phase::Resting { until, told_held: true };
+        let until =
+            if has_push && planted(Mutant::MessagesAlone) { Moment::MAX } else { self.next_look(now, now + rest) };
+        self.phase = Phase::Resting { until, found_held: true };
     }
 }
 
-/// Who asks, and until when the answer is waited for.
+/// Who sends a request, and how long its answer is awaited.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asks {
+pub(super) struct Asker {
     pub(super) session: SessionId,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     pub(super) by_task: bool,
     pub(super) fences: u32,
 }
 
-/// For how long a waiter who only looks counts as alive.
+/// How long a waiter without grant messages counts as alive.
 pub(super) fn alive_for(round_trip: Duration) -> Duration {
     (LOOK_EVERY * 3 / 2 + round_trip) * ALIVE_FOR_PERIODS
 }
@@ -386,9 +385,9 @@ mod tests {
     fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
         let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
         let terms = Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
-        let rest = |held_for, is_told| {
+        let rest = |held_for, has_push| {
             let mut waiting = Waiting::new(now, terms, Duration::ZERO);
-            waiting.rest(now, token, held_for, is_told, 1);
+            waiting.rest(now, token, held_for, has_push, 1);
             waiting.due().since(now)
         };
         let within = |rest: Duration, from, to| {

@@ -1,32 +1,31 @@
-//! How long to pause before trying again: the one place where pauses grow, and are spread.
+//! Back-off: the one place where pauses between retries grow and are jittered.
 
 use std::time::Duration;
 
-/// Pauses that double from try to try up to a longest one; of each, a part is drawn, so that those who failed together do
-/// not come back together.
+/// Pauses that double from retry to retry up to a longest one. The second half of each is jittered, so that clients
+/// that failed together do not retry together.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
-    /// The first pause, whole.
+    /// The first pause, before jitter.
     pub first: Duration,
     /// No pause is longer.
     pub longest: Duration,
 }
 
 impl Backoff {
-    /// For what is sent again to a store: 50 ms, 100 ms, .. up to a second.
+    /// For requests to a store: 50 ms, 100 ms, .. up to a second.
     pub const OF_OPERATIONS: Self = Self { first: Duration::from_millis(50), longest: Duration::from_secs(1) };
 
-    /// The pause after so many failures before this one: half of it, and a part of the other half that differs from seed
-    /// to seed.
+    /// The pause after so many earlier failures: half of it, and a part of the other half that depends on the seed.
     pub fn pause(self, seed: u64, failures: u32) -> Duration {
         let half = self.first.saturating_mul(1 << failures.min(16)).min(self.longest) / 2;
         half + jitter(seed, failures, half)
     }
 }
 
-/// A part of `span` that differs from seed to seed and from step to step.
+/// A part of `span` that depends on the seed and the step.
 pub fn jitter(seed: u64, step: u32, span: Duration) -> Duration {
-    // SplitMix64's finalizer (Steele, Lea, Flood 2014): well spread, and the same for the same input.
+    // SplitMix64's finalizer (Steele, Lea, Flood 2014): well spread, and deterministic.
     let mut bits = seed ^ u64::from(step).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

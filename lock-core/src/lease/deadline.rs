@@ -7,17 +7,17 @@ use std::time::Duration;
 use crate::planted::{Mutant, planted};
 use crate::store::Moment;
 
-/// How much slower or faster the store's clock may run than ours, over one ttl.
+/// How far the store's clock may drift from ours within one ttl.
 pub fn drift(ttl: Duration) -> Duration {
     ttl / 100 + Duration::from_millis(2)
 }
 
-/// What the body has to be dropped in.
+/// The time that is left for the body to be dropped in.
 pub fn margin(ttl: Duration) -> Duration {
     (ttl / 20).clamp(Duration::from_millis(5), Duration::from_secs(1))
 }
 
-/// How long of a ttl a body may use.
+/// How much of a ttl a body may use.
 pub fn usable(ttl: Duration) -> Duration {
     if planted(Mutant::MarginOfWrongSign) {
         return ttl.saturating_sub(drift(ttl)) + margin(ttl);
@@ -25,7 +25,7 @@ pub fn usable(ttl: Duration) -> Duration {
     ttl.saturating_sub(drift(ttl) + margin(ttl))
 }
 
-/// The instant from which no step of the body may start, for a grant or renewal that was sent at `sent`.
+/// No step of the body may start from this instant on, for a grant or renewal that was sent at `sent`.
 pub fn deadline(sent: Moment, ttl: Duration) -> Moment {
     sent + usable(ttl)
 }

@@ -1,10 +1,10 @@
 //! Blocks of fences.
 
-/// Fences that the store reserved for one lease: one for each holder that it gets.
+/// Fences that the store reserved for one lease: one for each local holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fences {
     pub first: u64,
-    /// How many there are behind the first.
+    /// How many there are after the first.
     pub spare: u32,
 }
 
@@ -13,8 +13,8 @@ impl Fences {
         Self { first, spare: count.saturating_sub(1) }
     }
 
-    /// Those behind the first, if there are any.
-    pub fn rest(self) -> Option<Self> {
+    /// Those after the first, if there are any.
+    pub fn after_first(self) -> Option<Self> {
         let spare = self.spare.checked_sub(1)?;
         Some(Self { first: self.first + 1, spare })
     }

@@ -1,4 +1,4 @@
-//! For how long a lease that is handed over lasts, until its first renewal.
+//! How long a lease that is handed over lasts until its first renewal.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use super::terms::Terms;
 
 /// The shortest first lease, where the ttl allows it.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// How many round trips a first lease lasts at least: the message, a renewal, and time for both to be late.
+/// How many round trips a first lease covers at least: the message, a renewal, and delays of both.
 const ROUND_TRIPS: u32 = 8;
 /// How often a first lease is doubled at most.
 const MOST_DOUBLINGS: u32 = 6;
 
-/// How long first leases are asked for.
+/// How long the first leases are that waiters ask for.
 #[derive(Debug, Default)]
 pub struct FirstLease {
     round_trip: Duration,
@@ -20,7 +20,7 @@ pub struct FirstLease {
 }
 
 impl FirstLease {
-    /// An operation took so long: the longest counts, and fades.
+    /// An operation took this long: the longest counts, and decays.
     pub fn saw_round_trip(&mut self, round_trip: Duration) {
         self.round_trip = round_trip.max(self.round_trip / 8 * 7 + round_trip / 8);
     }
@@ -30,23 +30,23 @@ impl FirstLease {
         self.round_trip
     }
 
-    /// One came too late to be of use, or ended before it was renewed.
+    /// A first lease arrived too late, or ended before it was renewed.
     pub fn was_too_short(&mut self) {
         self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
     }
 
-    /// One was renewed or given back in time.
+    /// A first lease was renewed or released in time.
     pub fn was_long_enough(&mut self) {
         self.doublings = self.doublings.saturating_sub(1);
     }
 
-    /// What a waiter of these terms asks for.
+    /// The first lease that a waiter with these terms asks for.
     pub fn of(&self, terms: &Terms) -> Duration {
         if !terms.renew {
             return terms.ttl;
         }
         let wanted = SHORTEST.max(self.round_trip * ROUND_TRIPS) * (1 << self.doublings);
-        // A key that is to be kept for a while outlasts that although the message takes its time.
+        // The first lease outlasts `min_hold` even though the message takes its time.
         let usable = wanted + terms.min_hold.unwrap_or_default();
         let lasts = terms.min_hold.map_or(usable, |_| usable + drift(usable) + margin(usable));
         lasts.min(terms.ttl)

@@ -1,5 +1,5 @@
-//! The arithmetic of a lease: deadlines, renewals, first leases, readings of a store's clock, pauses; and until when its
-//! body may step.
+//! The arithmetic of a lease: deadlines, renewals, first leases, clock readings, back-off; and until when its body may
+//! start a step.
 
 mod backoff;
 mod deadline;
@@ -15,13 +15,13 @@ pub use backoff::{Backoff, jitter};
 pub use deadline::{deadline, drift, margin, usable};
 pub use fences::Fences;
 pub use first_lease::FirstLease;
-pub use look_period::{A_SECOND, QUEUE_LASTS, crowd_period, fresh_for, period, queue_lasts};
+pub use look_period::{LOOKS_PER_SECOND, QUEUE_KEPT_FOR, crowd_period, known_held_for, period, queue_kept_for};
 pub use reading::Reading;
 pub use renewal::{Rhythm, Schedule};
 pub use terms::{Terms, Wait};
 pub use validity::Validity;
 
-/// What a validity is shared by. A test of the runtime has a module of the same names that are loom's.
+/// The primitives that a validity is made of. A test of the runtime has a module with the same names from loom.
 mod sync {
     pub(super) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering, fence};
 

@@ -1,13 +1,13 @@
-//! Readings of a store's clock, and what they say of ours.
+//! Readings of a store's clock, and what they say about ours.
 //!
-//! The message that hands a lock over is on its way for an unknown time. So its deadline is counted from what is known for
-//! certain: the store's clock at the hand-over, compared with a reading of it that came in a reply.
-//! Must stay true: the moment that is counted from is never after the hand-over, as long as the clocks' rates differ by
-//! less than one per cent.
+//! A hand-over message takes an unknown time to arrive. So its deadline is counted from what is known for certain: the
+//! store's clock at the hand-over, compared with an earlier reading that came in a reply.
+//! Must stay true: the instant that is counted from is never after the hand-over, as long as the rates of the clocks
+//! differ by less than one per cent.
 
 use crate::store::Moment;
 
-/// The store's clock said `clock` (in microseconds) in the reply to what was sent at `sent`, and so not before.
+/// The store's clock read `clock` (in microseconds) in the reply to what was sent at `sent`, and so not before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reading {
     pub sent: Moment,
@@ -16,17 +16,17 @@ pub struct Reading {
 
 impl Reading {
     /// A lower bound on our time when the store's clock read `clock`: it may run a hundredth faster than ours.
-    pub fn not_after(self, clock: u64) -> Moment {
+    pub fn lower_bound(self, clock: u64) -> Moment {
         let passed = (i128::from(clock) - i128::from(self.clock)) * 990;
         let moment = (i128::from(self.sent.nanos()) + passed).max(0);
         Moment::from_nanos(u64::try_from(moment).unwrap_or(u64::MAX))
     }
 
-    /// The one of two that says more.
+    /// The reading that gives the later lower bound.
     #[must_use]
-    pub fn better(self, other: Option<Self>) -> Self {
+    pub fn tighter(self, other: Option<Self>) -> Self {
         match other {
-            Some(other) if other.not_after(self.clock) > self.sent => other,
+            Some(other) if other.lower_bound(self.clock) > self.sent => other,
             _ => self,
         }
     }
@@ -43,20 +43,20 @@ mod tests {
     #[test]
     fn a_hand_over_is_counted_from_before_it_happened() {
         let reading = Reading { sent: at(1000), clock: 5_000_000 };
-        assert_eq!(reading.not_after(5_000_000), at(1000));
-        assert_eq!(reading.not_after(5_100_000), at(1099), "ours may be the slower clock");
-        assert_eq!(reading.not_after(4_900_000), at(901), "a clock that was set back costs time, and that is all");
-        assert_eq!(reading.not_after(0), at(0));
+        assert_eq!(reading.lower_bound(5_000_000), at(1000));
+        assert_eq!(reading.lower_bound(5_100_000), at(1099), "ours may be the slower clock");
+        assert_eq!(reading.lower_bound(4_900_000), at(901), "a clock that was set back costs time, and that is all");
+        assert_eq!(reading.lower_bound(0), at(0));
     }
 
     #[test]
     fn of_two_readings_the_one_that_says_more_counts() {
         let fast = Reading { sent: at(1000), clock: 5_000_000 };
-        // Ten seconds later; its question was on its way for a second.
+        // Ten seconds later; its request took a second to arrive.
         let slow = Reading { sent: at(10_000), clock: 15_000_000 };
-        assert_eq!(fast.better(Some(slow)).sent, at(1000));
-        assert_eq!(slow.better(Some(fast)).sent, at(1000));
+        assert_eq!(fast.tighter(Some(slow)).sent, at(1000));
+        assert_eq!(slow.tighter(Some(fast)).sent, at(1000));
         let fresh = Reading { sent: at(11_000), clock: 15_000_000 };
-        assert_eq!(fresh.better(Some(fast)).sent, at(11_000));
+        assert_eq!(fresh.tighter(Some(fast)).sent, at(11_000));
     }
 }

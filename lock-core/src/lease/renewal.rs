@@ -1,6 +1,6 @@
 //! When a lease is renewed: about every third of its ttl, sooner after a failure, never twice at once.
 //!
-//! Leases of one rhythm fall due together once they have met, and those of another apart from them.
+//! Leases of one rhythm fall due together, and those of different rhythms apart from each other.
 //! Must stay true: a failed or unanswered renewal is tried again until the deadline; it never ends the lease.
 
 use std::time::Duration;
@@ -9,38 +9,38 @@ use super::backoff::jitter;
 use crate::store::Moment;
 
 /// The longest that one renewal may stay without an answer.
-const LONGEST_TRY: Duration = Duration::from_secs(1);
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
 /// The longest pause after a failed renewal.
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// How long after its arrival a lease that was handed over is renewed.
-const FIRST_AFTER: Duration = Duration::from_millis(10);
-/// The furthest ahead of its time that a renewal goes along with others.
+/// How long after a hand-over a lease is first renewed.
+const FIRST_RENEWAL_AFTER: Duration = Duration::from_millis(10);
+/// How early a renewal may be sent at most, to go together with others.
 const LONGEST_LEAD: Duration = Duration::from_millis(100);
 
-/// How many moments there are in a lead for which a renewal is planned.
-const MOMENTS_A_LEAD: u32 = 4;
+/// Renewals are scheduled at multiples of this fraction of the lead, so that those close together share a moment.
+const MOMENTS_PER_LEAD: u32 = 4;
 
-/// How much sooner or later than others a lease is renewed.
+/// Offsets a lease's renewals against those of other leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rhythm(pub u64);
 
-/// One lease's renewals.
+/// The renewals of one lease.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Schedule {
-    /// Whether a renewal is followed by the next.
+    /// Whether another renewal follows each.
     automatic: bool,
     next: Moment,
-    /// From when on it may go out together with others.
-    from: Moment,
-    /// The one that is under way: when it was sent, and when it counts as failed.
+    /// From when on it may be sent together with others.
+    earliest: Moment,
+    /// The renewal in flight: when it was sent, and when it counts as failed.
     in_flight: Option<(Moment, Moment)>,
     failures: u32,
 }
 
 impl Schedule {
-    /// For a lease that is renewed by hand alone.
+    /// For a lease with manual renewals only.
     pub fn never() -> Self {
-        Self { automatic: false, next: Moment::MAX, from: Moment::MAX, in_flight: None, failures: 0 }
+        Self { automatic: false, next: Moment::MAX, earliest: Moment::MAX, in_flight: None, failures: 0 }
     }
 
     /// For a lease that was granted at `now`.
@@ -50,112 +50,114 @@ impl Schedule {
         schedule
     }
 
-    /// For a lease that was handed over and lasts for a short time only.
+    /// For a lease that was handed over, and lasts for a short time only.
     pub fn start_soon(now: Moment, first_lease: Duration) -> Self {
         Self::never().with_renewals(now, first_lease)
     }
 
-    /// From now on with renewals, for a lease that lasts for so long without: soon, but not before a short body has
-    /// ended.
+    /// With automatic renewals from now on, for a lease that lasts for `lasts` without one: soon, but not before a
+    /// short body would have ended.
     #[must_use]
     pub fn with_renewals(mut self, now: Moment, lasts: Duration) -> Self {
         self.automatic = true;
-        self.put_off_to(now + FIRST_AFTER.min(lasts / 4));
+        self.schedule_at(now + FIRST_RENEWAL_AFTER.min(lasts / 4));
         self
     }
 
-    /// From now on by hand alone. One that is under way stays so: the lease's release has to go behind it.
+    /// With manual renewals only from now on. A renewal in flight stays in flight: the release has to go behind it.
     #[must_use]
     pub fn without_renewals(mut self) -> Self {
         self.automatic = false;
-        self.put_off_to(Moment::MAX);
+        self.schedule_at(Moment::MAX);
         self
     }
 
-    /// Whether a renewal is followed by the next.
+    /// Whether another renewal follows each.
     pub fn is_automatic(&self) -> bool {
         self.automatic
     }
 
-    /// When it next needs attention: to be sent, or to be given up on.
+    /// When it next needs attention: to send a renewal, or to give up on one.
     pub fn due(&self) -> Moment {
         self.in_flight.map_or(self.next, |(_, fails_at)| fails_at)
     }
 
-    /// Whether one should be sent at `now`; a little before its time counts, so that renewals go out together.
-    pub fn wants(&self, now: Moment) -> bool {
-        self.in_flight.is_none() && self.from <= now
+    /// Whether a renewal may be sent at `now`; a little early is allowed, so that renewals go together.
+    pub fn can_send(&self, now: Moment) -> bool {
+        self.in_flight.is_none() && self.earliest <= now
     }
 
-    /// Whether one is under way.
+    /// Whether a renewal is in flight.
     pub fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()
     }
 
-    /// One was sent. It fails without an answer after a time that leaves room for others before the deadline.
+    /// A renewal was sent. Its time-out leaves room for retries before the deadline.
     pub fn sent(&mut self, now: Moment, ttl: Duration) {
-        self.in_flight = Some((now, now + (ttl / 6).min(LONGEST_TRY)));
+        self.in_flight = Some((now, now + (ttl / 6).min(LONGEST_ATTEMPT)));
     }
 
-    /// One has had no answer for too long.
+    /// Whether the renewal in flight has timed out.
     pub fn timed_out(&self, now: Moment) -> bool {
         self.in_flight.is_some_and(|(_, fails_at)| fails_at <= now)
     }
 
-    /// One was confirmed; the next comes a third of the ttl later.
+    /// A renewal was confirmed; the next is due a third of the ttl later.
     pub fn succeeded(&mut self, now: Moment, ttl: Duration, rhythm: Rhythm) {
         self.in_flight = None;
         self.plan(now, ttl, rhythm);
     }
 
-    /// The one that was sent at `sent` failed; the next comes after a short pause. Older news is ignored.
+    /// The renewal that was sent at `sent` failed; the next is due after a short pause. Ignored if another is in
+    /// flight.
     pub fn failed(&mut self, now: Moment, sent: Moment, ttl: Duration, rhythm: Rhythm) {
         if self.in_flight.is_some_and(|(current, _)| current == sent) {
             self.in_flight = None;
             self.failures = self.failures.wrapping_add(1);
             let pause = jitter(rhythm.0, self.failures, (ttl / 20).min(LONGEST_PAUSE));
-            self.put_off_to(now + pause);
+            self.schedule_at(now + pause);
         }
     }
 
-    /// The one under way had no answer in time.
+    /// The renewal in flight had no answer in time.
     pub fn give_up(&mut self, now: Moment, ttl: Duration, rhythm: Rhythm) {
         if let Some((sent, _)) = self.in_flight {
             self.failed(now, sent, ttl, rhythm);
         }
     }
 
-    /// Asks for one at once, or as soon as the one under way is answered.
-    pub fn hurry(&mut self, now: Moment) {
-        self.put_off_to(now);
+    /// A renewal is due at once, or as soon as the one in flight is answered.
+    pub fn renew_now(&mut self, now: Moment) {
+        self.schedule_at(now);
     }
 
-    /// Waits to be hurried: there is no connection to send one on.
+    /// No renewal is due until [`renew_now`](Self::renew_now): there is no session to send one over.
     pub fn park(&mut self) {
-        self.put_off_to(Moment::MAX);
+        self.schedule_at(Moment::MAX);
     }
 
-    /// Whether it waits to be hurried.
+    /// Whether it is parked.
     pub fn is_parked(&self) -> bool {
         self.in_flight.is_none() && self.next == Moment::MAX
     }
 
     fn plan(&mut self, now: Moment, ttl: Duration, rhythm: Rhythm) {
         if !self.automatic {
-            return self.put_off_to(Moment::MAX);
+            return self.schedule_at(Moment::MAX);
         }
-        // A third of the ttl, 10 % sooner or later, so that not all locks that were taken together stay together.
+        // A third of the ttl, 10 % sooner or later, so that locks that were taken together are not renewed together for
+        // ever.
         let third = ttl / 3;
         let lead = (ttl / 30).min(LONGEST_LEAD);
         let next = now + third * 9 / 10 + jitter(rhythm.0, 0, third / 5);
-        // Those that go out together anyway share a moment, of which there are few.
-        self.next = next.at_or_before(lead / MOMENTS_A_LEAD);
-        self.from = self.next - lead;
+        // Rounded, so that renewals that go together share a moment.
+        self.next = next.at_or_before(lead / MOMENTS_PER_LEAD);
+        self.earliest = self.next - lead;
     }
 
-    /// Not before then, together with others or not.
-    fn put_off_to(&mut self, next: Moment) {
-        (self.next, self.from) = (next, next);
+    /// Due at this moment, and not earlier together with others.
+    fn schedule_at(&mut self, next: Moment) {
+        (self.next, self.earliest) = (next, next);
     }
 }
 
@@ -192,7 +194,7 @@ mod tests {
         let mut schedule = Schedule::start(START, TTL, RHYTHM);
         let sent = schedule.due();
         schedule.sent(sent, TTL);
-        assert!(!schedule.wants(sent), "never two at once");
+        assert!(!schedule.can_send(sent), "never two at once");
         assert_eq!(schedule.due(), sent + Duration::from_secs(1));
         schedule.failed(sent, START, TTL, RHYTHM);
         assert!(schedule.is_in_flight(), "that was not the one under way");
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn renewals_that_fall_due_together_go_out_together() {
         let schedule = Schedule::start(START, TTL, RHYTHM);
-        assert!(schedule.wants(schedule.due() - Duration::from_millis(99)));
-        assert!(!schedule.wants(schedule.due() - Duration::from_millis(200)));
+        assert!(schedule.can_send(schedule.due() - Duration::from_millis(99)));
+        assert!(!schedule.can_send(schedule.due() - Duration::from_millis(200)));
     }
 }

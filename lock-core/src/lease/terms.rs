@@ -1,8 +1,8 @@
-//! What an acquire asks for.
+//! The terms of an acquire.
 
 use std::time::Duration;
 
-/// What an acquire asks for.
+/// The terms of an acquire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
     pub ttl: Duration,
@@ -12,7 +12,7 @@ pub struct Terms {
     pub min_hold: Option<Duration>,
 }
 
-/// How long to wait for a lock that somebody else holds.
+/// How long to wait for a lock that is held elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Wait {
     AtMost(Duration),

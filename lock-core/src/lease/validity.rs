@@ -1,13 +1,13 @@
-//! Until when a body may step, as its task and the keeper share it: a few atomic numbers.
+//! Until when a body may start a step, shared by its task and the keeper in a few atomic numbers.
 //!
-//! Must stay true: `until` only grows, and once the lease has ended it stays so; either a step does not start, or the end
-//! of the process sees it. Absent on purpose: who is woken, and a mutex.
-//! What threads do to it at once is tried in every order: a test of the runtime compiles this file once more, over loom's
-//! primitives, so that what it is made of comes from `super`.
+//! Must stay true: `until` only grows, and once the lease has ended it stays ended; either a step does not start, or
+//! the exit of the process sees it. Absent on purpose: wake-ups, and a mutex.
+//! A test of the runtime compiles this file once more over loom's primitives, to try every interleaving; so its
+//! primitives come from `super`.
 
 use super::sync::{AtomicBool, AtomicU8, AtomicU64, LossReason, Moment, Mutant, Ordering, fence, planted};
 
-/// `until` of a lease that has ended: before every moment, and never raised again.
+/// `until` of an ended lease: before every moment, and never raised again.
 const ENDED: u64 = 0;
 /// `until` before the grant.
 const NOT_YET: u64 = 1;
@@ -38,7 +38,7 @@ impl Validity {
         self.fence.load(Ordering::Relaxed)
     }
 
-    /// The instant from which no step of the body may start.
+    /// No step of the body may start from this instant on.
     pub fn until(&self) -> Moment {
         Moment::from_nanos(self.until.load(Ordering::SeqCst))
     }
@@ -56,13 +56,13 @@ impl Validity {
     /// Steps may start until then, unless the lease has ended.
     pub fn extend(&self, until: Moment) {
         let later = |current: u64| (current != ENDED).then(|| current.max(until.nanos()));
-        // Whether it was raised does not matter to anybody.
+        // It does not matter whether this raised it.
         let _ = self.until.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later);
     }
 
     /// No step may start any more.
     pub fn end(&self) {
-        // A store would do. A swap costs the same, and loom knows its place in the row of raises.
+        // A store would do. A swap costs the same, and loom orders it among the updates.
         self.until.swap(ENDED, Ordering::SeqCst);
     }
 
@@ -87,12 +87,12 @@ impl Validity {
         may
     }
 
-    /// A step of a body that goes on after a loss is about to start: true if it may, which the end of the process alone
-    /// forbids. Also then the exit sees the step, so that what is left of the lease stays as it is until it is over.
+    /// Whether a step of a body that continues after a loss may start: always, except at the exit of the process. The
+    /// exit sees this step too, and then leaves the lease alone until the step is over.
     pub fn start_step_after_loss(&self) -> bool {
         self.in_step.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        // Whoever is told of a loss by the core may come before the seat is.
+        // The core may report a loss before this validity shows it.
         let may = self.loss().is_some() || self.until() != Moment::MIN;
         if !may {
             self.end_step();
@@ -105,7 +105,7 @@ impl Validity {
         self.in_step.store(false, Ordering::Release);
     }
 
-    /// No step may start any more; true if one is under way, which nobody can stop.
+    /// No step may start any more; returns true if one is in progress, which nobody can stop.
     pub fn end_at_exit(&self) -> bool {
         self.end();
         fence(Ordering::SeqCst);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::call_table::CallTable;
 use super::holding::Holding;
-use crate::key::{CallId, Question, Refusal, Step, Via};
+use crate::key::{AcquireRequest, CallId, Refusal, Step, Via};
 use crate::lease::Terms;
 use crate::store::{Acquired, LockKey, Moment, StoreError, Token};
 
@@ -12,11 +12,11 @@ use crate::store::{Acquired, LockKey, Moment, StoreError, Token};
 #[derive(Debug)]
 pub struct Acquiring {
     arrived: Moment,
-    /// None once it is over.
+    /// None once it has ended.
     id: Option<CallId>,
 }
 
-/// What was answered to what was sent at `sent` for a token.
+/// The answer to what was sent at `sent` for a token.
 #[derive(Debug)]
 pub struct Answer {
     pub token: Token,
@@ -27,20 +27,20 @@ pub struct Answer {
 /// What the driver does next.
 #[derive(Debug)]
 pub enum AcquireStep {
-    /// Send this over the session that was named, then come with the answer.
-    Send(Question),
-    /// Go on with what was sent and is not answered yet.
-    Sent,
-    /// Forget what was sent, and come again when woken.
-    Stand,
+    /// Send this over the session that was named, then come back with the answer.
+    Send(AcquireRequest),
+    /// Keep awaiting what was sent.
+    AwaitAnswer,
+    /// Drop what was sent, and come back when woken.
+    Pending,
     /// The lock is held, with this fence; no step of the body may start from `until` on, unless it is extended.
     Granted { holding: Holding, fence: u64, until: Moment },
-    /// It is over, after so long.
+    /// It has ended, after so long.
     Refused(Refusal, Duration),
 }
 
 impl Acquiring {
-    /// A call arrives with a token that nobody else has. `via` is the session that its task would use.
+    /// A call arrives with a token that nobody else has. `via` is the session of its task's runtime, if there is one.
     pub fn arrive<C>(
         client: &mut impl CallTable<C>,
         now: Moment,
@@ -58,12 +58,12 @@ impl Acquiring {
         }
     }
 
-    /// Its number, until it is over.
+    /// Its number, until it has ended.
     pub fn id(&self) -> Option<CallId> {
         self.id
     }
 
-    /// It goes on, with the answer to what was sent, if there is one.
+    /// Its next step, given the answer to what was sent, if there is one.
     pub fn go_on<C>(
         &mut self,
         client: &mut impl CallTable<C>,
@@ -71,14 +71,14 @@ impl Acquiring {
         via: Option<Via>,
         answer: Option<Answer>,
     ) -> AcquireStep {
-        let Some(id) = self.id else { return AcquireStep::Stand };
+        let Some(id) = self.id else { return AcquireStep::Pending };
         if let Some(Answer { token, sent, result }) = answer {
             client.answered(now, id, token, sent, result);
         }
         match client.next(now, id, via) {
-            Step::Send(question) => AcquireStep::Send(question),
-            Step::Sent => AcquireStep::Sent,
-            Step::Stand => AcquireStep::Stand,
+            Step::Send(request) => AcquireStep::Send(request),
+            Step::AwaitAnswer => AcquireStep::AwaitAnswer,
+            Step::Pending => AcquireStep::Pending,
             Step::Granted { fence, until } => {
                 self.id = None;
                 AcquireStep::Granted { holding: Holding::new(id, self.arrived, now), fence, until }
@@ -90,10 +90,10 @@ impl Acquiring {
         }
     }
 
-    /// Its task is gone. What it sent was dropped before, so that the release is behind that.
+    /// Its task was dropped. What it sent was dropped before this, so the release goes behind that.
     pub fn abandon<C>(&mut self, client: &mut impl CallTable<C>, now: Moment) {
         if let Some(id) = self.id.take() {
-            client.left(now, id);
+            client.cancelled(now, id);
         }
     }
 }

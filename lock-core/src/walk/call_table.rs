@@ -1,4 +1,4 @@
-//! What the walks ask and tell of whoever keeps the states of a client's keys.
+//! What the walks need from a client's state.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ pub trait CallTable<C> {
     /// Why it is refused at once.
     fn arrive(&mut self, now: Moment, key: &LockKey, token: Token, terms: Terms, caller: C) -> Result<CallId, Refusal>;
 
-    /// What the task of a call without a lease does now; `via` is its own session, if it has one.
+    /// The next step of a call without a lease; `via` is the session of its task's runtime, if there is one.
     fn next(&mut self, now: Moment, id: CallId, via: Option<Via>) -> Step;
 
-    /// A question of this call's, which was sent for that token at `sent`, was answered.
+    /// A request of this call, sent for that token at `sent`, was answered.
     fn answered(&mut self, now: Moment, id: CallId, token: Token, sent: Moment, answer: Result<Acquired, StoreError>);
 
     /// The session of a look that the keeper was to send is gone.
     fn cut_off(&mut self, now: Moment, id: CallId);
 
-    /// The task of a call that had not been granted, or had not seen its grant, is gone.
-    fn left(&mut self, now: Moment, id: CallId);
+    /// The task of a call without a grant, or with a grant that it has not seen yet, was dropped.
+    fn cancelled(&mut self, now: Moment, id: CallId);
 
     /// A renewal of a token was answered.
     fn renewed(
@@ -36,26 +36,28 @@ pub trait CallTable<C> {
         answer: Result<Renewed, StoreError>,
     );
 
-    /// The lease's own task found its time over: answers until when it is not, or how the lease was lost.
+    /// The lease's own task found that its time is over: returns the new deadline if it was extended, or how it was
+    /// lost.
     ///
     /// # Errors
     /// How it was lost.
     fn lapsed(&mut self, now: Moment, id: CallId) -> Result<Moment, LossReason>;
 
-    /// A lease ends: its body or guard is gone. A task awaits the release until `wanted_until`, or nobody does.
-    fn end(&mut self, now: Moment, id: CallId, wanted_until: Option<Moment>);
+    /// A lease ends, because its body or guard was dropped. A task awaits the release until `awaited_until`, if that is
+    /// given.
+    fn end(&mut self, now: Moment, id: CallId, awaited_until: Option<Moment>);
 
-    /// What the task that awaits a release does now; `session` is its own, if it has one.
+    /// The next step of a task that awaits a release; `session` is that of its runtime, if there is one.
     fn release_next(&mut self, now: Moment, id: CallId, session: Option<SessionId>) -> ReleaseStep;
 
-    /// The task that awaited this release is gone.
-    fn release_left(&mut self, now: Moment, id: CallId);
+    /// The task that awaited this release was dropped.
+    fn release_cancelled(&mut self, now: Moment, id: CallId);
 
     /// A release was answered; `via` is the session that carried it.
     fn released(&mut self, now: Moment, id: CallId, via: Option<SessionId>, answer: Result<ReleaseReply, StoreError>);
 
-    /// The keeper has a session again, over which the store tells of grants or not: what waited for one is due, and who
-    /// stands in a queue looks whether a grant was missed.
+    /// The keeper has a session again, with or without grant messages: what was parked is due, and a waiter in a
+    /// store's queue looks whether it missed a grant.
     fn connected(&mut self, now: Moment, session: SessionId, listening: bool);
 
     /// The keeper's session is gone.

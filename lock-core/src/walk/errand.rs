@@ -1,19 +1,20 @@
 //! What the keeper sends in one round: which operations go together, over which session, how long their answers are
-//! waited for, and what those mean.
+//! awaited, and what those mean.
 
 use std::time::Duration;
 
 use super::call_table::CallTable;
-use crate::key::{CallId, Job, KeyId, Question, ReleaseReply, ReleaseRequest, SessionId};
+use crate::key::{AcquireRequest, CallId, Job, KeyId, ReleaseReply, ReleaseRequest, SessionId};
 use crate::store::{Acquired, LockKey, Moment, Renewal, Renewed, StoreError, StoreErrorKind};
 
 /// How many renewals one call of the store carries.
-const BATCH: usize = 64;
-/// How long a batch of renewals may stay without an answer, at least and at most, before the session is suspected.
-const SUSPICION: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
-/// How long a release by a runtime's session may stay without an answer, at most, before it goes by the keeper's own: the
-/// runtime may not be polled any more, and then nothing is written.
-const ELSEWHERE: Duration = Duration::from_secs(1);
+const RENEWALS_PER_BATCH: usize = 64;
+/// How long a batch of renewals may stay without an answer, at least and at most, before that counts against the
+/// session.
+const RENEWAL_TIMEOUT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+/// How long a release over a runtime's session may stay without an answer, at most, before it goes over the keeper's
+/// own: if nobody polls that runtime any more, nothing is written.
+const RUNTIME_SESSION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One operation of a store.
 #[derive(Debug, Clone)]
@@ -23,23 +24,23 @@ pub enum Errand {
     Release(ReleaseErrand),
 }
 
-/// Over which session an operation goes, and for how long its answer is awaited.
+/// Over which session an operation goes, and how long its answer is awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Way {
+pub struct Route {
     pub session: SessionId,
     pub limit: Duration,
-    /// Whether a missing answer is a reason to doubt the session.
-    pub is_suspect: bool,
+    /// Whether a missing answer counts against the session.
+    pub counts_against_session: bool,
 }
 
-/// A question for a call.
+/// An acquire request for a call.
 #[derive(Debug, Clone)]
 pub struct AskErrand {
     id: CallId,
-    pub question: Question,
+    pub request: AcquireRequest,
     sent: Moment,
-    /// Over this session alone, where the call hears of its grant.
-    pub way: Way,
+    /// Over this session only, which tells the call of its grant.
+    pub route: Route,
 }
 
 /// Renewals that go together.
@@ -48,7 +49,7 @@ pub struct RenewErrand {
     keys: Vec<KeyId>,
     pub batch: Vec<Renewal>,
     sent: Moment,
-    pub way: Way,
+    pub route: Route,
 }
 
 /// A release.
@@ -56,50 +57,54 @@ pub struct RenewErrand {
 pub struct ReleaseErrand {
     id: CallId,
     pub request: ReleaseRequest,
-    /// Over the session that carried what it undoes, if that is still there; else over the keeper's.
-    first: Option<Way>,
-    keepers: Way,
+    /// The session that carried what it undoes, to be used while it is open; else the keeper's.
+    preferred: Option<Route>,
+    fallback: Route,
 }
 
-/// What is sent of these jobs, by a keeper that has this session.
+/// The operations for these jobs, for a keeper with this session.
 pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operation_timeout: Duration) -> Vec<Errand> {
-    let way = |session| Way { session, limit: operation_timeout, is_suspect: true };
+    let route = |session| Route { session, limit: operation_timeout, counts_against_session: true };
     let (mut errands, mut renewals) = (Vec::new(), Vec::new());
     for (key, job) in jobs {
         match job {
-            Job::Ask(number, question, session) => {
+            Job::Ask(number, request, session) => {
                 let id = CallId { key, number };
-                errands.push(Errand::Ask(AskErrand { id, question, sent, way: way(session) }));
+                errands.push(Errand::Ask(AskErrand { id, request, sent, route: route(session) }));
             }
             Job::Release(number, request, via) => {
-                let first = via.map(|via| elsewhere(way(via)));
+                let preferred = via.map(|via| shortened(route(via)));
                 let id = CallId { key, number };
-                errands.push(Errand::Release(ReleaseErrand { id, request, first, keepers: way(keepers) }));
+                errands.push(Errand::Release(ReleaseErrand { id, request, preferred, fallback: route(keepers) }));
             }
             Job::Renew(renewal) => renewals.push((key, renewal)),
         }
     }
     let mut renewals = renewals.into_iter().peekable();
     while renewals.peek().is_some() {
-        let (keys, batch): (_, Vec<Renewal>) = renewals.by_ref().take(BATCH).unzip();
+        let (keys, batch): (_, Vec<Renewal>) = renewals.by_ref().take(RENEWALS_PER_BATCH).unzip();
         let shortest = batch.iter().map(|renewal| renewal.ttl).min().unwrap_or_default();
-        let limit = (shortest / 6).clamp(SUSPICION.0, SUSPICION.1).min(operation_timeout);
-        errands.push(Errand::Renew(RenewErrand { keys, batch, sent, way: Way { limit, ..way(keepers) } }));
+        let limit = (shortest / 6).clamp(RENEWAL_TIMEOUT.0, RENEWAL_TIMEOUT.1).min(operation_timeout);
+        errands.push(Errand::Renew(RenewErrand { keys, batch, sent, route: Route { limit, ..route(keepers) } }));
     }
     errands
 }
 
-/// Too short a time to doubt the session by.
-fn elsewhere(way: Way) -> Way {
-    if ELSEWHERE < way.limit { Way { limit: ELSEWHERE, is_suspect: false, ..way } } else { way }
+/// A shorter time-out, which is too short to count against the session.
+fn shortened(route: Route) -> Route {
+    if RUNTIME_SESSION_TIMEOUT < route.limit {
+        Route { limit: RUNTIME_SESSION_TIMEOUT, counts_against_session: false, ..route }
+    } else {
+        route
+    }
 }
 
 impl AskErrand {
     pub fn answered<C>(&self, client: &mut impl CallTable<C>, now: Moment, answer: Result<Acquired, StoreError>) {
-        client.answered(now, self.id, self.question.token(), self.sent, answer);
+        client.answered(now, self.id, self.request.token(), self.sent, answer);
     }
 
-    /// Its session is gone, and so nothing was sent.
+    /// Its session is gone, so nothing was sent.
     pub fn cut_off<C>(&self, client: &mut impl CallTable<C>, now: Moment) {
         client.cut_off(now, self.id);
     }
@@ -110,7 +115,7 @@ impl AskErrand {
 }
 
 impl RenewErrand {
-    /// An answer for each renewal in order, or none for all. Comes back with those that failed, for whoever tells of that.
+    /// The answers to the renewals in order, or one error for all. Returns those that failed, to be logged.
     pub fn answered<C>(
         &self,
         client: &mut impl CallTable<C>,
@@ -134,9 +139,9 @@ impl RenewErrand {
 }
 
 impl ReleaseErrand {
-    /// Over which session it goes, if those are open of which `is_open` says so.
-    pub fn way(&self, is_open: impl FnOnce(SessionId) -> bool) -> Way {
-        self.first.filter(|way| is_open(way.session)).unwrap_or(self.keepers)
+    /// Where to send it, given which sessions are open.
+    pub fn route(&self, is_open: impl FnOnce(SessionId) -> bool) -> Route {
+        self.preferred.filter(|route| is_open(route.session)).unwrap_or(self.fallback)
     }
 
     pub fn answered<C>(
@@ -155,7 +160,7 @@ impl ReleaseErrand {
 }
 
 fn wrong_count() -> StoreError {
-    StoreError::new(StoreErrorKind::Refused, "the store answered another number of renewals than it was asked for")
+    StoreError::new(StoreErrorKind::Refused, "the store answered a different number of renewals than it was asked for")
 }
 
 #[cfg(test)]
@@ -194,7 +199,7 @@ mod tests {
         let sizes: Vec<(usize, Duration)> = errands(jobs, KEEPERS, NOW, OPERATION)
             .into_iter()
             .map(|errand| match errand {
-                Errand::Renew(RenewErrand { batch, way, .. }) => (batch.len(), way.limit),
+                Errand::Renew(RenewErrand { batch, route, .. }) => (batch.len(), route.limit),
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -215,8 +220,11 @@ mod tests {
         let job = Job::Release(Number(7), ReleaseRequest::Release(release), Some(SessionId(2)));
         let errands = errands(vec![(key, job)], KEEPERS, NOW, OPERATION);
         let [Errand::Release(release)] = &errands[..] else { panic!("{errands:?}") };
-        let short = Way { session: SessionId(2), limit: ELSEWHERE, is_suspect: false };
-        assert_eq!(release.way(|_| true), short);
-        assert_eq!(release.way(|_| false), Way { session: KEEPERS, limit: OPERATION, is_suspect: true });
+        let short = Route { session: SessionId(2), limit: RUNTIME_SESSION_TIMEOUT, counts_against_session: false };
+        assert_eq!(release.route(|_| true), short);
+        assert_eq!(
+            release.route(|_| false),
+            Route { session: KEEPERS, limit: OPERATION, counts_against_session: true }
+        );
     }
 }

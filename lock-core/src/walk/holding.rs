@@ -1,4 +1,4 @@
-//! A lease in the hand of a call, from its grant to the end of its body.
+//! A lease that a call holds, from its grant to the end of its body.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::key::{CallId, ReleaseStep, SessionId};
 use crate::lease::Validity;
 use crate::store::{LossReason, Moment};
 
-/// How long a body that ended by itself waits for its release; then the keeper has it.
+/// How long a body that ended by itself awaits its release; then the keeper takes over.
 const RELEASE_AWAITED: Duration = Duration::from_secs(1);
 
 /// See the module.
@@ -44,18 +44,18 @@ impl Holding {
         self.granted
     }
 
-    /// For how long it was waited for.
+    /// How long it was waited for.
     pub fn waited(&self) -> Duration {
         self.granted.since(self.arrived)
     }
 
-    /// The validity says that no step may start any more; whether that is so. If it may start, the body is in a step from
-    /// here on.
+    /// Asks the client again when the validity says that no step may start: its deadline may have moved. On
+    /// [`Start::Now`] the body is in a step.
     pub fn start_late_step<C>(&self, client: &mut impl CallTable<C>, now: Moment, validity: &Validity) -> Start {
         let Some(id) = self.id else { return Start::NeverAgain };
         match client.lapsed(now, id) {
             Err(reason) => Start::Lost(reason),
-            // The client knows of a renewal that the validity has not heard of.
+            // The client has a renewal that the validity does not show yet.
             Ok(until) => {
                 validity.extend(until);
                 if validity.start_step(now) { Start::Now } else { Start::NeverAgain }
@@ -63,8 +63,8 @@ impl Holding {
         }
     }
 
-    /// The body is gone by itself: the lease is given back, and that is awaited for as long as the lease is ours, or a
-    /// second. `session` is the one that its task would use.
+    /// The body has ended: the lease is released, which is awaited for a second or until the deadline. `session` is
+    /// that of its task's runtime, if there is one.
     pub fn end<C>(
         self,
         client: &mut impl CallTable<C>,
@@ -76,7 +76,7 @@ impl Holding {
         self.release(client, now, validity, until, session)
     }
 
-    /// The lease is given back, and that is awaited until then.
+    /// The lease is released, which is awaited until `awaited_until`.
     pub fn release<C>(
         mut self,
         client: &mut impl CallTable<C>,
@@ -95,7 +95,7 @@ impl Holding {
         (releasing, step)
     }
 
-    /// The body is gone, and nobody awaits the release.
+    /// The body was dropped, and nobody awaits the release.
     pub fn abandon<C>(&mut self, client: &mut impl CallTable<C>, now: Moment) {
         if let Some(id) = self.id.take() {
             client.end(now, id, None);

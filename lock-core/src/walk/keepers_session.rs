@@ -1,4 +1,4 @@
-//! The keeper's session: that there is one, that one is being opened, or that it is too early to try again.
+//! The keeper's session: open, being opened, or closed until the next attempt.
 
 use super::call_table::CallTable;
 use crate::key::SessionId;
@@ -33,7 +33,7 @@ impl KeepersSession {
         }
     }
 
-    /// The one that was open is so no more.
+    /// The session has closed.
     pub fn is_gone<C>(&mut self, client: &mut impl CallTable<C>) {
         if self.open().is_some() {
             self.state = State::Closed { again_at: Moment::MIN };
@@ -41,7 +41,7 @@ impl KeepersSession {
         }
     }
 
-    /// Whether to open one now; it is being opened from then on.
+    /// Whether to open a session now; if so, it counts as being opened.
     pub fn begin_to_open(&mut self, now: Moment) -> bool {
         let begins = matches!(self.state, State::Closed { again_at } if again_at <= now);
         if begins {
@@ -50,8 +50,8 @@ impl KeepersSession {
         begins
     }
 
-    /// What came of it: a session, and whether the store tells of grants over it. After a failure the next try comes
-    /// after a pause, which differs from seed to seed.
+    /// The outcome of an attempt to open: a session, and whether the store sends grant messages over it; or an error,
+    /// with a pause before the next attempt, jittered by the seed.
     pub fn opened<C>(
         &mut self,
         client: &mut impl CallTable<C>,
@@ -73,7 +73,7 @@ impl KeepersSession {
         }
     }
 
-    /// When the keeper has something to do, if the client has at `due`.
+    /// When the keeper has something to do, given when the client has.
     pub fn wakes_at(&self, due: Moment) -> Moment {
         match self.state {
             State::Closed { again_at } => due.min(again_at),

@@ -1,7 +1,7 @@
-//! The way of one call, and the keeper's: as steps that wait for answers.
+//! State machines for one call and for the keeper, which step from answer to answer.
 //!
-//! Each is a value without a socket, a task or a clock. Whoever drives it sends what it says and tells it what came back:
-//! the runtime with futures and a thread, the simulator with a list of messages.
+//! Each is a value without a socket, a task or a clock. Its driver sends what it returns and tells it the answer: the
+//! runtime with futures and a thread, the simulator with a list of messages.
 
 mod acquiring;
 mod call_table;
@@ -12,11 +12,11 @@ mod releasing;
 
 pub use acquiring::{AcquireStep, Acquiring, Answer};
 pub use call_table::CallTable;
-pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Way, errands};
+pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Route, errands};
 pub use holding::{Holding, Start};
 pub use keepers_session::KeepersSession;
 pub use releasing::{ReleaseAnswer, Releasing};
 
-/// A session is replaced after so many operations in a row without an answer: a connection whose peer is gone says
-/// nothing.
+/// A session is replaced after so many operations in a row without an answer: a connection whose peer is gone reports
+/// no error.
 pub const TIME_OUTS_IN_A_ROW: u32 = 2;

@@ -7,11 +7,11 @@ use crate::store::{Moment, Released, StoreError};
 /// See the module.
 #[derive(Debug)]
 pub struct Releasing {
-    /// None once it is over.
+    /// None once it has ended.
     id: Option<CallId>,
 }
 
-/// What was answered to what the task sent, and over which session.
+/// The answer to what the task sent, and the session that carried it.
 #[derive(Debug)]
 pub struct ReleaseAnswer {
     pub via: SessionId,
@@ -23,7 +23,8 @@ impl Releasing {
         Self { id }
     }
 
-    /// It goes on, with the answer to what was sent, if there is one. `session` is the one that its task would use.
+    /// Its next step, given the answer to what was sent, if there is one. `session` is that of its task's runtime, if
+    /// there is one.
     pub fn go_on<C>(
         &mut self,
         client: &mut impl CallTable<C>,
@@ -42,10 +43,10 @@ impl Releasing {
         step
     }
 
-    /// Its task is gone; the release goes on without it. What the task sent was dropped before.
+    /// Its task was dropped; the release goes on without it. What the task sent was dropped before this.
     pub fn abandon<C>(&mut self, client: &mut impl CallTable<C>, now: Moment) {
         if let Some(id) = self.id.take() {
-            client.release_left(now, id);
+            client.release_cancelled(now, id);
         }
     }
 }

@@ -89,13 +89,13 @@ impl LockGuard {
         let renewal = shared.with(|client, now| client.renew_manually(now, id, ttl));
         let _asked = Asked { shared, id, renewal };
         let step = || match shared.with(|client, now| client.manual_next(now, id, renewal)) {
-            ManualStep::Stand => None,
+            ManualStep::Pending => None,
             step => Some(step),
         };
         match self.holding.state().until_some(step).await {
             ManualStep::Lost(reason) => Err(self.lost_error(reason)),
             ManualStep::Failed(error) => Err(LockError::unanswered(Operation::Renew, self.key().clone(), error)),
-            ManualStep::Renewed | ManualStep::Stand => Ok(()),
+            ManualStep::Renewed | ManualStep::Pending => Ok(()),
         }
     }
 
@@ -178,7 +178,7 @@ struct Asked<'a> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.shared.with(|client, now| client.manual_left(now, self.id, self.renewal));
+        self.shared.with(|client, now| client.manual_cancelled(now, self.id, self.renewal));
     }
 }
 

@@ -65,9 +65,9 @@ impl Acquiring {
                 Err(error) => return Poll::Ready(Err(error)),
             };
             match (step, session) {
-                (AcquireStep::Send(question), Some(session)) => {
-                    let token = question.token();
-                    let operation = ask(&*session.store, question);
+                (AcquireStep::Send(request), Some(session)) => {
+                    let token = request.token();
+                    let operation = ask(&*session.store, request);
                     self.remember(Some((token, Sent { at, session, operation })));
                 }
                 (AcquireStep::Granted { holding, fence, until }, _) => {
@@ -75,7 +75,7 @@ impl Acquiring {
                     return Poll::Ready(Ok(Holding::new(self.handle.clone(), Arc::clone(&self.state), holding)));
                 }
                 (AcquireStep::Refused(refusal, waited), _) => return Poll::Ready(Err(self.refused(refusal, waited))),
-                (AcquireStep::Sent, _) => return Poll::Pending,
+                (AcquireStep::AwaitAnswer, _) => return Poll::Pending,
                 _ => {
                     // Whatever this task sent is nobody's business any more.
                     self.remember(None);

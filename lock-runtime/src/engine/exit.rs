@@ -83,7 +83,7 @@ fn end_leases(shared: &Shared, waker: &Waker) -> Arc<LeaseState> {
     for (id, state) in leases {
         // Also one that is lost, or that its guard is just giving back: who is told second finds it done.
         let in_step = state.validity.end_at_exit();
-        shared.with(|client, now| if in_step { client.forget(now, id) } else { client.end(now, id, None) });
+        shared.with(|client, now| if in_step { client.leave_to_ttl(now, id) } else { client.end(now, id, None) });
     }
     watcher
 }

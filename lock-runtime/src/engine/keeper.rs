@@ -23,7 +23,7 @@ use crate::engine::shared::Shared;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::system::clock;
 use lock_core::key::{ReleaseReply, ReleaseRequest};
-use lock_core::walk::{AskErrand, Errand, KeepersSession, ReleaseErrand, RenewErrand, Way, errands};
+use lock_core::walk::{AskErrand, Errand, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
 /// How long the keeper sleeps at most; with nothing due it has nothing to do, and this bounds what a fault could cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
@@ -140,14 +140,14 @@ impl Keeper {
         let (shared, keepers) = (Arc::clone(&self.shared), Arc::clone(keepers));
         match errand {
             Errand::Renew(renew) => drop(tokio::spawn(carry_renewals(shared, keepers, renew))),
-            Errand::Ask(ask) => match shared.sessions.find(ask.way.session) {
+            Errand::Ask(ask) => match shared.sessions.find(ask.route.session) {
                 Some(session) => drop(tokio::spawn(carry_question(shared, session, ask))),
                 None => shared.with(|client, now| ask.cut_off(client, now)),
             },
             Errand::Release(release) => {
-                let way = release.way(|session| shared.sessions.find(session).is_some());
-                let session = shared.sessions.find(way.session).unwrap_or(keepers);
-                drop(tokio::spawn(carry_release(shared, session, way, release)));
+                let route = release.route(|session| shared.sessions.find(session).is_some());
+                let session = shared.sessions.find(route.session).unwrap_or(keepers);
+                drop(tokio::spawn(carry_release(shared, session, route, release)));
             }
         }
     }
@@ -167,13 +167,13 @@ impl Drop for Rouse {
 }
 
 async fn carry_question(shared: Arc<Shared>, session: Arc<ClientSession>, errand: AskErrand) {
-    let operation = ask(&*session.store, errand.question.clone());
-    let answer = carry(&session, errand.way, operation).await.and_then(|answer| session.heard(answer));
+    let operation = ask(&*session.store, errand.request.clone());
+    let answer = carry(&session, errand.route, operation).await.and_then(|answer| session.heard(answer));
     shared.with(|client, now| errand.answered(client, now, answer));
     finish(&shared, &session);
 }
 
-async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, way: Way, errand: ReleaseErrand) {
+async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: Route, errand: ReleaseErrand) {
     let request = errand.request.clone();
     let operation = async {
         match request {
@@ -181,7 +181,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, way: Wa
             ReleaseRequest::Rotate(rotate) => session.store.rotate(rotate).await.map(ReleaseReply::Rotated),
         }
     };
-    let answer = carry(&session, way, operation).await.and_then(|answer| session.heard(answer));
+    let answer = carry(&session, route, operation).await.and_then(|answer| session.heard(answer));
     if let Err(error) = &answer {
         shared.observed.release_failed(errand.request.key(), error);
     }
@@ -191,7 +191,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, way: Wa
 
 async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand: RenewErrand) {
     let operation = session.store.renew(errand.batch.clone());
-    let answers = carry(&session, errand.way, operation).await;
+    let answers = carry(&session, errand.route, operation).await;
     let answers = answers.map(|answers| answers.into_iter().map(|answer| session.heard(answer)).collect());
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
@@ -201,11 +201,11 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
 }
 
 /// Awaits an operation for so long at most, and keeps count of those without an answer.
-async fn carry<T>(session: &ClientSession, way: Way, operation: impl Future<Output = T>) -> Result<T, StoreError> {
-    if let Ok(answer) = timeout(way.limit, operation).await {
+async fn carry<T>(session: &ClientSession, route: Route, operation: impl Future<Output = T>) -> Result<T, StoreError> {
+    if let Ok(answer) = timeout(route.limit, operation).await {
         return Ok(answer);
     }
-    if way.is_suspect {
+    if route.counts_against_session {
         session.timed_out();
     }
     Err(StoreError::no_answer())

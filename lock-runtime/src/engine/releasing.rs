@@ -116,8 +116,8 @@ impl Releasing {
     fn goes_on(&mut self, step: ReleaseStep) -> Poll<Result<Released, StoreError>> {
         match step {
             ReleaseStep::Done(outcome) => return Poll::Ready(self.over(outcome)),
-            ReleaseStep::Sent => {}
-            ReleaseStep::Send(_) | ReleaseStep::Stand => self.sent = None,
+            ReleaseStep::AwaitAnswer => {}
+            ReleaseStep::Send(_) | ReleaseStep::Pending => self.sent = None,
         }
         Poll::Pending
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use lock_core::Moment;
-use lock_core::key::Question;
+use lock_core::key::AcquireRequest;
 
 use crate::engine::handle::Handle;
 use crate::engine::sessions::ClientSession;
@@ -23,11 +23,11 @@ impl<T> Sent<T> {
 }
 
 /// The future of a question.
-pub(super) fn ask(store: &dyn Session, question: Question) -> StoreFuture<Result<Acquired, StoreError>> {
-    match question {
-        Question::Ask(ask) => store.acquire(ask),
-        Question::Look(look) => store.look(look),
-        Question::Enqueue(enqueue) => store.enqueue(enqueue),
+pub(super) fn ask(store: &dyn Session, request: AcquireRequest) -> StoreFuture<Result<Acquired, StoreError>> {
+    match request {
+        AcquireRequest::Ask(ask) => store.acquire(ask),
+        AcquireRequest::Look(look) => store.look(look),
+        AcquireRequest::Enqueue(enqueue) => store.enqueue(enqueue),
     }
 }
 

@@ -73,7 +73,9 @@ impl Shared {
         Arc::new_cyclic(|shared: &Weak<Self>| {
             let (hearing, tended) = (Weak::clone(shared), Weak::clone(shared));
             let hear: Hear = Arc::new(move |session: SessionId, grant| {
-                hearing.upgrade().is_some_and(|shared| shared.with(|client, now| client.handed(now, session, &grant)))
+                hearing
+                    .upgrade()
+                    .is_some_and(|shared| shared.with(|client, now| client.handed_over(now, session, &grant)))
             });
             let gone: Gone = Arc::new(move |session| {
                 if let Some(shared) = tended.upgrade() {

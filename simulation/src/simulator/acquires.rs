@@ -126,10 +126,10 @@ impl World {
     /// One poll of a task that asks. A task that has arrived is polled for its answer, or because it was woken.
     pub(super) fn asks(&mut self, task: usize) {
         let answer = self.take_answer(task).map(|(sent, answer)| {
-            let token = sent.request.about().next().map(|(_, token)| token).expect("a question is about one");
+            let token = sent.request.about().next().map(|(_, token)| token).expect("a request is about one");
             let result = answer.map(|reply| match reply {
                 Reply::Acquired(acquired) => acquired,
-                other => unreachable!("{other:?} is no answer to a question"),
+                other => unreachable!("{other:?} is no answer to a request"),
             });
             Answer { token, sent: sent.at, result }
         });
@@ -151,8 +151,8 @@ impl World {
 
     fn takes(&mut self, task: usize, step: AcquireStep, session: Option<SessionId>) {
         match (step, session) {
-            (AcquireStep::Send(question), Some(session)) => self.sends(task, session, Request::Ask(question)),
-            (AcquireStep::Sent, _) => {}
+            (AcquireStep::Send(request), Some(session)) => self.sends(task, session, Request::Ask(request)),
+            (AcquireStep::AwaitAnswer, _) => {}
             (AcquireStep::Granted { holding, fence, until }, _) => {
                 self.tasks[task].caller.validity.granted(fence, until);
                 self.enters(task, holding);

@@ -98,7 +98,7 @@ impl World {
         let State::Inside(holding, _) = &self.tasks[task].state else { return };
         let Some(id) = holding.id() else { return };
         let client = &mut self.processes[process].client;
-        let awaits = |renewal: &Number| matches!(client.manual_next(local, id, *renewal), ManualStep::Stand);
+        let awaits = |renewal: &Number| matches!(client.manual_next(local, id, *renewal), ManualStep::Pending);
         self.tasks[task].by_hand.retain(awaits);
     }
 
@@ -183,7 +183,7 @@ impl World {
                 self.tasks[task].sent = None;
                 self.tasks[task].state = State::Over;
             }
-            (ReleaseStep::Sent, _) => {}
+            (ReleaseStep::AwaitAnswer, _) => {}
             _ => self.tasks[task].sent = None,
         }
     }

@@ -10,8 +10,8 @@ use super::world::World;
 impl World {
     pub(super) fn confirm(&mut self, sent: Moment, request: &Request, reply: &Reply) {
         match (request, reply) {
-            (Request::Ask(question), Reply::Acquired(Acquired::Granted { .. })) => {
-                self.checker.confirmed(question.token(), sent, question.ttl());
+            (Request::Ask(request), Reply::Acquired(Acquired::Granted { .. })) => {
+                self.checker.confirmed(request.token(), sent, request.ttl());
             }
             (Request::Renew(batch), Reply::Renewed(answers)) => {
                 for (renewal, answer) in batch.iter().zip(answers) {

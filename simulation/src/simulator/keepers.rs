@@ -2,7 +2,7 @@
 
 use lock_core::key::SessionId;
 use lock_core::store::StoreError;
-use lock_core::walk::{Errand, Way, errands};
+use lock_core::walk::{Errand, Route, errands};
 
 use super::event::Event;
 use super::mail::{From, Mail};
@@ -34,16 +34,16 @@ impl World {
     fn sets_out(&mut self, process: usize, errand: Errand) {
         let local = self.clock_of(process);
         let is_open = |session: SessionId| self.processes[process].wire_of(session).is_some();
-        let (way, request) = match &errand {
-            Errand::Ask(ask) if !is_open(ask.way.session) => {
+        let (route, request) = match &errand {
+            Errand::Ask(ask) if !is_open(ask.route.session) => {
                 return ask.cut_off(&mut self.processes[process].client, local);
             }
-            Errand::Ask(ask) => (ask.way, Request::Ask(ask.question.clone())),
-            Errand::Renew(renew) => (renew.way, Request::Renew(renew.batch.clone())),
-            Errand::Release(release) => (release.way(is_open), Request::Release(release.request.clone())),
+            Errand::Ask(ask) => (ask.route, Request::Ask(ask.request.clone())),
+            Errand::Renew(renew) => (renew.route, Request::Renew(renew.batch.clone())),
+            Errand::Release(release) => (release.route(is_open), Request::Release(release.request.clone())),
         };
-        let Way { session, limit, is_suspect } = way;
-        let number = self.send(process, session, From::Keeper(Box::new(errand), is_suspect), request);
+        let Route { session, limit, counts_against_session } = route;
+        let number = self.send(process, session, From::Keeper(Box::new(errand), counts_against_session), request);
         let era = self.processes[process].era;
         self.after(limit, Event::TimesOut(process, era, number));
     }

@@ -201,7 +201,7 @@ impl World {
         self.checker.confirmed(grant.token, local, grant.first_lease);
         let host = &mut self.processes[process];
         // Whether anybody waited for it does not matter to this store.
-        let _ = host.client.handed(local, session, &grant);
+        let _ = host.client.handed_over(local, session, &grant);
         host.heard = Some(grant);
         self.settle(process);
     }

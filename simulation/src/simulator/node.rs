@@ -8,7 +8,7 @@ use super::request::{Reply, Request};
 use super::tokens::owner;
 use lock_core::LockKey;
 use lock_core::Moment;
-use lock_core::key::{Question, ReleaseReply, ReleaseRequest};
+use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
 use lock_core::store::{Acquired, Grant, ListenerId, Released, Rotated, Token};
 
@@ -114,9 +114,9 @@ impl Node {
         let stood: Vec<_> =
             request.about().map(|(key, token)| (key.clone(), token, self.model.holder(now, key))).collect();
         let reply = match request {
-            Request::Ask(Question::Ask(ask)) => Reply::Acquired(self.model.acquire(now, ask)),
-            Request::Ask(Question::Look(look)) => Reply::Acquired(self.model.look(now, look)),
-            Request::Ask(Question::Enqueue(enqueue)) => Reply::Acquired(self.model.enqueue(now, enqueue)),
+            Request::Ask(AcquireRequest::Ask(ask)) => Reply::Acquired(self.model.acquire(now, ask)),
+            Request::Ask(AcquireRequest::Look(look)) => Reply::Acquired(self.model.look(now, look)),
+            Request::Ask(AcquireRequest::Enqueue(enqueue)) => Reply::Acquired(self.model.enqueue(now, enqueue)),
             Request::Renew(batch) => {
                 Reply::Renewed(batch.iter().map(|renewal| Ok(self.model.renew(now, renewal))).collect())
             }
@@ -178,10 +178,10 @@ impl Node {
         match (reply, request) {
             (Reply::Acquired(Acquired::Granted { fence }), _) => {
                 let fences = match request {
-                    Request::Ask(Question::Enqueue(enqueue)) => enqueue.fences,
+                    Request::Ask(AcquireRequest::Enqueue(enqueue)) => enqueue.fences,
                     _ => 1,
                 };
-                if !matches!(request, Request::Ask(Question::Ask(_))) {
+                if !matches!(request, Request::Ask(AcquireRequest::Ask(_))) {
                     self.queued.remove(&(key.clone(), token));
                 }
                 checker.minted(key, *fence, fences);
@@ -227,9 +227,10 @@ impl Node {
 
     fn note_queue(&mut self, now: Moment, request: &Request, reply: &Reply) {
         let (key, token, entry) = match (request, reply) {
-            (Request::Ask(Question::Enqueue(enqueue)), Reply::Acquired(Acquired::Held { queued_at: Some(_), .. })) => {
-                (&enqueue.key, enqueue.token, &enqueue.entry)
-            }
+            (
+                Request::Ask(AcquireRequest::Enqueue(enqueue)),
+                Reply::Acquired(Acquired::Held { queued_at: Some(_), .. }),
+            ) => (&enqueue.key, enqueue.token, &enqueue.entry),
             (
                 Request::Release(ReleaseRequest::Rotate(rotation)),
                 Reply::Released(ReleaseReply::Rotated(Rotated::HandedOver { .. })),

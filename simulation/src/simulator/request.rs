@@ -1,13 +1,13 @@
 //! One operation of the store, and its answer.
 
 use lock_core::LockKey;
-use lock_core::key::{Question, ReleaseReply, ReleaseRequest};
+use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::{Acquired, Renewal, Renewed, Rotated, StoreError, Token};
 
 /// What is asked.
 #[derive(Debug, Clone)]
 pub(super) enum Request {
-    Ask(Question),
+    Ask(AcquireRequest),
     Renew(Vec<Renewal>),
     Release(ReleaseRequest),
 }
@@ -24,7 +24,7 @@ impl Request {
     /// The keys and the tokens that it is about: one, but for renewals that go together.
     pub(super) fn about(&self) -> impl Iterator<Item = (&LockKey, Token)> {
         let one = match self {
-            Self::Ask(question) => Some((question.key(), question.token())),
+            Self::Ask(request) => Some((request.key(), request.token())),
             Self::Release(release) => Some((release.key(), release.token())),
             Self::Renew(_) => None,
         };
@@ -34,9 +34,9 @@ impl Request {
 
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Ask(Question::Ask(_)) => "acquire",
-            Self::Ask(Question::Look(_)) => "look",
-            Self::Ask(Question::Enqueue(_)) => "enqueue",
+            Self::Ask(AcquireRequest::Ask(_)) => "acquire",
+            Self::Ask(AcquireRequest::Look(_)) => "look",
+            Self::Ask(AcquireRequest::Enqueue(_)) => "enqueue",
             Self::Renew(_) => "renew",
             Self::Release(ReleaseRequest::Release(_)) => "release",
             Self::Release(ReleaseRequest::Rotate(_)) => "rotate",
@@ -53,7 +53,7 @@ impl Request {
 
     /// Whether it is a script, which a store can have forgotten.
     pub(super) fn is_script(&self) -> bool {
-        !matches!(self, Self::Ask(Question::Ask(_)))
+        !matches!(self, Self::Ask(AcquireRequest::Ask(_)))
     }
 }
 

@@ -21,7 +21,7 @@ impl World {
             self.note(Some(process), || What::Text(format!("is told by a stranger that {} is granted", grant.key)));
             let local = self.clock_of(process);
             let is_forged = owner(grant.token) >= self.processes.len();
-            if self.processes[process].client.handed(local, session, &grant) && is_forged {
+            if self.processes[process].client.handed_over(local, session, &grant) && is_forged {
                 self.checker.found(|| "a stranger's message was taken for a grant".to_owned());
             }
             self.settle(process);

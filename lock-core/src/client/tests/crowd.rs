@@ -1,19 +1,19 @@
-//! Very many waiters of one process, each for a key of its own that somebody else holds.
+//! Very many waiters of one process, each for a key of its own that another process holds.
 
 use super::*;
 
-/// For how long each of them has been told that its key is held.
+/// For how long the store says that each key is held.
 const HELD_FOR: Duration = TTL;
 
-/// So many waiters that stand in the store's queues; they came within a tenth of a second.
+/// So many waiters in the store's queues, which arrived within a tenth of a second.
 fn crowd(waiters: u64) -> (Story, Vec<CallId>) {
     let mut story = Story::new();
     let mut ids = Vec::new();
     for n in 0..waiters {
         let (id, sent) = story.ask(&format!("job:{n}"), terms(Wait::Forever));
         story.taken(id, sent);
-        assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
-        stands(&mut story, id);
+        assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
+        found_held(&mut story, id);
         ids.push(id);
         story.pass(ms(100) / u32::try_from(waiters).expect("few"));
     }
@@ -21,19 +21,19 @@ fn crowd(waiters: u64) -> (Story, Vec<CallId>) {
 }
 
 /// The look that was sent just now found the key held.
-fn stands(story: &mut Story, id: CallId) {
+fn found_held(story: &mut Story, id: CallId) {
     let (now, clock) = (story.now, story.now.nanos() / 1000);
     story.answer(id, now, Ok(Acquired::Held { for_at_most: Some(HELD_FOR), queued_at: Some(clock) }));
 }
 
-/// What looked within so long: when, and for how long each was to keep its queue.
+/// The looks of this period: when, and how long each asked the store to keep its queue.
 fn looks_within(story: &mut Story, time: Duration) -> Vec<(CallId, Moment, Option<Duration>)> {
     let (mut looks, end) = (Vec::new(), story.now + time);
     while story.client.next_due() <= end {
         for job in story.next_work() {
             match job {
-                Sent::Ask(id, Question::Enqueue(look), _) => {
-                    stands(story, id);
+                Sent::Ask(id, AcquireRequest::Enqueue(look), _) => {
+                    found_held(story, id);
                     looks.push((id, story.now, look.entry.lasts));
                 }
                 Sent::Release(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
@@ -81,7 +81,7 @@ fn a_queue_outlasts_three_periods_of_those_who_stand_in_it() {
 fn whoever_leaves_a_crowd_makes_it_smaller() {
     let (mut story, ids) = crowd(3000);
     for &id in &ids[10..] {
-        story.left(id);
+        story.cancelled(id);
     }
     for job in story.work() {
         if let Sent::Release(id, _, _) = job {
@@ -109,7 +109,7 @@ fn a_call_that_does_not_wait_is_refused_by_what_is_news_and_asks_for_it_else() {
     let stale = story.arrive(&format!("job:{silent}"), no_wait()).expect("nobody asked for a while whether it is held");
     let jobs = story.work();
     assert!(jobs.iter().any(|job| matches!(job, Sent::Ask(id, ..) if *id == ids[silent])), "{jobs:?}");
-    stands(&mut story, ids[silent]);
+    found_held(&mut story, ids[silent]);
     assert!(matches!(story.next(stale), Step::Refused(Refusal::Busy)));
 }
 
@@ -120,7 +120,7 @@ fn a_crowd_that_comes_within_one_round_trip_looks_before_its_queues_are_gone() {
         .map(|n| {
             let (id, sent) = story.ask(&format!("job:{n}"), terms(Wait::Forever));
             story.taken(id, sent);
-            let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it queues") };
+            let Step::Send(AcquireRequest::Enqueue(look)) = story.next(id) else { panic!("it queues") };
             (id, story.now, look.entry.lasts.unwrap_or(Duration::from_secs(30)))
         })
         .collect();
@@ -146,8 +146,8 @@ fn whoever_would_give_up_without_news_looks_once_more_before() {
     let (id, sent) = story.ask("mine", terms(Wait::AtMost(wait)));
     let arrived = story.now;
     story.taken(id, sent);
-    assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
-    // Its holder is dead: the key is free in two seconds, and nobody says so.
+    assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
+    // Its holder is dead: the key expires in two seconds, and no message says so.
     let clock = story.now.nanos() / 1000;
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(ms(2000)), queued_at: Some(clock) }));
     let looks = looks_within(&mut story, wait.saturating_sub(ms(1)));
@@ -166,10 +166,12 @@ fn whoever_would_have_heard_over_a_session_that_is_gone_is_elsewhere_at_once() {
     let mut waiters = Vec::new();
     for n in 0..2000 {
         let id = story.arrive(&format!("job:{n}"), terms(Wait::Forever)).expect("it waits");
-        let Step::Send(Question::Ask(ask)) = story.client.next(story.now, id, here) else { panic!("its turn") };
+        let Step::Send(AcquireRequest::Ask(ask)) = story.client.next(story.now, id, here) else { panic!("it may ask") };
         let held = |for_at_most, queued_at| Ok(Acquired::Held { for_at_most, queued_at });
         story.client.answered(story.now, id, ask.token, story.now, held(None, None));
-        let Step::Send(Question::Enqueue(look)) = story.client.next(story.now, id, here) else { panic!("it queues") };
+        let Step::Send(AcquireRequest::Enqueue(look)) = story.client.next(story.now, id, here) else {
+            panic!("it queues")
+        };
         assert_eq!(look.entry.listener, listener);
         story.client.answered(story.now, id, ask.token, story.now, held(Some(HELD_FOR), Some(1)));
         waiters.push(id);
@@ -184,12 +186,12 @@ fn whoever_would_have_heard_over_a_session_that_is_gone_is_elsewhere_at_once() {
                 Sent::Release(id, ..) => story.released(id, KEEPER, Ok(Released::NotOurs)),
                 other => panic!("{other:?}"),
             }
-            story.listen();
+            story.collect_actions();
         }
     }
     let woken: std::collections::HashSet<u32> = story.woken().into_iter().collect();
     assert_eq!(woken.len(), 2000, "each asks again, under another name");
     for id in waiters {
-        assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
+        assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
     }
 }

@@ -1,4 +1,4 @@
-//! Releases, and how a core comes to rest.
+//! Releases, and how a client closes.
 
 use super::*;
 
@@ -6,8 +6,8 @@ use super::*;
 fn an_ask_that_is_dropped_is_followed_by_a_release_on_its_own_session() {
     let mut story = Story::new();
     let id = story.arrive("a", no_wait()).expect("it waits");
-    let Step::Send(Question::Ask(ask)) = story.next(id) else { panic!("its turn") };
-    story.left(id);
+    let Step::Send(AcquireRequest::Ask(ask)) = story.next(id) else { panic!("it may ask") };
+    story.cancelled(id);
     let (orphan, release, via) = release_of(story.only_job());
     assert_eq!((release.token, release.keep, via), (ask.token, None, Some(HERE)));
     story.released(orphan, HERE, Ok(Released::NotOurs));
@@ -18,7 +18,7 @@ fn an_ask_that_is_dropped_is_followed_by_a_release_on_its_own_session() {
 fn a_release_that_could_not_follow_its_ask_is_sent_again_and_twice_more() {
     let mut story = Story::new();
     let (id, _) = story.ask("a", no_wait());
-    story.left(id);
+    story.cancelled(id);
     let (orphan, _, via) = release_of(story.only_job());
     assert_eq!(via, Some(HERE));
     story.pass(OPERATION);
@@ -35,7 +35,7 @@ fn a_release_that_could_not_follow_its_ask_is_sent_again_and_twice_more() {
     story.assert_nothing_is_left();
 }
 
-/// A store keeps it for nobody then, and whatever comes late finds it somebody else's.
+/// The store then keeps it for no token, so a late renewal cannot touch it.
 #[test]
 fn a_key_that_is_kept_is_released_once_whatever_renewal_had_no_answer() {
     let mut story = Story::new();
@@ -49,7 +49,7 @@ fn a_key_that_is_kept_is_released_once_whatever_renewal_had_no_answer() {
     story.assert_nothing_is_left();
 }
 
-/// For so long a release goes on being tried that finds no store, and no longer.
+/// A release that finds no store is tried for this long, and no longer.
 fn is_released_for(mut story: Story, id: CallId, longest: Duration) {
     story.client.disconnected();
     story.end(id, None);
@@ -80,7 +80,7 @@ fn a_release_is_tried_for_as_long_as_the_holder_before_had_asked_for() {
     let (first, sent) = story.ask("a", patient());
     let heir = story.arrive("a", Terms { ttl: ms(300), ..patient() }).expect("it waits");
     story.taken(first, sent);
-    let Step::Send(Question::Enqueue(look)) = story.next(first) else { panic!("it queues") };
+    let Step::Send(AcquireRequest::Enqueue(look)) = story.next(first) else { panic!("it queues") };
     let sent = story.now;
     assert_eq!(look.fences, 32, "others of this process may have the lease after it");
     story.answer(first, sent, Ok(Acquired::Granted { fence: 7 }));
@@ -96,12 +96,12 @@ fn a_release_is_tried_for_as_long_as_its_rotation_may_have_asked_for_its_next_ho
     let id = story.hold("a", Terms { ttl: ms(300), renew: false, ..no_wait() });
     let next = story.arrive("a", terms(Wait::Forever)).expect("it waits");
     story.end(id, None);
-    let (turning, rotation) = rotation_of(story.only_job());
-    assert_eq!((turning, rotation.ttl), (id, TTL));
+    let (rotating, rotation) = rotation_of(story.only_job());
+    assert_eq!((rotating, rotation.ttl), (id, TTL));
     story.client.disconnected();
     story.client.released(story.now, id, Some(KEEPER), Err(error(StoreErrorKind::Disconnected)));
-    story.left(next);
-    // The ttl of the holder is long over; the turn may have made the key last for that of the next.
+    story.cancelled(next);
+    // The holder's ttl is long over; the rotation may have extended the key by the next one's ttl.
     story.pass(TTL.saturating_sub(ms(1)));
     story.client.connected(story.now, KEEPER, true);
     let released: Vec<Token> = story.work().into_iter().map(|job| release_of(job).1.token).collect();
@@ -113,13 +113,13 @@ fn an_acquire_that_never_asked_leaves_nothing_to_release() {
     let mut story = Story::new();
     let holder = story.hold("a", no_wait());
     let waiter = story.arrive("a", patient()).expect("it waits");
-    story.left(waiter);
+    story.cancelled(waiter);
     assert!(story.work().is_empty());
     let told = story.ask("b", patient());
     story.held_elsewhere(told.0, told.1, TTL);
-    story.left(told.0);
+    story.cancelled(told.0);
     assert!(story.work().is_empty(), "an answered ask left nothing either");
-    story.left(holder);
+    story.cancelled(holder);
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_grant_that_arrives_when_nobody_waits_is_given_back() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", no_wait());
     story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
-    story.left(id);
+    story.cancelled(id);
     let (orphan, release, _) = release_of(story.only_job());
     assert_eq!(release.keep, None);
     story.released(orphan, KEEPER, Ok(Released::Freed));
@@ -143,7 +143,7 @@ fn min_hold_is_kept_by_what_a_body_saw_and_not_by_what_none_did() {
     story.answer(unseen, sent, Ok(Acquired::Granted { fence: 1 }));
     story.pass(ms(4000));
     story.end(seen, None);
-    story.left(unseen);
+    story.cancelled(unseen);
     let mut keeps: Vec<_> = story.work().into_iter().map(|job| release_of(job).1.keep).collect();
     keeps.sort();
     assert_eq!(keeps, [None, Some(ms(6000))]);
@@ -213,7 +213,7 @@ fn a_task_that_is_dropped_while_it_releases_leaves_the_release_to_the_keeper() {
     let id = story.hold("a", no_wait());
     story.end(id, Some(ms(1000)));
     assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
-    story.client.release_left(story.now, id);
+    story.client.release_cancelled(story.now, id);
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::Freed));
     story.assert_nothing_is_left();
@@ -225,7 +225,7 @@ fn closing_refuses_those_who_wait_and_those_who_come() {
     let holder = story.hold("a", no_wait());
     let waiter = story.arrive("a", patient()).expect("it waits");
     story.client.close(story.now, ms(1000), 99);
-    story.listen();
+    story.collect_actions();
     assert!(matches!(story.next(waiter), Step::Refused(Refusal::ShuttingDown)));
     assert!(matches!(story.arrive("b", patient()), Err(Refusal::ShuttingDown)));
     assert!(story.client.closed().is_none(), "a body may still end by itself");
@@ -241,7 +241,7 @@ fn closing_refuses_those_who_wait_and_those_who_come() {
 fn closing_repeats_at_once_what_would_be_repeated_later() {
     let mut story = Story::new();
     let (id, _) = story.ask("a", no_wait());
-    story.left(id);
+    story.cancelled(id);
     let (orphan, _, _) = release_of(story.only_job());
     story.released(orphan, HERE, Err(error(StoreErrorKind::Disconnected)));
     let (orphan, _, _) = release_of(story.only_job());
@@ -280,7 +280,7 @@ fn at_exit_a_lease_in_the_middle_of_a_step_is_left_to_its_ttl() {
     let in_step = story.hold("b", no_wait());
     let leases = story.client.close_at_exit(story.now, 99);
     assert_eq!(leases, [(idle, 0), (in_step, 1)]);
-    story.client.forget(story.now, in_step);
+    story.client.leave_to_ttl(story.now, in_step);
     story.end(idle, None);
     let (id, release, _) = release_of(story.only_job());
     assert_eq!(release.key.as_str(), "a");
@@ -343,7 +343,7 @@ fn a_release_that_its_task_sent_and_that_had_no_answer_counts_against_its_sessio
     assert_eq!((&story.timed_out[..], story.now.since(ended)), (&[HERE][..], OPERATION));
 }
 
-/// The hook has queued the release of a lease that its task was about to end.
+/// The exit hook has queued the release of a lease that its task was about to end.
 #[test]
 fn a_release_that_the_end_of_the_process_queued_is_awaited_by_the_task_that_came_second() {
     let mut story = Story::new();
@@ -351,11 +351,11 @@ fn a_release_that_the_end_of_the_process_queued_is_awaited_by_the_task_that_came
     assert_eq!(story.client.close_at_exit(story.now, u32::MAX), [(id, 0)]);
     story.end(id, None);
     story.end(id, Some(ms(1000)));
-    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand));
+    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Pending));
     let (sent, _, via) = release_of(story.only_job());
     assert_eq!((sent, via), (id, None));
     story.released(id, KEEPER, Ok(Released::Freed));
-    assert_eq!(story.woken(), [0, u32::MAX], "the end of the process may go on, whether the task hears of it or not");
+    assert_eq!(story.woken(), [0, u32::MAX], "the end of the process may go on, whether the task learns of it or not");
     let step = story.client.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "{step:?}");
 }
@@ -370,7 +370,7 @@ fn a_release_that_a_task_sent_is_sent_by_the_keeper_when_the_process_ends() {
     assert!(story.client.close_at_exit(story.now, u32::MAX).is_empty());
     let (sent, _, via) = release_of(story.only_job());
     assert_eq!((sent, via), (id, None));
-    // That of the task worked.
+    // The release that the task sent had worked.
     story.released(id, KEEPER, Ok(Released::NotOurs));
     let step = story.client.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "{step:?}");

@@ -1,9 +1,9 @@
-//! How a lease goes from hand to hand inside a process, and by a rotation.
+//! How a lease is handed over inside a process, and by a rotation.
 
 use super::*;
 
 #[test]
-fn a_lease_passes_to_the_next_in_line_without_a_word_and_with_a_fence_of_its_own() {
+fn a_lease_is_handed_over_locally_without_a_request_and_with_the_next_fence() {
     let mut story = Story::new();
     let (mut holder, waiters) = story.hold_with_fences(patient(), 4);
     for (fence, &waiter) in (101..).zip(&waiters) {
@@ -20,7 +20,7 @@ fn a_lease_passes_to_the_next_in_line_without_a_word_and_with_a_fence_of_its_own
 }
 
 #[test]
-fn after_thirty_two_others_have_their_turn() {
+fn after_thirty_two_local_holders_other_processes_are_served() {
     let mut story = Story::new();
     let (mut holder, waiters) = story.hold_with_fences(patient(), 40);
     for (fence, &waiter) in (101..132).zip(&waiters) {
@@ -33,7 +33,7 @@ fn after_thirty_two_others_have_their_turn() {
 }
 
 #[test]
-fn after_twenty_milliseconds_others_have_their_turn() {
+fn after_twenty_milliseconds_other_processes_are_served() {
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(patient(), 3);
     story.pass(ms(19));
@@ -72,9 +72,9 @@ fn a_rotation_that_hands_over_leaves_the_next_in_the_queue() {
     let (id, rotation) = story.rotate(holder);
     let sent = story.now;
     story.rotated(id, Rotated::HandedOver { clock: clock(sent) });
-    assert!(matches!(story.next(next), Step::Stand));
+    assert!(matches!(story.next(next), Step::Pending));
     story.pass(ms(300));
-    story.tell(&grant(rotation.next, 40, ms(1000), clock(story.now)));
+    story.push(&grant(rotation.next, 40, ms(1000), clock(story.now)));
     let counted_from = sent + ms(297);
     assert_eq!(story.granted(next, 40), deadline(counted_from, ms(1000)));
     assert_eq!(story.client.tally(), Tally { by_message: 1, ..Tally::default() });
@@ -85,9 +85,9 @@ fn a_waiter_with_a_longer_ttl_is_served_by_a_renewal_first() {
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(Terms { ttl: ms(3000), ..patient() }, 2);
     let long = story.arrive("a", Terms { max_hold: Some(TTL), ..patient() }).expect("it waits");
-    story.left(waiters[0]);
+    story.cancelled(waiters[0]);
     story.end(holder, None);
-    assert!(matches!(story.next(long), Step::Stand), "a tenth of its ttl is left");
+    assert!(matches!(story.next(long), Step::Pending), "a tenth of its ttl is left");
     let Sent::Renew(renewal) = story.only_job() else { panic!("it is renewed first") };
     let sent = story.now;
     assert_eq!((renewal.token, renewal.ttl), (story.token(long), TTL));
@@ -104,7 +104,7 @@ fn a_waiter_whose_lease_is_not_renewed_gets_its_whole_ttl() {
     let (holder, waiters) = story.hold_with_fences(Terms { renew: false, ..patient() }, 2);
     story.pass(ms(5));
     story.end(holder, None);
-    assert!(matches!(story.next(waiters[0]), Step::Stand));
+    assert!(matches!(story.next(waiters[0]), Step::Pending));
     assert!(matches!(story.only_job(), Sent::Renew(..)));
     let sent = story.now;
     story.renewed(waiters[0], sent, Ok(Renewed::Renewed));
@@ -125,12 +125,12 @@ fn a_lease_that_is_gone_before_its_next_holder_begins_is_waited_for_again() {
     let (release, given_back, _) = release_of(story.only_job());
     assert_eq!(given_back.token, token);
     story.released(release, KEEPER, Ok(Released::NotOurs));
-    let Step::Send(Question::Ask(ask)) = story.next(waiters[0]) else { panic!("its turn") };
+    let Step::Send(AcquireRequest::Ask(ask)) = story.next(waiters[0]) else { panic!("it may ask") };
     assert_ne!(ask.token, token);
 }
 
 #[test]
-fn a_waiter_behind_a_renewal_without_an_answer_hears_in_time() {
+fn a_waiter_behind_a_renewal_without_an_answer_is_refused_in_time() {
     let mut story = Story::new();
     let terms = Terms { renew: false, ttl: TTL * 10, ..terms(Wait::AtMost(ms(7000))) };
     let (holder, waiters) = story.hold_with_fences(terms, 2);
@@ -151,10 +151,10 @@ fn a_waiter_whose_time_is_up_while_its_lease_is_renewed_was_kept_waiting_by_a_ne
     let (first, look) = story.queue("a", patient());
     let late = story.arrive("a", terms(Wait::AtMost(ms(7000)))).expect("it waits");
     story.now = story.now + ms(6995);
-    story.tell(&Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
+    story.push(&Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
     story.granted(first, 9);
     story.end(first, None);
-    assert!(matches!(story.next(late), Step::Stand), "it needs more than a first lease");
+    assert!(matches!(story.next(late), Step::Pending), "it needs more than a first lease");
     story.pass(ms(5));
     story.work();
     assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
@@ -179,13 +179,13 @@ fn a_release_goes_behind_the_renewal_that_was_under_way_when_the_lease_came() {
     let (holder, waiters) = story.hold_with_fences(patient(), 2);
     let unrenewed = Terms { ttl: TTL / 2, renew: false, min_hold: Some(ms(1000)), ..patient() };
     let heir = story.arrive("a", unrenewed).expect("it waits");
-    story.left(waiters[0]);
+    story.cancelled(waiters[0]);
     story.client.renew_manually(story.now, holder, TTL);
     assert!(matches!(story.only_job(), Sent::Renew(..)));
     story.end(holder, None);
     story.granted(heir, 101);
     story.end(heir, Some(ms(5000)));
-    assert!(matches!(story.client.release_next(story.now, heir, Some(HERE)), ReleaseStep::Stand));
+    assert!(matches!(story.client.release_next(story.now, heir, Some(HERE)), ReleaseStep::Pending));
     let (_, order, via) = release_of(story.only_job());
     assert_eq!((order.keep, via), (Some(ms(1000)), None), "a renewal behind it would make the key last");
 }
@@ -195,7 +195,7 @@ fn a_renewal_of_the_holder_before_is_not_tried_again_for_one_without_renewals() 
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(patient(), 2);
     let heir = story.arrive("a", Terms { ttl: TTL / 2, renew: false, ..patient() }).expect("it waits");
-    story.left(waiters[0]);
+    story.cancelled(waiters[0]);
     story.client.renew_manually(story.now, holder, TTL);
     assert!(matches!(story.only_job(), Sent::Renew(..)));
     let sent = story.now;
@@ -225,17 +225,17 @@ fn a_heir_that_leaves_passes_the_lease_on() {
     let mut story = Story::new();
     let (holder, waiters) = story.hold_with_fences(patient(), 3);
     story.end(holder, None);
-    story.left(waiters[0]);
+    story.cancelled(waiters[0]);
     story.granted(waiters[1], 102);
 }
 
 #[test]
-fn the_next_in_line_may_leave_while_its_rotation_is_under_way() {
+fn the_next_waiter_may_leave_while_its_rotation_is_in_flight() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let next = story.arrive("a", patient()).expect("it waits");
     let (id, rotation) = story.rotate(holder);
-    story.left(next);
+    story.cancelled(next);
     let (leaving, release, _) = release_of(story.only_job());
     assert_eq!((release.token, release.leave), (rotation.next, Some(rotation.entry)));
     story.rotated(id, Rotated::Retained { fence: 9 });
@@ -254,7 +254,7 @@ fn a_rotation_without_an_answer_is_a_release_and_a_look() {
     let (id, rotation) = story.rotate(holder);
     story.client.released(story.now, id, Some(KEEPER), Err(StoreError::no_answer()));
     let jobs = story.work();
-    let [Sent::Release(_, ReleaseRequest::Release(release), _), Sent::Ask(looking, Question::Enqueue(look), _)] =
+    let [Sent::Release(_, ReleaseRequest::Release(release), _), Sent::Ask(looking, AcquireRequest::Enqueue(look), _)] =
         &jobs[..]
     else {
         panic!("{jobs:?}")
@@ -270,14 +270,14 @@ fn a_rotation_at_a_store_that_only_frees_lets_the_next_ask() {
     let next = story.arrive("a", patient()).expect("it waits");
     let (id, _) = story.rotate(holder);
     story.rotated(id, Rotated::Freed);
-    assert!(matches!(story.next(next), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.next(next), Step::Send(AcquireRequest::Ask(_))));
 }
 
 #[test]
 fn a_place_in_the_queue_is_given_back_for_longer_than_a_short_ttl() {
     let mut story = Story::new();
     let (id, _) = story.queue("a", Terms { ttl: ms(100), ..patient() });
-    story.left(id);
+    story.cancelled(id);
     let (release, _, _) = release_of(story.only_job());
     story.pass(OPERATION);
     story.released(release, KEEPER, Err(error(StoreErrorKind::Disconnected)));
@@ -288,7 +288,7 @@ fn a_place_in_the_queue_is_given_back_for_longer_than_a_short_ttl() {
 }
 
 #[test]
-fn a_lease_that_ends_when_the_next_in_line_waits_no_longer_is_released_at_once() {
+fn a_lease_that_ends_when_the_next_waiter_has_timed_out_is_released_at_once() {
     let mut story = Story::new();
     let holder = story.hold("a", patient());
     let late = story.arrive("a", terms(Wait::AtMost(ms(100)))).expect("it waits");
@@ -298,7 +298,10 @@ fn a_lease_that_ends_when_the_next_in_line_waits_no_longer_is_released_at_once()
     assert!(matches!(step, ReleaseStep::Send(ReleaseRequest::Release(_))), "{step:?}");
     story.released(holder, HERE, Ok(Released::Freed));
     assert!(matches!(story.client.release_next(story.now, holder, Some(HERE)), ReleaseStep::Done(Ok(Released::Freed))));
-    assert!(matches!(story.next(late), Step::Send(Question::Ask(_))), "it asks once more, as one that does not wait");
+    assert!(
+        matches!(story.next(late), Step::Send(AcquireRequest::Ask(_))),
+        "it asks once more, as one that does not wait"
+    );
 }
 
 #[test]
@@ -306,26 +309,26 @@ fn whoever_does_not_wait_does_not_queue() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", no_wait());
     story.answer(id, sent, Err(error(StoreErrorKind::Disconnected)));
-    assert!(matches!(story.only_job(), Sent::Ask(_, Question::Look(_), _)), "it tries again");
+    assert!(matches!(story.only_job(), Sent::Ask(_, AcquireRequest::Look(_), _)), "it tries again");
 }
 
 #[test]
 fn who_asks_again_for_a_contended_key_goes_to_its_queue_at_once() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
     story.granted(id, 9);
     story.end(id, None);
     let (release, _, _) = release_of(story.only_job());
     story.released(release, KEEPER, Ok(Released::Freed));
     let again = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.next(again), Step::Send(Question::Enqueue(_))));
+    assert!(matches!(story.next(again), Step::Send(AcquireRequest::Enqueue(_))));
     let hasty = story.arrive("b", no_wait()).expect("it asks");
-    assert!(matches!(story.next(hasty), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.next(hasty), Step::Send(AcquireRequest::Ask(_))));
     story.pass(ms(1000));
-    story.left(again);
+    story.cancelled(again);
     let (release, _, _) = release_of(story.only_job());
     story.released(release, KEEPER, Ok(Released::Freed));
     let later = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.next(later), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.next(later), Step::Send(AcquireRequest::Ask(_))));
 }

@@ -1,31 +1,31 @@
-//! Leases whose next holder has yet to begin: told of, passed on, or kept by a rotation.
+//! Leases whose holder has yet to begin: granted by a message, handed over locally, or retained by a rotation.
 
 use super::*;
 
-/// A holder with a block of fences, and one who waits behind it in this process.
+/// A holder with a block of fences, and a local waiter behind it.
 fn holder_and_heir(story: &mut Story, holders: Terms, heirs: Terms) -> (CallId, CallId) {
     let (holder, sent) = story.ask("a", holders);
     let heir = story.arrive("a", heirs).expect("it waits");
     story.taken(holder, sent);
-    assert!(matches!(story.next(holder), Step::Send(Question::Enqueue(look)) if look.fences == 32));
+    assert!(matches!(story.next(holder), Step::Send(AcquireRequest::Enqueue(look)) if look.fences == 32));
     let sent = story.now;
     story.grant(holder, sent);
     (holder, heir)
 }
 
-/// What a waiter with this `min_hold` asked for, and whether it begins when a message tells it of that after so long.
+/// Whether a waiter with this `min_hold` begins at once, when the message of its grant arrives this late.
 fn begins_at_once(story: &mut Story, min_hold: Duration, late: Duration) -> (CallId, Token, bool) {
     let ttl = Duration::from_secs(60);
     let (id, sent) = story.ask("a", Terms { ttl, min_hold: Some(min_hold), ..terms(Wait::Forever) });
     story.taken(id, sent);
-    let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it queues") };
+    let Step::Send(AcquireRequest::Enqueue(look)) = story.next(id) else { panic!("it queues") };
     let clock = story.now.nanos() / 1000;
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
     let first_lease = look.entry.first_lease;
     story.pass(late);
     let grant = Grant { key: "a".into(), token: look.token, fence: 7, fences: 1, first_lease, clock };
-    assert!(story.client.handed(story.now, KEEPER, &grant));
-    story.listen();
+    assert!(story.client.handed_over(story.now, KEEPER, &grant));
+    story.collect_actions();
     (id, look.token, matches!(story.next(id), Step::Granted { .. }))
 }
 
@@ -90,7 +90,7 @@ fn an_heir_whose_lease_is_lost_before_it_began_is_told_once_and_counted_once() {
     let sent = story.now;
     story.end(holder, None);
     story.client.renewed(story.now, holder.key, renewal.token, (sent, TTL), Ok(Renewed::NotOurs));
-    story.listen();
+    story.collect_actions();
     assert_eq!((story.client.held(), &story.lost[..]), (0, &[][..]));
     story.client.close(story.now, ms(1000), u32::MAX);
     assert!(matches!(story.next(heir), Step::Refused(Refusal::Unavailable(_))), "no body began");
@@ -107,11 +107,11 @@ fn a_rotation_that_goes_on_too_late_is_given_back_for_as_long_as_the_holder_befo
     let holder = story.hold("a", Terms { ttl: hour, ..terms(Wait::Forever) });
     let next = story.arrive("a", Terms { ttl: ms(200), ..terms(Wait::Forever) }).expect("it waits");
     story.end(holder, None);
-    let (turning, rotation) = rotation_of(story.only_job());
+    let (rotating, rotation) = rotation_of(story.only_job());
     story.pass(ms(300));
-    story.rotated(turning, Rotated::Retained { fence: 9 });
+    story.rotated(rotating, Rotated::Retained { fence: 9 });
     story.client.disconnected();
-    story.left(next);
+    story.cancelled(next);
     assert!(story.work().is_empty());
     story.pass(hour.saturating_sub(ms(1)));
     story.client.connected(story.now, KEEPER, true);

@@ -132,7 +132,7 @@ fn a_lost_lease_lets_neighbours_ask_and_is_released_when_its_body_is_gone() {
     let next = story.arrive("a", patient()).expect("it waits");
     story.next_work();
     assert!(
-        matches!(story.next(next), Step::Send(Question::Ask(_))),
+        matches!(story.next(next), Step::Send(AcquireRequest::Ask(_))),
         "a body that never ends must not block its neighbours"
     );
     assert!(story.work().is_empty(), "no release while the body may be in a step");
@@ -146,7 +146,10 @@ fn a_lost_lease_is_released_behind_a_renewal_in_flight() {
     let id = story.hold("a", no_wait());
     renewal_of(&story.next_work());
     story.end(id, Some(ms(1000)));
-    assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Stand), "not on another line");
+    assert!(
+        matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Pending),
+        "not over another session"
+    );
     release_of(story.only_job());
 }
 
@@ -180,13 +183,13 @@ fn neighbours_are_renewed_together_and_others_apart() {
 fn very_many_renewals_are_not_sent_in_one_go() {
     let mut story = Story::new();
     let mut held = BTreeSet::new();
-    for n in 0..=2 * MOST_AT_ONCE {
+    for n in 0..=2 * MOST_PER_ROUND {
         let id = story.hold(&n.to_string(), no_wait());
         held.insert(story.token(id));
     }
     story.pass(TTL / 2);
     let mut renewed = BTreeSet::new();
-    for most in [MOST_AT_ONCE, MOST_AT_ONCE, 1] {
+    for most in [MOST_PER_ROUND, MOST_PER_ROUND, 1] {
         assert!(story.client.next_due() <= story.now, "there is more to do");
         let jobs = story.work();
         assert_eq!(jobs.len(), most);
@@ -202,10 +205,10 @@ fn a_renewal_by_hand_goes_out_at_once_and_stays_the_ttl() {
     let longer = TTL * 4;
     let renewal = story.client.renew_manually(story.now, id, longer);
     assert_eq!(renewal_of(&story.work()), (story.token(id), longer));
-    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Pending));
     let sent = story.now;
     story.client.renewed(story.now, id.key, story.token(id), (sent, longer), Ok(Renewed::Renewed));
-    story.listen();
+    story.collect_actions();
     assert_eq!(story.woken(), [0]);
     assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Renewed));
     story.next_work();
@@ -221,7 +224,7 @@ fn a_renewal_by_hand_is_not_satisfied_by_one_that_was_under_way() {
     story.pass(ms(1));
     let renewal = story.client.renew_manually(story.now, id, TTL);
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Pending));
     renewal_of(&story.work());
     let sent = story.now;
     story.renewed(id, sent, Ok(Renewed::Renewed));
@@ -234,10 +237,10 @@ fn a_renewal_by_hand_is_not_satisfied_by_one_for_less() {
     let id = story.hold("a", no_wait());
     renewal_of(&story.next_work());
     let sent = story.now;
-    // At the very moment at which that one was sent.
+    // At the very moment at which that renewal was sent.
     let renewal = story.client.renew_manually(story.now, id, TTL * 4);
     story.renewed(id, sent, Ok(Renewed::Renewed));
-    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand));
+    assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Pending));
     assert_eq!(renewal_of(&story.work()), (story.token(id), TTL * 4));
 }
 
@@ -250,11 +253,11 @@ fn renewals_by_hand_at_once_each_come_back_by_one_that_lasts_for_the_longest() {
     assert_eq!(renewal_of(&story.work()), (story.token(id), TTL * 4));
     let sent = story.now;
     story.client.renewed(story.now, id.key, story.token(id), (sent, TTL * 4), Ok(Renewed::Renewed));
-    story.listen();
+    story.collect_actions();
     for renewal in renewals {
         assert!(matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Renewed));
     }
-    assert_eq!(renewal_of(&story.next_work()), (story.token(id), TTL * 2), "what was asked for last stands");
+    assert_eq!(renewal_of(&story.next_work()), (story.token(id), TTL * 2), "what was asked for last found_held");
 }
 
 #[test]
@@ -263,7 +266,7 @@ fn a_renewal_by_hand_that_nobody_awaits_any_more_is_forgotten_and_the_other_is_n
     let id = story.hold("a", Terms { renew: false, ..no_wait() });
     let left = story.client.renew_manually(story.now, id, TTL * 4);
     let awaited = story.client.renew_manually(story.now, id, TTL);
-    story.client.manual_left(story.now, id, left);
+    story.client.manual_cancelled(story.now, id, left);
     assert_eq!(renewal_of(&story.work()), (story.token(id), TTL));
     let sent = story.now;
     story.renewed(id, sent, Err(error(StoreErrorKind::Refused)));
@@ -277,7 +280,7 @@ fn a_renewal_by_hand_fails_when_nobody_answers() {
     let id = story.hold("a", no_wait());
     let start = story.now;
     let renewal = story.client.renew_manually(story.now, id, TTL);
-    while matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Stand) {
+    while matches!(story.client.manual_next(story.now, id, renewal), ManualStep::Pending) {
         story.next_work();
         assert!(story.now.since(start) <= OPERATION);
     }

@@ -1,4 +1,4 @@
-//! Grants that the store tells of: over which session, from when they count, and what becomes of those that come late.
+//! Grant messages: over which session, from when they count, and what becomes of those that arrive late.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn a_message_is_never_counted_from_later_than_its_arrival() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
     story.pass(ms(10));
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now) + 60_000_000));
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now) + 60_000_000));
     assert_eq!(story.granted(id, 9), deadline(story.now, ms(1000)));
 }
 
@@ -16,12 +16,12 @@ fn a_message_that_overtakes_the_reply_is_counted_from_the_question() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it looks at once") };
+    let Step::Send(AcquireRequest::Enqueue(look)) = story.next(id) else { panic!("it looks at once") };
     let asked = story.now;
     story.pass(ms(200));
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
     assert_eq!(story.granted(id, 9), deadline(asked, ms(1000)));
-    // The reply comes after all, and settles what the look has done.
+    // The reply arrives after all, and settles what the look has done.
     story.answer(id, asked, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock(asked)) }));
     story.end(id, None);
     assert_eq!(release_of(story.only_job()).1.leave, None);
@@ -33,41 +33,43 @@ fn a_message_that_comes_too_late_is_given_back_and_the_old_place_asked_for() {
     let (id, look) = story.queue("a", patient());
     let place = clock(story.now);
     story.pass(ms(1100));
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now) - 1_000_000));
-    assert!(matches!(story.next(id), Step::Stand), "no body may start");
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now) - 1_000_000));
+    assert!(matches!(story.next(id), Step::Pending), "no body may start");
     let (release, given_back, _) = release_of(story.only_job());
     assert_eq!(given_back.token, look.token);
     story.released(release, KEEPER, Ok(Released::Freed));
-    let Step::Send(Question::Enqueue(again)) = story.next(id) else { panic!("it is in a queue, and goes there again") };
+    let Step::Send(AcquireRequest::Enqueue(again)) = story.next(id) else {
+        panic!("it is in a queue, and goes there again")
+    };
     let entry = again.entry;
     assert_ne!(again.token, look.token);
     assert_eq!((entry.since, entry.first_lease), (Some(place), ms(2000)), "and asks for twice the time");
 }
 
-/// A process that was stopped does everything in one instant when it goes on.
+/// A process that was stopped handles everything in one instant when it continues.
 #[test]
 fn an_answer_for_a_token_that_was_given_back_in_the_same_instant_grants_nothing() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
     let enqueued = story.now;
     story.pass(ms(1300));
-    let Sent::Ask(_, Question::Enqueue(again), _) = story.only_job() else { panic!("its rest is over") };
+    let Sent::Ask(_, AcquireRequest::Enqueue(again), _) = story.only_job() else { panic!("its rest is over") };
     assert_eq!(again.token, look.token);
-    story.tell(&grant(look.token, 9, ms(1000), clock(enqueued)));
+    story.push(&grant(look.token, 9, ms(1000), clock(enqueued)));
     let (_, release, _) = release_of(story.only_job());
     assert_eq!(release.token, look.token);
     story.answer(id, story.now, Ok(Acquired::Granted { fence: 10 }));
-    assert!(matches!(story.next(id), Step::Stand), "that lock was given back");
+    assert!(matches!(story.next(id), Step::Pending), "that lock was given back");
 }
 
 #[test]
 fn a_key_that_nobody_waits_for_is_given_back_at_once() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
-    story.left(id);
+    story.cancelled(id);
     let (leaving, release, _) = release_of(story.only_job());
     assert_eq!((release.token, release.leave), (look.token, Some(look.entry)));
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
     let (giving_back, release, _) = release_of(story.only_job());
     assert_eq!(release.token, look.token);
     story.released(leaving, KEEPER, Ok(Released::Freed));
@@ -79,9 +81,9 @@ fn a_key_that_nobody_waits_for_is_given_back_at_once() {
 fn a_grant_that_is_told_twice_counts_once() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
     story.granted(id, 9);
-    story.tell(&grant(look.token, 10, ms(1000), clock(story.now)));
+    story.push(&grant(look.token, 10, ms(1000), clock(story.now)));
     assert!(story.work().is_empty());
     story.granted(id, 9);
 }
@@ -92,12 +94,12 @@ fn a_grant_that_is_told_again_to_the_next_holder_is_not_given_back() {
     let short = Terms { ttl: ms(2000), ..patient() };
     let (id, look) = story.queue("a", short);
     let next = story.arrive("a", short).expect("it waits");
-    story.tell(&Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
+    story.push(&Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
     story.granted(id, 9);
     story.end(id, None);
     story.granted(next, 10);
     story.work();
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
     assert!(story.work().is_empty());
 }
 
@@ -106,7 +108,7 @@ fn a_lease_by_message_is_renewed_at_once_if_others_of_this_process_are_to_have_i
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
     story.arrive("a", patient()).expect("it waits");
-    story.tell(&Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
+    story.push(&Grant { fences: 2, ..grant(look.token, 9, ms(1000), clock(story.now)) });
     story.granted(id, 9);
     assert!(matches!(story.only_job(), Sent::Renew(..)));
 }
@@ -115,7 +117,7 @@ fn a_lease_by_message_is_renewed_at_once_if_others_of_this_process_are_to_have_i
 fn a_lease_by_message_is_renewed_soon_and_not_at_all_for_a_short_body() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
     story.granted(id, 9);
     story.pass(ms(9));
     assert!(story.work().is_empty());
@@ -129,8 +131,8 @@ fn a_message_over_an_old_session_is_left_to_the_look_over_the_new_one() {
     let (id, look) = story.queue("a", patient());
     story.client.disconnected();
     story.client.connected(story.now, SessionId(3), true);
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
-    let Sent::Ask(_, Question::Enqueue(again), _) = story.only_job() else {
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
+    let Sent::Ask(_, AcquireRequest::Enqueue(again), _) = story.only_job() else {
         panic!("it looks whether it missed anything")
     };
     assert_eq!((again.token, again.entry), (look.token, look.entry));
@@ -148,7 +150,7 @@ fn a_new_session_says_nothing_of_the_clock_by_the_old_ones_readings() {
     story.pass(ms(300));
     story.client.disconnected();
     story.client.connected(story.now, SessionId(3), true);
-    story.client.handed(story.now, SessionId(3), &grant(look.token, 9, ms(1000), clock(story.now)));
+    story.client.handed_over(story.now, SessionId(3), &grant(look.token, 9, ms(1000), clock(story.now)));
     assert_eq!(story.granted(id, 9), deadline(asked, ms(1000)));
 }
 
@@ -160,30 +162,32 @@ fn a_waiter_who_is_told_of_nothing_says_for_how_long_it_is_alive() {
     let entry = look.entry;
     assert_eq!(entry, Entry { alive_for: Some(ms(450)), ..entry.clone() });
     let queued = story.now;
-    let Sent::Ask(_, Question::Enqueue(look), _) = story.next_work().remove(0) else { panic!("it looks again") };
+    let Sent::Ask(_, AcquireRequest::Enqueue(look), _) = story.next_work().remove(0) else { panic!("it looks again") };
     assert!(story.now.since(queued) <= ms(150) && look.entry.alive_for.is_some());
 }
 
 #[test]
-fn a_task_that_hears_by_itself_is_told_over_its_own_session() {
+fn a_task_with_a_push_session_is_told_over_it() {
     let mut story = Story::new();
     let (own, name) = (HERE, ListenerId::from_bits(9));
     let id = story.arrive("a", patient()).expect("it waits");
     let here = Some(Via { session: own, listener: Some(name) });
-    assert!(matches!(story.client.next(story.now, id, here), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.client.next(story.now, id, here), Step::Send(AcquireRequest::Ask(_))));
     let sent = story.now;
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    let Step::Send(Question::Enqueue(look)) = story.client.next(story.now, id, here) else {
+    let Step::Send(AcquireRequest::Enqueue(look)) = story.client.next(story.now, id, here) else {
         panic!("it looks at once")
     };
     assert_eq!((look.entry.listener, look.entry.alive_for), (name, None));
-    story.stands(id);
-    let Sent::Ask(_, Question::Enqueue(again), over) = story.next_work().remove(0) else { panic!("it looks again") };
+    story.found_held(id);
+    let Sent::Ask(_, AcquireRequest::Enqueue(again), over) = story.next_work().remove(0) else {
+        panic!("it looks again")
+    };
     assert_eq!((again.entry, over), (look.entry, own));
-    story.stands(id);
-    story.tell(&grant(look.token, 9, ms(1000), clock(story.now)));
-    assert!(matches!(story.next(id), Step::Stand), "that is not where it hears");
-    story.client.handed(story.now, own, &grant(look.token, 9, ms(1000), clock(story.now)));
+    story.found_held(id);
+    story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
+    assert!(matches!(story.next(id), Step::Pending), "that is not its push session");
+    story.client.handed_over(story.now, own, &grant(look.token, 9, ms(1000), clock(story.now)));
     story.granted(id, 9);
 }
 
@@ -192,20 +196,20 @@ fn a_waiter_whose_own_session_is_gone_goes_to_its_old_place_under_another_name()
     let mut story = Story::new();
     let here = Some(Via { session: HERE, listener: Some(ListenerId::from_bits(9)) });
     let id = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.client.next(story.now, id, here), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.client.next(story.now, id, here), Step::Send(AcquireRequest::Ask(_))));
     let sent = story.now;
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    let Step::Send(Question::Enqueue(look)) = story.client.next(story.now, id, here) else {
+    let Step::Send(AcquireRequest::Enqueue(look)) = story.client.next(story.now, id, here) else {
         panic!("it looks at once")
     };
     let place = clock(story.now);
-    story.stands(id);
+    story.found_held(id);
     assert!(matches!(story.next_work()[..], [Sent::Ask(_, _, HERE)]));
     story.client.cut_off(story.now, id);
     let (leaving, release, _) = release_of(story.only_job());
     assert_eq!((release.token, release.leave), (look.token, Some(look.entry)));
     story.released(leaving, KEEPER, Ok(Released::NotOurs));
-    let Step::Send(Question::Enqueue(again)) = story.next(id) else { panic!("it queues again") };
+    let Step::Send(AcquireRequest::Enqueue(again)) = story.next(id) else { panic!("it queues again") };
     let entry = again.entry;
     assert_eq!((entry.listener, entry.since), (LISTENER, Some(place)));
     assert_ne!(again.token, look.token);

@@ -1,4 +1,4 @@
-//! What the core decides, told as stories: time is an argument, the store's answers are ours to give.
+//! What a client decides, told as stories: time is an argument, and each test gives the store's answers.
 
 mod crowd;
 mod ending;
@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::state::{ClientState, MOST_AT_ONCE, Tally};
+use super::state::{ClientState, MOST_PER_ROUND, Tally};
 use crate::key::{
-    Action, CallId, Job, ManualStep, Question, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId, Settings,
-    Step, Via,
+    AcquireRequest, Action, CallId, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId,
+    Settings, Step, Via,
 };
 use crate::lease::{Terms, Wait, deadline, usable};
 use crate::store::{
@@ -27,7 +27,7 @@ use crate::walk::CallTable as _;
 
 pub(super) const OPERATION: Duration = Duration::from_secs(5);
 pub(super) const TTL: Duration = Duration::from_secs(30);
-/// The line of the runtime on which the tasks of a story run, and the keeper's.
+/// The session of the runtime that runs the tasks of a story, and the keeper's.
 pub(super) const HERE: SessionId = SessionId(1);
 pub(super) const KEEPER: SessionId = SessionId(2);
 
@@ -57,21 +57,21 @@ pub(super) fn settings() -> Settings {
     Settings { operation_timeout: OPERATION, listener: LISTENER, local_handover: true }
 }
 
-/// A core, the time, and what it said to whom.
+/// A client, the time, and the actions that it took.
 pub(super) struct Story {
     pub(super) client: ClientState<u32>,
     pub(super) now: Moment,
-    next_seat: u32,
-    /// Seats that were woken since the last look.
+    next_caller: u32,
+    /// Callers that were woken since the last look.
     pub(super) woken: Vec<u32>,
     pub(super) lost: Vec<(u32, LossReason)>,
     pub(super) timed_out: Vec<SessionId>,
-    /// For which token a call asked at a moment.
+    /// The token of each request, by call and by when it was sent.
     asked: HashMap<(CallId, Moment), Token>,
 }
 
 impl Story {
-    /// With a keeper that is connected.
+    /// With a connected keeper.
     pub(super) fn new() -> Self {
         Self::with(settings())
     }
@@ -92,7 +92,7 @@ impl Story {
         Self {
             client,
             now,
-            next_seat: 0,
+            next_caller: 0,
             woken: Vec::new(),
             lost: Vec::new(),
             timed_out: Vec::new(),
@@ -104,15 +104,15 @@ impl Story {
         self.now = self.now + time;
     }
 
-    /// An acquire arrives; its seat is the number of arrivals before it.
+    /// An acquire arrives; its caller is the number of arrivals before it.
     pub(super) fn arrive(&mut self, key: &str, terms: Terms) -> Result<CallId, Refusal> {
-        let seat = self.next_seat;
-        self.next_seat += 1;
-        // As far apart as random ones, so that nobody's jitter is another's.
-        let low = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::from(seat) + 1);
-        let token = Token::from_bits(u128::from(seat) << 64 | u128::from(low));
-        let id = self.client.arrive(self.now, &key.into(), token, terms, seat);
-        self.listen();
+        let caller = self.next_caller;
+        self.next_caller += 1;
+        // As far apart as random tokens, so that their jitter differs.
+        let low = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(u64::from(caller) + 1);
+        let token = Token::from_bits(u128::from(caller) << 64 | u128::from(low));
+        let id = self.client.arrive(self.now, &key.into(), token, terms, caller);
+        self.collect_actions();
         id
     }
 
@@ -121,31 +121,31 @@ impl Story {
         if let Step::Send(question) = &step {
             self.asked.insert((id, self.now), question.token());
         }
-        self.listen();
+        self.collect_actions();
         step
     }
 
-    /// An acquire arrives and asks by itself.
+    /// An acquire arrives, and its task sends the first request.
     pub(super) fn ask(&mut self, key: &str, terms: Terms) -> (CallId, Moment) {
         let id = self.arrive(key, terms).expect("nothing refuses it");
-        assert!(matches!(self.next(id), Step::Send(Question::Ask(_))));
+        assert!(matches!(self.next(id), Step::Send(AcquireRequest::Ask(_))));
         (id, self.now)
     }
 
     pub(super) fn answer(&mut self, id: CallId, sent: Moment, answer: Result<Acquired, StoreError>) {
         let token = self.asked.get(&(id, sent)).copied().unwrap_or(self.token(id));
         self.client.answered(self.now, id, token, sent, answer);
-        self.listen();
+        self.collect_actions();
     }
 
     /// The same, for a call that may be gone.
     pub(super) fn answer_of_gone(&mut self, id: CallId, sent: Moment, answer: Result<Acquired, StoreError>) {
         let token = self.asked[&(id, sent)];
         self.client.answered(self.now, id, token, sent, answer);
-        self.listen();
+        self.collect_actions();
     }
 
-    /// The short way found the key held; for how long is what the look says that follows.
+    /// The first request found the key held; the look that follows learns for how long.
     pub(super) fn taken(&mut self, id: CallId, sent: Moment) {
         self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     }
@@ -181,11 +181,11 @@ impl Story {
                 self.asked.insert((*id, self.now), question.token());
             }
         }
-        self.listen();
+        self.collect_actions();
         sent
     }
 
-    /// Goes on to when something is due, and does it.
+    /// Advances to when something is due, and does it.
     pub(super) fn next_work(&mut self) -> Vec<Sent> {
         self.now = self.now.max(self.client.next_due());
         self.work()
@@ -200,27 +200,27 @@ impl Story {
 
     pub(super) fn end(&mut self, id: CallId, awaited: Option<Duration>) {
         self.client.end(self.now, id, awaited.map(|time| self.now + time));
-        self.listen();
+        self.collect_actions();
     }
 
-    pub(super) fn left(&mut self, id: CallId) {
-        self.client.left(self.now, id);
-        self.listen();
+    pub(super) fn cancelled(&mut self, id: CallId) {
+        self.client.cancelled(self.now, id);
+        self.collect_actions();
     }
 
     pub(super) fn released(&mut self, id: CallId, via: SessionId, answer: Result<Released, StoreError>) {
         self.client.released(self.now, id, Some(via), answer.map(ReleaseReply::Released));
-        self.listen();
+        self.collect_actions();
     }
 
     pub(super) fn rotated(&mut self, id: CallId, answer: Rotated) {
         self.client.released(self.now, id, Some(KEEPER), Ok(ReleaseReply::Rotated(answer)));
-        self.listen();
+        self.collect_actions();
     }
 
     pub(super) fn renewed(&mut self, id: CallId, sent: Moment, answer: Result<Renewed, StoreError>) {
         self.client.renewed(self.now, id.key, self.token(id), (sent, TTL), answer);
-        self.listen();
+        self.collect_actions();
     }
 
     pub(super) fn token(&self, id: CallId) -> Token {
@@ -231,13 +231,13 @@ impl Story {
         std::mem::take(&mut self.woken)
     }
 
-    pub(super) fn listen(&mut self) {
+    pub(super) fn collect_actions(&mut self) {
         for action in self.client.take_actions() {
             match action {
-                Action::Wake(seat) => self.woken.push(seat),
+                Action::Wake(caller) => self.woken.push(caller),
                 Action::Extend(..) => {}
-                Action::Lose(seat, reason) => self.lost.push((seat, reason)),
-                Action::TimedOut(line) => self.timed_out.push(line),
+                Action::Lose(caller, reason) => self.lost.push((caller, reason)),
+                Action::TimedOut(session) => self.timed_out.push(session),
             }
         }
     }
@@ -249,7 +249,7 @@ impl Story {
     }
 }
 
-/// The store's clock in the stories: it says so much more than ours, in microseconds.
+/// How far the store's clock is ahead of ours in the stories, in microseconds.
 pub(super) const CLOCK: u64 = 5_000_000;
 
 pub(super) fn clock(now: Moment) -> u64 {
@@ -257,33 +257,33 @@ pub(super) fn clock(now: Moment) -> u64 {
 }
 
 impl Story {
-    /// An acquire arrives, finds the key held elsewhere, and stands in the store's queue.
+    /// An acquire arrives, finds the key held elsewhere, and enters the store's queue.
     pub(super) fn queue(&mut self, key: &str, terms: Terms) -> (CallId, Enqueue) {
         let (id, sent) = self.ask(key, terms);
         self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-        let Step::Send(Question::Enqueue(look)) = self.next(id) else { panic!("it looks at once") };
-        self.stands(id);
+        let Step::Send(AcquireRequest::Enqueue(look)) = self.next(id) else { panic!("it looks at once") };
+        self.found_held(id);
         (id, look)
     }
 
     /// The look that was sent just now found the key held.
-    pub(super) fn stands(&mut self, id: CallId) {
+    pub(super) fn found_held(&mut self, id: CallId) {
         let (now, clock) = (self.now, clock(self.now));
         self.answer(id, now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
     }
 
-    pub(super) fn tell(&mut self, grant: &Grant) {
-        self.client.handed(self.now, KEEPER, grant);
-        self.listen();
+    pub(super) fn push(&mut self, grant: &Grant) {
+        self.client.handed_over(self.now, KEEPER, grant);
+        self.collect_actions();
     }
 
-    /// The rotation that the end of this lease is.
+    /// Ends a lease by a rotation.
     pub(super) fn rotate(&mut self, id: CallId) -> (CallId, Rotate) {
         self.end(id, None);
         rotation_of(self.only_job())
     }
 
-    /// Holds a lease with a number of fences, as after a rotation that went on.
+    /// Holds a lease with a block of fences, as after a rotation that retained it.
     pub(super) fn hold_with_fences(&mut self, terms: Terms, waiters: usize) -> (CallId, Vec<CallId>) {
         let first = self.hold("a", terms);
         let waiters: Vec<_> = (0..waiters).map(|_| self.arrive("a", terms).expect("it waits")).collect();
@@ -308,7 +308,7 @@ pub(super) fn grant(token: Token, fence: u64, first_lease: Duration, clock: u64)
 /// What the keeper sends, and for whom.
 #[derive(Debug)]
 pub(super) enum Sent {
-    Ask(CallId, Question, SessionId),
+    Ask(CallId, AcquireRequest, SessionId),
     Renew(Renewal),
     Release(CallId, ReleaseRequest, Option<SessionId>),
 }

@@ -1,4 +1,4 @@
-//! Messages that anybody can publish, and asks that were not executed.
+//! Forged messages, and requests that were not executed.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn forged(key: &str, token: u128) -> Grant {
     Grant { key: key.into(), token, fence: u64::MAX, fences: u32::MAX, first_lease, clock: u64::MAX }
 }
 
-/// The release of the token in each of these jobs, answered.
+/// Answers the release in each of these jobs.
 fn give_back(story: &mut Story, jobs: Vec<Sent>) -> usize {
     let releases: Vec<CallId> = jobs.into_iter().map(|job| release_of(job).0).collect();
     for &id in &releases {
@@ -19,7 +19,7 @@ fn give_back(story: &mut Story, jobs: Vec<Sent>) -> usize {
 #[test]
 fn a_grant_that_nobody_waited_for_is_given_back_and_holds_nobody_up() {
     let mut story = Story::new();
-    assert!(!story.client.handed(story.now, KEEPER, &forged("a", 77)));
+    assert!(!story.client.handed_over(story.now, KEEPER, &forged("a", 77)));
     let (id, sent) = story.ask("a", no_wait());
     let jobs = story.work();
     assert_eq!(give_back(&mut story, jobs), 1);
@@ -31,7 +31,7 @@ fn forged_messages_cost_a_bounded_number_of_releases_at_a_time() {
     let mut story = Story::new();
     for _ in 0..3 {
         for token in 0..1000 {
-            assert!(!story.client.handed(story.now, KEEPER, &forged("a", 0xbad + token)));
+            assert!(!story.client.handed_over(story.now, KEEPER, &forged("a", 0xbad + token)));
         }
         let jobs = story.work();
         assert_eq!(give_back(&mut story, jobs), 64);
@@ -44,15 +44,15 @@ fn a_look_that_was_not_executed_is_sent_again_at_once_by_whoever_sent_it() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
-    let Step::Send(Question::Enqueue(look)) = story.next(id) else { panic!("it queues") };
+    let Step::Send(AcquireRequest::Enqueue(look)) = story.next(id) else { panic!("it queues") };
     story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
-    let Step::Send(Question::Enqueue(again)) = story.next(id) else { panic!("it is still wanted") };
+    let Step::Send(AcquireRequest::Enqueue(again)) = story.next(id) else { panic!("it is still wanted") };
     assert_eq!(again.token, look.token);
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
-    let Sent::Ask(_, Question::Enqueue(again), _) = story.next_work().remove(0) else { panic!("it looks") };
+    let Sent::Ask(_, AcquireRequest::Enqueue(again), _) = story.next_work().remove(0) else { panic!("it looks") };
     story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
     assert!(
-        matches!(story.only_job(), Sent::Ask(_, Question::Enqueue(look), _) if look.token == again.token),
+        matches!(story.only_job(), Sent::Ask(_, AcquireRequest::Enqueue(look), _) if look.token == again.token),
         "the keeper does"
     );
 }
@@ -62,11 +62,11 @@ fn a_look_that_was_not_executed_is_not_sent_again_when_its_task_is_gone() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
-    assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
+    assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
-    assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
+    assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Enqueue(_), _)]));
     let sent = story.now;
-    story.left(id);
+    story.cancelled(id);
     let jobs = story.work();
     assert_eq!(give_back(&mut story, jobs), 1);
     story.answer_of_gone(id, sent, Err(error(StoreErrorKind::NotExecuted)));
@@ -79,7 +79,7 @@ fn a_store_that_executes_nothing_is_asked_a_few_times_and_then_like_one_that_is_
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
     let mut looks = 0;
-    while let Step::Send(Question::Enqueue(_)) = story.next(id) {
+    while let Step::Send(AcquireRequest::Enqueue(_)) = story.next(id) {
         looks += 1;
         story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
     }

@@ -1,4 +1,4 @@
-//! Who asks, in which order, and what those who wait are told.
+//! Who asks, in which order, and what waiters are told.
 
 use super::*;
 
@@ -15,33 +15,33 @@ fn an_uncontended_lock_disturbs_nobody() {
 }
 
 #[test]
-fn one_call_of_a_key_asks_and_the_others_stand_in_line() {
+fn one_call_of_a_key_asks_and_the_others_queue() {
     let mut story = Story::new();
     let (first, sent) = story.ask("a", patient());
     let second = story.arrive("a", patient()).expect("it waits");
     let other_key = story.arrive("b", patient()).expect("it waits");
     story.woken();
-    assert!(matches!(story.next(second), Step::Stand));
-    assert!(matches!(story.next(other_key), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.next(second), Step::Pending));
+    assert!(matches!(story.next(other_key), Step::Send(AcquireRequest::Ask(_))));
     story.grant(first, sent);
-    assert!(matches!(story.next(second), Step::Stand));
+    assert!(matches!(story.next(second), Step::Pending));
 }
 
 #[test]
-fn turns_are_given_in_the_order_of_arrival() {
-    // Whoever has a min_hold passes the lease on to nobody.
+fn waiters_are_served_in_the_order_of_arrival() {
+    // A lease with a min_hold is not handed over locally.
     let keeps = Terms { min_hold: Some(ms(1000)), ..patient() };
     let mut story = Story::new();
     let mut holder = story.hold("a", keeps);
     let waiters: Vec<_> = (0..3).map(|_| story.arrive("a", keeps).expect("it waits")).collect();
     story.woken();
-    for (seat, &waiter) in (1..).zip(&waiters) {
+    for (caller, &waiter) in (1..).zip(&waiters) {
         story.end(holder, None);
         let (id, _, _) = release_of(story.only_job());
-        assert!(matches!(story.next(waiter), Step::Stand), "not before the release is answered");
+        assert!(matches!(story.next(waiter), Step::Pending), "not before the release is answered");
         story.released(id, KEEPER, Ok(Released::Freed));
-        assert_eq!(story.woken(), [seat]);
-        assert!(matches!(story.next(waiter), Step::Send(Question::Ask(_))));
+        assert_eq!(story.woken(), [caller]);
+        assert!(matches!(story.next(waiter), Step::Send(AcquireRequest::Ask(_))));
         let sent = story.now;
         story.grant(waiter, sent);
         holder = waiter;
@@ -54,7 +54,7 @@ fn a_waiter_that_gives_up_is_passed_over() {
     let holder = story.hold("a", patient());
     let gone = story.arrive("a", patient()).expect("it waits");
     let next = story.arrive("a", patient()).expect("it waits");
-    story.left(gone);
+    story.cancelled(gone);
     let next_token = story.token(next);
     story.end(holder, None);
     assert_eq!(rotation_of(story.only_job()).1.next, next_token);
@@ -70,7 +70,7 @@ fn a_task_that_sleeps_through_its_rotation_is_helped_by_the_keeper() {
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::Freed));
     let jobs = story.next_work();
-    assert!(matches!(jobs[..], [Sent::Ask(id, Question::Ask(_), _)] if id == sleeper), "{jobs:?}");
+    assert!(matches!(jobs[..], [Sent::Ask(id, AcquireRequest::Ask(_), _)] if id == sleeper), "{jobs:?}");
 }
 
 #[test]
@@ -99,11 +99,11 @@ fn who_does_not_wait_goes_behind_a_pending_release_and_is_woken_by_it() {
     let holder = story.hold("a", no_wait());
     story.end(holder, None);
     let next = story.arrive("a", no_wait()).expect("it waits for the release");
-    assert!(matches!(story.next(next), Step::Stand));
+    assert!(matches!(story.next(next), Step::Pending));
     let (id, _, _) = release_of(story.only_job());
     story.released(id, KEEPER, Ok(Released::Freed));
     assert_eq!(story.woken(), [1]);
-    assert!(matches!(story.next(next), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.next(next), Step::Send(AcquireRequest::Ask(_))));
 }
 
 #[test]
@@ -115,9 +115,9 @@ fn one_busy_answer_serves_all_who_came_before_its_question() {
     let after = story.arrive("a", no_wait()).expect("it waits for the answer");
     story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     assert!(matches!(story.next(first), Step::Refused(Refusal::Busy)));
-    // The one that came with the question is told by its answer; the later one asks for itself.
+    // The call that arrived when the request was sent shares its answer; the later one asks for itself.
     assert!(matches!(story.next(before), Step::Refused(Refusal::Busy)));
-    assert!(matches!(story.next(after), Step::Send(Question::Ask(_))));
+    assert!(matches!(story.next(after), Step::Send(AcquireRequest::Ask(_))));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_neighbours_busy_answer_is_told_at_once_to_who_does_not_wait() {
     story.pass(ms(1));
     let after = story.arrive("a", no_wait()).expect("it waits for the answer");
     story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    assert!(matches!(story.next(after), Step::Refused(Refusal::Busy)), "the neighbour stands before it");
+    assert!(matches!(story.next(after), Step::Refused(Refusal::Busy)), "the neighbour found_held before it");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
     let arrived = story.now;
     story.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
     let mut looks = 0;
-    while let [Sent::Ask(_, Question::Enqueue(_), _)] = &story.next_work()[..] {
+    while let [Sent::Ask(_, AcquireRequest::Enqueue(_), _)] = &story.next_work()[..] {
         looks += 1;
         let sent = story.now;
         story.held_elsewhere(id, sent, TTL);
@@ -185,8 +185,8 @@ fn a_waiter_whose_time_is_up_while_a_neighbour_looks_is_told_busy() {
         let sent = story.now;
         story.held_elsewhere(first, sent, TTL);
     }
-    // This one is on its way still.
-    assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
+    // This look is still in flight.
+    assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Enqueue(_), _)]));
     story.now = sent + OPERATION;
     assert!(story.work().is_empty());
     assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
@@ -211,7 +211,7 @@ fn a_waiter_looks_as_soon_as_the_holder_expires() {
     let (id, sent) = story.ask("a", patient());
     story.held_elsewhere(id, sent, ms(20));
     let before = story.now;
-    assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
+    assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Enqueue(_), _)]));
     assert!(story.now.since(before) <= ms(25));
 }
 
@@ -219,12 +219,12 @@ fn a_waiter_looks_as_soon_as_the_holder_expires() {
 fn an_ask_without_an_answer_is_followed_by_a_look_with_the_same_token() {
     let mut story = Story::new();
     let id = story.arrive("a", patient()).expect("it waits");
-    let Step::Send(Question::Ask(ask)) = story.next(id) else { panic!("its turn") };
+    let Step::Send(AcquireRequest::Ask(ask)) = story.next(id) else { panic!("it may ask") };
     let jobs = story.next_work();
     assert_eq!(story.timed_out, [HERE]);
-    let [Sent::Ask(_, Question::Enqueue(look), _)] = &jobs[..] else { panic!("{jobs:?}") };
+    let [Sent::Ask(_, AcquireRequest::Enqueue(look), _)] = &jobs[..] else { panic!("{jobs:?}") };
     assert_eq!(look.token, ask.token);
-    assert!(matches!(story.next(id), Step::Stand), "the task's own ask does not count any more");
+    assert!(matches!(story.next(id), Step::Pending), "the task's own ask does not count any more");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_refusal_by_the_store_is_told_at_once() {
     let (id, sent) = story.ask("a", patient());
     story.answer(id, sent, Err(error(StoreErrorKind::Refused)));
     assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
-    // Whatever it said, a part may have taken effect.
+    // Whatever the error, a part of it may have taken effect.
     let (_, _, via) = release_of(story.only_job());
     assert_eq!(via, Some(HERE));
 }
@@ -263,7 +263,7 @@ fn a_store_that_is_not_ready_is_waited_for_no_longer_than_a_busy_lock() {
     story.answer(hasty, sent, Err(error(StoreErrorKind::Unready)));
     story.answer(patient, sent_too, Err(error(StoreErrorKind::Unready)));
     assert!(matches!(story.next(hasty), Step::Refused(Refusal::Unavailable(_))));
-    assert!(matches!(story.next(patient), Step::Stand));
+    assert!(matches!(story.next(patient), Step::Pending));
 }
 
 #[test]
@@ -271,14 +271,14 @@ fn whoever_has_looked_often_is_not_late_after_one_look_without_an_answer() {
     let mut story = Story::new();
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
-    assert!(matches!(story.next(id), Step::Send(Question::Enqueue(_))));
+    assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
     for _ in 0..10 {
         let sent = story.now;
         story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
-        assert!(matches!(story.next_work()[..], [Sent::Ask(_, Question::Enqueue(_), _)]));
+        assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Enqueue(_), _)]));
     }
     story.answer(id, story.now, Err(error(StoreErrorKind::Disconnected)));
-    assert!(matches!(story.only_job(), Sent::Ask(_, Question::Enqueue(_), _)), "the first retry is at once");
+    assert!(matches!(story.only_job(), Sent::Ask(_, AcquireRequest::Enqueue(_), _)), "the first retry is at once");
     story.answer(id, story.now, Err(error(StoreErrorKind::Disconnected)));
     assert!(story.work().is_empty(), "and the next is not");
 }
@@ -287,10 +287,10 @@ fn whoever_has_looked_often_is_not_late_after_one_look_without_an_answer() {
 fn without_a_connection_asks_are_parked_and_woken_when_it_is_back() {
     let mut story = Story::unconnected();
     let id = story.arrive("a", patient()).expect("it waits");
-    assert!(matches!(story.client.next(story.now, id, None), Step::Stand));
+    assert!(matches!(story.client.next(story.now, id, None), Step::Pending));
     assert!(story.work().is_empty());
     story.client.connected(story.now, KEEPER, true);
-    assert!(matches!(story.work()[..], [Sent::Ask(_, Question::Ask(_), _)]));
+    assert!(matches!(story.work()[..], [Sent::Ask(_, AcquireRequest::Ask(_), _)]));
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn without_a_connection_an_acquire_fails_when_its_time_is_up() {
     let mut story = Story::unconnected();
     let id = story.arrive("a", no_wait()).expect("it waits for the connection");
     let arrived = story.now;
-    assert!(matches!(story.client.next(story.now, id, None), Step::Stand));
+    assert!(matches!(story.client.next(story.now, id, None), Step::Pending));
     assert!(story.work().is_empty());
     assert!(story.next_work().is_empty());
     assert_eq!(story.now.since(arrived), OPERATION);
@@ -311,15 +311,15 @@ fn a_grant_that_comes_too_late_is_given_back_and_asked_for_again_under_a_new_tok
     let mut story = Story::new();
     let short = Terms { ttl: ms(100), ..patient() };
     let id = story.arrive("a", short).expect("it waits");
-    let Step::Send(Question::Ask(ask)) = story.next(id) else { panic!("its turn") };
+    let Step::Send(AcquireRequest::Ask(ask)) = story.next(id) else { panic!("it may ask") };
     let sent = story.now;
     story.pass(ms(93));
     story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
     let (release_id, release, _) = release_of(story.only_job());
     assert_eq!((release.token, release.keep), (ask.token, None));
-    assert!(matches!(story.next(id), Step::Stand));
+    assert!(matches!(story.next(id), Step::Pending));
     story.released(release_id, KEEPER, Ok(Released::Freed));
-    let Step::Send(Question::Ask(again)) = story.next(id) else { panic!("its turn") };
+    let Step::Send(AcquireRequest::Ask(again)) = story.next(id) else { panic!("it may ask") };
     assert_ne!(again.token, ask.token);
 }
 
