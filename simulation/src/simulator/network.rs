@@ -252,7 +252,7 @@ impl World {
         let token = Token::from_bits(u128::MAX - u128::from(self.random.below(1 << 40)));
         let number = [0, 1, 1 << 53, u64::MAX][self.random.index(4)];
         let first_lease = Duration::from_millis(number);
-        Grant { key, token, fence: number, fences: u32::MAX, first_lease, clock: number }
+        Grant::new(key, token, number, first_lease, number).with_fences(u32::MAX)
     }
 
     pub(super) fn returns(&mut self, mail: &Mail, answer: Result<Reply, StoreError>) {
@@ -359,10 +359,11 @@ fn error(kind: StoreErrorKind) -> StoreError {
 
 fn shown(reply: &Reply) -> String {
     match reply {
-        Reply::Acquired(Acquired::Granted { fence }) => format!("granted, fence {fence}"),
+        Reply::Acquired(Acquired::Granted { fence, .. }) => format!("granted, fence {fence}"),
         Reply::Acquired(Acquired::Held { queued_at, .. }) => {
             if queued_at.is_some() { "held, stands in the queue" } else { "held" }.to_owned()
         }
+        Reply::Acquired(other) => format!("{other:?}"),
         Reply::Renewed(renewed) => format!("{renewed:?}"),
         Reply::Released(ReleaseReply::Released(released)) => format!("{released:?}"),
         Reply::Released(ReleaseReply::Rotated(turned)) => format!("{turned:?}"),
