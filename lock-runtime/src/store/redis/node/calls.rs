@@ -62,7 +62,7 @@ impl Arguments for Looking<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, look: Look { key, token, ttl, fences }, entry, seen } = self;
+        let Self { names, look: Look { key, token, ttl, fences, .. }, entry, seen } = self;
         begin(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
         place(command, *token, *entry);
@@ -133,7 +133,7 @@ impl Arguments for Rotating<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, rotation: Rotate { key, token, ttl, fences, next, entry }, seen } = self;
+        let Self { names, rotation: Rotate { key, token, ttl, fences, next, entry, .. }, seen } = self;
         begin(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
         place(command, *next, Some(entry));

@@ -68,13 +68,13 @@ pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
     let strange = || strange("a script that mints");
     let parts = parts(reply)?.ok_or_else(strange)?;
     let number = |number: i64| plausible(number).ok_or_else(strange);
-    let held = |for_at_most, queued_at| Ok(Minted::Known(Acquired::Held { for_at_most, queued_at }));
+    let held = |for_at_most| Ok(Minted::Known(Acquired::held(for_at_most)));
     match parts[..] {
-        [1, fence] => Ok(Minted::Known(Acquired::Granted { fence: number(fence)? })),
-        [0] => held(None, None),
+        [1, fence] => Ok(Minted::Known(Acquired::granted(number(fence)?))),
+        [0] => held(None),
         [0, -1] => Ok(Minted::HeldForEver),
-        [0, ms] => held(Some(left(ms)), None),
-        [0, ms, clock] => held(Some(left(ms)), Some(number(clock)?)),
+        [0, ms] => held(Some(left(ms))),
+        [0, ms, clock] => Ok(Minted::Known(Acquired::queued(Some(left(ms)), number(clock)?))),
         _ => Err(strange()),
     }
 }
@@ -95,8 +95,8 @@ pub(crate) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
     let strange = || strange("the script of a rotation");
     let number = |number: i64| plausible(number).ok_or_else(strange);
     match parts(reply)?.ok_or_else(strange)?[..] {
-        [1, fence] => Ok(Rotated::Retained { fence: number(fence)? }),
-        [2, clock] => Ok(Rotated::HandedOver { clock: number(clock)? }),
+        [1, fence] => Ok(Rotated::retained(number(fence)?)),
+        [2, clock] => Ok(Rotated::handed_over(number(clock)?)),
         [3] => Ok(Rotated::Freed),
         [0] => Ok(Rotated::NotOurs),
         _ => Err(strange()),
@@ -122,7 +122,7 @@ pub(crate) fn grant(message: &Value, names: &Names) -> Option<Grant> {
     let clock = within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?;
     // The name stands last because it can hold spaces.
     let key = names.key(words.next()?)?;
-    Some(Grant { key, token, fence, fences, first_lease, clock })
+    Some(Grant::new(key, token, fence, first_lease, clock).with_fences(fences))
 }
 
 /// A number in decimal digits, if it lies between these two.
