@@ -77,7 +77,7 @@ on_every_server! {
         worker.line_starting_with("event WARN").await;
         worker.line_starting_with("outcome cut").await;
         let said = [worker.lines(), worker.errors()].concat().join("\n");
-        assert!(said.contains("lock store is out of reach"), "{said}");
+        assert!(said.contains("failed to connect to lock store"), "{said}");
         for secret in tokens.iter().map(String::as_str).chain([CANARY]) {
             assert!(secret.len() >= 8, "{secret:?} is found everywhere");
             assert!(!said.contains(secret), "{secret} is in\n{said}");

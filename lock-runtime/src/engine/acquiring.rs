@@ -1,9 +1,9 @@
-//! An acquire on its way to a grant, as its task drives it.
+//! An acquire, as its task drives it to a grant.
 //!
-//! Dropped half-way it tells the client's state, which cleans up after it. It does not block, panic or need a runtime when
-//! it is dropped.
-//! Must stay true: who goes takes its waker along before the client's state hears of it, which may drop the lease's state
-//! under its mutex.
+//! Dropped at any point, it tells the client's state, which cleans up. Its drop does not block, panic or need a
+//! runtime.
+//! Must stay true: the task's waker is taken out of the lease's state before the client's state is told that the task
+//! is gone, because the client may then drop the lease's state under its mutex.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +17,7 @@ use crate::engine::enclosing;
 use crate::engine::handle::Handle;
 use crate::engine::holding::Holding;
 use crate::engine::lease_state::LeaseState;
-use crate::engine::sent::{Sent, ask, usable_or_here};
+use crate::engine::sent::{Sent, ask, usable_or_current};
 use crate::engine::sessions::ClientSession;
 use crate::store::{Acquired, StoreError, StoreErrorKind, Token};
 use crate::system::random;
@@ -29,13 +29,13 @@ pub(crate) struct Acquiring {
     progress: Progress,
 }
 
-/// One place for what is needed before it arrives and what is needed after, since the future of every call has it.
+/// An enum, so that what is needed before the arrival and what is needed after share memory in every call's future.
 enum Progress {
-    /// It arrives with its first poll.
+    /// The call arrives with its first poll.
     NotArrived(Terms),
     Arrived {
         walk: walk::Acquiring,
-        /// With the token that it asks for.
+        /// With the token that was asked for.
         sent: Option<(Token, Sent<Acquired>)>,
     },
 }
@@ -49,17 +49,17 @@ impl Acquiring {
         &self.state
     }
 
-    /// Takes the next steps, until it has to wait or is over.
+    /// Takes steps until it has to wait or has ended.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
         self.state.register(cx.waker());
         let mut is_new = false;
         loop {
             let (answer, carried) = self.answer(cx).unzip();
             if is_new && answer.is_none() {
-                // Whatever changes from now on wakes this task.
+                // Any later change wakes this task.
                 return Poll::Pending;
             }
-            let session = usable_or_here(carried, &self.handle);
+            let session = usable_or_current(carried, &self.handle);
             let (at, step) = match self.step(session.as_deref(), answer) {
                 Ok(step) => step,
                 Err(error) => return Poll::Ready(Err(error)),
@@ -77,7 +77,7 @@ impl Acquiring {
                 (AcquireStep::Refused(refusal, waited), _) => return Poll::Ready(Err(self.refused(refusal, waited))),
                 (AcquireStep::AwaitAnswer, _) => return Poll::Pending,
                 _ => {
-                    // Whatever this task sent is nobody's business any more.
+                    // The answer to what this task sent is no longer awaited.
                     self.remember(None);
                     return Poll::Pending;
                 }
@@ -92,7 +92,7 @@ impl Acquiring {
         }
     }
 
-    /// What the store answered, if it has, to what this task sent, and what carried it.
+    /// The answer to what this task sent, if there is one, and the session that carried it.
     fn answer(&mut self, cx: &mut Context<'_>) -> Option<(Answer, Arc<ClientSession>)> {
         let Progress::Arrived { sent: slot, .. } = &mut self.progress else { return None };
         let Poll::Ready(result) = slot.as_mut()?.1.poll(cx) else { return None };
@@ -100,7 +100,7 @@ impl Acquiring {
         Some((Answer { token, sent, result }, session))
     }
 
-    /// Tells the client's state and asks it; the call arrives with the first question.
+    /// Passes the answer to the client's state and gets the next step; the first step is the arrival.
     fn step(
         &mut self,
         session: Option<&ClientSession>,
@@ -145,7 +145,7 @@ impl Acquiring {
 
 impl Drop for Acquiring {
     fn drop(&mut self) {
-        // What was sent goes first, so that the release is behind it.
+        // First drop what was sent, so that the release goes behind it.
         self.remember(None);
         if let Progress::Arrived { walk, .. } = &mut self.progress
             && walk.id().is_some()
@@ -159,7 +159,7 @@ impl Drop for Acquiring {
 fn new_token(session: Option<&ClientSession>) -> Result<Token, StoreError> {
     let token = session.map_or_else(|| random::bits().map(Token::from_bits), ClientSession::new_token);
     token.map_err(|error| {
-        let text = format!("the operating system has no random bits for a token: {error}");
+        let text = format!("the operating system provided no random bits for a token: {error}");
         StoreError::new(StoreErrorKind::Unready, text)
     })
 }

@@ -1,7 +1,7 @@
-//! Which bodies are being polled on this thread, from the outermost to the innermost.
+//! The bodies that are being polled on this thread, outermost first.
 //!
-//! It is what [`current`](crate::current) sees, and how a call that would wait for itself is told so. It follows the
-//! polls, not the tasks: a spawned task is not inside.
+//! This is what [`current`](crate::current) sees, and how a call that would wait for itself is refused. It follows
+//! polls, not tasks: a spawned task is not inside.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Drop for Inside {
     }
 }
 
-/// The innermost body's.
+/// The innermost body's lease.
 pub(crate) fn innermost() -> Option<Arc<LeaseState>> {
     BODIES.try_with(|bodies| bodies.borrow().last().cloned()).ok().flatten()
 }

@@ -1,7 +1,7 @@
-//! What happens to leases when the process ends: they are ended, and their releases sent, within a bound.
+//! What happens to leases when the process exits: they are ended and their releases sent, within a time limit.
 //!
-//! The hook runs when `main` returns and at `process::exit`; not on abort, nor on a signal that nobody handles. It is
-//! the one place where a body is not dropped before its release: no step of it starts any more instead.
+//! The hook runs when `main` returns and at `process::exit`; not on abort, nor on a signal without a handler. It is the
+//! one place where a body is not dropped before its release; instead, no step of it starts any more.
 
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
@@ -18,16 +18,16 @@ use crate::engine::shared::Shared;
 use crate::system::clock;
 use crate::system::mutex::enter;
 
-/// How long the end of the process may be held up.
+/// How long the exit of the process may be delayed.
 const BOUND: Duration = Duration::from_millis(250);
 
 static CLIENTS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
 
-/// The process that registered the hook. A child by `fork` has the hook too, but neither the keeper's thread nor a
-/// right to the leases.
+/// The process that registered the hook. A forked child inherits the hook, but neither the keeper's thread nor a right
+/// to the leases.
 static REGISTERED: OnceCell<u32> = OnceCell::new();
 
-/// From now on the client's leases are released when the process ends.
+/// Releases the client's leases at exit from now on.
 pub(crate) fn watch(shared: &Arc<Shared>) {
     REGISTERED.get_or_init(|| {
         register();
@@ -50,7 +50,7 @@ fn register() {
     unsafe { libc::atexit(at_exit) };
 }
 
-/// Elsewhere keys are left to their ttl when the process ends.
+/// On other systems keys are left to their ttl at exit.
 #[cfg(not(unix))]
 fn register() {}
 
@@ -68,20 +68,20 @@ fn release_all() {
     });
 }
 
-/// On the thread that the closing wakes.
+/// Runs on the thread that the end of closing unparks.
 fn await_releases(shared: &Shared, give_up: Moment) {
     while !shared.with(|client, _| client.closed().is_some()) && clock::now() < give_up {
         thread::park_timeout(give_up.since(clock::now()));
     }
 }
 
-/// Ends every lease, and queues the releases of those whose body is not in the middle of a step.
+/// Ends every lease, and queues a release of each whose body is not in the middle of a step.
 fn end_leases(shared: &Shared, waker: &Waker) -> Arc<LeaseState> {
     let watcher = LeaseState::new("".into(), "".into());
     watcher.register(waker);
     let leases = shared.with(|client, now| client.close_at_exit(now, Arc::clone(&watcher)));
     for (id, state) in leases {
-        // Also one that is lost, or that its guard is just giving back: who is told second finds it done.
+        // Including lost leases, and leases whose guard is being dropped right now: ending a lease twice is harmless.
         let in_step = state.validity.end_at_exit();
         shared.with(|client, now| if in_step { client.leave_to_ttl(now, id) } else { client.end(now, id, None) });
     }

@@ -1,7 +1,7 @@
 //! [`Guarded`]: a body under a lock, from the acquire to the release.
 //!
 //! Must stay true: the body is first polled after the grant; no poll of it starts at or after the lease's deadline; it
-//! is gone before its release is sent; what it returned, or its panic, is what the caller gets.
+//! is dropped before its release is sent; the caller gets its value or its panic.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -42,7 +42,7 @@ pin_project! {
     enum Body<F: Future> {
         Running { #[pin] future: F },
         Finished { value: Option<F::Output> },
-        Gone,
+        Dropped,
     }
 }
 
@@ -55,7 +55,7 @@ enum Phase {
     Over,
 }
 
-/// What a step of the body came to.
+/// The outcome of a step of the body.
 enum Stepped<T> {
     Pending,
     Finished(T),
@@ -64,7 +64,7 @@ enum Stepped<T> {
 }
 
 impl<F: Future> Guarded<F> {
-    /// Runs a body under a lock whose acquire has begun, unless that was refused already.
+    /// Runs a body under a lock whose acquire has begun, unless that was refused.
     pub(crate) fn new(begun: Result<Acquiring, LockError>, template: &'static str, continues: bool, body: F) -> Self {
         let body = Body::Running { future: body };
         match begun {
@@ -97,8 +97,8 @@ impl<F: Future> Future for Guarded<F> {
                 }
                 Phase::Invalid(error) => {
                     let error = error.take();
-                    // The body and what it owns are gone when the caller hears.
-                    this.body.set(Body::Gone);
+                    // The body and what it owns are dropped before the caller gets the error.
+                    this.body.set(Body::Dropped);
                     *this.phase = Phase::Over;
                     return Poll::Ready(Err(error.expect(POLLED_AGAIN)));
                 }
@@ -111,15 +111,15 @@ impl<F: Future> Future for Guarded<F> {
                             None
                         }
                         Stepped::Panicked(panic) => {
-                            // A second panic, by a destructor, is the less interesting one.
-                            let _ = catch_unwind(AssertUnwindSafe(|| this.body.set(Body::Gone)));
+                            // A second panic, from a destructor, is the less interesting one.
+                            let _ = catch_unwind(AssertUnwindSafe(|| this.body.set(Body::Dropped)));
                             Some(panic)
                         }
                         Stepped::Lost(error) => {
                             if planted(Mutant::BodyOutlivesRelease) {
                                 *this.phase = Phase::Over;
                             }
-                            this.body.set(Body::Gone);
+                            this.body.set(Body::Dropped);
                             *this.phase = Phase::Over;
                             return Poll::Ready(Err(error));
                         }
@@ -128,7 +128,7 @@ impl<F: Future> Future for Guarded<F> {
                     *this.phase = release(holding, ended, this.span);
                 }
                 Phase::Releasing(releasing, _) => {
-                    // What came of it was observed, and is no affair of the body's caller.
+                    // The outcome is logged and counted; the body's caller does not get it.
                     let _ = ready!(this.span.in_scope(|| releasing.poll(cx)));
                     let Phase::Releasing(_, panic) = std::mem::replace(this.phase, Phase::Over) else { continue };
                     if let Some(panic) = panic {
@@ -187,7 +187,7 @@ impl Drop for Step<'_> {
     }
 }
 
-/// The body is gone: gives the lease back, awaited if it is still ours.
+/// The body was dropped: releases the lease, which is awaited if it is still ours.
 fn release(holding: Holding, panic: Option<Box<dyn Any + Send>>, span: &Span) -> Phase {
     observe::held_for(span, holding.held_for());
     Phase::Releasing(holding.end(), panic)

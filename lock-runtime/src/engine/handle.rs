@@ -1,10 +1,10 @@
-//! What keeps a client's keeper alive: a handle in each client, guard and body.
+//! What keeps a client's keeper alive: each client, guard and body has a handle.
 
 use std::sync::Arc;
 
 use crate::engine::shared::Shared;
 
-/// Cheap to clone. With the last of them the keeper ends, once it has nothing more to do.
+/// Cheap to clone. After the last one is dropped, the keeper ends once it has nothing left to do.
 #[derive(Clone)]
 pub(crate) struct Handle(Arc<Last>);
 

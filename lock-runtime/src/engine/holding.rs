@@ -1,4 +1,4 @@
-//! A lease, held. Dropped, it is released by the keeper.
+//! A held lease. When it is dropped, the keeper releases it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,17 +40,17 @@ impl Holding {
         self.walk.as_ref()?.id()
     }
 
-    /// For how long it has been held.
+    /// How long it has been held.
     pub(crate) fn held_for(&self) -> Duration {
         self.walk.as_ref().map_or(Duration::ZERO, |walk| clock::now().since(walk.granted()))
     }
 
-    /// For how long it was waited for.
+    /// How long it was waited for.
     pub(crate) fn waited(&self) -> Duration {
         self.walk.as_ref().map_or(Duration::ZERO, walk::Holding::waited)
     }
 
-    /// Asks for a step of the body; if it may start, the body is in a step from here on.
+    /// Asks to start a step of the body; on `Now` the body is in a step.
     pub(crate) fn start_step(&self) -> Start {
         let validity = &self.state.validity;
         if validity.start_step(clock::now()) {
@@ -60,12 +60,12 @@ impl Holding {
         self.shared().with(|client, now| walk.start_late_step(client, now, validity))
     }
 
-    /// The body is gone by itself: gives the lease back, which its task awaits. Whoever awaits it is registered already.
+    /// The body has ended: releases the lease. Whoever awaits the release has registered its waker already.
     pub(crate) fn end(self) -> Releasing {
         self.give_back(walk::Holding::end)
     }
 
-    /// Gives the lease back, which is awaited for so long. Whoever awaits it is registered already.
+    /// Releases the lease, which is awaited for so long at most. Whoever awaits it has registered its waker already.
     pub(crate) fn release(self, patience: Duration) -> Releasing {
         self.give_back(|walk, client, now, validity, session| {
             walk.release(client, now, validity, now + patience, session)
@@ -83,7 +83,7 @@ impl Holding {
         ) -> (walk::Releasing, ReleaseStep),
     ) -> Releasing {
         let (handle, state) = (self.handle.clone(), Arc::clone(&self.state));
-        let session = self.shared().sessions.here();
+        let session = self.shared().sessions.current();
         let id = session.as_deref().map(|session| session.id);
         let released = self
             .walk

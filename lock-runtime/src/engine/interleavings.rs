@@ -1,8 +1,8 @@
-//! `lease_state.rs`, and what it shares, once more over loom's primitives: there its tests try every order in which threads
-//! can meet.
+//! `lease_state.rs`, and the validity in it, compiled once more over loom's primitives, so that their tests run under
+//! every interleaving of threads.
 //!
-//! Must stay true: the files are the very ones that ship, and nothing else differs. Deliberately absent: tokio's `Notify`,
-//! which loom does not see into, and a feature or a flag to build any of this with: it runs with all other tests.
+//! Must stay true: these are the very files that ship, and nothing else differs. Deliberately absent: tokio's `Notify`,
+//! which loom does not model; and a feature or flag, so that this runs with all other tests.
 
 /// What the two files find in `super`.
 mod sync {

@@ -1,10 +1,10 @@
-//! The keeper: one thread per client that does all that nobody awaits.
+//! The keeper: one thread per client that does everything that no task awaits.
 //!
-//! It renews, releases what was dropped, asks on behalf of those who cannot, and reconnects. It has a small runtime and
-//! a connection of its own, so that a blocked worker thread starves no renewal and a release needs no runtime of the
-//! caller's. What to send, over which session and for how long to wait is for `lock_core::walk` to say; here it is sent, and
-//! the answer is told.
-//! Must stay true: every errand is answered, by the store, by an error or by the time-out.
+//! It renews, releases what was dropped, asks on behalf of waiters that cannot, and reconnects. It has a small runtime
+//! and a connection of its own, so that a blocked worker thread delays no renewal, and a release does not need the
+//! caller's runtime. `lock_core::walk` decides what to send, over which session, and how long to wait; the keeper sends
+//! it and reports the answer.
+//! Must stay true: every errand is answered, by the store, by an error or by its time-out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,30 +25,36 @@ use crate::system::clock;
 use lock_core::key::{ReleaseReply, ReleaseRequest};
 use lock_core::walk::{AskErrand, Errand, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
-/// How long the keeper sleeps at most; with nothing due it has nothing to do, and this bounds what a fault could cost.
+/// The longest sleep of the keeper: it needs none, but this bounds what a bug could cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// What the first try to connect came to.
+/// The outcome of the first attempt to connect.
 pub(crate) type FirstTry = oneshot::Receiver<Result<(), StoreError>>;
 
-/// Starts the thread. It ends by itself when the client is abandoned and nothing is left to do.
+/// Starts the thread. It ends when the client is abandoned and nothing is left to do.
 pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<FirstTry> {
-    let (told, first_try) = oneshot::channel();
+    let (first_result, first_try) = oneshot::channel();
     let runtime = Background(Some(Builder::new_current_thread().enable_all().build()?));
     let shared = Arc::clone(shared);
     thread::Builder::new().name("lock-keeper".to_owned()).spawn(move || {
-        let mut keeper =
-            Keeper { shared, walk: KeepersSession::default(), session: None, opening: None, told: Some(told) };
-        // A panic here is a fault of ours; every lease is bounded by its deadline meanwhile.
+        let mut keeper = Keeper {
+            shared,
+            walk: KeepersSession::default(),
+            session: None,
+            opening: None,
+            first_result: Some(first_result),
+        };
+        // A panic here is a bug of ours; every lease is still bounded by its deadline.
         while catch_unwind(AssertUnwindSafe(|| runtime.run(keeper.keep()))).is_err() {
-            thread::sleep(Duration::from_millis(100)); // so that a fault that comes back does not eat a core
+            thread::sleep(Duration::from_millis(100)); // so that a panic that recurs does not busy-loop
         }
     })?;
     Ok(first_try)
 }
 
-/// A runtime whose end nobody waits for. Tasks that are left have nobody to tell, and a resolver's thread may take its
-/// time; where the keeper's thread cannot be started, the runtime ends on the caller's, and may not wait there.
+/// A runtime that is shut down in the background. Its remaining tasks have nobody to report to, and a resolver's thread
+/// may take long; and if the keeper's thread cannot be started, this is dropped on the caller's thread, which must not
+/// block.
 struct Background(Option<Runtime>);
 
 impl Background {
@@ -70,11 +76,11 @@ impl Drop for Background {
 struct Keeper {
     shared: Arc<Shared>,
     walk: KeepersSession,
-    /// The one that is open.
+    /// The open session.
     session: Option<Arc<ClientSession>>,
     opening: Option<JoinHandle<Result<Arc<ClientSession>, StoreError>>>,
-    /// Who waits for the first try.
-    told: Option<oneshot::Sender<Result<(), StoreError>>>,
+    /// Who awaits the first attempt.
+    first_result: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Keeper {
@@ -94,13 +100,13 @@ impl Keeper {
             if sleep.is_zero() {
                 tokio::task::yield_now().await;
             } else {
-                // Woken or not, it looks.
-                let _ = timeout(sleep, self.shared.rouse.notified()).await;
+                // Woken or timed out, the next round looks at everything.
+                let _ = timeout(sleep, self.shared.wake_keeper.notified()).await;
             }
         }
     }
 
-    /// Sees to it that there is a session, or that one is being opened, or that it is too early for that.
+    /// Notices a session that closed or has been opened, and opens one when it is time to.
     async fn tend_session(&mut self) {
         if self.session.as_ref().is_some_and(|session| !session.is_usable()) {
             self.session = None;
@@ -114,25 +120,25 @@ impl Keeper {
         if self.walk.begin_to_open(clock::now()) {
             let (opening, shared) = (self.shared.sessions.open_keepers(), Arc::clone(&self.shared));
             self.opening = Some(tokio::spawn(async move {
-                let _rouse = Rouse(Arc::clone(&shared));
+                let _wake = WakeKeeper(Arc::clone(&shared));
                 timeout(shared.operation_timeout, opening).await.unwrap_or_else(|_| Err(StoreError::no_answer()))
             }));
         }
     }
 
     fn opened(&mut self, opened: Result<Arc<ClientSession>, StoreError>) {
-        let first = self.told.take();
+        let first = self.first_result.take();
         match &opened {
             Ok(_) if first.is_none() => self.shared.observed.reconnected(&self.shared.place),
             Ok(_) => {}
             Err(error) => observe::connection_failed(&self.shared.place, error),
         }
-        let told = opened.as_ref().map(|session| (session.id, session.store.listens())).map_err(Clone::clone);
-        let outcome = told.as_ref().map(|_| ()).map_err(Clone::clone);
+        let connected = opened.as_ref().map(|session| (session.id, session.store.listens())).map_err(Clone::clone);
+        let outcome = connected.as_ref().map(|_| ()).map_err(Clone::clone);
         self.session = opened.ok();
         let walk = &mut self.walk;
-        // The clock's last digits differ enough between processes that lost their server together.
-        self.shared.with(|client, now| walk.opened(client, now, told, now.nanos() / 64));
+        // The last digits of the clock differ enough between processes that lost their server together.
+        self.shared.with(|client, now| walk.opened(client, now, connected, now.nanos() / 64));
         first.map(|first| first.send(outcome));
     }
 
@@ -157,18 +163,18 @@ fn opening_panicked() -> StoreError {
     StoreError::new(StoreErrorKind::Disconnected, "the store panicked while a session was opened")
 }
 
-/// Wakes the keeper when dropped, by a panic too.
-struct Rouse(Arc<Shared>);
+/// Wakes the keeper when dropped, also by a panic.
+struct WakeKeeper(Arc<Shared>);
 
-impl Drop for Rouse {
+impl Drop for WakeKeeper {
     fn drop(&mut self) {
-        self.0.rouse.notify_one();
+        self.0.wake_keeper.notify_one();
     }
 }
 
 async fn carry_question(shared: Arc<Shared>, session: Arc<ClientSession>, errand: AskErrand) {
     let operation = ask(&*session.store, errand.request.clone());
-    let answer = carry(&session, errand.route, operation).await.and_then(|answer| session.heard(answer));
+    let answer = carry(&session, errand.route, operation).await.and_then(|answer| session.accept(answer));
     shared.with(|client, now| errand.answered(client, now, answer));
     finish(&shared, &session);
 }
@@ -181,7 +187,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
             ReleaseRequest::Rotate(rotate) => session.store.rotate(rotate).await.map(ReleaseReply::Rotated),
         }
     };
-    let answer = carry(&session, route, operation).await.and_then(|answer| session.heard(answer));
+    let answer = carry(&session, route, operation).await.and_then(|answer| session.accept(answer));
     if let Err(error) = &answer {
         shared.observed.release_failed(errand.request.key(), error);
     }
@@ -192,7 +198,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
 async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand: RenewErrand) {
     let operation = session.store.renew(errand.batch.clone());
     let answers = carry(&session, errand.route, operation).await;
-    let answers = answers.map(|answers| answers.into_iter().map(|answer| session.heard(answer)).collect());
+    let answers = answers.map(|answers| answers.into_iter().map(|answer| session.accept(answer)).collect());
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
         shared.observed.renew_failed(key, error);
@@ -200,7 +206,7 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     finish(&shared, &session);
 }
 
-/// Awaits an operation for so long at most, and keeps count of those without an answer.
+/// Awaits an operation for so long at most; one without an answer counts against the session.
 async fn carry<T>(session: &ClientSession, route: Route, operation: impl Future<Output = T>) -> Result<T, StoreError> {
     if let Ok(answer) = timeout(route.limit, operation).await {
         return Ok(answer);
@@ -211,9 +217,9 @@ async fn carry<T>(session: &ClientSession, route: Route, operation: impl Future<
     Err(StoreError::no_answer())
 }
 
-/// The keeper looks at once whether it needs another session, or may end.
+/// Wakes the keeper at once if it needs another session, or may end.
 fn finish(shared: &Shared, session: &ClientSession) {
     if !session.is_usable() || shared.is_abandoned() {
-        shared.rouse.notify_one();
+        shared.wake_keeper.notify_one();
     }
 }

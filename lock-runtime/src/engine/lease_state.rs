@@ -1,9 +1,10 @@
-//! What a task and the keeper share about one acquire and the lease it becomes.
+//! What a task and the keeper share about one acquire and the lease that comes of it.
 //!
-//! The core speaks to a task through it: the task is woken here, and reads here until when it may go on.
-//! Must stay true: no lock is held while a waker is cloned, runs or is dropped; when its task is gone, there is no waker.
-//! What threads do to it at once is tried in every order: `interleavings.rs` compiles this file once more, so that what
-//! it shares state by comes from `super`.
+//! The client's state acts on a task through it: the task is woken here, and reads its deadline here.
+//! Must stay true: no mutex is locked while a waker is cloned, runs or is dropped; when its task is gone, there is no
+//! waker.
+//! `interleavings.rs` compiles this file once more over loom's primitives, to try every interleaving; so its primitives
+//! come from `super`.
 
 use std::ptr;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::system::foreign;
 
 use super::sync::{AtomicUsize, Mutex, Ordering, Validity, enter};
 
-/// The address of no table.
+/// No vtable has this address.
 const NOBODY: usize = 0;
 
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub(crate) struct LeaseState {
     pub(crate) key: LockKey,
     pub(crate) validity: Validity,
     waker: Mutex<Option<Waker>>,
-    /// The addresses of what is in `waker`: data and table. No table, no waker.
+    /// The addresses of the waker's data and vtable. No vtable, no waker.
     registered: (AtomicUsize, AtomicUsize),
     changed: Notify,
 }
@@ -43,25 +44,25 @@ impl LeaseState {
         })
     }
 
-    /// The lease is lost: no step may start any more, and everybody is told.
+    /// The lease is lost: no step may start any more, and all who wait for that are woken.
     pub(crate) fn lose(&self, reason: LossReason) {
         self.validity.lose(reason);
         self.wake();
     }
 
-    /// Whom to wake; the task's last word counts. Only its own task calls this, poll by poll.
+    /// Registers the waker of the lease's own task, which calls this at every poll.
     ///
-    /// The mutex is not entered for a waker that is there already. It may be about to be taken just then; but whoever
-    /// takes it says so before it wakes, and so the poll that this wake leads to registers anew.
-    /// What is known is the address of the clone that is here, not of the waker that it was made of: that one may be
-    /// gone by the next poll and its address another task's, while nobody else has that of what is here.
+    /// A waker that is registered already does not need the mutex. It may be about to be taken just then; but whoever
+    /// takes it clears `registered` before waking, so the poll that follows registers anew.
+    /// The addresses are those of the stored clone, not of the waker that was cloned: that one may be dropped before
+    /// the next poll and its address reused by another task's, while nobody else can have the clone's.
     pub(crate) fn register(&self, waker: &Waker) {
         let (data, table) = addresses(waker);
         let (known_data, known_table) = &self.registered;
         if known_table.load(Ordering::Acquire) == table && known_data.load(Ordering::Relaxed) == data {
             return;
         }
-        // To clone and to drop one is foreign code.
+        // Cloning and dropping a waker is foreign code.
         let new = waker.clone();
         let (data, table) = addresses(&new);
         let mut slot = enter(&self.waker);
@@ -72,7 +73,7 @@ impl LeaseState {
         drop(old);
     }
 
-    /// The task goes, and takes its waker along: dropping this runs no foreign code from now on.
+    /// The task is gone and its waker is taken out, so that dropping this runs no foreign code.
     pub(crate) fn unregister(&self) {
         drop(self.take_waker());
     }
@@ -90,7 +91,7 @@ impl LeaseState {
         slot.take()
     }
 
-    /// Comes back with an answer as soon as `answer` has one; asks at once, and after every wake.
+    /// Returns as soon as `answer` is some; asks at once, and after every wake-up.
     pub(crate) async fn until_some<T>(&self, mut answer: impl FnMut() -> Option<T>) -> T {
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
@@ -103,7 +104,7 @@ impl LeaseState {
     }
 }
 
-/// Where a waker is told from others by: its data and its table.
+/// What identifies a waker: the addresses of its data and vtable.
 fn addresses(waker: &Waker) -> (usize, usize) {
     (waker.data().addr(), ptr::from_ref(waker.vtable()).addr())
 }

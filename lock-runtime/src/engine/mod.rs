@@ -1,4 +1,4 @@
-//! Tasks, threads and time: who carries out what the core decides.
+//! Tasks, threads and time: carries out what the core decides.
 
 pub(crate) mod acquiring;
 pub(crate) mod enclosing;

@@ -1,6 +1,6 @@
-//! One function per event: its trace, its counter.
+//! One function per event: it writes the trace and counts.
 //!
-//! Busy is not an error, and a token or a password is in no event.
+//! Busy is not an error. No event contains a token or a password.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use lock_core::LockKey;
 use lock_core::LossReason;
 use lock_core::client::Tally;
 
-/// What happened so far, counted.
+/// Counters since the client began.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
     acquired: AtomicU64,
@@ -24,7 +24,7 @@ pub(crate) struct Observed {
     reconnected: AtomicU64,
 }
 
-/// What a client has done so far, and what it does just now.
+/// What a client has done so far, and what it is doing now.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,31 +40,31 @@ pub(crate) struct Observed {
 pub struct Stats {
     /// Locks granted.
     pub acquired: u64,
-    /// Of these, locks that another client's release handed to a waiter of this client, whom a message told.
+    /// Of these, locks that another client's release handed over to a waiter of this client by a message.
     pub granted_by_message: u64,
-    /// Locks that a waiter of this client found free, or found to be its own, when it looked.
+    /// Of these, locks that a waiter of this client found free, or its own, when it looked.
     pub granted_by_look: u64,
-    /// Locks that went from one caller of this client to the next without asking the store.
+    /// Of these, locks that went from one call of this client to the next without asking the store.
     pub granted_locally: u64,
-    /// Acquires that ended because somebody else held the lock.
+    /// Acquires that ended because the lock was held elsewhere.
     pub busy: u64,
-    /// Acquires that ended because the store could not be asked.
+    /// Acquires that ended because the store did not answer, or refused.
     pub unavailable: u64,
     /// Leases lost while their body ran or their guard lived.
     pub lost: u64,
-    /// Renewals without a good answer; each was tried again until the deadline.
+    /// Renewals that failed or had no answer; each was tried again until the deadline.
     pub renew_failed: u64,
-    /// Releases without a good answer, and releases of a lock that was not ours any more; the former are tried again.
+    /// Releases that failed or had no answer, which are tried again; and releases of a lock that was no longer held.
     pub release_failed: u64,
-    /// How often the keeper's connection was opened anew.
+    /// How often the keeper's connection was opened again.
     pub reconnected: u64,
-    /// Leases held just now.
+    /// Leases held now.
     pub held: u64,
-    /// Acquires under way just now.
+    /// Acquires in progress now.
     pub waiting: u64,
 }
 
-/// The span of one locked call; what is not known yet is filled in later.
+/// The span of one call under a lock; fields that are not known yet are recorded later.
 pub(crate) fn span(template: &str, key: &LockKey) -> Span {
     tracing::info_span!(
         "distributed_lock",
@@ -76,13 +76,13 @@ pub(crate) fn span(template: &str, key: &LockKey) -> Span {
     )
 }
 
-/// The body or guard is gone.
+/// The body or guard was dropped.
 pub(crate) fn held_for(span: &Span, held_for: Duration) {
     span.record("lock.hold_ms", millis(held_for));
 }
 
 pub(crate) fn connection_failed(place: &str, error: &StoreError) {
-    warn!(store = place, error = %Chain(error), "lock store is out of reach");
+    warn!(store = place, error = %Chain(error), "failed to connect to lock store");
 }
 
 impl Observed {
@@ -99,7 +99,7 @@ impl Observed {
 
     pub(crate) fn unavailable(&self, key: &LockKey, error: &StoreError) {
         count(&self.unavailable);
-        warn!(lock.key = %key, error = %Chain(error), "lock could not be had");
+        warn!(lock.key = %key, error = %Chain(error), "failed to acquire lock");
     }
 
     pub(crate) fn count_lost(&self) {
@@ -112,22 +112,22 @@ impl Observed {
 
     pub(crate) fn renew_failed(&self, key: &LockKey, error: &StoreError) {
         count(&self.renew_failed);
-        warn!(lock.key = %key, error = %Chain(error), "lock not renewed yet");
+        warn!(lock.key = %key, error = %Chain(error), "failed to renew lock");
     }
 
     pub(crate) fn release_failed(&self, key: &LockKey, error: &StoreError) {
         count(&self.release_failed);
-        warn!(lock.key = %key, error = %Chain(error), "lock not released yet");
+        warn!(lock.key = %key, error = %Chain(error), "failed to release lock");
     }
 
-    pub(crate) fn released_too_late(&self, key: &LockKey) {
+    pub(crate) fn released_after_loss(&self, key: &LockKey) {
         count(&self.release_failed);
-        warn!(lock.key = %key, "lock was not ours any more when it was released");
+        warn!(lock.key = %key, "lock was no longer held when it was released");
     }
 
     pub(crate) fn reconnected(&self, place: &str) {
         count(&self.reconnected);
-        debug!(store = place, "lock store is in reach again");
+        debug!(store = place, "reconnected to lock store");
     }
 
     pub(crate) fn stats(&self, held: usize, waiting: usize, tally: Tally) -> Stats {
@@ -157,7 +157,7 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An error and what caused it, in one line.
+/// An error and its sources, in one line.
 struct Chain<'a>(&'a StoreError);
 
 impl std::fmt::Display for Chain<'_> {

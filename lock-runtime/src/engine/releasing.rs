@@ -1,4 +1,4 @@
-//! A release that a task awaits. Dropped, it goes on without the task.
+//! A release that a task awaits. When it is dropped, the release goes on without the task.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,7 +9,7 @@ use lock_core::walk::{self, ReleaseAnswer};
 
 use crate::engine::handle::Handle;
 use crate::engine::lease_state::LeaseState;
-use crate::engine::sent::{Sent, usable_or_here};
+use crate::engine::sent::{Sent, usable_or_current};
 use crate::engine::sessions::ClientSession;
 use crate::store::{Released, Rotated, StoreError};
 
@@ -17,22 +17,22 @@ use crate::store::{Released, Rotated, StoreError};
 pub(crate) struct Releasing {
     handle: Handle,
     state: Arc<LeaseState>,
-    /// None once it is over.
+    /// None once it has ended.
     walk: Option<walk::Releasing>,
-    sent: Option<SentBack>,
-    /// The client's state has just been asked.
+    sent: Option<SentRelease>,
+    /// The step that was just taken has not been polled yet.
     is_new: bool,
 }
 
-/// How this task gave a token back. Several kinds, since a box around any would be an allocation on the short way.
-enum SentBack {
+/// The release that this task sent. An enum, because a boxed trait object would cost the common case an allocation.
+enum SentRelease {
     Release(Sent<Released>),
     Rotate(Sent<Rotated>),
-    /// Without a word to the store.
-    Settled(Result<Released, StoreError>),
+    /// Finished without a request to the store.
+    Finished(Result<Released, StoreError>),
 }
 
-impl SentBack {
+impl SentRelease {
     fn new(at: Moment, session: Arc<ClientSession>, request: ReleaseRequest) -> Self {
         match request {
             ReleaseRequest::Release(release) => {
@@ -50,21 +50,21 @@ impl SentBack {
         match self {
             Self::Release(sent) => sent.poll(cx).map_ok(ReleaseReply::Released),
             Self::Rotate(sent) => sent.poll(cx).map_ok(ReleaseReply::Rotated),
-            Self::Settled(_) => Poll::Pending,
+            Self::Finished(_) => Poll::Pending,
         }
     }
 
-    /// What carries it.
+    /// The session that carries it.
     fn into_session(self) -> Option<Arc<ClientSession>> {
         match self {
             Self::Release(Sent { session, .. }) | Self::Rotate(Sent { session, .. }) => Some(session),
-            Self::Settled(_) => None,
+            Self::Finished(_) => None,
         }
     }
 }
 
 impl Releasing {
-    /// With what was decided when the lease ended, and the session that was there then.
+    /// With the step that was taken when the lease ended, and the session at that time.
     pub(super) fn new(
         handle: Handle,
         state: Arc<LeaseState>,
@@ -75,17 +75,17 @@ impl Releasing {
         if let Some((at, (walk, step))) = released {
             releasing.walk = Some(walk);
             if let Some(ReleaseStep::Done(outcome)) = releasing.take(at, step, session) {
-                releasing.sent = Some(SentBack::Settled(outcome));
+                releasing.sent = Some(SentRelease::Finished(outcome));
             }
         }
         releasing
     }
 
-    /// Sends what there is to be sent; comes back with any other step.
+    /// Sends the request of this step; returns any other step.
     fn take(&mut self, at: Moment, step: ReleaseStep, session: Option<Arc<ClientSession>>) -> Option<ReleaseStep> {
         match (step, session) {
             (ReleaseStep::Send(request), Some(session)) => {
-                self.sent = Some(SentBack::new(at, session, request));
+                self.sent = Some(SentRelease::new(at, session, request));
                 None
             }
             (step, _) => Some(step),
@@ -94,7 +94,7 @@ impl Releasing {
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
         self.state.register(cx.waker());
-        if let Some(SentBack::Settled(outcome)) = &self.sent {
+        if let Some(SentRelease::Finished(outcome)) = &self.sent {
             let outcome = outcome.clone();
             return Poll::Ready(self.over(outcome));
         }
@@ -102,7 +102,7 @@ impl Releasing {
         loop {
             let answer = self.answer(cx);
             if is_new && answer.is_none() {
-                // Whatever changes from now on wakes this task.
+                // Any later change wakes this task.
                 return Poll::Pending;
             }
             if let Some(step) = self.step(answer) {
@@ -112,7 +112,7 @@ impl Releasing {
         }
     }
 
-    /// After a step by which nothing is sent.
+    /// After a step that sends nothing.
     fn goes_on(&mut self, step: ReleaseStep) -> Poll<Result<Released, StoreError>> {
         match step {
             ReleaseStep::Done(outcome) => return Poll::Ready(self.over(outcome)),
@@ -122,18 +122,18 @@ impl Releasing {
         Poll::Pending
     }
 
-    /// What the store answered, if it has, to what this task sent.
+    /// The answer to what this task sent, if there is one.
     fn answer(&mut self, cx: &mut Context<'_>) -> Option<(Arc<ClientSession>, Result<ReleaseReply, StoreError>)> {
         let Poll::Ready(result) = self.sent.as_mut()?.poll(cx) else { return None };
         Some((self.sent.take()?.into_session()?, result))
     }
 
-    /// Tells the client's state and asks it.
+    /// Passes the answer to the client's state and gets the next step.
     fn step(&mut self, answer: Option<(Arc<ClientSession>, Result<ReleaseReply, StoreError>)>) -> Option<ReleaseStep> {
         let Some(walk) = &mut self.walk else { return Some(ReleaseStep::Done(Ok(Released::NotOurs))) };
         let (carried, result) = answer.unzip();
         let answer = carried.as_deref().zip(result).map(|(via, result)| ReleaseAnswer { via: via.id, result });
-        let session = usable_or_here(carried, &self.handle);
+        let session = usable_or_current(carried, &self.handle);
         let id = session.as_deref().map(|session| session.id);
         let (at, step) = self.handle.shared().with(|client, now| (now, walk.go_on(client, now, id, answer)));
         self.take(at, step, session)
@@ -151,7 +151,7 @@ impl Releasing {
         let observed = &self.handle.shared().observed;
         match outcome {
             Ok(Released::Freed) => {}
-            Ok(Released::NotOurs) => observed.released_too_late(&self.state.key),
+            Ok(Released::NotOurs) => observed.released_after_loss(&self.state.key),
             Err(error) => observed.release_failed(&self.state.key, error),
         }
     }

@@ -1,4 +1,4 @@
-//! An operation that a task sent by its runtime's own session.
+//! An operation that a task sent over its runtime's session.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,11 +18,11 @@ pub(super) struct Sent<T> {
 
 impl<T> Sent<T> {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, StoreError>> {
-        self.operation.as_mut().poll(cx).map(|answer| self.session.heard(answer))
+        self.operation.as_mut().poll(cx).map(|answer| self.session.accept(answer))
     }
 }
 
-/// The future of a question.
+/// Sends an acquire request.
 pub(super) fn ask(store: &dyn Session, request: AcquireRequest) -> StoreFuture<Result<Acquired, StoreError>> {
     match request {
         AcquireRequest::Ask(ask) => store.acquire(ask),
@@ -31,7 +31,7 @@ pub(super) fn ask(store: &dyn Session, request: AcquireRequest) -> StoreFuture<R
     }
 }
 
-/// The session that an answer came over, else that of the runtime that this is called on.
-pub(super) fn usable_or_here(carried: Option<Arc<ClientSession>>, handle: &Handle) -> Option<Arc<ClientSession>> {
-    carried.filter(|session| session.is_usable()).or_else(|| handle.shared().sessions.here())
+/// The session that carried an answer, if it is usable, else that of the current runtime.
+pub(super) fn usable_or_current(carried: Option<Arc<ClientSession>>, handle: &Handle) -> Option<Arc<ClientSession>> {
+    carried.filter(|session| session.is_usable()).or_else(|| handle.shared().sessions.current())
 }

@@ -1,11 +1,11 @@
-//! Which session carries what: one for each tokio runtime that calls, one for the keeper.
+//! All sessions of a client: one for each tokio runtime that calls, and one for the keeper.
 //!
-//! A runtime's session is opened by a task of that runtime at its first use, and is gone with the runtime. Until it is
-//! open, and where there is no runtime, the keeper serves.
-//! Must stay true: nobody waits for a runtime's session; a session that fails is replaced without a word, stays replaced, and
-//! nothing that comes over it afterwards counts; a runtime has one task of ours for its session, and one more while that
-//! one is told to end. Deliberately absent: timers of a runtime's, which it may not have; what takes too long there is
-//! found by the next who calls.
+//! A runtime's session is opened by a task on that runtime at its first use, and ends with the runtime. Until it is
+//! open, and where there is no runtime, the keeper's is used.
+//! Must stay true: nobody waits for a runtime's session; a session that fails is silently replaced, stays replaced, and
+//! nothing that arrives over it afterwards counts; a runtime has one task of ours for its session, and briefly a second
+//! while the first is told to end. Deliberately absent: timers on a user's runtime, which may have none; an opening
+//! that takes too long is noticed by the next call.
 
 mod client_session;
 
@@ -32,12 +32,12 @@ pub(crate) use client_session::ClientSession;
 /// How long after a failure a runtime tries again to open its session.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How often a session is asked for, of a runtime that should have it by now, until its opening is begun anew: so often
-/// that the runtime must have been polled long enough for one.
+/// How often a session that should be open by now is asked for before its opening is started again: so often that the
+/// runtime must have been polled enough to finish it.
 const ASKED_LATE: u32 = 16;
 
-/// Hears of a grant over a session, and says whether somebody waited for it; it returns at once.
-pub(crate) type Hear = Arc<dyn Fn(SessionId, Grant) -> bool + Send + Sync>;
+/// Receives a grant message over a session; returns at once whether a waiter expected it.
+pub(crate) type OnGrant = Arc<dyn Fn(SessionId, Grant) -> bool + Send + Sync>;
 
 #[derive(Debug, Clone)]
 enum Slot {
@@ -47,8 +47,8 @@ enum Slot {
 }
 
 impl Slot {
-    /// Whether nothing has happened between two looks.
-    fn is(&self, other: &Self) -> bool {
+    /// Whether the slot has not changed between two looks.
+    fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Opening(one), Self::Opening(other)) => one.id == other.id,
             (Self::Open(one), Self::Open(other)) => one.id == other.id,
@@ -63,58 +63,58 @@ impl Slot {
 struct Opening {
     id: SessionId,
     since: Moment,
-    /// How often it was asked for since it should have been open.
+    /// How often it was asked for after it should have been open.
     asked_late: u32,
-    /// Tells its task that another has taken its place.
+    /// Tells its task that another opening has replaced it.
     given_up: Arc<Notify>,
 }
 
 impl Opening {
-    /// Whether it is better begun anew, now that it is asked for. Time alone does not tell: a runtime that is polled for
-    /// a call now and then goes on with it in the next.
-    fn is_hopeless(&mut self, timeout: Duration) -> bool {
+    /// Whether to start again, now that the session is asked for. The time alone does not tell: a runtime that is
+    /// polled only during calls continues the opening in the next one.
+    fn is_stuck(&mut self, timeout: Duration) -> bool {
         let is_late = self.since + timeout <= clock::now();
         self.asked_late += u32::from(is_late);
         self.asked_late > ASKED_LATE
     }
 }
 
-/// Hears that a runtime's session is there no more; it returns at once.
-pub(crate) type Gone = Arc<dyn Fn(SessionId) + Send + Sync>;
+/// Is told that a runtime's session is gone; returns at once.
+pub(crate) type OnGone = Arc<dyn Fn(SessionId) + Send + Sync>;
 
 /// All sessions of one client.
 pub(crate) struct Sessions {
     store: Arc<dyn Store>,
-    /// Who hears over the keeper's sessions; who hears over another session has the name that is so much further.
-    keepers: ListenerId,
+    /// The listener of the keeper's sessions; that of another session is this plus the session's number.
+    keeper_listener: ListenerId,
     operation_timeout: Duration,
-    hear: Hear,
-    gone: Gone,
+    on_grant: OnGrant,
+    on_gone: OnGone,
     /// The only session of a store without connections.
     only: Option<Arc<ClientSession>>,
     by_runtime: Mutex<HashMap<Id, Slot>>,
     by_id: Mutex<HashMap<SessionId, Weak<ClientSession>>>,
     next: AtomicU64,
-    /// Tells the tasks that keep sessions open that there is no client any more.
+    /// Tells the tasks that keep sessions open that the client is gone.
     ended: Arc<Notify>,
 }
 
 impl Sessions {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        keepers: ListenerId,
+        keeper_listener: ListenerId,
         operation_timeout: Duration,
-        hear: Hear,
-        gone: Gone,
+        on_grant: OnGrant,
+        on_gone: OnGone,
     ) -> Arc<Self> {
         let only = store.session().map(|session| Arc::new(ClientSession::only(SessionId(0), session)));
         let sessions = Self {
             only,
             store,
-            keepers,
+            keeper_listener,
             operation_timeout,
-            hear,
-            gone,
+            on_grant,
+            on_gone,
             by_runtime: Mutex::default(),
             by_id: Mutex::default(),
             next: AtomicU64::new(1),
@@ -123,32 +123,32 @@ impl Sessions {
         Arc::new(sessions)
     }
 
-    /// The session of the runtime that this is called on, if it has one that is open; else one is being opened.
-    pub(crate) fn here(self: &Arc<Self>) -> Option<Arc<ClientSession>> {
+    /// The session of the current runtime, if it is open; otherwise one is being opened.
+    pub(crate) fn current(self: &Arc<Self>) -> Option<Arc<ClientSession>> {
         if let Some(only) = &self.only {
             return Some(Arc::clone(only));
         }
         let runtime = Handle::try_current().ok()?;
-        // A session is asked, and dropped, where nothing is locked.
+        // A session is queried and dropped while nothing is locked.
         let found = {
             let mut slots = enter(&self.by_runtime);
             let mut slot = slots.get_mut(&runtime.id());
             if let Some(Slot::Opening(opening)) = &mut slot
-                && !opening.is_hopeless(self.operation_timeout)
+                && !opening.is_stuck(self.operation_timeout)
             {
                 return None;
             }
             slot.cloned()
         };
-        let hopeless = match &found {
+        let stuck = match &found {
             Some(Slot::Open(session)) if session.is_usable() => return Some(Arc::clone(session)),
             Some(Slot::Closed { again_at }) if clock::now() < *again_at => return None,
             Some(Slot::Opening(opening)) => Some(Arc::clone(&opening.given_up)),
             _ => None,
         };
         let opening = Opening { id: self.next_id(), since: clock::now(), asked_late: 0, given_up: Arc::default() };
-        if self.takes_place(runtime.id(), found.as_ref(), opening.clone()) {
-            if let Some(given_up) = hopeless {
+        if self.claim_slot(runtime.id(), found.as_ref(), opening.clone()) {
+            if let Some(given_up) = stuck {
                 given_up.notify_one();
             }
             self.open_here(&runtime, opening);
@@ -156,37 +156,37 @@ impl Sessions {
         None
     }
 
-    /// Puts it into the place of what was found there, unless somebody was quicker.
-    fn takes_place(&self, runtime: Id, found: Option<&Slot>, opening: Opening) -> bool {
+    /// Replaces what was found in the slot, unless another thread was faster.
+    fn claim_slot(&self, runtime: Id, found: Option<&Slot>, opening: Opening) -> bool {
         let mut slots = enter(&self.by_runtime);
         let is_as_found = match (slots.get(&runtime), found) {
             (None, None) => true,
-            (Some(slot), Some(found)) => slot.is(found),
+            (Some(slot), Some(found)) => slot.is_same(found),
             _ => false,
         };
         if is_as_found {
             let now = opening.since;
             slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
-            // Whoever asks has what was there, so that nothing is dropped here.
+            // The caller still holds what was in the slot, so nothing is dropped here.
             slots.insert(runtime, Slot::Opening(opening));
         }
         is_as_found
     }
 
     fn open_here(self: &Arc<Self>, runtime: &Handle, Opening { id, given_up, .. }: Opening) {
-        // Made here: a runtime that is shutting down drops the task unpolled.
+        // Created here, because a runtime that is shutting down drops the task without polling it.
         let entry = Entry { sessions: Arc::downgrade(self), runtime: runtime.id(), id, session: None };
-        let listener = ListenerId::from_bits(self.keepers.bits().wrapping_add(id.0.into()));
+        let listener = ListenerId::from_bits(self.keeper_listener.bits().wrapping_add(id.0.into()));
         runtime.spawn(keep_open(entry, self.open(id, listener), given_up, Arc::clone(&self.ended)));
     }
 
-    /// The session of this number, if it is still there and works.
+    /// The session of this number, if it is still usable.
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<ClientSession>> {
         let only = self.only.as_ref().filter(|only| only.id == id).cloned();
         only.or_else(|| enter(&self.by_id).get(&id)?.upgrade()).filter(|session| session.is_usable())
     }
 
-    /// Something that was sent on this session had no answer in time.
+    /// A request over this session had no answer in time.
     pub(crate) fn timed_out(&self, id: SessionId) {
         if let Some(session) = self.find(id) {
             session.timed_out();
@@ -197,7 +197,7 @@ impl Sessions {
     pub(crate) fn open_keepers(
         self: &Arc<Self>,
     ) -> impl Future<Output = Result<Arc<ClientSession>, StoreError>> + use<> {
-        let (sessions, opening) = (Arc::clone(self), self.open(self.next_id(), self.keepers));
+        let (sessions, opening) = (Arc::clone(self), self.open(self.next_id(), self.keeper_listener));
         async move { opening.await.map(|session| sessions.add(session)) }
     }
 
@@ -205,18 +205,18 @@ impl Sessions {
         SessionId(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Opens a session over which grants are heard of, where the store tells of them.
+    /// Opens a session that receives grant messages, if the store sends them.
     fn open(
         &self,
         id: SessionId,
         name: ListenerId,
     ) -> impl Future<Output = Result<Arc<ClientSession>, StoreError>> + use<> {
-        let hear = Arc::clone(&self.hear);
+        let on_grant = Arc::clone(&self.on_grant);
         let retired: Arc<AtomicBool> = Arc::default();
         let is_retired = Arc::clone(&retired);
-        // What comes over a session that was replaced may have been decided by somebody who decides no more.
-        let hear_while_current = move |grant| !is_retired.load(Ordering::SeqCst) && hear(id, grant);
-        let opening = self.store.listen(Listener::new(name, hear_while_current));
+        // A message over a replaced session may come from a server that is no longer the primary.
+        let forward_while_current = move |grant| !is_retired.load(Ordering::SeqCst) && on_grant(id, grant);
+        let opening = self.store.listen(Listener::new(name, forward_while_current));
         async move {
             let session = opening.await?;
             Ok(Arc::new(ClientSession::new(id, session.listens().then_some(name), session, retired)))
@@ -243,7 +243,7 @@ impl Drop for Sessions {
     }
 }
 
-/// Opens a runtime's session and stays until it fails or closes, or the runtime ends; then the runtime has none.
+/// Opens a runtime's session and waits until it fails or closes, or the runtime ends; then the runtime has none.
 async fn keep_open(
     mut entry: Entry,
     opening: impl Future<Output = Result<Arc<ClientSession>, StoreError>>,
@@ -253,16 +253,16 @@ async fn keep_open(
     let mut ended = pin!(ended.notified_owned());
     ended.as_mut().enable();
     if entry.sessions.strong_count() == 0 {
-        // It ended before this could be told.
+        // The client was dropped before this could be notified.
         return;
     }
-    let Some(Ok(session)) = unless(opening, unless(given_up.notified(), ended.as_mut())).await else { return };
+    let Some(Ok(session)) = run_until(opening, run_until(given_up.notified(), ended.as_mut())).await else { return };
     let Some(session) = entry.opened(session) else { return };
-    unless(session.retired(), unless(session.store.closed(), ended)).await;
+    run_until(session.retired(), run_until(session.store.closed(), ended)).await;
 }
 
-/// What comes of the work, if the end of it does not come first.
-async fn unless<T>(work: impl Future<Output = T>, end: impl Future) -> Option<T> {
+/// The result of `work`, unless `end` completes first.
+async fn run_until<T>(work: impl Future<Output = T>, end: impl Future) -> Option<T> {
     let (mut work, mut end) = (pin!(work), pin!(end));
     std::future::poll_fn(|cx| match Pin::as_mut(&mut work).poll(cx) {
         Poll::Ready(done) => Poll::Ready(Some(done)),
@@ -271,17 +271,19 @@ async fn unless<T>(work: impl Future<Output = T>, end: impl Future) -> Option<T>
     .await
 }
 
-/// However its task ends, by a panic for want of drivers or by the end of the runtime too, the entry goes.
+/// The slot of a runtime's session, which is cleared however its task ends: also by a panic of a runtime without
+/// drivers, or by the end of the runtime.
 struct Entry {
     sessions: Weak<Sessions>,
     runtime: Id,
-    /// Of the session, from its opening on: the runtime may have another by now, or its number be another runtime's.
+    /// The session's number since its opening began: by now the slot may hold another one, and the id may be another
+    /// runtime's.
     id: SessionId,
     session: Option<Arc<ClientSession>>,
 }
 
 impl Entry {
-    /// None if it took too long, and another was put in its place.
+    /// None if the opening took too long and was replaced.
     fn opened(&mut self, session: Arc<ClientSession>) -> Option<Arc<ClientSession>> {
         let sessions = self.sessions.upgrade()?;
         let session = sessions.add(session);
@@ -295,7 +297,7 @@ impl Entry {
         is_awaited.then_some(session)
     }
 
-    /// A runtime without drivers makes the opening panic, and would do so each time.
+    /// On a runtime without drivers opening panics, and would do so each time.
     fn again_at() -> Moment {
         if std::thread::panicking() { Moment::MAX } else { clock::now() + PAUSE }
     }
@@ -318,7 +320,7 @@ impl Drop for Entry {
         drop(slots);
         drop(old);
         if self.session.is_some() {
-            (sessions.gone)(self.id);
+            (sessions.on_gone)(self.id);
         }
     }
 }

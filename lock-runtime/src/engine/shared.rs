@@ -1,7 +1,7 @@
-//! The client's state behind its mutex, and who carries out what it decides.
+//! The client's state behind its mutex, and the code that carries out its actions.
 //!
-//! Must stay true: under the mutex no foreign code runs; the keeper is woken only when something is due before what it
-//! sleeps to, or when it overslept because the machine did.
+//! Must stay true: no foreign code runs while the mutex is locked; the keeper is woken only when something is due
+//! before it wakes by itself, or when it overslept because the machine was suspended.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -13,7 +13,7 @@ use lock_core::Moment;
 
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Observed;
-use crate::engine::sessions::{Gone, Hear, Sessions};
+use crate::engine::sessions::{OnGone, OnGrant, Sessions};
 use crate::store::Store;
 use crate::system::clock;
 use crate::system::foreign;
@@ -21,10 +21,10 @@ use crate::system::mutex::enter;
 use lock_core::client::ClientState;
 use lock_core::key::{Action, Job, KeyId, SessionId, Settings};
 
-/// What all handles of a client, its guards, its bodies and its keeper share.
+/// Shared by all handles of a client, its guards, its bodies and its keeper.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    desk: Mutex<Desk>,
+    state: Mutex<State>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) observed: Observed,
     /// The store's identity.
@@ -32,33 +32,33 @@ pub(crate) struct Shared {
     pub(crate) default_ttl: Duration,
     pub(crate) operation_timeout: Duration,
     /// Wakes the keeper.
-    pub(crate) rouse: Notify,
+    pub(crate) wake_keeper: Notify,
     /// No handle, guard or body is left.
     abandoned: AtomicBool,
 }
 
 #[derive(Debug)]
-struct Desk {
+struct State {
     client: ClientState<Arc<LeaseState>>,
     /// When the keeper wakes by itself.
     keeper_wakes: Moment,
 }
 
-impl Desk {
+impl State {
     /// Whether the keeper has to be woken: something is due before it wakes by itself, or it should be awake already.
-    /// Its timer stands still while the machine sleeps, and the clock does not.
-    fn rouses_keeper(&mut self, now: Moment) -> bool {
+    /// Its timer stops while the machine is suspended, and the clock does not.
+    fn should_wake_keeper(&mut self, now: Moment) -> bool {
         let overslept = Moment::MIN < self.keeper_wakes && self.keeper_wakes <= now;
-        let rouse = overslept || self.client.soonest() < self.keeper_wakes;
-        if rouse {
-            // Once is enough.
+        let wake = overslept || self.client.soonest() < self.keeper_wakes;
+        if wake {
+            // One wake-up is enough.
             self.keeper_wakes = Moment::MIN;
         }
-        rouse
+        wake
     }
 }
 
-/// What the keeper does in one round.
+/// The keeper's work in one round.
 pub(crate) struct Round {
     pub(crate) now: Moment,
     pub(crate) jobs: Vec<(KeyId, Job)>,
@@ -71,42 +71,42 @@ impl Shared {
     pub(crate) fn new(store: Arc<dyn Store>, default_ttl: Duration, settings: Settings) -> Arc<Self> {
         let (place, operation_timeout) = (Arc::from(store.identity()), settings.operation_timeout);
         Arc::new_cyclic(|shared: &Weak<Self>| {
-            let (hearing, tended) = (Weak::clone(shared), Weak::clone(shared));
-            let hear: Hear = Arc::new(move |session: SessionId, grant| {
-                hearing
+            let (for_grants, for_gone) = (Weak::clone(shared), Weak::clone(shared));
+            let on_grant: OnGrant = Arc::new(move |session: SessionId, grant| {
+                for_grants
                     .upgrade()
                     .is_some_and(|shared| shared.with(|client, now| client.handed_over(now, session, &grant)))
             });
-            let gone: Gone = Arc::new(move |session| {
-                if let Some(shared) = tended.upgrade() {
+            let on_gone: OnGone = Arc::new(move |session| {
+                if let Some(shared) = for_gone.upgrade() {
                     shared.with(|client, now| client.session_gone(now, session));
                 }
             });
             Self {
-                desk: Mutex::new(Desk { client: ClientState::new(settings), keeper_wakes: Moment::MIN }),
-                sessions: Sessions::new(store, settings.listener, operation_timeout, hear, gone),
+                state: Mutex::new(State { client: ClientState::new(settings), keeper_wakes: Moment::MIN }),
+                sessions: Sessions::new(store, settings.listener, operation_timeout, on_grant, on_gone),
                 observed: Observed::default(),
                 place,
                 default_ttl,
                 operation_timeout,
-                rouse: Notify::new(),
+                wake_keeper: Notify::new(),
                 abandoned: AtomicBool::new(false),
             }
         })
     }
 
-    /// Tells the core what happened, at the time that it is told, and does what it answers.
+    /// Tells the client's state an event at the current time, and carries out the actions.
     pub(crate) fn with<R>(&self, tell: impl FnOnce(&mut ClientState<Arc<LeaseState>>, Moment) -> R) -> R {
         let outside = foreign::stays_out();
-        let mut desk = enter(&self.desk);
+        let mut state = enter(&self.state);
         let now = clock::now();
-        let answer = tell(&mut desk.client, now);
-        let actions = desk.client.take_actions();
-        let rouse = desk.rouses_keeper(now);
-        drop(desk);
+        let answer = tell(&mut state.client, now);
+        let actions = state.client.take_actions();
+        let wake = state.should_wake_keeper(now);
+        drop(state);
         drop(outside);
-        if rouse {
-            self.rouse.notify_one();
+        if wake {
+            self.wake_keeper.notify_one();
         }
         self.carry_out(actions);
         answer
@@ -115,42 +115,43 @@ impl Shared {
     /// The keeper's round: everything that is due.
     pub(crate) fn keeper_round(&self) -> Round {
         let outside = foreign::stays_out();
-        let mut desk = enter(&self.desk);
+        let mut state = enter(&self.state);
         let now = clock::now();
-        let jobs = desk.client.work(now);
-        let actions = desk.client.take_actions();
-        let due = desk.client.next_due();
-        desk.keeper_wakes = due;
-        let idle = desk.client.is_idle();
-        drop(desk);
+        let jobs = state.client.work(now);
+        let actions = state.client.take_actions();
+        let due = state.client.next_due();
+        state.keeper_wakes = due;
+        let idle = state.client.is_idle();
+        drop(state);
         drop(outside);
         self.carry_out(actions);
         Round { now, jobs, due, idle }
     }
 
-    /// No handle, guard or body is left: the keeper ends when it has nothing more to do.
+    /// No handle, guard or body is left: the keeper ends when it has nothing left to do.
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::SeqCst);
-        self.rouse.notify_one();
+        self.wake_keeper.notify_one();
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Ordering::SeqCst)
     }
 
-    /// Whoever is told last is told also when something panics that is told before.
+    /// A panic in one action does not keep the others from being carried out.
     fn carry_out(&self, actions: Vec<Action<Arc<LeaseState>>>) {
         for action in actions {
             match action {
                 Action::Wake(state) => state.wake(),
                 Action::Extend(state, until) => state.validity.extend(until),
                 Action::Lose(state, reason) => {
-                    // Counted before anybody is woken; told after, since a subscriber is foreign code and may be slow.
+                    // Counted before anybody is woken; logged after, because a subscriber is foreign code and may be
+                    // slow.
                     self.observed.count_lost();
                     state.lose(reason);
                     foreign::run(|| Observed::lost(&state.key, state.validity.fence(), reason));
                 }
-                // It asks a session whether it is open.
+                // It asks a session whether it is open, which is foreign code.
                 Action::TimedOut(session) => foreign::run(|| self.sessions.timed_out(session)),
             }
         }

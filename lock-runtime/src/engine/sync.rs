@@ -1,4 +1,4 @@
-//! What a lease's state is shared by. `interleavings.rs` has a module of the same names that are loom's.
+//! The primitives of a lease's state. `interleavings.rs` has a module with the same names from loom.
 
 pub(crate) use std::sync::Mutex;
 pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ pub(crate) use std::sync::atomic::AtomicBool;
 #[cfg(test)]
 pub(crate) use std::thread;
 
-/// Tries it in a few of the orders that there are; loom's does in all.
+/// Tries a few interleavings; loom's `model` tries all.
 #[cfg(test)]
 pub(crate) fn model(tried: impl Fn()) {
     (0..10).for_each(|_| tried());

@@ -1,7 +1,7 @@
-//! The clock: where this crate reads the time, and nowhere else.
+//! The clock: this crate reads the time here and nowhere else.
 //!
-//! It goes on counting while the machine sleeps (`CLOCK_BOOTTIME` where there is one), because a lease goes on
-//! expiring meanwhile. It knows nothing of dates.
+//! It keeps counting while the machine is suspended (`CLOCK_BOOTTIME` where there is one), because leases keep expiring
+//! meanwhile. It has no dates.
 
 pub(crate) use lock_core::Moment;
 
@@ -11,13 +11,13 @@ pub(crate) fn now() -> Moment {
     reading()
 }
 
-/// Now, for tests that let the machine sleep.
+/// Now, for tests that suspend the machine.
 #[cfg(test)]
 pub(crate) fn now() -> Moment {
     reading() + suspend::slept()
 }
 
-/// What the clock says.
+/// A reading of the clock.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
 fn reading() -> Moment {
     use rustix::time::{ClockId, clock_gettime};
@@ -25,13 +25,13 @@ fn reading() -> Moment {
     Moment::from_nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
 }
 
-/// What the standard library's clock says: on macOS it counts during sleep, elsewhere it may not.
+/// The standard library's clock: on macOS it counts while the machine is suspended, elsewhere it may not.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "fuchsia")))]
 fn reading() -> Moment {
     use once_cell::sync::Lazy;
     use std::time::Instant;
     static START: Lazy<Instant> = Lazy::new(Instant::now);
-    // An hour on top, so that moments before the start can be told apart from `Moment::MIN`.
+    // An hour is added, so that moments before the start differ from `Moment::MIN`.
     Moment::from_nanos(3_600_000_000_000) + START.elapsed()
 }
 

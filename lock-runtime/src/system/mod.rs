@@ -1,4 +1,4 @@
-//! What everybody uses of the machine: its clock, its random numbers, a mutex, and code that is not ours.
+//! What this crate uses of the machine: its clock, its random numbers, a mutex, and foreign code.
 
 pub(crate) mod clock;
 pub(crate) mod foreign;

@@ -1,7 +1,7 @@
-//! Where random bits come from: the operating system, in portions, since each asks the kernel.
+//! Random bits from the operating system, fetched in portions, because each fetch is a system call.
 //!
-//! Must stay true: no two calls get the same bits, whoever asks. A process that was forked off has its parent's memory,
-//! and so what was left of a portion; that is why a portion belongs to a line, which such a process cannot use.
+//! Must stay true: no two calls get the same bits. A forked process has a copy of its parent's memory, and so of what
+//! is left of a portion; therefore a portion belongs to a session, which a forked process cannot use.
 
 use std::io;
 use std::sync::Mutex;
@@ -21,11 +21,11 @@ pub(crate) fn bits() -> io::Result<u128> {
 
 /// Numbers that were fetched together.
 #[derive(Debug, Default)]
-pub(crate) struct Portion(Mutex<Rest>);
+pub(crate) struct Portion(Mutex<Unused>);
 
-/// What is left of a portion; not shown, as it is what tokens will be.
+/// The unused part of a portion; not shown by `Debug`, because tokens are made of it.
 #[derive(Default)]
-struct Rest {
+struct Unused {
     bytes: [[u8; NUMBER]; PORTION],
     left: usize,
 }
@@ -37,7 +37,7 @@ impl Portion {
     }
 }
 
-impl Rest {
+impl Unused {
     fn next<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<u128, E> {
         if self.left == 0 {
             fill(self.bytes.as_flattened_mut())?;
@@ -48,9 +48,9 @@ impl Rest {
     }
 }
 
-impl std::fmt::Debug for Rest {
+impl std::fmt::Debug for Unused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rest").field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("Unused").field("left", &self.left).finish_non_exhaustive()
     }
 }
 
@@ -62,7 +62,7 @@ fn fill(bytes: &mut [u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Fills with what no fill before had.
+    /// Fills with bytes that no earlier fill had.
     fn numbered(fills: &mut u8) -> impl FnOnce(&mut [u8]) -> Result<(), ()> {
         |bytes| {
             *fills += 1;
@@ -76,10 +76,10 @@ mod tests {
 
     #[test]
     fn no_bits_come_twice() {
-        let (mut rest, mut fills) = (Rest::default(), 0);
+        let (mut unused, mut fills) = (Unused::default(), 0);
         let mut seen = std::collections::HashSet::new();
         for _ in 0..3 * PORTION {
-            let number = rest.next(numbered(&mut fills)).expect("it is filled");
+            let number = unused.next(numbered(&mut fills)).expect("it is filled");
             assert!(seen.insert(number), "{number:x} came twice");
         }
         assert_eq!(fills, 3);
@@ -95,15 +95,15 @@ mod tests {
 
     #[test]
     fn a_system_without_random_bits_is_an_error_each_time() {
-        let mut rest = Rest::default();
-        assert_eq!((rest.next(|_| Err(7)), rest.next(|_| Err(8))), (Err(7), Err(8)));
+        let mut unused = Unused::default();
+        assert_eq!((unused.next(|_| Err(7)), unused.next(|_| Err(8))), (Err(7), Err(8)));
     }
 
     #[test]
     fn nobody_is_shown_what_tokens_will_be() {
         let portion = Portion::default();
         let first = portion.bits().expect("this machine has random bits");
-        assert_eq!(format!("{:?}", enter(&portion.0)), "Rest { left: 15, .. }");
+        assert_eq!(format!("{:?}", enter(&portion.0)), "Unused { left: 15, .. }");
         assert_ne!(first, 0);
     }
 }

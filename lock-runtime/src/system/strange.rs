@@ -1,7 +1,7 @@
-//! Wakers as an executor of somebody else's may make them, for tests: each clone has an address of its own, and one that
-//! was given back is the next that is given out. They say what happens to them.
+//! Wakers as an unusual executor may make them, for tests: each clone has its own address, and the address of a dropped
+//! one is the next to be reused. They report what happens to them.
 //!
-//! Must stay true: what they say is said while nothing of theirs is locked, so that a test may do anything there.
+//! Must stay true: they report while nothing of theirs is locked, so that a test may do anything there.
 
 use std::collections::BTreeMap;
 use std::ptr;
@@ -45,7 +45,7 @@ impl Family {
     }
 }
 
-/// At the lowest address of the family that is free.
+/// At the lowest free address of the family.
 fn settled(family: usize, tell: Tell) -> RawWaker {
     let mut wakers = enter(&WAKERS);
     let address = (family..family + SIZE).find(|address| !wakers.contains_key(address)).expect("a test has few wakers");

@@ -1,4 +1,4 @@
-//! The end of the process, without ending it: what the hook does is done by hand, at moments that it could come at.
+//! The exit hook without an exit: its steps are run by hand, at moments when it could run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -10,7 +10,7 @@ use crate::{Client, LockError, LossReason, Released};
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// A client, and a stranger at the same store.
+/// A client, and another one at the same store.
 fn both() -> (Client, Client) {
     let store = MemoryStore::new();
     let [one, other] = [(); 2].map(|()| Client::builder().connect_store(store.clone()));
@@ -66,7 +66,7 @@ fn a_guard_that_lives_on_after_max_hold_is_released() {
     assert!(is_free(&stranger, "a"));
 }
 
-/// The task has taken the first step of its release and not the second, where the hook finds a lease that is neither
+/// The task has taken the first step of its release and not the second, so that the hook finds a lease that is neither
 /// held nor lost.
 #[test]
 fn a_lease_whose_guard_is_just_being_dropped_is_released() {
@@ -84,7 +84,7 @@ fn a_lease_whose_guard_is_just_being_released_is_released_and_its_task_has_an_an
     let guard = futures::executor::block_on(client.lock("a").acquire()).expect("it is free");
     guard.state().validity.end();
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    // Between the hook's two steps and the keeper's, as well as behind them.
+    // The release comes between the hook's two steps and the keeper's; below, after all of them.
     let _watcher = end_leases(client.shared(), &waker);
     let answer = futures::executor::block_on(guard.release());
     await_releases(client.shared(), clock::now() + SOON);
@@ -99,7 +99,7 @@ fn a_lease_whose_guard_is_just_being_released_is_released_and_its_task_has_an_an
     assert!(matches!(answer, Err(LockError::Unavailable { .. })), "{answer:?}");
 }
 
-/// Whoever asked for it may not be polled any more.
+/// The task that asked for it may never be polled again.
 #[test]
 fn a_release_that_a_task_is_about_to_send_is_sent() {
     let (client, stranger) = both();

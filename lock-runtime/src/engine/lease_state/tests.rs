@@ -1,4 +1,4 @@
-//! Each test runs in threads as they come and, by `interleavings.rs`, in every order that they could come in.
+//! Each test runs with real threads and, by `interleavings.rs`, under every interleaving.
 
 use std::sync::Mutex as StdMutex;
 use std::task::Wake;
@@ -26,7 +26,7 @@ const fn at(nanos: u64) -> Moment {
     Moment::from_nanos(nanos)
 }
 
-/// Does both at once; says what came of them.
+/// Runs both concurrently; returns both results.
 fn at_once<A: Send + 'static, B>(
     lease: &Arc<LeaseState>,
     there: impl FnOnce(&LeaseState) -> A + Send + 'static,
@@ -48,7 +48,7 @@ impl Default for Woken {
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
-        // Not a store: loom lets a swap overlook one, and no executor does.
+        // Not a store: loom allows a swap to miss one, and no executor does.
         self.0.swap(true, Ordering::SeqCst);
     }
 }
@@ -139,7 +139,7 @@ fn a_step_that_starts_knows_the_fence() {
     model(|| {
         let lease = new();
         let step = |lease: &LeaseState| lease.validity.start_step(at(5)).then(|| lease.validity.fence());
-        // This way round: the other way loom leaves out the order in which the fence would be missing.
+        // In this order: in the other one loom skips the interleaving in which the fence would be missing.
         let (fence, ()) = at_once(&lease, step, |lease| lease.validity.granted(FENCE, at(10)));
         assert!(fence.is_none_or(|fence| fence == FENCE), "{fence:?}");
     });
@@ -158,7 +158,7 @@ fn the_end_of_the_process_sees_a_step_or_stops_it() {
     });
 }
 
-/// A renewal that comes at the end of the process changes nothing of that.
+/// A renewal at the exit of the process does not change that.
 #[test]
 fn the_end_of_the_process_sees_a_step_or_stops_it_in_spite_of_a_renewal() {
     model(|| {
@@ -189,7 +189,7 @@ fn a_body_that_found_its_lease_alive_is_woken_by_a_loss() {
     });
 }
 
-/// A wake takes the waker away; the poll that it leads to has to bring it back, also when it looks the same.
+/// A wake-up takes the waker out; the poll that follows has to register it again, even if it is the same.
 #[test]
 fn a_body_that_was_woken_before_is_woken_by_a_loss_too() {
     model(|| {
@@ -217,7 +217,7 @@ fn a_body_that_was_woken_before_is_woken_by_a_loss_too() {
     });
 }
 
-/// The waker that another task had before is woken or not; it is the last one that counts.
+/// Whether or not the waker of the earlier task is woken, the last one must be.
 #[test]
 fn a_body_that_moved_to_another_task_is_woken_there() {
     model(|| {
@@ -258,7 +258,7 @@ impl Ledger {
     }
 }
 
-/// The address of a waker is another one's when it is gone.
+/// The address of a dropped waker is reused by another.
 #[test]
 fn a_waker_at_an_address_that_was_another_tasks_is_the_one_that_is_woken() {
     model(|| {
@@ -291,16 +291,16 @@ fn each_waker_is_dropped_as_often_as_it_is_made() {
     });
 }
 
-/// A clone that wakes, and a destructor that does, find the lease unlocked.
+/// A clone or a destructor of a waker that uses the lease finds it unlocked.
 #[test]
-fn a_waker_may_use_the_seat_that_clones_or_drops_it() {
+fn a_waker_may_use_the_lease_state_that_clones_or_drops_it() {
     model(|| {
         let (lease, family) = (granted(10), Family::new());
         let waker = || {
             let lease = Arc::downgrade(&lease);
             family.waker(move |_| {
                 if let Some(lease) = lease.upgrade() {
-                    // Not `wake`, which would not come to an end.
+                    // Not `wake`, which would recurse without end.
                     lease.unregister();
                 }
             })
@@ -313,7 +313,7 @@ fn a_waker_may_use_the_seat_that_clones_or_drops_it() {
     });
 }
 
-/// Of a task that goes and a loss, the waker is taken by one.
+/// When a task goes while its lease is lost, just one of the two takes the waker.
 #[test]
 fn a_waker_that_is_taken_along_is_not_left_behind_by_a_loss() {
     model(|| {
@@ -337,7 +337,7 @@ fn a_step_after_a_loss_is_seen_by_the_end_of_the_process() {
     });
 }
 
-/// The end of the process is no loss that a body was told of.
+/// The exit of the process is not a loss that a body was told of.
 #[test]
 fn no_step_starts_after_the_end_of_the_process_because_it_would_after_a_loss() {
     model(|| {

@@ -1,6 +1,6 @@
-//! One session, with a number, and whether what comes over it counts.
+//! One session with its number, and whether what arrives over it counts.
 //!
-//! Must stay true: once another has taken its place, or should, nothing that comes over it counts, whatever comes.
+//! Must stay true: once a session is retired, nothing that arrives over it counts.
 
 use std::io;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use lock_core::walk::TIME_OUTS_IN_A_ROW;
 #[derive(Debug)]
 pub(crate) struct ClientSession {
     pub(crate) id: SessionId,
-    /// The name under which the store tells of grants over it, if it does.
+    /// The listener that the store tells of grants over it, if it does.
     listener: Option<ListenerId>,
     pub(crate) store: Arc<dyn Session>,
-    /// What tokens are made of that are first sent over it.
+    /// For tokens that are first sent over it.
     random: Portion,
     time_outs: AtomicU32,
-    /// Another one takes its place, or will.
+    /// Another session replaces it, or has to.
     retired: Arc<AtomicBool>,
     failed: Notify,
-    /// There is no other for it.
+    /// There is no other session to replace it.
     is_only: bool,
 }
 
 impl ClientSession {
-    /// Who hears what comes over it has the flag, too.
+    /// Whoever receives its messages shares the flag `retired`.
     pub(super) fn new(
         id: SessionId,
         listener: Option<ListenerId>,
@@ -50,12 +50,12 @@ impl ClientSession {
         }
     }
 
-    /// For which there is no other.
+    /// The only session of a store without connections.
     pub(super) fn only(id: SessionId, store: Arc<dyn Session>) -> Self {
         Self { is_only: true, ..Self::new(id, None, store, Arc::default()) }
     }
 
-    /// Comes back when it is; the task that keeps it open waits for that.
+    /// Completes when it is retired; the task that keeps it open waits for that.
     pub(super) async fn retired(&self) {
         self.failed.notified().await;
     }
@@ -65,12 +65,12 @@ impl ClientSession {
         self.random.bits().map(Token::from_bits)
     }
 
-    /// It, as the core knows it.
+    /// The session, as the client's state knows it.
     pub(crate) fn via(&self) -> Via {
         Via { session: self.id, listener: self.listener }
     }
 
-    /// Once it is not, it never is again.
+    /// False for good, once it is false.
     pub(crate) fn is_usable(&self) -> bool {
         if self.retired.load(Ordering::SeqCst) {
             return false;
@@ -82,11 +82,11 @@ impl ClientSession {
         is_open
     }
 
-    /// An operation was answered, by the store or by an error; comes back with what that is worth.
+    /// An operation was answered, by the store or by an error; returns that answer if it counts.
     ///
-    /// Nobody knows whether what is behind a session that was replaced is still what decides, nor whether this is the
-    /// answer to that question: it counts as none, so that the question is asked again or undone.
-    pub(crate) fn heard<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// Behind a replaced session there may be a server that is no longer the primary, so an answer over it is turned
+    /// into an error: the request is then sent again or undone.
+    pub(crate) fn accept<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         if self.time_outs.load(Ordering::Relaxed) != 0 {
             self.time_outs.store(0, Ordering::Relaxed);
         }
@@ -108,7 +108,7 @@ impl ClientSession {
         }
     }
 
-    /// It is replaced, or has to be.
+    /// It has to be replaced, or has been.
     pub(super) fn retire(&self) {
         if !self.is_only && !self.retired.swap(true, Ordering::SeqCst) {
             self.failed.notify_one();

@@ -1,4 +1,4 @@
-//! Sessions that close, hang and answer late, at a store that changes its mind about which memory it is.
+//! Sessions that close, hang and answer late, at a store that can switch to another memory.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::Context;
@@ -16,22 +16,22 @@ use lock_core::walk::TIME_OUTS_IN_A_ROW;
 const SOON: Duration = Duration::from_secs(10);
 const OPERATION: Duration = Duration::from_secs(2);
 
-/// What all sessions of a store obey.
+/// What all sessions of a store share.
 #[derive(Debug, Default)]
 struct World {
-    /// The memory that new sessions lead to.
+    /// The memory that new sessions use.
     memory: Mutex<MemoryStore>,
     sessions: Mutex<Vec<Weak<FakeSession>>>,
-    /// So many openings to come never end.
+    /// So many openings to come never complete.
     hanging: AtomicUsize,
-    /// So often a runtime has to be polled until a session is open.
+    /// How often a runtime has to be polled until a session is open.
     stages: AtomicUsize,
     openings: AtomicUsize,
     releases: AtomicUsize,
     renewals: AtomicUsize,
-    /// Sessions say when they close.
+    /// Whether sessions notify when they close.
     tells: AtomicBool,
-    /// Answers are held back by sessions that are there now.
+    /// Whether the sessions that exist now hold back their answers.
     held: Mutex<Option<tokio::sync::watch::Sender<bool>>>,
 }
 
@@ -53,7 +53,7 @@ impl Fake {
         enter(&self.0.sessions).iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Every session that is there closes, which is not to say that its answers stay out.
+    /// Every session closes; its answers may still arrive.
     fn close_all(&self) {
         for session in self.sessions() {
             session.open.store(false, Ordering::SeqCst);
@@ -61,19 +61,19 @@ impl Fake {
         }
     }
 
-    /// Answers of sessions that are there now do not come.
+    /// The sessions that exist now hold back their answers.
     fn hold_answers(&self) {
         if let Some(held) = &*enter(&self.0.held) {
             held.send_replace(true);
         }
     }
 
-    /// Lets them come, by hand; sessions that are opened from now on have nothing to do with it.
+    /// Detaches the sessions that exist now, so that only they answer when this is released.
     fn only_those_there(&self) -> tokio::sync::watch::Sender<bool> {
         enter(&self.0.held).take().expect("a session was opened")
     }
 
-    /// New sessions lead to another memory, that knows nothing.
+    /// New sessions use another memory, which is empty.
     fn fail_over(&self) -> MemoryStore {
         let memory = MemoryStore::new();
         *enter(&self.0.memory) = memory.clone();
@@ -139,7 +139,7 @@ impl FakeSession {
         let mut held = self.held.clone();
         Box::pin(async move {
             let answer = answer.await;
-            // The one who holds may be gone, and then nothing is held.
+            // The sender may be gone, and then nothing is held back.
             let _ = held.wait_for(|held| !held).await;
             answer
         })
@@ -187,11 +187,11 @@ impl Session for FakeSession {
     }
 }
 
-/// The session of this runtime, as soon as it has one.
+/// The session of this runtime, as soon as it is open.
 async fn here(client: &Client) -> Arc<ClientSession> {
     let opened = async {
         loop {
-            if let Some(session) = client.shared().sessions.here() {
+            if let Some(session) = client.shared().sessions.current() {
                 return session;
             }
             tokio::task::yield_now().await;
@@ -214,7 +214,7 @@ fn tasks() -> usize {
 }
 
 #[tokio::test]
-async fn sessions_that_close_while_nobody_asks_leave_neither_tasks_nor_lines() {
+async fn sessions_that_close_while_nobody_asks_leave_neither_tasks_nor_sessions() {
     let fake = Fake::default();
     fake.0.tells.store(true, Ordering::SeqCst);
     let client = fake.client().await;
@@ -225,7 +225,7 @@ async fn sessions_that_close_while_nobody_asks_leave_neither_tasks_nor_lines() {
         // Without a call.
         until("idle", || tasks() == 0).await;
     }
-    // The keeper looks at its own when it has something to do.
+    // The keeper checks its own session when it has something to do.
     assert_eq!(fake.sessions().len(), 1);
     client.lock("a").run(async {}).await.expect("it is free");
 }
@@ -245,7 +245,7 @@ async fn sessions_that_close_without_a_word_leave_one_task_until_the_next_call()
     until("dropped", || fake.sessions().len() <= 2).await;
 }
 
-/// As a server or a proxy does that accepts and does not greet; on a runtime that has no timer to notice it by.
+/// As by a server or proxy that accepts and then stays silent; on a runtime without timers.
 #[test]
 fn an_opening_that_never_ends_is_given_up_and_begun_anew() {
     let fake = Fake::default();
@@ -254,14 +254,14 @@ fn an_opening_that_never_ends_is_given_up_and_begun_anew() {
     let runtime = Builder::new_current_thread().build().expect("a runtime can be built");
     let began = clock::now();
     let sessions = &client.shared().sessions;
-    assert!(runtime.block_on(async { sessions.here() }).is_none());
-    // The keeper serves meanwhile.
+    assert!(runtime.block_on(async { sessions.current() }).is_none());
+    // The keeper's session is used meanwhile.
     runtime.block_on(client.lock("a").run(async {})).expect("it is free");
     let mut session = None;
     while session.is_none() && clock::now() < began + SOON {
         session = runtime.block_on(async {
             tokio::task::yield_now().await;
-            sessions.here()
+            sessions.current()
         });
     }
     assert!(session.expect("it is opened").is_usable());
@@ -285,7 +285,7 @@ fn an_opening_on_a_runtime_that_is_polled_now_and_then_is_not_begun_anew_each_ti
     for _ in 0..12 {
         session = session.or_else(|| {
             runtime.block_on(async {
-                let session = client.shared().sessions.here();
+                let session = client.shared().sessions.current();
                 tokio::task::yield_now().await;
                 session
             })
@@ -299,7 +299,7 @@ fn an_opening_on_a_runtime_that_is_polled_now_and_then_is_not_begun_anew_each_ti
 }
 
 #[tokio::test]
-async fn a_line_is_not_revived_by_an_answer_that_comes_after_its_time_outs() {
+async fn a_session_is_not_revived_by_an_answer_that_comes_after_its_time_outs() {
     let fake = Fake::default();
     let client = fake.client().await;
     let session = here(&client).await;
@@ -307,40 +307,40 @@ async fn a_line_is_not_revived_by_an_answer_that_comes_after_its_time_outs() {
         session.timed_out();
     }
     assert!(!session.is_usable());
-    let late = session.heard(Ok(()));
+    let late = session.accept(Ok(()));
     assert_eq!(late.expect_err("it is late").kind(), StoreErrorKind::Disconnected);
     assert!(!session.is_usable());
     assert!(here(&client).await.id != session.id);
     let own = StoreError::new(StoreErrorKind::Disconnected, "its own");
-    assert_eq!(session.heard(Err::<(), _>(own)).expect_err("it is one").to_string(), "its own");
+    assert_eq!(session.accept(Err::<(), _>(own)).expect_err("it is one").to_string(), "its own");
 }
 
 #[tokio::test]
-async fn a_line_that_answers_between_time_outs_is_kept() {
+async fn a_session_that_answers_between_time_outs_is_kept() {
     let fake = Fake::default();
     let client = fake.client().await;
     let session = here(&client).await;
     for _ in 0..5 {
         session.timed_out();
-        session.heard(Ok(())).expect("it is in use");
+        session.accept(Ok(())).expect("it is in use");
     }
     assert_eq!(here(&client).await.id, session.id);
 }
 
 /// For a store without connections there is no other session.
 #[tokio::test]
-async fn the_only_line_is_never_replaced() {
+async fn the_only_session_is_never_replaced() {
     let client = Client::connect("memory://").await.expect("memory is always there");
     let session = here(&client).await;
     for _ in 0..5 {
         session.timed_out();
     }
-    session.heard(Ok(())).expect("it is the only one");
+    session.accept(Ok(())).expect("it is the only one");
     assert!(client.shared().sessions.find(session.id).is_some());
 }
 
 #[tokio::test]
-async fn a_grant_that_comes_over_a_line_that_was_replaced_starts_no_body() {
+async fn a_grant_that_comes_over_a_session_that_was_replaced_starts_no_body() {
     let fake = Fake::default();
     let client = fake.client().await;
     here(&client).await;
@@ -359,7 +359,7 @@ async fn a_grant_that_comes_over_a_line_that_was_replaced_starts_no_body() {
 }
 
 #[tokio::test]
-async fn a_renewal_that_is_confirmed_over_a_line_that_was_replaced_is_no_renewal_and_no_loss() {
+async fn a_renewal_that_is_confirmed_over_a_session_that_was_replaced_is_no_renewal_and_no_loss() {
     let fake = Fake::default();
     let client = fake.client().await;
     here(&client).await;
@@ -377,16 +377,16 @@ async fn a_renewal_that_is_confirmed_over_a_line_that_was_replaced_is_no_renewal
     assert!(guard.is_held());
 }
 
-/// What is behind the session that is replaced knows nothing of the lock, and what is behind the next one does.
+/// The server behind the replaced session does not have the lock; the one behind the next session does.
 #[tokio::test]
-async fn a_loss_that_is_told_over_a_line_that_was_replaced_is_none() {
+async fn a_loss_that_is_told_over_a_session_that_was_replaced_is_none() {
     let fake = Fake::default();
     let client = fake.client().await;
     let guard = client.lock("a").renew(false).acquire().await.expect("it is free");
     let there = enter(&fake.0.memory).clone();
     fake.fail_over();
     fake.close_all();
-    // The keeper's session leads astray from here on.
+    // The keeper's session uses the wrong memory from here on.
     let mut renewing = Box::pin(client.lock("b").acquire());
     let _other = (&mut renewing).await.expect("it is free");
     let mut astray = Box::pin(guard.renew(Duration::from_secs(120)));
@@ -403,7 +403,7 @@ async fn a_loss_that_is_told_over_a_line_that_was_replaced_is_none() {
 }
 
 #[tokio::test]
-async fn a_release_that_is_answered_over_a_line_that_was_replaced_is_sent_again() {
+async fn a_release_that_is_answered_over_a_session_that_was_replaced_is_sent_again() {
     let fake = Fake::default();
     let client = fake.client().await;
     here(&client).await;
@@ -416,14 +416,14 @@ async fn a_release_that_is_answered_over_a_line_that_was_replaced_is_sent_again(
     fake.close_all();
     release_answers.send_replace(false);
     assert_eq!(body.await.expect("the body's value is what comes"), 42);
-    // The keeper may have been about to use its own session, too.
+    // The keeper may have been about to send it over its own session, too.
     assert!(fake.0.releases.load(Ordering::SeqCst) >= 2);
     client.lock("a").run(async {}).await.expect("it was freed");
 }
 
-/// The message comes from a place that decides no more.
+/// The message comes from a server that is no longer the primary.
 #[tokio::test]
-async fn a_message_that_comes_over_a_line_that_was_replaced_is_no_grant() {
+async fn a_message_that_comes_over_a_session_that_was_replaced_is_no_grant() {
     let fake = Fake::default();
     let client = fake.client().await;
     here(&client).await;
@@ -435,7 +435,7 @@ async fn a_message_that_comes_over_a_line_that_was_replaced_is_no_grant() {
     assert!(waiting.as_mut().poll(&mut context).is_pending());
     assert_eq!(client.stats().waiting, 1);
     fake.close_all();
-    // Whoever calls next finds it closed.
+    // The next call finds it closed.
     drop(client.lock("b").acquire().await.expect("the keeper serves"));
     theirs.release().await.expect("memory answers");
     assert_eq!(client.stats().granted_by_message, 0);

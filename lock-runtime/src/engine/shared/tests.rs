@@ -1,5 +1,5 @@
-//! Under the core's mutex no foreign code runs: neither a waker's nor that of what an error brings along. Here both ask
-//! the client, which waits for that mutex.
+//! No foreign code runs while the client's mutex is locked: neither a waker's nor that of an error's source. Here both
+//! call the client, which locks that mutex.
 
 use std::fmt;
 use std::pin::pin;
@@ -15,10 +15,10 @@ use crate::store::{
 use crate::system::strange::Family;
 use crate::{Client, LockError};
 
-/// What takes no time may take on a busy machine.
+/// Even what takes no time may take some on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Fails, and does not hang, where a mutex waits for itself.
+/// Fails instead of hanging if a mutex is locked twice.
 fn in_time<T: Send + 'static>(code: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, outcome) = mpsc::channel();
     std::thread::spawn(move || done.send(code()));
@@ -29,7 +29,7 @@ fn client() -> Client {
     Client::connect_lazy("memory://").expect("memory is always there")
 }
 
-/// A waker of which everything asks the client.
+/// A waker that calls the client whatever happens to it.
 fn curious(client: &Client) -> Waker {
     let client = client.clone();
     Family::new().waker(move |_| {
@@ -37,7 +37,7 @@ fn curious(client: &Client) -> Waker {
     })
 }
 
-/// Polls once, for such a waker.
+/// Polls once with such a waker.
 fn poll<F: Future>(client: &Client, future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(&curious(client)))
 }
@@ -78,7 +78,7 @@ fn a_wait_may_be_given_up_or_refused_for_a_waker_that_asks_the_client() {
         let mut granted = Box::pin(client.lock("a").wait(SOON).acquire());
         assert!(poll(&client, granted.as_mut()).is_pending());
         drop(guard);
-        // Granted, and nobody looks.
+        // Granted, and its task does not look.
         while client.stats().held == 0 {
             std::thread::yield_now();
         }
@@ -127,7 +127,7 @@ fn a_release_may_be_given_up_for_a_waker_that_asks_the_client() {
     });
 }
 
-/// One task's waker is no reason why another should not hear.
+/// A panic of one task's waker does not keep others from being told.
 #[test]
 fn a_waker_that_panics_keeps_no_loss_from_others() {
     in_time(|| {
@@ -159,7 +159,7 @@ fn what_an_error_brings_along_may_ask_the_client_when_it_is_dropped() {
         let dropped = Arc::new(AtomicUsize::new(0));
         let client = futures::executor::block_on(Client::builder().connect_store(store)).expect("it is there");
         assert!(asks.set((client.clone(), Arc::clone(&dropped))).is_ok());
-        // Each try takes the place of the one before it.
+        // Each attempt replaces the error of the one before it.
         errors.store(3, Ordering::SeqCst);
         let guard = futures::executor::block_on(client.lock("a").wait(SOON).acquire()).expect("the fourth is granted");
         assert_eq!(errors.load(Ordering::SeqCst), 0);
@@ -174,10 +174,10 @@ fn what_an_error_brings_along_may_ask_the_client_when_it_is_dropped() {
     });
 }
 
-/// Where an error's source finds the client, and how many of them were dropped.
+/// How an error's source finds the client, and a count of dropped sources.
 type Asks = OnceLock<(Client, Arc<AtomicUsize>)>;
 
-/// A store with errors, or without a word.
+/// A store that fails, or does not answer.
 #[derive(Debug, Default)]
 struct Troubled {
     store: MemoryStore,
@@ -253,7 +253,7 @@ impl Session for TroubledSession {
     }
 }
 
-/// An error that asks the client when it is dropped.
+/// An error source that calls the client when it is dropped.
 struct Source(Arc<Asks>);
 
 impl Drop for Source {

@@ -1,6 +1,7 @@
-//! The machine sleeps: this crate's clock goes on, and no timer does.
+//! The machine is suspended: this crate's clock goes on, and no timer does.
 //!
-//! Must stay true: a test in which the machine sleeps has a process of its own, as all others would sleep with it.
+//! Must stay true: a test that suspends the machine runs in its own process, because all others would be suspended with
+//! it.
 
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use crate::{Client, LockError, LossReason, Released};
 
 static SLEPT: AtomicU64 = AtomicU64::new(0);
 
-/// For how long the machine slept.
+/// How long the machine was suspended.
 pub(super) fn slept() -> Duration {
     Duration::from_nanos(SLEPT.load(Ordering::SeqCst))
 }
@@ -22,10 +23,10 @@ fn sleep(duration: Duration) {
 }
 
 const TTL: Duration = Duration::from_secs(30);
-/// So long that nothing of it is over by itself.
+/// So long that nothing expires by itself.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// Tests that run in processes of their own, on a current-thread runtime.
+/// Tests that run in their own process, on a current-thread runtime.
 macro_rules! alone {
     ($($(#[$attribute:meta])* async fn $name:ident() $body:block)*) => {$(
         $(#[$attribute])*
@@ -40,7 +41,7 @@ macro_rules! alone {
     )*};
 }
 
-/// Whether this process is for this test alone; if not, one that is has passed it.
+/// Whether this process is for this test alone; if not, such a process has passed it.
 fn is_alone(test: &str) -> bool {
     const ALONE: &str = "LOCK_RUNTIME_TEST_ALONE";
     if std::env::var_os(ALONE).is_some_and(|name| name == test) {
@@ -74,7 +75,7 @@ async fn body_that_sleeps(duration: Duration) -> (Result<(), LockError>, u32) {
     (outcome, steps)
 }
 
-/// Makes the keeper look: it is due for this before anything else.
+/// Makes the keeper look, because this is due before anything else.
 async fn rouse_the_keeper(client: &Client) {
     let guard = client.lock("something else").ttl(Duration::from_secs(1)).acquire().await.expect("a free lock");
     drop(guard);
@@ -87,7 +88,7 @@ alone! {
         assert_eq!(steps, 1);
     }
 
-    /// The deadline is a bit earlier than the ttl is over, and that is when it counts.
+    /// The deadline comes a little before the end of the ttl, and it is what counts.
     async fn a_body_that_slept_almost_to_the_end_of_its_ttl_does_not_either() {
         let (outcome, steps) = body_that_sleeps(TTL * 99 / 100).await;
         assert!(matches!(outcome, Err(LockError::Lost { reason: LossReason::Expired, .. })), "{outcome:?}");
@@ -103,7 +104,7 @@ alone! {
     async fn a_guard_knows_that_it_slept_too_long() {
         let store = MemoryStore::new();
         let (ours, theirs) = (client(&store).await, client(&store).await);
-        // Not renewed, since the keeper may look at any time.
+        // Not renewed, because the keeper may look at any time.
         let guard = ours.lock("a").ttl(TTL).renew(false).acquire().await.expect("a free lock");
         sleep(TTL / 2);
         assert!(guard.is_held() && guard.remaining() < TTL / 2);
