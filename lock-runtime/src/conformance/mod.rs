@@ -1,9 +1,9 @@
-//! What a [`Store`] promises, as tests that run against any of them: yours too.
+//! The promises of a [`Store`], as tests that run against any store: yours too.
 //!
-//! [`check`] tries every promise; [`promises`] lists them for those who want to see each run by its name. They take
-//! about two seconds, as their ttls are short but real, and a tokio runtime with time enabled. Their keys begin with
-//! `conformance:`, end at random, and are released or about to expire at the end. What is promised of queues and of
-//! handing a key over is asked only of a store that [`queues`](Store::queues); any other keeps it untried.
+//! [`check`] tests every promise; [`promises`] lists them for those who want to see each run by its name. They take
+//! about two seconds, because their ttls are short but real, and need a tokio runtime with time enabled. Their keys
+//! begin with `conformance:`, end at random, and are released or about to expire at the end. The promises about queues
+//! and hand-overs are tested only on a store that [`queues`](Store::queues); on any other they pass untested.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use crate::store::Store;
 use trial::{Broken, Trial};
 
-/// Tries every promise, all at once.
+/// Tests every promise, all concurrently.
 ///
 /// # Panics
 /// If a promise is broken or the store fails; the message has each such promise's name and what happened instead.
@@ -89,7 +89,7 @@ impl Promise {
         self.name
     }
 
-    /// Tries it, unless it is about queues and the store keeps none.
+    /// Tests it, unless it is about queues and the store keeps none.
     ///
     /// # Panics
     /// If the promise is broken or the store fails; the message has its name and what happened instead.
@@ -131,7 +131,7 @@ mod tests {
         run(check(MemoryStore::new()));
     }
 
-    /// It tells nobody of grants, and owns up to keeping no queues or does not.
+    /// A store that sends no grants, whether it claims to queue or not.
     #[derive(Debug)]
     struct Silent {
         queues: bool,
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "it queues, and does not tell a listener of grants")]
+    #[should_panic(expected = "the store queues, but sends its listener no grants")]
     fn a_store_with_queues_must() {
         check_queues(&(Arc::new(Silent { queues: true }) as Arc<dyn Store>));
     }

@@ -1,6 +1,6 @@
-//! Somebody who waits in queues: a session that listens, and all that its listener heard.
+//! A process with waiters: a session with a listener, and the grants that it received.
 //!
-//! Absent on purpose: waiting for a silence. Whether somebody was granted a key is asked by a renewal.
+//! Absent on purpose: waiting for nothing to happen. Whether a token was granted a key is tested by a renewal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,25 +13,25 @@ use crate::store::{
 };
 use lock_core::LockKey;
 
-/// A process that waits.
+/// A process with waiters.
 pub(super) struct Process {
     listener: ListenerId,
-    /// Listens for as long as it is there.
+    /// Listens for as long as it exists.
     _session: Arc<dyn Session>,
-    heard: UnboundedReceiver<Grant>,
+    received: UnboundedReceiver<Grant>,
 }
 
 impl Process {
-    /// Waits for the next grant that its listener hears of.
-    pub(super) async fn hears(&mut self) -> Result<Grant, Broken> {
-        match tokio::time::timeout(PATIENCE, self.heard.recv()).await {
+    /// Waits for the next grant that its listener receives.
+    pub(super) async fn receives(&mut self) -> Result<Grant, Broken> {
+        match tokio::time::timeout(PATIENCE, self.received.recv()).await {
             Ok(Some(grant)) => Ok(grant),
             Ok(None) => Err(Broken("the listener was dropped before its session".to_owned())),
-            Err(_) => Err(Broken(format!("the listener heard of no grant for {PATIENCE:?}"))),
+            Err(_) => Err(Broken(format!("the listener received no grant for {PATIENCE:?}"))),
         }
     }
 
-    /// What its waiters queue with: granted for a long time, alive as long as the process listens.
+    /// The entry of its waiters: with a long first lease, alive as long as the process listens.
     pub(super) fn entry(&self) -> Entry {
         self.entry_for(LONG)
     }
@@ -42,28 +42,28 @@ impl Process {
     }
 }
 
-/// What a waiter queues with for whom nobody listens.
-pub(super) fn unheard() -> Entry {
-    unheard_for(LONG)
+/// An entry with a listener that nobody listens under.
+pub(super) fn without_listener() -> Entry {
+    without_listener_for(LONG)
 }
 
 /// The same, granted for that long.
-pub(super) fn unheard_for(first_lease: Duration) -> Entry {
+pub(super) fn without_listener_for(first_lease: Duration) -> Entry {
     Entry::new(ListenerId::from_bits(random()), first_lease).with_fences(4)
 }
 
 impl Trial {
-    /// Somebody who listens.
+    /// A process with a new listener.
     pub(super) async fn process(&self) -> Result<Process, Broken> {
         self.process_of(ListenerId::from_bits(random())).await
     }
 
-    /// Somebody who listens under this name, as others may.
+    /// A process with this listener, which others may share.
     pub(super) async fn process_of(&self, listener: ListenerId) -> Result<Process, Broken> {
-        let (hear, heard) = unbounded_channel();
-        let session = self.store.listen(Listener::new(listener, move |grant| hear.send(grant).is_ok())).await?;
-        ensure(session.listens(), || "it queues, and does not tell a listener of grants".to_owned())?;
-        Ok(Process { listener, _session: session, heard })
+        let (send, received) = unbounded_channel();
+        let session = self.store.listen(Listener::new(listener, move |grant| send.send(grant).is_ok())).await?;
+        ensure(session.listens(), || "the store queues, but sends its listener no grants".to_owned())?;
+        Ok(Process { listener, _session: session, received })
     }
 
     /// Looks with an entry.
@@ -71,7 +71,7 @@ impl Trial {
         self.look_at(&self.key, token, entry).await
     }
 
-    /// Queues for the key, which must be held. Whoever comes later, by the store's clock, stands behind.
+    /// Queues for the key, which must be held. Whatever queues after this has a later place by the store's clock.
     pub(super) async fn queue(&self, token: Token, entry: &Entry) -> Result<u64, Broken> {
         self.queue_for(&self.key, token, entry).await
     }
@@ -79,7 +79,7 @@ impl Trial {
     /// The same for any key.
     pub(super) async fn queue_for(&self, key: &LockKey, token: Token, entry: &Entry) -> Result<u64, Broken> {
         let queued_at = queued(self.look_at(key, token, entry).await?)?;
-        // Once the store's clock went on, nobody else comes in the same microsecond.
+        // Once the store's clock has advanced, nothing else gets a place in the same microsecond.
         while queued(self.look_at(key, token, entry).await?)? == queued_at {}
         Ok(queued_at)
     }
@@ -89,7 +89,7 @@ impl Trial {
         Ok(self.session.enqueue(enqueue).await?)
     }
 
-    /// Gives the next in line its turn; `next` queues with `entry` behind the others.
+    /// Rotates: hands the key to the first waiter, and `next` queues with `entry` behind the others.
     pub(super) async fn rotate(
         &self,
         token: Token,
@@ -101,7 +101,7 @@ impl Trial {
         Ok(self.session.rotate(rotation).await?)
     }
 
-    /// Takes a token out of the queue, and releases the key if it has it.
+    /// Takes a token out of the queue, and releases the key if the token holds it.
     pub(super) async fn leave(&self, token: Token, entry: &Entry) -> Result<Released, Broken> {
         let release = Release::new(self.key.clone(), token).with_leave(Some(entry.clone())).with_contended(true);
         Ok(self.session.release(release).await?)
@@ -112,7 +112,7 @@ impl Trial {
         expect(self.release(token, None).await?, Released::Freed, "a release by the holder")
     }
 
-    /// Ends the holder's lease so that the key is free although others wait: by its expiry.
+    /// Ends the holder's lease by expiry, so that the key is free although others wait.
     pub(super) async fn abandons(&self, token: Token) -> Result<(), Broken> {
         let keep = Duration::from_millis(50);
         expect(self.release(token, Some(keep)).await?, Released::Freed, "a release by the holder")?;
@@ -130,22 +130,24 @@ impl Trial {
         expect(self.renew(token, LONG).await?, Renewed::NotOurs, when)
     }
 
-    /// The release of this token must hand the key to that one, whose process hears of it.
+    /// The release of `from` must hand the key to `to`, whose process must receive the grant.
     pub(super) async fn hands_over(&self, from: Token, to: Token, process: &mut Process) -> Result<Grant, Broken> {
         self.releases(from).await?;
         self.is_granted(to, process).await
     }
 
-    /// The next that the process hears of must be a grant of the key to this token, who then holds it.
+    /// The next grant that the process receives must be of the key to this token, which must then hold it.
     pub(super) async fn is_granted(&self, token: Token, process: &mut Process) -> Result<Grant, Broken> {
-        let grant = process.hears().await?;
-        ensure(grant.token == token && grant.key == self.key, || format!("somebody else was granted: {grant:?}"))?;
-        self.is_held_by(token, "a renewal by a waiter who was granted the key").await?;
+        let grant = process.receives().await?;
+        ensure(grant.token == token && grant.key == self.key, || {
+            format!("another waiter was granted the key: {grant:?}")
+        })?;
+        self.is_held_by(token, "a renewal by a waiter that was granted the key").await?;
         Ok(grant)
     }
 }
 
-/// When a look found its token in the queue, which it must have.
+/// The store's clock in the answer to a look whose token must be in the queue.
 fn queued(answer: Acquired) -> Result<u64, Broken> {
     match answer {
         Acquired::Held { queued_at: Some(clock), .. } => Ok(clock),

@@ -1,4 +1,4 @@
-//! The promises, one function each; its name is the promise. Those of queues are functions of their own file.
+//! The promises, one function each, whose name is the promise. Those about queues are in `queues`.
 
 use std::time::{Duration, Instant};
 
@@ -287,7 +287,7 @@ async fn a_release_can_keep_a_key_longer_than_its_ttl(trial: Trial) -> Result<()
     trial.expires(asked, 2 * SHORT).await
 }
 
-/// Whatever was sent about its token and comes late leaves it as it is.
+/// Whatever arrives late about its token does not touch it.
 async fn a_kept_key_is_nobodys(trial: Trial) -> Result<(), Broken> {
     let holder = token();
     trial.acquired(holder, LONG).await?;
@@ -310,7 +310,7 @@ async fn fences_grow(trial: Trial) -> Result<(), Broken> {
     let mut last = 0;
     for n in 0..20 {
         let holder = token();
-        // By rotations the two ways in which a key is taken, so that neither repeats what the other gave.
+        // The two ways to take a free key alternate, so that neither repeats a fence of the other.
         let fence = match n % 2 {
             0 => trial.acquired(holder, LONG).await?,
             _ => fence(trial.look(holder, LONG).await?, "a look at a free key")?,

@@ -1,12 +1,12 @@
-//! The promises of a store with queues, one function each; its name is the promise.
+//! The promises of a store with queues, one function each, whose name is the promise.
 
 use std::time::Instant;
 
-use super::process::{unheard, unheard_for};
+use super::process::{without_listener, without_listener_for};
 use super::trial::{Broken, LONG, PATIENCE, SHORT, Trial, ensure, expect, fence, past, token};
 use crate::store::{Acquired, Enqueue, Release, Released, Renewal, Renewed, Rotated, Token};
 
-/// Three tokens in the order that a store must not serve them in because of their text.
+/// Three tokens in descending order, so that a store that sorts by token serves them in the wrong order.
 fn descending() -> [Token; 3] {
     let mut tokens = [token(), token(), token()];
     tokens.sort_unstable_by(|a, b| b.cmp(a));
@@ -19,7 +19,7 @@ pub(super) async fn a_release_hands_the_key_to_the_first_waiter(trial: Trial) ->
     let queued_at = trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
     trial.releases(holder).await?;
-    let grant = process.hears().await?;
+    let grant = process.receives().await?;
     trial.is_held_by(first, "a renewal by the first waiter").await?;
     expect(grant.token == first && grant.key == trial.key, true, "whether the grant is the first waiter's")?;
     expect((grant.fences, grant.first_lease), (4, LONG), "the fences and the lease of its grant")?;
@@ -42,7 +42,7 @@ pub(super) async fn waiters_are_served_in_the_order_of_their_first_look(trial: T
         holder = waiter;
     }
     trial.releases(holder).await?;
-    trial.is_free("after the last in line").await
+    trial.is_free("after the last waiter").await
 }
 
 pub(super) async fn a_waiter_that_queues_again_takes_its_old_place(trial: Trial) -> Result<(), Broken> {
@@ -94,7 +94,7 @@ pub(super) async fn a_waiter_that_left_is_not_served(trial: Trial) -> Result<(),
     trial.is_held_by(holder, "a renewal after a waiter left").await?;
     trial.hands_over(holder, second, &mut process).await?;
     expect(trial.leave(second, &process.entry()).await?, Released::Freed, "a release by the holder")?;
-    trial.is_free("after those who did not leave").await
+    trial.is_free("after every waiter that did not leave").await
 }
 
 pub(super) async fn a_release_that_does_not_leave_keeps_the_place(trial: Trial) -> Result<(), Broken> {
@@ -108,7 +108,7 @@ pub(super) async fn a_release_that_does_not_leave_keeps_the_place(trial: Trial) 
 
 pub(super) async fn a_waiter_nobody_listens_for_is_skipped_and_forgotten(trial: Trial) -> Result<(), Broken> {
     let (holder, dead, waiter, mut process) = (token(), token(), token(), trial.process().await?);
-    let entry = unheard();
+    let entry = without_listener();
     trial.acquired(holder, LONG).await?;
     trial.queue(dead, &entry).await?;
     trial.queue(waiter, &process.entry()).await?;
@@ -116,14 +116,14 @@ pub(super) async fn a_waiter_nobody_listens_for_is_skipped_and_forgotten(trial: 
     trial.is_not_held_by(dead, "a renewal by a waiter nobody listens for").await?;
     let _too_late = trial.process_of(entry.listener).await?;
     trial.releases(waiter).await?;
-    trial.is_free("after all who were alive when it was their turn").await
+    trial.is_free("after every waiter that was alive at its turn").await
 }
 
 pub(super) async fn a_key_only_the_dead_wait_for_is_free(trial: Trial) -> Result<(), Broken> {
     let (holder, first, second) = (token(), token(), token());
     trial.acquired(holder, LONG).await?;
-    trial.queue(first, &unheard()).await?;
-    trial.queue(second, &unheard()).await?;
+    trial.queue(first, &without_listener()).await?;
+    trial.queue(second, &without_listener()).await?;
     trial.releases(holder).await?;
     trial.is_free("after a release that found nobody alive").await
 }
@@ -132,7 +132,7 @@ pub(super) async fn a_listener_whose_session_ended_is_skipped_before_long(trial:
     let (mut process, gone, began) = (trial.process().await?, trial.process().await?, Instant::now());
     let entry = gone.entry();
     drop(gone);
-    // A server learns of the end when it comes to it; until then it hands over to nobody.
+    // A server notices the end with a delay; until then it may hand over to the dead waiter.
     loop {
         let (holder, dead, waiter) = (token(), token(), token());
         trial.acquired(holder, LONG).await?;
@@ -163,7 +163,7 @@ pub(super) async fn a_listener_hears_on_when_its_older_session_ends(trial: Trial
 pub(super) async fn a_waiter_that_looks_is_alive_without_a_listener(trial: Trial) -> Result<(), Broken> {
     let (holder, waiter) = (token(), token());
     trial.acquired(holder, LONG).await?;
-    trial.queue(waiter, &unheard().with_alive_for(Some(LONG))).await?;
+    trial.queue(waiter, &without_listener().with_alive_for(Some(LONG))).await?;
     trial.releases(holder).await?;
     trial.is_held_by(waiter, "a renewal by a waiter that looks").await?;
     trial.releases(waiter).await?;
@@ -173,14 +173,14 @@ pub(super) async fn a_waiter_that_looks_is_alive_without_a_listener(trial: Trial
 pub(super) async fn a_waiter_that_stopped_looking_is_skipped(trial: Trial) -> Result<(), Broken> {
     let (holder, waiter) = (token(), token());
     trial.acquired(holder, LONG).await?;
-    trial.queue(waiter, &unheard().with_alive_for(Some(SHORT))).await?;
+    trial.queue(waiter, &without_listener().with_alive_for(Some(SHORT))).await?;
     past(SHORT).await;
     trial.releases(holder).await?;
     trial.is_free("after a release that found nobody alive").await
 }
 
 pub(super) async fn the_last_look_says_for_how_long_a_waiter_is_alive(trial: Trial) -> Result<(), Broken> {
-    let (holder, shorter, longer, entry) = (token(), token(), token(), unheard());
+    let (holder, shorter, longer, entry) = (token(), token(), token(), without_listener());
     let alive_for = |alive_for| entry.clone().with_alive_for(alive_for);
     trial.acquired(holder, LONG).await?;
     trial.queue(shorter, &alive_for(Some(LONG))).await?;
@@ -199,7 +199,7 @@ pub(super) async fn a_handed_key_lasts_for_the_first_lease(trial: Trial) -> Resu
     trial.queue(token(), &process.entry_for(SHORT)).await?;
     let asked = Instant::now();
     trial.releases(holder).await?;
-    expect(process.hears().await?.first_lease, SHORT, "the lease of a grant")?;
+    expect(process.receives().await?.first_lease, SHORT, "the lease of a grant")?;
     trial.expires(asked, SHORT).await
 }
 
@@ -216,7 +216,7 @@ pub(super) async fn a_look_finds_its_own_grant_again(trial: Trial) -> Result<(),
     past(SHORT).await;
     trial.is_held("after that look's shorter ttl").await?;
     trial.releases(waiter).await?;
-    trial.is_free("after the only waiter, who looked again").await
+    trial.is_free("after the only waiter, which looked again").await
 }
 
 pub(super) async fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks(trial: Trial) -> Result<(), Broken> {
@@ -224,7 +224,7 @@ pub(super) async fn a_waiter_whose_acquire_came_late_is_served_once_if_it_looks(
     trial.acquired(holder, LONG).await?;
     trial.queue(waiter, &process.entry()).await?;
     trial.abandons(holder).await?;
-    // Sent before the first look, by a connection that was slower.
+    // As if sent before the first look, over a slower connection.
     trial.acquired(waiter, LONG).await?;
     fence(trial.look_as(waiter, &process.entry()).await?, "a look by the holder")?;
     trial.releases(waiter).await?;
@@ -241,7 +241,7 @@ pub(super) async fn a_look_at_a_free_key_serves_the_first_in_line(trial: Trial) 
         Acquired::Held { for_at_most: Some(left), queued_at: Some(_), .. } => {
             ensure(left <= LONG && left > LONG / 2, || format!("held for {left:?} more, of {LONG:?}"))?;
         }
-        other => return Err(Broken(format!("a look at a free key by the second in line: {other:?}"))),
+        other => return Err(Broken(format!("a look at a free key by the second waiter: {other:?}"))),
     }
     trial.is_granted(first, &mut process).await?;
     trial.hands_over(first, second, &mut process).await?;
@@ -260,14 +260,14 @@ pub(super) async fn a_look_without_an_entry_serves_the_first_in_line_too(trial: 
 
 pub(super) async fn the_first_in_line_takes_a_free_key_by_its_look(trial: Trial) -> Result<(), Broken> {
     let (holder, dead, waiter, behind, mut process) = (token(), token(), token(), token(), trial.process().await?);
-    // Nobody listens for it, either; who looks is alive.
-    let entry = unheard_for(SHORT);
+    // Its listener is nobody's either; a waiter that looks is alive.
+    let entry = without_listener_for(SHORT);
     trial.acquired(holder, LONG).await?;
-    trial.queue(dead, &unheard()).await?;
+    trial.queue(dead, &without_listener()).await?;
     trial.queue(waiter, &entry).await?;
     trial.queue(behind, &process.entry()).await?;
     trial.abandons(holder).await?;
-    fence(trial.look_as(waiter, &entry).await?, "a look at a free key by the first who is alive")?;
+    fence(trial.look_as(waiter, &entry).await?, "a look at a free key by the first live waiter")?;
     match trial.look(token(), LONG).await? {
         Acquired::Held { for_at_most: Some(left), .. } => {
             ensure(left > SHORT, || format!("it was granted for {left:?} instead of the look's ttl"))?;
@@ -276,7 +276,7 @@ pub(super) async fn the_first_in_line_takes_a_free_key_by_its_look(trial: Trial)
     }
     trial.hands_over(waiter, behind, &mut process).await?;
     trial.releases(behind).await?;
-    trial.is_free("after all who are alive").await
+    trial.is_free("after every live waiter").await
 }
 
 pub(super) async fn a_look_without_an_entry_does_not_queue(trial: Trial) -> Result<(), Broken> {
@@ -287,7 +287,7 @@ pub(super) async fn a_look_without_an_entry_does_not_queue(trial: Trial) -> Resu
     let queued = !matches!(answer, Acquired::Held { queued_at: None, .. });
     expect(queued, false, "whether a look without an entry was told that it stands in the queue")?;
     trial.releases(holder).await?;
-    trial.is_not_held_by(stranger, "a renewal by somebody who did not queue").await?;
+    trial.is_not_held_by(stranger, "a renewal by a token that did not queue").await?;
     trial.is_free("after a release that nobody waited for").await
 }
 
@@ -321,7 +321,7 @@ pub(super) async fn a_release_that_keeps_hands_over_to_nobody(trial: Trial) -> R
     let late = trial.rotate(holder, LONG, token(), &process.entry()).await?;
     expect(late, Rotated::NotOurs, "a rotation with a key that is kept")?;
     past(SHORT).await;
-    fence(trial.look_as(waiter, &process.entry()).await?, "a look by the first in line after it")?;
+    fence(trial.look_as(waiter, &process.entry()).await?, "a look by the first waiter after it")?;
     trial.releases(waiter).await?;
     trial.is_free("after the only waiter").await
 }
@@ -350,7 +350,7 @@ pub(super) async fn a_rotation_passes_the_key_on_and_queues_behind(trial: Trial)
     trial.hands_over(first, second, &mut process).await?;
     trial.hands_over(second, next, &mut process).await?;
     trial.releases(next).await?;
-    trial.is_free("after the last in line").await
+    trial.is_free("after the last waiter").await
 }
 
 pub(super) async fn a_rotation_keeps_the_old_place_of_who_comes_next(trial: Trial) -> Result<(), Broken> {
@@ -369,7 +369,7 @@ pub(super) async fn a_rotation_keeps_the_old_place_of_who_comes_next(trial: Tria
 pub(super) async fn a_rotation_with_nobody_waiting_goes_on_with_new_fences(trial: Trial) -> Result<(), Broken> {
     let (holder, next, process) = (token(), token(), trial.process().await?);
     let mut last = trial.acquired(holder, LONG).await?;
-    trial.queue(token(), &unheard()).await?;
+    trial.queue(token(), &without_listener()).await?;
     for _ in 0..3 {
         match trial.rotate(holder, LONG, next, &process.entry()).await? {
             Rotated::Retained { fence, .. } => {
@@ -379,9 +379,9 @@ pub(super) async fn a_rotation_with_nobody_waiting_goes_on_with_new_fences(trial
             other => return Err(Broken(format!("a rotation while nobody else waits: {other:?}"))),
         }
     }
-    trial.is_held_by(holder, "a renewal by who goes on").await?;
+    trial.is_held_by(holder, "a renewal by the token that retained it").await?;
     trial.releases(holder).await?;
-    trial.is_free("after who went on").await
+    trial.is_free("after a rotation that retained it").await
 }
 
 pub(super) async fn a_rotation_that_goes_on_lengthens_a_lease_and_shortens_none(trial: Trial) -> Result<(), Broken> {
@@ -429,7 +429,7 @@ pub(super) async fn a_rotation_twice_passes_the_key_on_once(trial: Trial) -> Res
     trial.hands_over(first, second, &mut process).await?;
     trial.hands_over(second, next, &mut process).await?;
     trial.releases(next).await?;
-    trial.is_free("after the last in line").await
+    trial.is_free("after the last waiter").await
 }
 
 pub(super) async fn fences_grow_over_hand_overs(trial: Trial) -> Result<(), Broken> {
@@ -438,7 +438,7 @@ pub(super) async fn fences_grow_over_hand_overs(trial: Trial) -> Result<(), Brok
     for n in 0..9 {
         let (heir, next) = (token(), token());
         trial.queue(heir, &process.entry()).await?;
-        // By rotations the ways in which a key goes on, so that no block runs into another kind's.
+        // The ways to pass a key on alternate, so that no block of fences overlaps one of another kind.
         if n % 3 == 0 {
             trial.rotate(holder, LONG, next, &process.entry()).await?;
             trial.leave(next, &process.entry()).await?;

@@ -1,6 +1,6 @@
-//! What a promise is tried with: two sessions of one store, a key that nobody else has, tokens.
+//! What a promise is tested with: two sessions of one store, a key that nobody else has, tokens.
 //!
-//! Absent on purpose: panics. A trial ends with what was seen, and the promise's name is put to it in one place.
+//! Absent on purpose: panics. A trial returns what it saw, and the promise's name is added in one place.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,13 +11,13 @@ use crate::store::{
 };
 use lock_core::LockKey;
 
-/// A ttl that trials wait for the end of; long enough that a busy machine asks again before it is over.
+/// A ttl that trials let expire; long enough that a busy machine sends its next request before that.
 pub(super) const SHORT: Duration = Duration::from_millis(500);
 
 /// A ttl that outlasts every trial.
 pub(super) const LONG: Duration = Duration::from_secs(60);
 
-/// How long a trial waits for what must come, on a machine that is busy with other things.
+/// How long a trial waits for what must happen, even on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was seen instead of what was promised.
@@ -30,21 +30,21 @@ impl From<StoreError> for Broken {
     }
 }
 
-/// Ends a trial unless what came is what was promised.
+/// Ends a trial unless the two are equal.
 pub(super) fn expect<T: PartialEq + Copy + std::fmt::Debug>(came: T, promised: T, when: &str) -> Result<(), Broken> {
     if came == promised { Ok(()) } else { Err(Broken(format!("{when}: {came:?} instead of {promised:?}"))) }
 }
 
-/// Ends a trial unless something is so.
+/// Ends a trial unless the condition holds.
 pub(super) fn ensure(is_so: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
     if is_so { Ok(()) } else { Err(Broken(what())) }
 }
 
-/// One promise's surroundings.
+/// What one promise is tested with.
 pub(super) struct Trial {
     pub(super) store: Arc<dyn Store>,
     pub(super) session: Arc<dyn Session>,
-    /// Another one to the same store.
+    /// Another session of the same store.
     pub(super) other: Arc<dyn Session>,
     pub(super) key: LockKey,
 }
@@ -56,7 +56,7 @@ impl Trial {
         Ok(Self { store, session, other, key })
     }
 
-    /// A key of this trial's own.
+    /// Another key of this trial.
     pub(super) fn key_with(&self, suffix: &str) -> LockKey {
         format!("{}:{suffix}", self.key).into()
     }
@@ -65,7 +65,7 @@ impl Trial {
         Ok(self.session.acquire(self.ask(token, ttl)).await?)
     }
 
-    /// Acquires, which must be granted, and gives the fence.
+    /// Acquires the key, which must be granted; returns the fence.
     pub(super) async fn acquired(&self, token: Token, ttl: Duration) -> Result<u64, Broken> {
         fence(self.acquire(token, ttl).await?, "an acquire of a free key")
     }
@@ -76,7 +76,7 @@ impl Trial {
         Ok(self.other.look(look).await?)
     }
 
-    /// Somebody else must find the key held; the look takes it otherwise.
+    /// The key must be held by another token.
     pub(super) async fn is_held(&self, when: &str) -> Result<(), Broken> {
         match self.look(token(), LONG).await? {
             Acquired::Held { .. } => Ok(()),
@@ -85,19 +85,19 @@ impl Trial {
         }
     }
 
-    /// Somebody else must find the key free; leaves it so.
+    /// The key must be free; it is left free.
     pub(super) async fn is_free(&self, when: &str) -> Result<(), Broken> {
         let token = token();
         fence(self.look(token, LONG).await?, when)?;
         expect(self.release(token, None).await?, Released::Freed, "a release by the holder")
     }
 
-    /// Waits until the key expires, which must be `after` from `since` on and not earlier.
+    /// Waits until the key expires, which must not be earlier than `after` from `since` on.
     pub(super) async fn expires(&self, since: Instant, after: Duration) -> Result<(), Broken> {
         let token = token();
         while let Acquired::Held { .. } = self.look(token, LONG).await? {
             ensure(since.elapsed() < after + PATIENCE, || format!("the key outlived its ttl by {PATIENCE:?}"))?;
-            // The next look has to come some time later, and nothing tells when a key expires.
+            // The next look has to come some time later, and no event tells when a key expires.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         // Two clocks are compared, and a store may count in whole milliseconds.
@@ -123,7 +123,7 @@ impl Trial {
     }
 }
 
-/// A token that nobody has.
+/// A new token.
 pub(super) fn token() -> Token {
     Token::from_bits(random())
 }
@@ -136,19 +136,19 @@ pub(super) fn fence(answer: Acquired, when: &str) -> Result<u64, Broken> {
     }
 }
 
-/// Polls an operation once, so that it is on its way.
+/// Polls an operation once, so that it is sent.
 pub(super) async fn poll_once<T>(operation: &mut StoreFuture<T>) -> Poll<T> {
     std::future::poll_fn(|context| Poll::Ready(operation.as_mut().poll(context))).await
 }
 
-/// Sleeps until a ttl that began before this call is over; nothing tells when a key expires.
+/// Sleeps until a ttl that began before this call is over; no event tells when a key expires.
 pub(super) async fn past(ttl: Duration) {
     tokio::time::sleep(ttl + ttl / 2).await;
 }
 
 pub(super) fn random() -> u128 {
     let mut bytes = [0; 16];
-    // Without randomness two trials might share a key, which is a failed trial and not a wrong answer.
+    // Without random bits two trials might share a key, which fails a trial but makes none pass wrongly.
     let _ = getrandom::fill(&mut bytes);
     u128::from_ne_bytes(bytes)
 }

@@ -1,8 +1,8 @@
 //! A store in this process's memory, and the specification of every other store.
 //!
-//! [`Model`] is the specification, a pure value. [`MemoryStore`] puts it behind a mutex, reads the clock and tells
-//! listeners of grants. What must stay true: a listener is in `listeners` exactly as often as the model knows of it, and
-//! is called and dropped outside the mutex, because it may call anything.
+//! [`Model`] is the specification, a pure value. [`MemoryStore`] puts it behind a mutex, reads the clock and passes
+//! grants to listeners. What must stay true: a listener is in `listeners` exactly as often as in the model, and is
+//! called and dropped while the mutex is unlocked, because it may call anything.
 //! Absent on purpose: errors. Memory is always there, so no operation here ever fails.
 
 use std::collections::HashMap;
@@ -24,8 +24,8 @@ use crate::system::mutex::enter;
 
 /// A store in this process's memory: for tests, and for programs that run once.
 ///
-/// [`MemoryStore::new`] is a store of its own, [`MemoryStore::named`] one that is shared within the process for
-/// as long as anybody has it. Clones are the same store.
+/// [`MemoryStore::new`] is a store of its own, [`MemoryStore::named`] one that is shared within the process for as long
+/// as anything uses it. Clones are the same store.
 ///
 /// ```
 /// use lock_runtime::store::{MemoryStore, Store};
@@ -40,22 +40,22 @@ pub struct MemoryStore {
     identity: Arc<str>,
 }
 
-/// A name and the namespaces under it; a namespace that was used once stays as long as the place does.
+/// A name and the namespaces under it; a namespace that was used once stays as long as the name is used.
 struct Place {
     name: String,
     namespaces: Mutex<HashMap<String, Arc<Mutex<Memory>>>>,
 }
 
-/// What there is of one namespace.
+/// The state of one namespace.
 #[derive(Default)]
 struct Memory {
     model: Model,
-    /// Of each session that listens, its own.
+    /// One for each session that listens.
     listeners: Vec<Arc<Listener>>,
 }
 
 impl MemoryStore {
-    /// A store that nobody else has.
+    /// A new store.
     pub fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self::at(Place::new(format!("#{}", NEXT.fetch_add(1, Ordering::Relaxed))))
@@ -64,7 +64,7 @@ impl MemoryStore {
     /// The store of this name in this process.
     pub fn named(name: &str) -> Self {
         static NAMED: OnceCell<Mutex<HashMap<String, Weak<Place>>>> = OnceCell::new();
-        // Escaped, so that no name reads like another name with a namespace.
+        // Escaped, so that no name equals another name with a namespace.
         let name = name.replace('%', "%25").replace('#', "%23");
         let mut named = enter(NAMED.get_or_init(Mutex::default));
         if let Some(place) = named.get(&name).and_then(Weak::upgrade) {
@@ -76,7 +76,7 @@ impl MemoryStore {
         Self::at(place)
     }
 
-    /// The same store seen through a namespace: locks of different namespaces have nothing to do with each other.
+    /// The same store with a namespace: locks in different namespaces are independent.
     ///
     /// ```
     /// use lock_runtime::store::{MemoryStore, Store};
@@ -102,14 +102,14 @@ impl MemoryStore {
 }
 
 impl Memory {
-    /// The grants of the last operation, each for everyone who listens under the name that it is for.
-    fn take_told(&mut self) -> Vec<(Arc<Listener>, Grant)> {
+    /// The grants of the last operation, each with every listener of the name that it is for.
+    fn take_deliveries(&mut self) -> Vec<(Arc<Listener>, Grant)> {
         let grants = self.model.take_grants();
-        let told = grants.into_iter().flat_map(|(id, grant)| {
+        let deliveries = grants.into_iter().flat_map(|(id, grant)| {
             let named = self.listeners.iter().filter(move |listener| listener.id() == id);
             named.map(move |listener| (Arc::clone(listener), grant.clone()))
         });
-        told.collect()
+        deliveries.collect()
     }
 
     fn listen(&mut self, listener: Arc<Listener>) {
@@ -135,7 +135,7 @@ impl Default for MemoryStore {
     }
 }
 
-/// Shows the identity, and not what is held.
+/// Shows the identity, but not what is held.
 impl fmt::Debug for MemoryStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("MemoryStore").field(&self.identity).finish()
@@ -170,7 +170,7 @@ impl Store for MemoryStore {
     }
 }
 
-/// The store, with or without somebody who listens.
+/// The store, with or without a listener.
 #[derive(Debug)]
 struct MemorySession {
     store: MemoryStore,
@@ -178,20 +178,20 @@ struct MemorySession {
 }
 
 impl MemorySession {
-    /// A future whose first poll does it all.
+    /// A future that does everything in its first poll.
     fn at_first_poll<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut Model, Moment) -> T + Send + 'static,
     ) -> StoreFuture<T> {
         let memory = Arc::clone(&self.store.memory);
         Box::pin(async move {
-            let (answer, told) = {
-                // The clock is read inside the mutex, so that the model never sees time go backwards.
+            let (answer, deliveries) = {
+                // The clock is read while the mutex is locked, so that the model never sees time go backwards.
                 let mut memory = enter(&memory);
-                (operation(&mut memory.model, clock::now()), memory.take_told())
+                (operation(&mut memory.model, clock::now()), memory.take_deliveries())
             };
-            for (listener, grant) in told {
-                // Nobody can forge a grant here, and nothing is remembered of it.
+            for (listener, grant) in deliveries {
+                // Grants cannot be forged here, so it does not matter whether one was expected.
                 let _ = listener.hear(grant);
             }
             answer
@@ -199,7 +199,7 @@ impl MemorySession {
     }
 }
 
-/// The listener hears no more; itself it is dropped after this.
+/// Unsubscribes the listener, which is dropped after this.
 impl Drop for MemorySession {
     fn drop(&mut self) {
         if let Some(listener) = &self.listener {

@@ -7,7 +7,7 @@ use crate::store::{Enqueue, Entry, ListenerId, Token};
 
 const TTL: Duration = Duration::from_secs(10);
 
-/// What an operation answers at its first poll.
+/// The answer of an operation, at its first poll.
 fn now<T>(mut operation: StoreFuture<T>) -> T {
     match operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -103,7 +103,7 @@ fn a_listener_may_use_the_store() {
     let (hear, heard) = mpsc::channel();
     let (own, memory) = (Arc::clone(&session), Arc::clone(&store.memory));
     let listener = Listener::new(ListenerId::from_bits(7), move |grant| {
-        // A mutex that is still locked would make the release wait for itself.
+        // A mutex that is still locked would deadlock the release.
         let is_let_go = memory.try_lock().is_ok();
         let release = Release::new(grant.key, grant.token);
         hear.send(is_let_go && now(own.release(release)).is_ok_and(|released| released == Released::Freed)).is_ok()

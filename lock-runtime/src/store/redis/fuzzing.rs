@@ -1,4 +1,4 @@
-//! The door for fuzz targets: there under `--cfg fuzzing` alone, which nobody but they build with.
+//! The entry points of fuzz targets, compiled only under `--cfg fuzzing`.
 
 use ::redis::{Value, parse_redis_value};
 
@@ -7,7 +7,7 @@ use super::node::reply;
 use super::topology::role;
 use crate::store::{Acquired, Released, Renewed, Rotated};
 
-/// Reads these bytes as a reply to everything that is ever asked. Panics if it made something of nothing.
+/// Reads these bytes as a reply to every command. Panics if they are taken for something that they do not say.
 pub fn read_any_reply(bytes: &[u8]) {
     let Ok(value) = parse_redis_value(bytes) else { return };
     let begins_with_one = matches!(&value, Value::Array(parts) if parts.first().is_some_and(is_one));
@@ -41,7 +41,7 @@ pub fn read_any_reply(bytes: &[u8]) {
     let _ = role::unfit(&value);
 }
 
-/// As a number or as a text, be it `+1` or `01`.
+/// As a number or as text, be it `+1` or `01`.
 fn is_one(value: &Value) -> bool {
     match value {
         Value::Int(number) => *number == 1,

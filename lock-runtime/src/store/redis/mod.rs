@@ -1,8 +1,8 @@
-//! Locks on a Redis or Valkey server: one round trip an operation.
+//! Locks on a Redis or Valkey server: one round trip per operation.
 //!
-//! `topology` says which server keeps the locks and opens sessions to it, `node` carries a session's operations over one
-//! connection. The scripts are in `lua/`. Absent on purpose: second tries, renewal schedules and every other decision;
-//! and types of the redis crate in what those above see.
+//! `topology` says which server keeps the locks and opens sessions to it, `node` carries a session's operations over
+//! one connection. The scripts are in `lua/`. Absent on purpose: retries, renewal schedules and every other decision;
+//! and types of the redis crate in the interface to the layers above.
 
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -24,9 +24,9 @@ use topology::single::Single;
 
 /// Locks on one Redis or Valkey server.
 ///
-/// Clones are the same store, and share what they know of the server's fences.
+/// Clones are the same store, and share the greatest fence seen from the server.
 ///
-/// A user of the server needs the namespace's keys and channels (those of a [`name_format`](RedisSettings::name_format)
+/// The server's user needs the namespace's keys and channels (those of a [`name_format`](RedisSettings::name_format)
 /// where one is set), and these commands:
 ///
 /// ```text
@@ -36,13 +36,13 @@ use topology::single::Single;
 ///
 /// and `+select` where the URL names a database other than 0, as in `redis://host/3`.
 ///
-/// Without the channels, `publish` or `subscribe` nobody is told of a lock that became free; those who wait look by
-/// themselves. A replica, a node of a cluster and a Sentinel are refused when a session is opened, where the server says
-/// in its reply to HELLO that it is one; once a session led to a primary, a replica there is [`Disconnected`], since a
-/// failover is under way.
+/// Without the channels, `publish` or `subscribe` no waiter is told when it is granted a lock; waiters then poll. A
+/// replica, a node of a cluster and a Sentinel are refused when a session is opened, if the server's reply to HELLO
+/// says that it is one; once a session has led to a primary, a replica there is [`Disconnected`], because a failover is
+/// in progress.
 ///
-/// One of a session's connections hears what it is told over RESP3; where the server refuses that, or the URL says
-/// `protocol=resp2`, a second connection does.
+/// A session receives messages over its own connection with RESP3; where the server refuses that, or the URL says
+/// `protocol=resp2`, over a second connection.
 ///
 /// [`Disconnected`]: super::StoreErrorKind::Disconnected
 ///
@@ -64,7 +64,7 @@ impl RedisStore {
         Self::at(&client, settings, !address::asks_for_resp2(url))
     }
 
-    /// A store at the server of somebody's own client.
+    /// A store at the server of a user's own client.
     pub(crate) fn of_client(client: &Client, settings: &RedisSettings) -> Result<Self, Unusable> {
         if settings.root_certificates.is_some() {
             let text =

@@ -1,4 +1,4 @@
-//! [`RedisSettings`]: what a store of a Redis server may be told, and [`Unusable`]: why none can be made of it.
+//! [`RedisSettings`]: the settings of a store on a Redis server, and [`Unusable`]: why no store can be made of them.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,24 +14,24 @@ use std::time::Duration;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisSettings {
-    /// Stands before every key; clients of different namespaces never meet. `lock` unless set.
+    /// Precedes every key; clients of different namespaces do not share locks. `lock` unless set.
     pub namespace: String,
-    /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces let all
-    /// keys of one lock live on one node of a cluster. Set it to share locks with programs that use
-    /// `SET key token NX PX` under names of their own.
+    /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces keep all keys
+    /// of one lock on one node of a cluster. Set it to share locks with programs that use `SET key token NX PX` under
+    /// names of their own.
     ///
-    /// What stands around the key names everything else, too, so that clients that name the same locks share it whatever
-    /// their namespaces: without braces, and without colons at its end, it stands before `:fence`, the counter, and before
+    /// The text around `<key>` also names everything else, so that clients that name the same locks share it whatever
+    /// their namespaces: without braces, and without colons at its end, it precedes `:fence`, the counter, and
     /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
-    /// `fence` and `wake:`. The user of the server needs those besides the locks. Formats under which two keys make one
-    /// name (`<key>` with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have counters and
-    /// channels of their own: whoever shares locks needs the same format.
+    /// `fence` and `wake:`. The server's user needs those besides the locks. Formats under which two keys have one name
+    /// (`<key>` with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have separate
+    /// counters and channels: programs that share locks need the same format.
     pub name_format: Option<String>,
     /// How long making a connection may take. 5 s unless set.
     pub operation_timeout: Duration,
     /// Whether every command is sent at once (`TCP_NODELAY`), or small ones wait until the server has acknowledged what
-    /// was sent before. Unless set, it is on for a server on another machine, where a round trip is what counts, and
-    /// left as it is for one on this machine, where gathering saves work. Not for Unix sockets, where it is refused.
+    /// was sent before. Unless set, it is on for a server on another machine, where latency matters most, and left as
+    /// it is for one on this machine, where batching saves work. Refused for Unix sockets.
     pub nodelay: Option<bool>,
     /// Certificates in PEM form to trust for `rediss://` instead of Mozilla's list; refused for other URLs.
     pub root_certificates: Option<Vec<u8>>,
@@ -62,7 +62,7 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// Why no store can be made; the texts hold no password.
+/// Why no store can be made; the texts contain no password.
 #[derive(Debug)]
 pub(crate) enum Unusable {
     Url(String),

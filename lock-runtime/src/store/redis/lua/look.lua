@@ -1,6 +1,6 @@
--- Takes the lock if the token holds it already, or if it is free and nobody who is alive stands before; mints fences
--- then. Else queues, if an entry is given, and says for how long the lock is held. A lock that is free is handed to
--- the first waiter who is alive. A lease that the token has is never made shorter.
+-- Takes the lock, with new fences, if the token holds it already, or if it is free and no live waiter is ahead. Else
+-- enqueues the token, if an entry is given, and says how long the lock is held. A free lock is handed to the first live
+-- waiter. A lease that the token has is never shortened.
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry, 7 its place at the earliest, 8 for how many ms it counts
 --       as alive, 9 for how many ms the queue is kept at least; 6 to 9 may be empty
@@ -10,7 +10,7 @@
 
 local token, entry = ARGV[1], ARGV[6]
 
--- An error about the queue, by a code of its own if it is none: `WRONGTYPE` is about the lock.
+-- An error about the queue, with a code of its own if the key is not a queue: `WRONGTYPE` is about the lock.
 local function in_queue(failure)
   if string.find(failure.err, 'WRONGTYPE', 1, true) then
     return redis.error_reply('QUEUEBAD the queue holds another type')
@@ -39,18 +39,18 @@ if unqueued then
   return in_queue(unqueued)
 end
 if queued_at and ARGV[8] == '' then
-  redis.call('ZREM', KEYS[3], 'seen|' .. token) -- it may have looked by itself before
+  redis.call('ZREM', KEYS[3], 'seen|' .. token) -- it may have polled before
 end
 if holder then
-  redis.call('DEL', KEYS[4]) -- a replica answers READONLY here instead of what it remembers
+  redis.call('DEL', KEYS[4]) -- a replica answers READONLY here instead of its outdated state
   return {0, left, queued_at}
 end
 
-local heir, lease, failure = nil, nil, nil
+local granted_to, lease, failure = nil, nil, nil
 if redis.pcall('EXISTS', KEYS[3]) ~= 0 then -- taking something out would make a full server let the rest pass
-  heir, lease, failure = promote(now, token)
+  granted_to, lease, failure = promote(now, token)
 end
-if heir and heir ~= token then
+if granted_to and granted_to ~= token then
   return {0, tonumber(lease), queued_at}
 end
 local fence = nil
@@ -58,7 +58,7 @@ if not failure then
   fence, failure = mint(KEYS[2], ARGV[2], ARGV[5], now)
 end
 if failure then
-  redis.call('DEL', KEYS[1]) -- it can be a dead waiter's
+  redis.call('DEL', KEYS[1]) -- a dead waiter may hold it
   return in_queue(failure)
 end
 redis.call('SET', KEYS[1], token, 'PX', ARGV[4])

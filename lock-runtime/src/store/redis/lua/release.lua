@@ -1,7 +1,7 @@
--- Takes an entry of the token out of the queue, if one is given. Then, if the token holds the lock, hands it to the
--- first waiter who is alive, or frees it; or keeps it for a while, be that more or less than what is left of its ttl: as
--- `kept|token`, which is nobody's, so that nothing that was sent about the token and comes late can touch it, and still
--- tells whose it was. Whatever is wrong with the queue, the counter or the channel, the lock is freed.
+-- Removes an entry of the token from the queue, if one is given. Then, if the token holds the lock, hands it to the
+-- first live waiter, or frees it; or keeps it for a while, longer or shorter than its ttl: as `kept|token`, which no
+-- token equals, so that nothing that arrives late about the token can touch it, and whose it was can still be told.
+-- Whatever is wrong with the queue, the counter or the channel, the lock is freed.
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms to keep the key for, empty to free it, 5 entry, may be empty
 -- Reply 1 freed, 0 the token does not hold the lock
@@ -17,8 +17,8 @@ if holder ~= ARGV[1] then
 end
 if ARGV[4] ~= '' then
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
-  -- After a first write a full server lets a script go on. Whatever else forbids this one, what counts is done; and a key
-  -- that is kept for no time at all is gone by now.
+  -- After its first write, a server that is out of memory lets a script go on. If anything else forbids this one, what
+  -- matters is done; and a key that is kept for no time at all is gone by now.
   redis.pcall('SET', KEYS[1], 'kept|' .. ARGV[1], 'XX', 'KEEPTTL')
   return 1
 end

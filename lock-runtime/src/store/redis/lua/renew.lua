@@ -1,5 +1,5 @@
--- Makes many leases last longer, each answered for by itself; never creates a key, never shortens a lease.
--- PEXPIRE, unlike SET, works on a full server.
+-- Extends many leases, with a reply for each; never creates a key, never shortens a lease.
+-- PEXPIRE, unlike SET, works on a server that is out of memory.
 -- KEYS  1 to n locks, n + 1 a name that never exists
 -- ARGV  1 ttl in ms of all of them, then their tokens; or 1 empty, then token and ttl in ms of each lock in turn
 -- Reply n if all are renewed; else one for each lock: 1 renewed, 0 the token does not hold it, else an error's text

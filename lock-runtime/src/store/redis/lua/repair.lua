@@ -1,5 +1,5 @@
--- Mints the fence of a grant whose INCR gave none, or one that was too small. A grant that cannot be given a
--- fence is taken back, so that a full server or a broken counter leaves no key behind.
+-- Reserves the fence of a grant whose INCR gave none, or one that was too small. A grant that cannot be given a fence
+-- is undone, so that a server that is out of memory or a broken counter leaves no key behind.
 -- KEYS  1 lock, 2 counter, 3 a name that never exists
 -- ARGV  1 token, 2 the greatest fence that the client saw
 -- Reply {1, fence as text}; {0} if the token does not hold the lock;

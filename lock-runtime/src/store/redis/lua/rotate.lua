@@ -1,6 +1,6 @@
--- Gives a lock that the token holds to the first waiter who is alive, and queues behind; or goes on with it, with new
--- fences, if there is none. A lease is never made shorter. If no fences or no lease can be written, on a full server
--- for instance, the lock is freed.
+-- Hands a lock that the token holds to the first live waiter, and enqueues the next token; or retains it, with new
+-- fences, if there is none. A lease is never shortened. If no fences or no lease can be written, on a server that is
+-- out of memory for instance, the lock is freed.
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8 for how
 --       many ms it counts as alive, 9 for how many ms the queue is kept at least, 10 the next token; 7 to 9 may be empty
@@ -16,7 +16,7 @@ local left = redis.call('PTTL', KEYS[1])
 if promote(now) then
   return enqueue(ARGV[6], ARGV[10], ARGV[7], ARGV[8], ARGV[9], now) or {2, whole(now)}
 end
-local fence, failure = count_on(KEYS[2], ARGV[2], ARGV[5], now)
+local fence, failure = mint_by_incr(KEYS[2], ARGV[2], ARGV[5], now)
 local ttl = whole(math.max(left, tonumber(ARGV[4])))
 if failed(failure or redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ttl)) then
   redis.call('DEL', KEYS[1])

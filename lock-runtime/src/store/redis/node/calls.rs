@@ -1,6 +1,6 @@
-//! What each script is called with: its KEYS and ARGV, in the order that its first lines state.
+//! The KEYS and ARGV of each script, in the order that its header states.
 //!
-//! Written straight into the command, which is made large enough at once. Absent on purpose: sending it.
+//! Written straight into the command, whose buffer is allocated once. Absent on purpose: sending it.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::store::{Ask, Entry, Look, Release, Renewal, Rotate, Token};
 use lock_core::LockKey;
 use lock_core::store::LONGEST_KEY;
 
-/// How many bytes a number or two need at most, and what the lengths of the arguments cost.
-const NUMBERS: usize = 40;
+/// About how many bytes one or two numbers need, with the lengths of the arguments.
+const NUMBER_BYTES: usize = 40;
 
 /// The keys of a script with a queue: lock, counter, queue, and a name that never exists.
-const KEYS: usize = 4;
+const QUEUE_KEYS: usize = 4;
 
 /// For `repair.lua`.
 pub(crate) struct Repair<'a> {
     pub(crate) names: &'a Names,
     pub(crate) ask: &'a Ask,
-    /// The greatest fence that this client saw.
+    /// The greatest fence that this client has seen.
     pub(crate) seen: u64,
 }
 
@@ -32,7 +32,7 @@ impl Arguments for Repair<'_> {
     }
 
     fn bytes(&self) -> usize {
-        2 * self.names.never(&self.ask.key).len() + self.names.counter().len() + TokenText::LEN + NUMBERS
+        2 * self.names.never(&self.ask.key).len() + self.names.counter().len() + TokenText::LEN + NUMBER_BYTES
     }
 
     fn write(&self, command: &mut Cmd) {
@@ -46,26 +46,26 @@ impl Arguments for Repair<'_> {
 pub(crate) struct Looking<'a> {
     pub(crate) names: &'a Names,
     pub(crate) look: &'a Look,
-    /// Where it stands in line, if it does.
+    /// The queue entry, if the token waits.
     pub(crate) entry: Option<&'a Entry>,
-    /// The greatest fence that this client saw.
+    /// The greatest fence that this client has seen.
     pub(crate) seen: u64,
 }
 
 impl Arguments for Looking<'_> {
     fn keys(&self) -> usize {
-        KEYS
+        QUEUE_KEYS
     }
 
     fn bytes(&self) -> usize {
-        of_a_queue(self.names, &self.look.key) + EntryText::LEN + 2 * NUMBERS
+        queue_bytes(self.names, &self.look.key) + EntryText::LEN + 2 * NUMBER_BYTES
     }
 
     fn write(&self, command: &mut Cmd) {
         let Self { names, look: Look { key, token, ttl, fences, .. }, entry, seen } = self;
-        begin(command, names, key, *token, *seen);
+        write_common(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
-        place(command, *token, *entry);
+        write_entry(command, *token, *entry);
     }
 }
 
@@ -81,7 +81,7 @@ impl Arguments for Freeing<'_> {
     }
 
     fn bytes(&self) -> usize {
-        2 * self.names.queue(&self.release.key).len() + TokenText::LEN + NUMBERS
+        2 * self.names.queue(&self.release.key).len() + TokenText::LEN + NUMBER_BYTES
     }
 
     fn write(&self, command: &mut Cmd) {
@@ -94,24 +94,24 @@ impl Arguments for Freeing<'_> {
 pub(crate) struct Releasing<'a> {
     pub(crate) names: &'a Names,
     pub(crate) release: &'a Release,
-    /// The greatest fence that this client saw.
+    /// The greatest fence that this client has seen.
     pub(crate) seen: u64,
 }
 
 impl Arguments for Releasing<'_> {
     fn keys(&self) -> usize {
-        KEYS
+        QUEUE_KEYS
     }
 
     fn bytes(&self) -> usize {
-        of_a_queue(self.names, &self.release.key) + EntryText::LEN + NUMBERS
+        queue_bytes(self.names, &self.release.key) + EntryText::LEN + NUMBER_BYTES
     }
 
     fn write(&self, command: &mut Cmd) {
         let Self { names, release: Release { key, token, keep, leave, .. }, seen } = self;
-        begin(command, names, key, *token, *seen);
-        optional(command, keep.map(keep_ms));
-        optional(command, leave.as_ref().map(|entry| EntryText(*token, entry)));
+        write_common(command, names, key, *token, *seen);
+        write_optional(command, keep.map(keep_ms));
+        write_optional(command, leave.as_ref().map(|entry| EntryText(*token, entry)));
     }
 }
 
@@ -119,49 +119,49 @@ impl Arguments for Releasing<'_> {
 pub(crate) struct Rotating<'a> {
     pub(crate) names: &'a Names,
     pub(crate) rotation: &'a Rotate,
-    /// The greatest fence that this client saw.
+    /// The greatest fence that this client has seen.
     pub(crate) seen: u64,
 }
 
 impl Arguments for Rotating<'_> {
     fn keys(&self) -> usize {
-        KEYS
+        QUEUE_KEYS
     }
 
     fn bytes(&self) -> usize {
-        of_a_queue(self.names, &self.rotation.key) + EntryText::LEN + TokenText::LEN + 2 * NUMBERS
+        queue_bytes(self.names, &self.rotation.key) + EntryText::LEN + TokenText::LEN + 2 * NUMBER_BYTES
     }
 
     fn write(&self, command: &mut Cmd) {
         let Self { names, rotation: Rotate { key, token, ttl, fences, next, entry, .. }, seen } = self;
-        begin(command, names, key, *token, *seen);
+        write_common(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
-        place(command, *next, Some(entry));
+        write_entry(command, *next, Some(entry));
         command.arg(TokenText(*next));
     }
 }
 
-/// How many bytes stand in `begin`, about.
-fn of_a_queue(names: &Names, key: &LockKey) -> usize {
-    4 * names.queue(key).len() + names.counter().len() + TokenText::LEN + names.wake().len() + NUMBERS
+/// About how many bytes `write_common` writes.
+fn queue_bytes(names: &Names, key: &LockKey) -> usize {
+    4 * names.queue(key).len() + names.counter().len() + TokenText::LEN + names.wake().len() + NUMBER_BYTES
 }
 
-/// The keys of a script with a queue, and what all of them are told.
-fn begin(command: &mut Cmd, names: &Names, key: &LockKey, token: Token, seen: u64) {
+/// The keys of a script with a queue, and the arguments that all such scripts have.
+fn write_common(command: &mut Cmd, names: &Names, key: &LockKey, token: Token, seen: u64) {
     command.arg(names.lock(key)).arg(names.counter()).arg(names.queue(key)).arg(names.never(key));
     command.arg(TokenText(token)).arg(seen).arg(names.wake());
 }
 
-/// An entry, its place at the earliest, for how long it counts as alive, and how long the queue is kept.
-fn place(command: &mut Cmd, token: Token, entry: Option<&Entry>) {
-    optional(command, entry.map(|entry| EntryText(token, entry)));
-    optional(command, entry.and_then(|entry| entry.since));
-    optional(command, entry.and_then(|entry| entry.alive_for).map(keep_ms));
-    optional(command, entry.and_then(|entry| entry.lasts).map(keep_ms));
+/// An entry, its place at the earliest, how long it counts as alive, and how long the queue is kept.
+fn write_entry(command: &mut Cmd, token: Token, entry: Option<&Entry>) {
+    write_optional(command, entry.map(|entry| EntryText(token, entry)));
+    write_optional(command, entry.and_then(|entry| entry.since));
+    write_optional(command, entry.and_then(|entry| entry.alive_for).map(keep_ms));
+    write_optional(command, entry.and_then(|entry| entry.lasts).map(keep_ms));
 }
 
-/// An argument that is empty if it is not there.
-fn optional(command: &mut Cmd, argument: Option<impl ToRedisArgs>) {
+/// An argument, or an empty one.
+fn write_optional(command: &mut Cmd, argument: Option<impl ToRedisArgs>) {
     match argument {
         Some(argument) => command.arg(argument),
         None => command.arg(""),
@@ -175,7 +175,7 @@ pub(crate) struct Renewing<'a> {
 }
 
 impl Renewing<'_> {
-    /// The ttl of all of them, if it is the same: nearly always, and then it is said once.
+    /// The ttl of all of them, if it is the same, which it nearly always is; then it is written once.
     fn common_ttl(&self) -> Option<Duration> {
         let first = self.batch.first()?.ttl;
         self.batch.iter().all(|renewal| renewal.ttl == first).then_some(first)
@@ -188,7 +188,7 @@ impl Arguments for Renewing<'_> {
     }
 
     fn bytes(&self) -> usize {
-        let name = |renewal: &Renewal| self.names.never(&renewal.key).len() + TokenText::LEN + NUMBERS;
+        let name = |renewal: &Renewal| self.names.never(&renewal.key).len() + TokenText::LEN + NUMBER_BYTES;
         self.batch.iter().map(name).sum::<usize>() + LONGEST_KEY
     }
 
@@ -200,7 +200,7 @@ impl Arguments for Renewing<'_> {
             command.arg(self.names.never(&first.key));
         }
         let common = self.common_ttl();
-        optional(command, common.map(ttl_ms));
+        write_optional(command, common.map(ttl_ms));
         for renewal in self.batch {
             command.arg(TokenText(renewal.token));
             if common.is_none() {

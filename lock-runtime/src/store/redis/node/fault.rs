@@ -1,8 +1,8 @@
-//! What a failure of the redis crate means to those above: use another session, try later, or give up.
+//! What an error of the redis crate means to the layers above: use another session, try later, or give up.
 //!
-//! Decided by the error's code, never by its text, but for the general code `ERR`, of which it has to be known what it
-//! stands for. The error itself travels on as an opaque source, without what nobody should see (`quote`). Absent on
-//! purpose: what to do about it.
+//! The error's code decides, never its text, except for the general code `ERR`, whose text says what it stands for. The
+//! error itself is kept as an opaque source, without what must not be shown (`quote`). Absent on purpose: what to do
+//! about it.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -17,7 +17,7 @@ use crate::store::{StoreError, StoreErrorKind};
 
 use StoreErrorKind::{Disconnected, Refused, Unready};
 
-/// What an error was about, for its message.
+/// What an error is about, for its message.
 #[derive(Clone, Copy)]
 pub(crate) struct About<'a> {
     /// The name of the counter of fences.
@@ -30,15 +30,15 @@ pub(crate) struct About<'a> {
 /// Turns an error of the redis crate into one of ours.
 pub(crate) fn store_error(error: RedisError, about: About<'_>) -> StoreError {
     let (kind, message) = meaning(&error, about);
-    StoreError::new(kind, message).with_source(quote::telling(error))
+    StoreError::new(kind, message).with_source(quote::showable(error))
 }
 
-/// What to do about an error, whatever it was about.
+/// What to do about an error, whatever it is about.
 pub(crate) fn kind(error: &RedisError) -> StoreErrorKind {
     meaning(error, About { counter: "", lock: None, queue: None }).0
 }
 
-/// What went wrong while a session was opened. There is none to try again through, so that all but a refusal is
+/// What an error means while a session is opened. There is no session to retry over, so all but a refusal is
 /// "disconnected".
 pub(crate) fn opening_error(error: RedisError, counter: &str, password: &str) -> StoreError {
     if is_handshake_failure(&error) {
@@ -47,12 +47,12 @@ pub(crate) fn opening_error(error: RedisError, counter: &str, password: &str) ->
     }
     let (kind, message) = meaning(&error, About { counter, lock: None, queue: None });
     let told = StoreError::new(if kind == Refused { Refused } else { Disconnected }, message);
-    // Some servers repeat the command that they refuse, and with it the password.
+    // Some servers repeat the command that they refuse, and the password in it.
     let is_secret = !password.is_empty() && error.to_string().contains(password);
-    if is_secret { told } else { told.with_source(quote::telling(error)) }
+    if is_secret { told } else { told.with_source(quote::showable(error)) }
 }
 
-/// Whether TLS failed for good, rather than the connection under it.
+/// Whether TLS itself failed, rather than the connection under it.
 fn is_handshake_failure(error: &RedisError) -> bool {
     let shared = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
     shared
@@ -61,11 +61,11 @@ fn is_handshake_failure(error: &RedisError) -> bool {
 }
 
 /// A reply that no version of the protocol or of our scripts gives.
-pub(crate) fn strange(reply_to: &'static str) -> RedisError {
+pub(crate) fn unexpected(reply_to: &'static str) -> RedisError {
     (ErrorKind::UnexpectedReturnType, reply_to).into()
 }
 
-/// An error out of the text that a script reports for one of its keys: `CODE detail`.
+/// An error from the text that a script reports for one of its keys: `CODE detail`.
 pub(crate) fn from_text(text: &str) -> RedisError {
     let text = text.trim_start_matches('-');
     let (code, detail) = text.split_once(' ').unwrap_or((text, ""));
@@ -89,7 +89,7 @@ fn meaning(error: &RedisError, about: About<'_>) -> (StoreErrorKind, Cow<'static
 
 fn meaning_of_code(code: &str, detail: &str, about: About<'_>) -> (StoreErrorKind, Cow<'static, str>) {
     let (kind, message) = match code {
-        "READONLY" => (Disconnected, "the server is a replica, which takes no writes"),
+        "READONLY" => (Disconnected, "the server is a replica and takes no writes"),
         "LOADING" => (Disconnected, "the server is still loading its data"),
         "MASTERDOWN" => (Disconnected, "the server is a replica that has lost its primary"),
         "CLUSTERDOWN" => (Disconnected, "the cluster is down"),
@@ -118,8 +118,8 @@ fn bad_key(code: &str, about: About<'_>) -> String {
             format!("key `{name}` is not a queue of waiters; delete it or use another namespace")
         }
         About { counter, .. } => format!(
-            "key `{counter}` counts fences and holds no number below 2^53; \
-             delete it (counting goes on from the server's clock) or use another namespace"
+            "key `{counter}` is the fence counter and holds no number below 2^53; \
+             delete it (counting continues from the server's clock) or use another namespace"
         ),
     }
 }
@@ -135,18 +135,18 @@ fn meaning_of_err(detail: &str) -> (StoreErrorKind, Cow<'static, str>) {
     (Refused, "the server answered with an error".into())
 }
 
-/// The name out of "unknown command 'EVAL', with args beginning with: ..".
+/// The name in "unknown command 'EVAL', with args beginning with: ..".
 fn unknown_command(detail: &str) -> Option<&str> {
     let lacks = ["unknown command", "unknown Redis command", "Unknown Redis command"];
     let rest = lacks.iter().find_map(|lack| detail.strip_prefix(lack))?;
     let quoted = rest.trim_start().trim_start_matches(['\'', '`']);
-    // No further than the name: what follows are its arguments, and one may be a password.
+    // Only the name: its arguments follow, and one of them may be a password.
     Some(quoted.split(['\'', '`', ',', ' ']).next().unwrap_or(quoted))
 }
 
-/// The code of a server's error, also of one that a script's command raised: not every server hands that on as it
-/// was. Servers before 7 put `Error running script` or `@user_script` before it, and some have no code for a
-/// right that is missing in a script.
+/// The code of a server's error, also if a command in a script raised it, which not every server passes on unchanged.
+/// Servers before 7 put `Error running script` or `@user_script` before it, and some have no code for a missing
+/// permission in a script.
 pub(crate) fn code(error: &RedisError) -> Option<&str> {
     let (code, detail) = (error.code()?, error.detail().unwrap_or_default());
     let is_bare = code.starts_with("@user_script");
@@ -163,10 +163,10 @@ pub(crate) fn code(error: &RedisError) -> Option<&str> {
     Some(code)
 }
 
-/// The codes that are looked for in what an older server says of a script.
+/// The codes that are looked for in an older server's text about a script.
 const RAISED: [&str; 7] = ["READONLY", "MASTERDOWN", "OOM", "NOREPLICAS", "NOPERM", "WRONGTYPE", "MISCONF"];
 
-/// How servers say `NOPERM` of a command in a script.
+/// How servers say `NOPERM` about a command in a script.
 const NO_RIGHT_IN_SCRIPT: [&str; 2] = ["The user executing the script can't run this command", "ACL failure in script"];
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! The first words over a new connection: what the server is, and its counter of fences raised to its clock.
+//! The first exchange over a new connection: asks what the server is, and raises its fence counter to its clock.
 //!
-//! What must stay true: both are asked in one write, before anything else. Absent on purpose: whether locks can be kept
-//! at such a server, which is asked of the answer.
+//! What must stay true: both are sent in one write, before anything else. Absent on purpose: whether such a server can
+//! keep locks, which the caller decides by the answer.
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
@@ -10,7 +10,7 @@ use super::fault;
 use super::reply;
 use super::script::{self, Arguments};
 
-/// What a server answered when it was greeted.
+/// A server's answers to the greeting.
 pub(crate) struct Greeting {
     hello: Value,
     raised: Value,
@@ -23,17 +23,17 @@ pub(crate) async fn greet(connection: &mut MultiplexedConnection, counter: &str)
     let replies = connection.send_packed_commands(&commands, 0, 2).await?;
     match <[Value; 2]>::try_from(replies) {
         Ok([hello, raised]) => Ok(Greeting { hello, raised }),
-        Err(_) => Err(fault::strange("HELLO and EVAL")),
+        Err(_) => Err(fault::unexpected("HELLO and EVAL")),
     }
 }
 
 impl Greeting {
-    /// What the server says of itself.
+    /// What the server says about itself.
     pub(crate) fn hello(&self) -> &Value {
         &self.hello
     }
 
-    /// The server's version, asked once more where it has not said it. Nobody knows if that is refused too.
+    /// The server's version, asked for once more if the greeting did not give it. None if that is refused too.
     pub(crate) async fn version(&self, connection: &mut MultiplexedConnection) -> Result<Option<String>, RedisError> {
         let said = reply::said_in_hello(&self.hello, "version");
         if said.is_some() {
@@ -45,7 +45,7 @@ impl Greeting {
         Ok(reply::version_in_info(&reply))
     }
 
-    /// False if the server was too full to raise the counter.
+    /// False if the server was out of memory, so that the counter was not raised.
     pub(crate) fn raised(self) -> Result<bool, RedisError> {
         match self.raised.extract_error() {
             Ok(_) => Ok(true),

@@ -1,9 +1,9 @@
-//! One connection to one server: what is sent over it, and what the answers and messages mean.
+//! One connection to one server: what is sent over it, and what replies and messages mean.
 //!
-//! `greeting` is said first. `session` carries operations, `script` calls scripts with what `calls` writes, `reply` reads
-//! what comes back, `wake` takes what comes unasked. `fault` says what an error means, `quote` what may be repeated of
-//! it, `names` what things are called, `state` is what all sessions share. What must stay true is listed at the head of
-//! each. Absent on purpose: which server it is, and how it was reached.
+//! `greeting` comes first. `session` carries operations, `script` calls scripts with what `calls` writes, `reply` reads
+//! replies, `wake` receives messages. `fault` says what an error means, `quote` what may be shown of it, `names` how
+//! keys and channels are named, `state` is shared by all sessions. What must stay true is stated at the top of each.
+//! Absent on purpose: which server it is, and how it was reached.
 
 mod calls;
 pub(super) mod fault;

@@ -1,9 +1,9 @@
-//! What things are called in Redis, and how names, tokens and durations are written into a command.
+//! Names in Redis, and how names, tokens and durations are written into a command.
 //!
-//! All names of one lock share its hash tag. A name is written piece by piece straight into the command, so that
-//! asking for a lock builds no string. What must stay true: counter, wake channels and identity follow from what stands
-//! around the key in a lock's name, and from nothing else, so that two clients that name the same locks count the same
-//! fences and hear each other's grants. Absent on purpose: what the names are used for.
+//! All names of one lock share its hash tag. A name is written piece by piece straight into the command, so that an
+//! operation builds no string. What must stay true: counter, wake channels and identity follow from the text around the
+//! key in a lock's name, and from nothing else, so that two clients that name the same locks share their fences and
+//! their grant messages. Absent on purpose: what the names are used for.
 
 use std::fmt;
 use std::io::Write;
@@ -14,17 +14,17 @@ use ::redis::{RedisWrite, ToRedisArgs};
 use crate::store::{Entry, ListenerId, Token};
 use lock_core::LockKey;
 
-/// The longest ttl that is sent: a hundred years. Redis refuses what would overflow its clock.
+/// The longest ttl that is sent: a hundred years. Redis refuses a ttl that would overflow its clock.
 pub(crate) const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
-/// No lock key holds a control character, so that no lock's name ends like this.
+/// No lock key contains a control character, so no lock's name ends like this.
 const NEVER: &str = "\u{1}";
 
 const QUEUE: &str = ":queue";
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// How keys are named: what stands before and after a key, and what follows from that.
+/// How keys are named: the text before and after a key, and the names that follow from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
     before: String,
@@ -34,7 +34,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The names of a namespace, by a format with one `<key>` in it, or by the default format.
+    /// The names for a namespace, by a format with one `<key>` in it, or by the default format.
     pub(crate) fn new(namespace: &str, format: Option<&str>) -> Result<Self, String> {
         let prefix = if namespace.is_empty() { String::new() } else { format!("{namespace}:") };
         let format = format.map_or_else(|| format!("{prefix}{{<key>}}"), |f| f.replace("<namespace>", namespace));
@@ -47,7 +47,7 @@ impl Names {
         }
     }
 
-    /// The names of keys that stand between these two.
+    /// The names with this text before and after the key.
     fn around(before: &str, after: &str) -> Self {
         let text = format!("{before}{after}").replace(['{', '}'], "");
         let stem = text.trim_end_matches(':');
@@ -56,7 +56,7 @@ impl Names {
         Self { before: before.to_owned(), after: after.to_owned(), counter, wake }
     }
 
-    /// What tells these names from all others: the namespace by which the default format comes to them, or the format.
+    /// What distinguishes these names from all others: the namespace, if the default format gives them, or the format.
     pub(crate) fn fragment(&self) -> String {
         let namespace = match self.before.as_str() {
             "{" => Some(""),
@@ -68,22 +68,22 @@ impl Names {
         }
     }
 
-    /// The name of the counter of fences.
+    /// The name of the fence counter.
     pub(crate) fn counter(&self) -> &str {
         &self.counter
     }
 
-    /// How the names of all wake channels begin; a listener's 32 hexadecimal digits follow.
+    /// The common prefix of all wake channels; a listener's 32 hexadecimal digits follow.
     pub(crate) fn wake(&self) -> &str {
         &self.wake
     }
 
-    /// The channel on which a listener is told.
+    /// The channel of a listener.
     pub(crate) fn channel(&self, listener: ListenerId) -> String {
         format!("{}{:032x}", self.wake, listener.bits())
     }
 
-    /// The key whose lock has a name, if it is a name of ours.
+    /// The key of the lock with this name, if the name is one of ours.
     pub(crate) fn key(&self, lock: &str) -> Option<LockKey> {
         lock.strip_prefix(&self.before)?.strip_suffix(&self.after).map(LockKey::from)
     }
@@ -93,7 +93,7 @@ impl Names {
         Name { names: self, key, suffix: "" }
     }
 
-    /// The name of those who wait for a lock.
+    /// The name of a lock's queue.
     pub(crate) fn queue<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
         Name { names: self, key, suffix: QUEUE }
     }
@@ -128,10 +128,10 @@ impl ToRedisArgs for Name<'_> {
     }
 }
 
-/// The name as far as it is fit for a message.
+/// The name as shown in messages.
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // None of what nobody should see.
+        // Without the control character.
         let suffix = if self.suffix == NEVER { "" } else { self.suffix };
         write!(f, "{}{}{}{suffix}", self.names.before, self.key, self.names.after)
     }
@@ -150,8 +150,8 @@ impl ToRedisArgs for TokenText {
     }
 }
 
-/// 32 lower-case hexadecimal digits, as `{:032x}` writes them by way of much machinery; a client that renews very many
-/// leases does little else.
+/// 32 lower-case hexadecimal digits, like `{:032x}` but without the formatting machinery, which would dominate the cost
+/// of renewing very many leases.
 fn digits(bits: u128) -> [u8; 32] {
     let mut digits = [0; 32];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(bits.to_be_bytes()) {
@@ -161,7 +161,7 @@ fn digits(bits: u128) -> [u8; 32] {
     digits
 }
 
-/// An entry as it stands in a queue: the same for as long as its token waits.
+/// An entry as it is stored in a queue: the same for as long as its token waits.
 pub(crate) struct EntryText<'a>(pub(crate) Token, pub(crate) &'a Entry);
 
 impl EntryText<'_> {
@@ -177,14 +177,14 @@ impl ToRedisArgs for EntryText<'_> {
     }
 }
 
-/// A ttl in whole milliseconds, rounded up; at least one, as Redis refuses zero.
+/// A ttl in whole milliseconds, rounded up; at least one, because Redis refuses zero.
 pub(crate) fn ttl_ms(ttl: Duration) -> u64 {
     keep_ms(ttl).max(1)
 }
 
-/// What is left to keep, in whole milliseconds, rounded up; zero frees the key.
+/// The remaining time to keep a key, in whole milliseconds, rounded up; zero frees the key.
 pub(crate) fn keep_ms(keep: Duration) -> u64 {
-    // Without a division of 128 bits, which a renewal of very many leases would notice.
+    // Avoids a 128-bit division, which would show when very many leases are renewed.
     let whole = keep.as_secs().saturating_mul(1000).saturating_add(keep.subsec_nanos().div_ceil(1_000_000).into());
     whole.min(LONGEST_MS)
 }
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(names.channel(ListenerId::from_bits(0xb)), format!("lock:wake:{:0>32}", "b"));
     }
 
-    /// Namespaces and formats out of few pieces, so that several come to the same names.
+    /// Namespaces and formats from few pieces, so that several give the same names.
     fn any_names() -> impl Strategy<Value = Names> {
         let piece =
             || proptest::sample::select(vec!["", "a", "a:", ":", "{", "}", "lock", "lock:", "<namespace>", "b"]);

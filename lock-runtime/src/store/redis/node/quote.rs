@@ -1,28 +1,28 @@
-//! What may be repeated of a server's text: errors are printed, logged and sent to people who look after programs.
+//! What may be shown of a server's text: errors are printed, logged and sent to operators.
 //!
-//! A server's text is data. Some servers repeat the arguments of a command that they do not know, and a token among them
-//! may hold its key just then. What must stay true: no text of a server's gets into an error of ours, be it into its
-//! message or into what `source()` leads to, except through here. Absent on purpose: passwords, of which only an opening
-//! knows (`topology`), and the names of keys, which are ours and are told.
+//! A server's text is untrusted data. Some servers repeat the arguments of a command that they do not know, and a token
+//! among them may hold its key at that moment. What must stay true: no text of a server gets into an error of ours,
+//! neither into its message nor into its `source()` chain, except through here. Absent on purpose: passwords, which
+//! only an opening knows (`topology`), and the names of keys, which are ours and are shown.
 
 use std::borrow::Cow;
 
 use ::redis::{ErrorKind, RedisError, make_extension_error};
 
-/// So many hexadecimal digits in a row are told to nobody: half a token.
+/// As many hexadecimal digits in a row as this are never shown: half a token.
 const SECRET: usize = 16;
 
-/// How many bytes are repeated at most.
+/// How many bytes are shown at most.
 const LONGEST: usize = 256;
 
-/// What servers say before they repeat the arguments of a command.
+/// How servers introduce the arguments of a command.
 const ARGUMENTS: &str = "with args beginning with";
 
-/// What stands in the place of what was left out.
+/// The placeholder for what is left out.
 const CUT: &str = "(..)";
 
-/// The text without what could be a secret of ours: arguments that are repeated, tokens, and what is far too long. In one
-/// line, whatever it was, as it may end up in a log.
+/// The text without what could be secret: repeated arguments and tokens; shortened if it is too long, and in one line,
+/// because it may be logged.
 pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     let (said, mut is_cut) = match text.find(ARGUMENTS) {
         Some(at) => (&text[..at], true),
@@ -49,7 +49,7 @@ pub(crate) fn quoted(text: &str) -> Cow<'_, str> {
     quoted.into()
 }
 
-/// Runs of hexadecimal digits, and what stands between them.
+/// Runs of hexadecimal digits, and the text between them.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -61,9 +61,9 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The error as it may travel on; made anew, of the same kind and code, if something in it has to be left out.
-pub(crate) fn telling(error: RedisError) -> RedisError {
-    // What the operating system or TLS says is no server's text.
+/// The error as it may be shown; rebuilt, with the same kind and code, if part of its text has to be left out.
+pub(crate) fn showable(error: RedisError) -> RedisError {
+    // The operating system's or TLS's text is not a server's.
     if error.kind() == ErrorKind::Io || matches!(quoted(&error.to_string()), Cow::Borrowed(_)) {
         return error;
     }
@@ -74,7 +74,7 @@ pub(crate) fn telling(error: RedisError) -> RedisError {
     }
 }
 
-/// A code, or the general one instead of something that no code looks like.
+/// The code, or the general one if it does not look like a code.
 fn code_or_err(code: &str) -> &str {
     let is_code = code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_graphic());
     if is_code && matches!(quoted(code), Cow::Borrowed(_)) { code } else { "ERR" }
@@ -115,24 +115,24 @@ mod tests {
         for text in [format!("-READONLY {TOKEN}\r\n"), format!("-QUEUEBAD {TOKEN}\r\n"), format!("-{TOKEN} a\r\n")] {
             let value = ::redis::parse_redis_value(text.as_bytes()).expect("an answer");
             let error = value.extract_error().expect_err("an error");
-            let told = telling(error.clone());
+            let told = showable(error.clone());
             assert_eq!(told.kind(), error.kind());
             assert!(told.code() == error.code() || error.code() == Some(TOKEN));
             assert!(!format!("{told} {told:?} {:?}", told.source()).contains(TOKEN), "{told}");
         }
         let fine = make_extension_error("QUEUEBAD".to_owned(), Some("the queue is none".to_owned()));
-        assert_eq!(telling(fine.clone()), fine);
+        assert_eq!(showable(fine.clone()), fine);
     }
 
     proptest! {
         #![proptest_config(Config { cases: 500, failure_persistence: None, ..Config::default() })]
 
-        /// Wherever it stands.
+        /// Wherever it is in the text.
         #[test]
         fn no_token_is_ever_repeated(before in ".{0,40}", token in any::<u128>(), behind in ".{0,300}") {
             let token = format!("{token:032x}");
             let text = format!("{before}{token}{behind}");
-            for said in [quoted(&text).into_owned(), telling(super::super::fault::from_text(&text)).to_string()] {
+            for said in [quoted(&text).into_owned(), showable(super::super::fault::from_text(&text)).to_string()] {
                 prop_assert!(!said.contains(&token), "{}", said);
                 prop_assert!(said.len() <= LONGEST + 100 && !said.contains(char::is_control), "{said}");
             }

@@ -1,73 +1,74 @@
-//! What a reply says, as pure functions: a value in, one of our words or an error out.
+//! The meaning of replies, as pure functions: a value in, one of our types or an error out.
 //!
-//! A reply of a strange shape is an error, never a panic; a message on a wake channel that cannot be read, or says what
-//! no server of ours can say, is none, as anybody can publish there. Absent on purpose: sending, and what an error means.
+//! A reply of an unexpected shape is an error, never a panic. A message on a wake channel that cannot be parsed, or
+//! says what no server of ours can say, is ignored, because anybody can publish there. Absent on purpose: sending, and
+//! what an error means.
 
 use std::time::Duration;
 
 use ::redis::{RedisError, Value};
 
-use super::fault::{from_text, strange};
+use super::fault::{from_text, unexpected};
 use super::names::{LONGEST_MS, Names};
 use crate::store::{Acquired, Grant, Released, Renewed, Rotated, Token};
 use lock_core::store::MOST_FENCES;
 
-/// In microseconds since 1970, a day in 2020: no server's clock is older, and so no fence of ours is smaller.
+/// In microseconds since 1970, a day in 2020: no server's clock is earlier, and so no fence of ours is smaller.
 const OLDEST_CLOCK: u64 = 1_600_000_000_000_000;
 
-/// No fence and no clock of ours is as great: from 2^53 on Lua no longer tells neighbouring numbers apart, and a block of
-/// fences must fit below that. `fence.lua` has the same number.
+/// Every fence and clock of ours is smaller: from 2^53 on Lua cannot represent every integer, and a block of fences
+/// must fit below that. `fence.lua` has the same number.
 pub(crate) const FENCE_LIMIT: u64 = 9_007_190_000_000_000;
 
-/// What `SET .. NX` and `INCR` in one write were answered.
+/// The replies to `SET .. NX` and `INCR`, which are sent in one write.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Taken {
-    /// Granted, with a fence that can be used.
+    /// Granted, with a usable fence.
     Fenced(u64),
-    /// Granted, but the counter gave no fence that can be used.
+    /// Granted, but the counter gave no usable fence.
     Unfenced,
-    /// Somebody holds the key.
+    /// Another token holds the key.
     Held,
 }
 
-/// What a script that mints was answered.
+/// The reply to a script that reserves fences.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Minted {
-    /// Whether the token holds the key, and what the script said beside it.
+    /// Whether the token holds the key, with the details that the script gave.
     Known(Acquired),
-    /// Somebody else holds it, without a ttl.
+    /// Another token holds it, without a ttl.
     HeldForEver,
 }
 
 /// Reads the replies to `SET .. NX` and `INCR`; `floor` is the greatest fence seen before they were sent.
 pub(crate) fn taken(replies: Vec<Value>, floor: u64) -> Result<Taken, RedisError> {
     let Ok([set, incremented]) = <[Value; 2]>::try_from(replies) else {
-        return Err(strange("SET and INCR"));
+        return Err(unexpected("SET and INCR"));
     };
     match set {
         Value::Okay => {}
         Value::Nil => return Ok(Taken::Held),
         Value::ServerError(error) => return Err(error.into()),
-        _ => return Err(strange("SET")),
+        _ => return Err(unexpected("SET")),
     }
     match incremented {
         Value::Int(count) => Ok(usable(count, floor).map_or(Taken::Unfenced, Taken::Fenced)),
         Value::ServerError(_) => Ok(Taken::Unfenced),
-        _ => Err(strange("INCR")),
+        _ => Err(unexpected("INCR")),
     }
 }
 
-/// The count as a fence, if it can be one that grew.
+/// The count as a fence, if it is plausible and greater than `floor`.
 fn usable(count: i64, floor: u64) -> Option<u64> {
     let fence = u64::try_from(count).ok()?;
     (fence > floor && (OLDEST_CLOCK..FENCE_LIMIT).contains(&fence)).then_some(fence)
 }
 
-/// Reads the reply to a script that mints.
+/// Reads the reply to a script that reserves fences.
 pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
-    let strange = || strange("a script that mints");
-    let parts = parts(reply)?.ok_or_else(strange)?;
-    let number = |number: i64| plausible(number).ok_or_else(strange);
+    let unexpected = || unexpected("a script that reserves fences");
+    let parts = parts(reply)?.ok_or_else(unexpected)?;
+    let number = |number: i64| plausible(number).ok_or_else(unexpected);
     let held = |for_at_most| Ok(Minted::Known(Acquired::held(for_at_most)));
     match parts[..] {
         [1, fence] => Ok(Minted::Known(Acquired::granted(number(fence)?))),
@@ -75,35 +76,35 @@ pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
         [0, -1] => Ok(Minted::HeldForEver),
         [0, ms] => held(Some(left(ms))),
         [0, ms, clock] => Ok(Minted::Known(Acquired::queued(Some(left(ms)), number(clock)?))),
-        _ => Err(strange()),
+        _ => Err(unexpected()),
     }
 }
 
-/// A number as a fence or a clock in microseconds, if a script can have said it.
+/// A number as a fence or a clock in microseconds, if a script can have given it.
 fn plausible(number: i64) -> Option<u64> {
-    // The first fence that is minted may be the limit itself.
+    // The first reserved fence may be the limit itself.
     u64::try_from(number).ok().filter(|number| *number <= FENCE_LIMIT)
 }
 
-/// What is left of a ttl; none of a key that expired in between.
+/// The ttl that is left; zero for a key that has just expired.
 fn left(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 /// Reads the reply to a rotation.
 pub(crate) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
-    let strange = || strange("the script of a rotation");
-    let number = |number: i64| plausible(number).ok_or_else(strange);
-    match parts(reply)?.ok_or_else(strange)?[..] {
+    let unexpected = || unexpected("the rotation script");
+    let number = |number: i64| plausible(number).ok_or_else(unexpected);
+    match parts(reply)?.ok_or_else(unexpected)?[..] {
         [1, fence] => Ok(Rotated::retained(number(fence)?)),
         [2, clock] => Ok(Rotated::handed_over(number(clock)?)),
         [3] => Ok(Rotated::Freed),
         [0] => Ok(Rotated::NotOurs),
-        _ => Err(strange()),
+        _ => Err(unexpected()),
     }
 }
 
-/// The whole numbers that a reply consists of, if it does.
+/// The integers that a reply consists of, if it does.
 fn parts(reply: Value) -> Result<Option<Vec<i64>>, RedisError> {
     match reply.extract_error()? {
         Value::Array(parts) => Ok(parts.iter().map(number).collect()),
@@ -111,7 +112,7 @@ fn parts(reply: Value) -> Result<Option<Vec<i64>>, RedisError> {
     }
 }
 
-/// Reads a message that came on a wake channel: `token fence fences first-lease clock name`, if it is one of ours.
+/// Reads a message on a wake channel: `token fence fences first-lease clock name`, if it is one of ours.
 pub(crate) fn grant(message: &Value, names: &Names) -> Option<Grant> {
     let message = text(message)?;
     let mut words = message.splitn(6, ' ');
@@ -120,12 +121,12 @@ pub(crate) fn grant(message: &Value, names: &Names) -> Option<Grant> {
     let fences = within(words.next()?, 1, MOST_FENCES.into())?.try_into().ok()?;
     let first_lease = Duration::from_millis(within(words.next()?, 1, LONGEST_MS)?);
     let clock = within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?;
-    // The name stands last because it can hold spaces.
+    // The name comes last because it can contain spaces.
     let key = names.key(words.next()?)?;
     Some(Grant::new(key, token, fence, first_lease, clock).with_fences(fences))
 }
 
-/// A number in decimal digits, if it lies between these two.
+/// A number in decimal digits, if it is in this range.
 fn within(digits: &str, least: u64, most: u64) -> Option<u64> {
     let is_one = digits.bytes().all(|digit| digit.is_ascii_digit());
     digits.parse().ok().filter(|number| is_one && (least..=most).contains(number))
@@ -141,7 +142,7 @@ pub(crate) fn renewed(reply: Value, batch: usize) -> Result<Vec<Result<Renewed, 
     match reply.extract_error()? {
         Value::Int(all) if usize::try_from(all) == Ok(batch) => Ok(vec![Ok(Renewed::Renewed); batch]),
         Value::Array(parts) if parts.len() == batch => Ok(parts.into_iter().map(renewed_one).collect()),
-        _ => Err(strange("the renewal script")),
+        _ => Err(unexpected("the renewal script")),
     }
 }
 
@@ -151,16 +152,16 @@ fn renewed_one(part: Value) -> Result<Renewed, RedisError> {
         Value::Int(0) => Ok(Renewed::NotOurs),
         Value::BulkString(text) => Err(from_text(&String::from_utf8_lossy(&text))),
         Value::ServerError(error) => Err(error.into()),
-        _ => Err(strange("the renewal script")),
+        _ => Err(unexpected("the renewal script")),
     }
 }
 
-/// Reads the reply to an attempt to free a lock: whether that was all there was to do.
+/// Reads the reply to `free.lua`: whether the lock was freed.
 pub(crate) fn freed(reply: Value) -> Result<bool, RedisError> {
     match reply.extract_error()? {
         Value::Int(1) => Ok(true),
         Value::Nil => Ok(false),
-        _ => Err(strange("the script that frees")),
+        _ => Err(unexpected("the free script")),
     }
 }
 
@@ -169,11 +170,11 @@ pub(crate) fn released(reply: Value) -> Result<Released, RedisError> {
     match reply.extract_error()? {
         Value::Int(1) => Ok(Released::Freed),
         Value::Int(0) => Ok(Released::NotOurs),
-        _ => Err(strange("the release script")),
+        _ => Err(unexpected("the release script")),
     }
 }
 
-/// Reads what a server says of itself under this name in its reply to HELLO, if it does.
+/// Reads a field of the server's reply to HELLO, if it is there.
 pub(crate) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
     match reply {
         Value::Map(pairs) => pairs.iter().find(|(name, _)| is(name, what)).and_then(|(_, value)| text(value)),
@@ -191,7 +192,7 @@ pub(crate) fn version_in_info(reply: &Value) -> Option<String> {
     info.lines().find_map(|line| line.strip_prefix("redis_version:")).map(|version| version.trim().to_owned())
 }
 
-/// Whether a version is one that locks cannot work with. A text that is no version is given a chance.
+/// Whether a version is too old for locks. A text that is not a version is accepted.
 pub(crate) fn is_too_old(version: &str) -> bool {
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {

@@ -1,10 +1,10 @@
-//! The scripts, and how they are called: by hash, or by text where the server may not know them.
+//! The scripts, and how they are called: by hash, or by text where the server may not have them.
 //!
-//! A session sends a script's text the first time, which keeps its operations in order on a fresh server. Behind that it
-//! sends the hash, also before the first is answered: very many who call at once would each bring ten kilobytes along.
-//! When the server says that it forgot (`NOSCRIPT`), a second sending comes behind whatever was sent in the meantime, be
-//! it the release of the very token. What must stay true: [`call`] and [`call_each`], which send the text at once, are
-//! for scripts that do nothing then; [`call_once`], which does not, is for those that would.
+//! A session sends a script's text the first time, which keeps its operations in order on a fresh server. After that it
+//! sends the hash, even before the first reply: otherwise very many concurrent calls would each send ten kilobytes. If
+//! the server has forgotten the script (`NOSCRIPT`), sending it again would put it behind whatever was sent in the
+//! meantime, perhaps behind the release of its own token. What must stay true: [`call`] and [`call_each`], which send
+//! it again at once, are for scripts that then do nothing; [`call_once`], which does not, is for the others.
 //!
 //! | script | behind a release of its token |
 //! |---|---|
@@ -12,8 +12,8 @@
 //! | `look` | it would take the free key, or queue, for nobody: once |
 //! | `rotate` | it compares the token, but queues another, of which a release may have been sent: once |
 //!
-//! Behind anything else of its token, a renewal lengthens what is held still, and a release is the last word about it.
-//! Absent on purpose: what the scripts are for (their own first lines say it) and what their replies mean.
+//! Behind anything else of its token, a renewal extends what is still held, and a release has the last word.
+//! Absent on purpose: what the scripts do (their headers say it) and what their replies mean.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,28 +21,28 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
 use once_cell::sync::OnceCell;
 
-/// How many scripts there are that are called by hash.
+/// How many scripts are called by hash.
 const SCRIPTS: usize = 6;
 
-/// A script that never changes, and its place in [`Known`].
+/// A constant script, and its index in [`Known`].
 pub(crate) struct Script {
     text: &'static str,
     place: usize,
     hash: OnceCell<String>,
 }
 
-/// A script out of the files that it is made of.
+/// A script, concatenated from its files.
 macro_rules! lua {
     ($($file:literal)+) => { concat!($(include_str!(concat!("../lua/", $file))),+) };
 }
 
-/// Raises the counter. Always sent by text.
+/// Raises the fence counter. Always sent by text.
 pub(crate) const RAISE: &str = lua!("fence.lua" "raise.lua");
 
-/// Mints the fence of a grant that got none.
+/// Reserves the fence of a grant that got none.
 pub(crate) static REPAIR: Script = Script::new(0, lua!("fence.lua" "repair.lua"));
 
-/// Takes a lock that is free, or queues and says who holds it.
+/// Takes a lock that is free, or queues and says how long it is held.
 pub(crate) static LOOK: Script = Script::new(1, lua!("fence.lua" "queue.lua" "look.lua"));
 
 /// Renews a batch of leases.
@@ -54,7 +54,7 @@ pub(crate) static FREE: Script = Script::new(5, lua!("free.lua"));
 /// Releases a lock, whoever waits for it.
 pub(crate) static RELEASE: Script = Script::new(3, lua!("fence.lua" "queue.lua" "release.lua"));
 
-/// Hands a lock over, or goes on with it.
+/// Hands a lock over, or retains it.
 pub(crate) static ROTATE: Script = Script::new(4, lua!("fence.lua" "queue.lua" "rotate.lua"));
 
 impl Script {
@@ -62,13 +62,13 @@ impl Script {
         Self { text, place, hash: OnceCell::new() }
     }
 
-    /// The hash by which a server knows the script; worked out once.
+    /// The hash by which a server knows the script; computed once.
     fn hash(&self) -> &str {
         self.hash.get_or_init(|| sha1_smol::Sha1::from(self.text).digest().to_string())
     }
 }
 
-/// Which scripts a server was given over one connection.
+/// Which scripts were sent to a server over one connection.
 #[derive(Default)]
 pub(crate) struct Known([AtomicBool; SCRIPTS]);
 
@@ -77,7 +77,7 @@ impl Known {
         self.0[script.place].load(Ordering::Relaxed)
     }
 
-    /// Takes note of how calls by text were answered. A server that was too busy, or refused, has not kept the text.
+    /// Notes the replies to calls by text. A server that was too busy, or refused, has not kept the text.
     fn note(&self, script: &Script, replies: &[Value]) {
         if replies.iter().any(|reply| !matches!(reply, Value::ServerError(_))) {
             self.0[script.place].store(true, Ordering::Relaxed);
@@ -89,17 +89,17 @@ impl Known {
     }
 }
 
-/// What a call says besides the script: the number of keys, then keys and arguments.
+/// What a call sends besides the script: the number of keys, then keys and arguments.
 pub(crate) trait Arguments {
     /// How many arguments are keys.
     fn keys(&self) -> usize;
-    /// How many bytes keys and arguments have, about.
+    /// About how many bytes keys and arguments have.
     fn bytes(&self) -> usize;
     /// Writes keys, then arguments.
     fn write(&self, command: &mut Cmd);
 }
 
-/// Calls a script, and once more by its text if the server forgot it.
+/// Calls a script, and again by its text if the server has forgotten it.
 pub(crate) async fn call(
     connection: &mut MultiplexedConnection,
     known: &Known,
@@ -112,7 +112,7 @@ pub(crate) async fn call(
     }
 }
 
-/// Calls a script, if the server knows it. If it forgot it, nothing was done, and the next call sends the text.
+/// Calls a script, if the server has it. If not, nothing was done, and the next call sends the text.
 pub(crate) async fn call_once(
     connection: &mut MultiplexedConnection,
     known: &Known,
@@ -136,14 +136,14 @@ async fn first_call(
     script: &Script,
     arguments: &impl Arguments,
 ) -> Result<Value, RedisError> {
-    // What is sent behind it over the same connection finds the script there: a server carries out in order.
+    // What is sent behind it over the same connection finds the script there: a server executes in order.
     let on_its_way = OnItsWay::new(known, script);
     let reply = connection.send_packed_command(&by_text(script.text, arguments)).await?;
     on_its_way.answered(&reply);
     Ok(reply)
 }
 
-/// The text of a script, sent and not answered yet; if it never is, the next call brings the text along again.
+/// A script's text that was sent and is not answered yet; if it never is, the next call sends the text again.
 struct OnItsWay<'a> {
     known: &'a Known,
     script: &'a Script,
@@ -170,7 +170,7 @@ impl Drop for OnItsWay<'_> {
 
 /// Calls a script for each of several arguments, in one write.
 ///
-/// A reply that says "forgotten" stands alone: the calls behind it were carried out.
+/// `NOSCRIPT` is about its own call only: the calls behind it were executed.
 pub(crate) async fn call_each<A: Arguments>(
     connection: &mut MultiplexedConnection,
     known: &Known,
@@ -218,7 +218,7 @@ fn by_hash(script: &Script, arguments: &impl Arguments) -> Cmd {
 }
 
 fn written(name: &str, script: &str, arguments: &impl Arguments) -> Cmd {
-    // Room for the number of keys beside them, so that nothing is moved while the command is written.
+    // Sized to include the lengths, so that the buffer does not grow while the command is written.
     let mut command = Cmd::with_capacity(3 * arguments.keys() + 6, name.len() + script.len() + 8 + arguments.bytes());
     command.arg(name).arg(script).arg(arguments.keys());
     arguments.write(&mut command);

@@ -1,10 +1,10 @@
-//! One connection's operations: a command or a script is written, its reply is read, and that is all.
+//! One connection's operations: each writes a command or a script and reads the reply, and that is all.
 //!
-//! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after
-//! which only a new connection helps marks the session as not open; a connection that dies while nobody asks
-//! anything is noticed by the next operation, or by the session's push receiver (`wake`). Only where operations have none,
-//! one that is sent in the very moment in which its connection ends may stay without an answer. Absent on purpose:
-//! time-outs, second tries, and the meaning of replies (`reply`) and errors (`fault`).
+//! What must stay true: a future sends nothing before its first poll, and owns all that it needs. An error after which
+//! only a new connection helps marks the session as closed; a connection that dies while it is idle is noticed by the
+//! next operation, or by the session's push receiver (`wake`). Only without a push receiver may an operation stay
+//! without an answer, if it is sent at the very moment at which its connection ends. Absent on purpose: time-outs,
+//! retries, and the meaning of replies (`reply`) and errors (`fault`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,18 +25,18 @@ use crate::store::{
 };
 use lock_core::LockKey;
 
-/// How many keys one call of the renewal script carries: enough to spread the cost of a call, and few enough
-/// that other clients of the server do not wait for it.
+/// How many keys one call of the renewal script carries: enough to spread the cost of a call, and few enough not to
+/// delay the server's other clients.
 const RENEWALS_PER_CALL: usize = 64;
 
 /// A session that a client holds.
 pub(crate) struct RedisSession(Arc<Connection>);
 
-/// A connection and what is known of it; operations in flight keep it alive.
+/// A connection and what is known about it; operations in flight keep it alive.
 pub(crate) struct Connection {
     multiplexed: MultiplexedConnection,
     state: Arc<NodeState>,
-    /// False if the counter could not be raised when the connection was made, as the server was full.
+    /// False if the server was out of memory when the connection was made, so that the counter was not raised.
     raised: bool,
     known: Known,
     subscription: Subscription,
@@ -53,7 +53,7 @@ impl RedisSession {
     }
 }
 
-/// Makes an operation where it stays: a future of redis-rs has more than a kilobyte, which need not be moved.
+/// Constructs a future in its box: those of redis-rs exceed a kilobyte, and would otherwise be moved there.
 #[inline]
 fn in_place<F: Future + Send + 'static>(make: impl FnOnce() -> F) -> StoreFuture<F::Output> {
     let place = Box::<F>::new_uninit();
@@ -108,7 +108,7 @@ impl Session for RedisSession {
     }
 }
 
-/// Shows where it leads to, and neither credentials nor tokens.
+/// Shows where it leads to, but neither credentials nor tokens.
 impl fmt::Debug for RedisSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSession").field("to", &self.0.state.identity).field("open", &self.is_open()).finish()
@@ -118,12 +118,12 @@ impl fmt::Debug for RedisSession {
 impl Connection {
     async fn acquire(&self, ask: &Ask) -> Result<Acquired, StoreError> {
         if !self.raised {
-            // Nobody knows how far the counter lags behind; the look mints by the clock.
+            // The counter may lag behind the clock; a look reserves fences by the clock.
             let (key, token, ttl) = (ask.key.clone(), ask.token, ask.ttl);
-            // In a box, like all that is seldom needed: it would make every operation's future larger.
+            // Boxed, like everything rare: it would make every operation's future larger.
             return Box::pin(async { self.look(&Look::new(key, token, ttl), None).await }).await;
         }
-        // Read before sending: a fence of another task that overtakes ours on the way back says nothing about ours.
+        // Read before sending: a fence that another task receives in the meantime says nothing about ours.
         let floor = self.state.greatest_fence();
         let commands = self.set_and_count(ask);
         let mut connection = self.multiplexed.clone();
@@ -138,7 +138,7 @@ impl Connection {
         }
     }
 
-    /// `SET` comes first: a grant's fence is counted after the grant.
+    /// `SET` comes first, so that a grant's fence is counted after the grant.
     fn set_and_count(&self, ask: &Ask) -> Pipeline {
         let (name, counter) = (self.names().lock(&ask.key), self.names().counter());
         let mut set = Cmd::with_capacity(6, 32 + name.len() + TokenText::LEN);
@@ -166,7 +166,7 @@ impl Connection {
         self.minted(Ok(reply), &look.key, call.seen, look.fences)
     }
 
-    /// Reads the reply to a script that mints so many fences if it grants the key.
+    /// Reads the reply to a script that reserves so many fences if it grants the key.
     fn minted(
         &self,
         reply: Result<Value, RedisError>,
@@ -186,13 +186,13 @@ impl Connection {
         }
     }
 
-    /// Calls a script that must not be sent a second time behind what was sent in the meantime.
+    /// Calls a script that must not be sent again behind what was sent in the meantime.
     async fn once(&self, script: &Script, call: &impl Arguments, key: &LockKey) -> Result<Value, StoreError> {
         let mut connection = self.multiplexed.clone();
         let reply =
             self.subscription.unless_disconnected(script::call_once(&mut connection, &self.known, script, call)).await;
         reply.map_err(|e| self.fault(e, key))?.ok_or_else(|| {
-            let text = "the server no longer has a script, and executed nothing; the next call sends it again";
+            let text = "the server has forgotten a script and executed nothing; the next call sends the script again";
             StoreError::new(StoreErrorKind::NotExecuted, text)
         })
     }
@@ -233,7 +233,8 @@ impl Connection {
             match reply {
                 Ok(each) => answers.extend(self.by_key(part, each)),
                 Err(error) if part.len() > 1 && fault::kind(&error) == StoreErrorKind::Refused => {
-                    // One key can spoil the batch, by a missing right for instance; the others must not suffer.
+                    // One key can fail the whole batch, by a missing permission for instance; the others are renewed
+                    // singly.
                     for (one, reply) in self.renewals(part, 1).await {
                         answers.extend(self.by_key(one, reply.unwrap_or_else(|error| vec![Err(error)])));
                     }
@@ -244,7 +245,7 @@ impl Connection {
         answers
     }
 
-    /// Renews in parts of a size, all in one write; each part is answered by itself.
+    /// Renews in parts of this size, all in one write; each part has its own reply.
     async fn renewals<'a>(
         &self,
         batch: &'a [Renewal],
@@ -270,7 +271,7 @@ impl Connection {
         part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
     }
 
-    /// What an error means, also for this session.
+    /// Turns an error into one of ours, and closes the session if it has to be.
     fn fault(&self, error: RedisError, key: &LockKey) -> StoreError {
         let (lock, queue) = (Some(self.names().lock(key)), Some(self.names().queue(key)));
         let about = About { counter: self.names().counter(), lock, queue };

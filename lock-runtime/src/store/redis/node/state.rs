@@ -1,6 +1,6 @@
-//! What all sessions of a store share: what its keys are called, where it is, and the greatest fence that was seen.
+//! What all sessions of a store share: its names, its identity, and the greatest fence that was seen.
 //!
-//! What must stay true: no number is remembered that no counter of ours can have given. Absent on purpose: connections,
+//! What must stay true: no fence is remembered that no counter of ours can have given. Absent on purpose: connections,
 //! and how they are made.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::names::Names;
 use super::reply;
 
-/// What is known of a server, whichever session learned it.
+/// What is known about a server, whichever session learned it.
 pub(crate) struct NodeState {
     pub(crate) names: Names,
     pub(crate) identity: String,
-    /// Of the one counter there is.
+    /// Of the one counter that the store has.
     greatest_fence: AtomicU64,
 }
 
@@ -25,7 +25,7 @@ impl NodeState {
         self.greatest_fence.load(Ordering::Relaxed)
     }
 
-    /// Takes note of a block of fences, by its first; not of one that no counter of ours can have given.
+    /// Notes a block of fences by its first, unless no counter of ours can have given it.
     pub(crate) fn saw_fences(&self, fence: u64, fences: u32) {
         let last = fence.saturating_add(u64::from(fences.saturating_sub(1)));
         if last < reply::FENCE_LIMIT {
@@ -33,11 +33,11 @@ impl NodeState {
         }
     }
 
-    /// Takes note of a block that a script minted, which was told `seen`. If it is smaller, the server did not believe
-    /// that, nor does this client from now on: each of its acquires would have its fence minted once more.
+    /// Notes a block from a script that was sent `seen`. If it is smaller, the server did not accept `seen`, and this
+    /// client drops it too: otherwise each of its acquires would need a second round trip for its fence.
     pub(crate) fn minted_fences(&self, seen: u64, fence: u64, fences: u32) {
         if fence < seen {
-            // Unless another operation saw more in the meantime.
+            // Unless another operation has seen a greater one in the meantime.
             let _ = self.greatest_fence.compare_exchange(seen, fence, Ordering::Relaxed, Ordering::Relaxed);
         }
         self.saw_fences(fence, fences);

@@ -1,9 +1,9 @@
-//! A session's subscription to its wake channel, on which the server tells of grants to waiters; and its end.
+//! A session's subscription to its wake channel, on which the server sends grants to waiters; and the end of both.
 //!
-//! What must stay true: a session that says that it listens was subscribed before it was handed out, and is closed once
-//! nothing can arrive over its subscription any more, without an operation that finds out. The task that reads the
-//! channel ends with the session. Absent on purpose: subscribing again, as a new session does, and what a grant is
-//! worth when it arrives.
+//! What must stay true: a session that says that it listens was subscribed before it was handed out, and closes once
+//! nothing can arrive over its subscription any more, without an operation having to fail first. The task that reads
+//! the channel ends with the session. Absent on purpose: subscribing again, which a new session does, and what a grant
+//! is worth when it arrives.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -26,14 +26,14 @@ use crate::store::{Listener, StoreErrorKind};
 /// Whether a session is open, and whether it is subscribed to its wake channel.
 pub(crate) struct Subscription {
     open: Arc<Open>,
-    /// The push receiver of the connection of operations was dropped, and the connection has ended with it.
+    /// The push receiver of the operations' connection was dropped, because the connection has ended.
     disconnected: Arc<AtomicBool>,
     listens: bool,
     _reader: Option<Reader>,
 }
 
 pin_project! {
-    /// Replies to what is sent over a connection of operations, or an error if it has ended.
+    /// The replies to operations over a connection, or an error if it has ended.
     ///
     /// A message that is put into a tokio channel just after its receiver was dropped stays there
     /// (tokio-rs/tokio#7714), and so would an operation that is sent while redis-rs ends the connection. The push
@@ -46,7 +46,7 @@ pin_project! {
     }
 }
 
-/// Takes the messages of a wake channel. It is owned by whatever reads the connection, and dropped when that ends.
+/// Receives the messages of a wake channel. It is owned by whatever reads the connection, and dropped with that.
 pub(crate) struct PushReceiver {
     state: Arc<NodeState>,
     listener: Listener,
@@ -54,7 +54,7 @@ pub(crate) struct PushReceiver {
     disconnected: Option<Arc<AtomicBool>>,
 }
 
-/// True until a session is closed; tasks that wait for that are notified.
+/// True until a session closes, which wakes the tasks that wait for it.
 struct Open {
     is: AtomicBool,
     closed: Notify,
@@ -71,7 +71,7 @@ impl Open {
 }
 
 impl Subscription {
-    /// Of a session that does not listen.
+    /// For a session that does not listen.
     pub(crate) fn none() -> Self {
         let open = Open { is: AtomicBool::new(true), closed: Notify::new() };
         Self { open: Arc::new(open), disconnected: Arc::default(), listens: false, _reader: None }
@@ -89,12 +89,12 @@ impl Subscription {
         self.open.close();
     }
 
-    /// Completes when the session is closed, and keeps nothing of it alive.
+    /// Completes when the session closes, and does not keep it alive.
     pub(crate) fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         let open = Arc::clone(&self.open);
         async move {
             let mut closed = pin!(open.closed.notified());
-            // A close from here on notifies, and an earlier one is seen in the flag.
+            // A close from here on notifies, and an earlier one shows in the flag.
             closed.as_mut().enable();
             if open.is.load(Ordering::Relaxed) {
                 closed.await;
@@ -108,7 +108,7 @@ impl Subscription {
         PushReceiver { state, listener, open, disconnected: None }
     }
 
-    /// The same, for what the connection of operations itself pushes.
+    /// The same, for the pushes of the operations' connection.
     pub(crate) fn receiver_of_operations(&self, state: &Arc<NodeState>, listener: &Listener) -> PushReceiver {
         let mut receiver = self.receiver(state, listener);
         receiver.disconnected = Some(Arc::clone(&self.disconnected));
@@ -138,7 +138,7 @@ impl<T, F: Future<Output = Result<T, RedisError>>> Future for UnlessDisconnected
 }
 
 impl PushReceiver {
-    /// Takes what a server pushes over a connection of operations.
+    /// Handles what a server pushes over the operations' connection.
     pub(crate) fn on_push(&self, push: &PushInfo) {
         match push.kind {
             PushKind::Message => push.data.get(1).into_iter().for_each(|message| self.on_message(message)),
@@ -148,12 +148,13 @@ impl PushReceiver {
     }
 
     fn on_message(&self, message: &Value) {
-        // A session that was closed, by an answer that its server decides nothing, delivers no messages either.
+        // A session was closed if its server turned out not to be the primary, and then its messages do not count
+        // either.
         if self.open.is.load(Ordering::Relaxed)
             && let Some(grant) = reply::grant(message, &self.state.names)
         {
             let (fence, fences) = (grant.fence, grant.fences);
-            // Only then: whoever may publish can forge the rest of a message, but not the token that somebody waits under.
+            // Only if it was expected: anybody who may publish can forge a message, but cannot guess a waiter's token.
             if self.listener.hear(grant) {
                 self.state.saw_fences(fence, fences);
             }
@@ -161,7 +162,7 @@ impl PushReceiver {
     }
 }
 
-/// Also when the runtime that read the connection is gone.
+/// Runs also when the runtime that read the connection has ended.
 impl Drop for PushReceiver {
     fn drop(&mut self) {
         self.open.close();
@@ -178,7 +179,7 @@ impl Drop for Reader {
     }
 }
 
-/// Subscribes over a connection of operations, whose pushes go to a receiver of this subscription, unless the server
+/// Subscribes over the operations' connection, whose pushes go to a receiver of this subscription, unless the server
 /// refuses.
 pub(crate) async fn subscribe_by_push(
     subscription: Subscription,
@@ -189,7 +190,7 @@ pub(crate) async fn subscribe_by_push(
     Ok(Subscription { listens, ..subscription })
 }
 
-/// Subscribes over a connection of its own, which a task of this runtime reads, unless the server refuses.
+/// Subscribes over a separate connection, which a task on this runtime reads, unless the server refuses.
 pub(crate) async fn subscribe_apart(
     state: &Arc<NodeState>,
     listener: &Listener,
@@ -222,7 +223,7 @@ async fn read(mut stream: PubSubStream, receiver: PushReceiver) {
     }
 }
 
-/// A refusal is an answer: waiters of a session that does not listen look by themselves.
+/// A refusal is an answer: the waiters of a session that does not listen poll instead.
 fn unless_refused<T>(answer: Result<T, RedisError>) -> Result<Option<T>, RedisError> {
     match answer {
         Err(error) if fault::kind(&error) == StoreErrorKind::Refused => Ok(None),

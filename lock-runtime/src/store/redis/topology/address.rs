@@ -1,4 +1,4 @@
-//! From a URL, or from somebody's own client, to a client that connects as locks need it.
+//! From a URL, or a user's own client, to a client that connects as locks need it.
 //!
 //! What must stay true: no password gets into an error, a name or a `Debug` output.
 
@@ -13,16 +13,16 @@ use ::redis::{
 use crate::store::redis::settings::{RedisSettings, Unusable};
 use crate::store::url::StoreUrl;
 
-/// After this long without an answer from the other end's kernel a connection is given up.
+/// A connection whose peer's kernel has not answered for this long is given up.
 const DEAD_AFTER: Duration = Duration::from_secs(5);
 
-/// How many operations may be on their way to the connection's task before senders wait.
+/// How many operations may be queued for the connection's task before senders wait.
 const QUEUED_OPERATIONS: usize = 1024;
 
 /// A client of the redis crate for a URL.
 pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client, Unusable> {
     let Some(url) = parse_redis_url(url.as_str()) else {
-        let text = "it cannot be read; write redis://host:port, rediss://host:port or redis+unix:///path";
+        let text = "it cannot be parsed; write redis://host:port, rediss://host:port or redis+unix:///path";
         return Err(Unusable::Url(text.to_owned()));
     };
     let client = Client::open(url).map_err(|error| Unusable::Url(reason(&error)))?;
@@ -41,25 +41,25 @@ pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client,
 
 #[cfg(feature = "tls")]
 fn trusting(client: &Client, pem: &[u8]) -> Result<Client, Unusable> {
-    // None at all would be read as a list to trust, and fail at every handshake.
+    // Without this check, no certificate at all would be taken as the list to trust, and every handshake would fail.
     if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") {
-        return Err(options("root_certificates hold no certificate in PEM form"));
+        return Err(options("root_certificates contains no certificate in PEM form"));
     }
     let certificates = ::redis::TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) };
     Client::build_with_tls(client.get_connection_info().clone(), certificates)
-        .map_err(|_| options("root_certificates hold something that is no certificate"))
+        .map_err(|_| options("root_certificates contains something that is not a certificate"))
 }
 
 #[cfg(not(feature = "tls"))]
 fn trusting(_: &Client, _: &[u8]) -> Result<Client, Unusable> {
-    Err(options("root_certificates need the feature `tls` of lock-runtime"))
+    Err(options("root_certificates needs the feature `tls` of lock-runtime"))
 }
 
 fn options(text: &str) -> Unusable {
     Unusable::Settings(text.to_owned())
 }
 
-/// The constant part of why a URL was refused; the rest may repeat parts of the URL.
+/// The constant part of why a URL was refused; the rest may quote the URL.
 fn reason(error: &RedisError) -> String {
     let text = error.to_string();
     let constant = text.split(" - ").next().unwrap_or_default();
@@ -81,7 +81,7 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_lowercase() }
 }
 
-/// The client with what a lock's connection needs, where it says nothing itself.
+/// The client with the settings that locks need, where it has none of its own.
 pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, Unusable> {
     let info = client.get_connection_info().clone();
     if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
@@ -121,11 +121,11 @@ fn tcp_settings(mut tcp: TcpSettings, nodelay: Option<bool>) -> TcpSettings {
     tcp
 }
 
-/// Lets `rediss://` work in programs that chose no implementation of cryptography; those that did keep theirs.
+/// Lets `rediss://` work in programs that chose no cryptography provider; a provider that was chosen is kept.
 #[cfg(feature = "tls")]
 fn install_crypto() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error means that somebody else was faster, which is as good.
+        // An error means that another thread installed one first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
@@ -133,7 +133,7 @@ fn install_crypto() {
 #[cfg(not(feature = "tls"))]
 fn install_crypto() {}
 
-/// How connections are made. Operations have no time-out here, as those above time each of them.
+/// How connections are made. Operations have no time-out here, because the layer above has one for each.
 pub(crate) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
     AsyncConnectionConfig::new()
         .set_connection_timeout(Some(settings.operation_timeout))
@@ -141,7 +141,7 @@ pub(crate) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
         .set_pipeline_buffer_size(QUEUED_OPERATIONS)
 }
 
-/// Whether a URL asks for the protocol that knows no pushes.
+/// Whether a URL asks for the protocol without pushes.
 pub(crate) fn asks_for_resp2(url: &StoreUrl) -> bool {
     let query = url.rest().split_once('?').map_or("", |(_, query)| query);
     query.split('&').any(|pair| matches!(pair, "protocol=resp2" | "protocol=2"))
@@ -158,7 +158,7 @@ pub(crate) fn pushing(client: &Client) -> Result<Client, Unusable> {
 mod tests {
     use super::*;
 
-    /// Whether connections of a store at this URL send at once.
+    /// Whether connections of a store at this URL send each command at once.
     fn nodelay(url: &str, set: Option<bool>) -> bool {
         let settings = RedisSettings { nodelay: set, ..RedisSettings::default() };
         let client = prepared(&Client::open(url).expect("a URL"), &settings).expect("settings");

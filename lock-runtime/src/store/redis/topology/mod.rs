@@ -1,7 +1,7 @@
 //! Which server keeps the locks, and how it is reached.
 //!
-//! `address` makes a client of a URL, `role` says whether locks can be kept at a server, `single` opens sessions to one.
-//! Absent on purpose: what is sent over a connection once it is open.
+//! `address` makes a client from a URL, `role` says whether a server can keep locks, `single` opens sessions to one
+//! server. Absent on purpose: what is sent over a connection once it is open.
 
 pub(super) mod address;
 pub(super) mod role;

@@ -1,44 +1,44 @@
-//! What a server says that it is when it is greeted, and whether locks can be kept there.
+//! A server's role, and whether it can keep locks.
 //!
-//! Known from the reply to HELLO alone, which takes no right. What must stay true: a server that says nothing of this,
-//! or something that we do not know, is worked with. Absent on purpose: finding a better server.
+//! Taken from the reply to HELLO alone, which needs no permission. What must stay true: a server that does not tell its
+//! role, or tells one that we do not know, is accepted. Absent on purpose: finding a better server.
 
 use ::redis::Value;
 
 use crate::store::redis::node::reply;
 use crate::store::{StoreError, StoreErrorKind};
 
-/// Why locks cannot be kept at a server that is well otherwise.
+/// Why a healthy server cannot keep locks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    /// It has what another one tells it.
+    /// It copies another server.
     Replica,
-    /// It keeps some of the keys, and says of the others where they are.
+    /// It keeps some of the keys, and redirects for the others.
     ClusterNode,
-    /// It keeps no keys at all.
+    /// It keeps no keys.
     Sentinel,
 }
 
-/// Reads it out of the reply to HELLO.
+/// Reads the role from the reply to HELLO.
 pub(crate) fn unfit(hello: &Value) -> Option<Unfit> {
     match reply::said_in_hello(hello, "mode").as_deref() {
         Some("cluster") => return Some(Unfit::ClusterNode),
         Some("sentinel") => return Some(Unfit::Sentinel),
         _ => {}
     }
-    // A replica may take writes (`replica-read-only no`), which nobody else learns of.
+    // A replica may take writes (`replica-read-only no`), which no other server gets.
     let role = reply::said_in_hello(hello, "role");
     matches!(role.as_deref(), Some("replica" | "slave")).then_some(Unfit::Replica)
 }
 
 impl Unfit {
-    /// What becomes of the session; `was_primary` if the store's sessions led to a primary before.
+    /// The error for the session; `was_primary` if the store's sessions led to a primary before.
     pub(crate) fn error(self, was_primary: bool) -> StoreError {
         let (kind, text) = match self {
-            // Where there was a primary before, a failover is under way, or our end has not noticed one yet.
+            // After a primary, a replica means that a failover is in progress, or was not noticed here yet.
             Self::Replica if was_primary => (
                 StoreErrorKind::Disconnected,
-                "the server is a replica now; it is asked again until the address leads to its primary",
+                "the server is a replica now; retrying until the address leads to its primary",
             ),
             Self::Replica => {
                 (StoreErrorKind::Refused, "the server is a replica, which keeps no locks; point the URL at its primary")

@@ -1,8 +1,8 @@
-//! One server: how sessions to it are opened.
+//! A single server: how sessions to it are opened.
 //!
-//! What must stay true: no session is handed out before the counter of fences was raised to the server's clock (or
-//! the session knows that it was not), nor one that listens before its subscription was confirmed; and no password gets
-//! into an error. Absent on purpose: connecting again, which is decided above.
+//! What must stay true: no session is handed out before the fence counter was raised to the server's clock (or the
+//! session knows that it was not), nor one that listens before its subscription was confirmed; no password gets into an
+//! error. Absent on purpose: reconnecting, which is decided above.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,11 +28,11 @@ use crate::store::{Listener, StoreError, StoreErrorKind};
 pub(crate) struct Single {
     state: Arc<NodeState>,
     client: Client,
-    /// The same for connections over which the server pushes; none if that is not wanted.
+    /// The same for connections over which the server pushes messages; none if that is not wanted.
     pushing: Option<Client>,
     config: AsyncConnectionConfig,
     operation_timeout: Duration,
-    /// Whether a session led to a server that takes writes, so that a replica there is a failover, and no mistake.
+    /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
     had_primary: AtomicBool,
 }
 
@@ -57,17 +57,18 @@ impl Single {
         &self.state.identity
     }
 
-    /// Connects, asks what the server is and raises the counter.
+    /// Connects, asks what the server is, and raises the counter.
     pub(crate) async fn open(&self) -> Result<RedisSession, StoreError> {
         let (connection, raised) = self.connected(&self.client, &self.config).await?;
         Ok(self.session(connection, raised, Subscription::none()))
     }
 
-    /// The same, and subscribes to the listener's wake channel: on this connection if the server pushes, else on another.
+    /// The same, and subscribes to the listener's wake channel: over this connection if the server pushes, else over
+    /// another.
     pub(crate) async fn listen(&self, listener: Listener) -> Result<RedisSession, StoreError> {
         if let Some(pushing) = &self.pushing {
             match self.listen_by_push(pushing, &listener).await {
-                // It may have been the protocol. If it was something else, that is refused once more.
+                // It may have refused the protocol. If it was something else, that is refused again below.
                 Err(error) if error.kind() == StoreErrorKind::Refused => {}
                 opened => return opened,
             }
@@ -95,7 +96,8 @@ impl Single {
         RedisSession::new(connection, Arc::clone(&self.state), raised, subscription)
     }
 
-    /// A connection to a server at which locks can be kept. False if that was too full to raise its counter.
+    /// A connection to a server that can keep locks; false if the server was out of memory, so that its counter was not
+    /// raised.
     async fn connected(
         &self,
         client: &Client,
@@ -104,7 +106,7 @@ impl Single {
         let fault = |error| self.opening_error(error);
         let mut connection = client.get_multiplexed_async_connection_with_config(config).await.map_err(fault)?;
         let greeting = greet(&mut connection, self.state.names.counter()).await.map_err(fault)?;
-        // Before the rest is read: a replica answers READONLY to it, or takes it, which does a counter there no harm.
+        // Checked first: a replica answers READONLY to the raise, or executes it, which does a counter there no harm.
         if let Some(unfit) = role::unfit(greeting.hello()) {
             return Err(unfit.error(self.had_primary.load(Ordering::Relaxed)));
         }

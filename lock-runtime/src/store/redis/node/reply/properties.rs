@@ -1,4 +1,4 @@
-//! What holds for any reply: it is read as what it says, or it is an error that names what was asked.
+//! For any reply: it is read as what it says, or it is an error that names what was asked.
 
 use ::redis::{ErrorKind, PushKind, VerbatimFormat};
 use proptest::prelude::*;
@@ -6,20 +6,20 @@ use proptest::test_runner::Config;
 
 use super::*;
 
-/// Few where each takes long.
+/// Few under Miri, where each takes long.
 const CASES: u32 = if cfg!(miri) { 8 } else { 2_000 };
 
 fn bulk(text: &str) -> Value {
     Value::BulkString(text.as_bytes().to_vec())
 }
 
-/// Numbers as they come, and those at which something changes.
+/// Arbitrary numbers, and those at which something changes.
 fn any_number() -> impl Strategy<Value = i64> {
     let [fence, limit] = [OLDEST_CLOCK, FENCE_LIMIT].map(|number| i64::try_from(number).expect("a number of 53 bits"));
     prop_oneof![4 => -3_i64..6, 1 => any::<i64>(), 2 => fence - 2..fence + 3, 1 => limit - 2..limit + 3]
 }
 
-/// Any reply: mostly lists of numbers, as ours are.
+/// Any reply: mostly lists of numbers, like those of our scripts.
 fn any_value() -> impl Strategy<Value = Value> {
     let number = || prop_oneof![any_number().prop_map(Value::Int), any_number().prop_map(|n| bulk(&n.to_string()))];
     let numbers = proptest::collection::vec(number(), 0..5).prop_map(Value::Array);
@@ -52,7 +52,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     prop_oneof![numbers, tree]
 }
 
-/// The numbers that a list consists of.
+/// The integers that a list consists of.
 fn numbers(value: &Value) -> Option<Vec<i64>> {
     let one = |value: &Value| match value {
         Value::Int(number) => Some(*number),
@@ -68,7 +68,7 @@ fn holds_an_error(value: &Value) -> bool {
     value.clone().extract_error().is_err()
 }
 
-/// It came from the server, or it names what the strange reply was to.
+/// The error came from the server, or names what the unexpected reply was to.
 fn is_told(error: &RedisError, from_the_server: bool, reply_to: &str) -> bool {
     from_the_server || error.kind() == ErrorKind::UnexpectedReturnType && error.to_string().contains(reply_to)
 }
@@ -76,7 +76,7 @@ fn is_told(error: &RedisError, from_the_server: bool, reply_to: &str) -> bool {
 /// The numbers of a message: fence, fences, first lease and clock.
 const USUAL: [&str; 4] = ["1700000000000001", "32", "1000", "1700000000000000"];
 
-/// Mostly those of a message, in their order; now and then one that does not belong there, one too many or too few.
+/// Mostly the words of a message, in order; sometimes one that does not belong there, or one too many or too few.
 fn words() -> impl Strategy<Value = Vec<&'static str>> {
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     const STRANGE: [&str; 7] = ["x", "-1", "", "0", "+1700000000000000", "123456789abcdef0", "18446744073709551616"];
@@ -120,7 +120,7 @@ proptest! {
                 prop_assert!(fence <= FENCE_LIMIT);
             }
             Ok(_) => prop_assert_eq!(numbers.and_then(|numbers| numbers.first().copied()), Some(0)),
-            Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "a script that mints")),
+            Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "a script that reserves fences")),
         }
     }
 
@@ -137,7 +137,7 @@ proptest! {
             Ok(Rotated::Freed) => prop_assert_eq!(numbers, Some(vec![3])),
             Ok(Rotated::NotOurs) => prop_assert_eq!(numbers, Some(vec![0])),
             Ok(other) => panic!("no reply says {other:?}"),
-            Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "the script of a rotation")),
+            Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "the rotation script")),
         }
     }
 
@@ -212,7 +212,7 @@ proptest! {
         prop_assert_eq!(grant(&bulk(&words.join(" ")), &names).is_some(), is_one);
     }
 
-    /// What no server can have said by its clock is worth nothing, and least of all remembering.
+    /// A number that no server can have given must not be used, let alone remembered.
     #[test]
     fn a_message_with_a_number_that_cannot_be_tells_of_no_grant(at in 0_usize..4, number in any::<u64>()) {
         let most = [FENCE_LIMIT, MOST_FENCES.into(), LONGEST_MS, FENCE_LIMIT][at];

@@ -49,7 +49,7 @@ fn minting_scripts_are_understood() {
 }
 
 #[test]
-fn turns_are_understood() {
+fn rotations_are_understood() {
     let rotated = |parts: &[Value]| rotated(Value::Array(parts.to_vec()));
     assert_eq!(rotated(&[Value::Int(1), bulk("17")]), Ok(Rotated::retained(17)));
     assert_eq!(rotated(&[Value::Int(2), bulk("99")]), Ok(Rotated::handed_over(99)));
