@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use super::calls::{Active, Calls};
 use super::context::{Context, Effect, How};
-use super::enqueueing::entry;
+use super::enqueueing::{entry, fences};
 use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::leaving::{refuse, seen_held};
 use super::local_queue::{Due, Waiter};
 use super::messages::{Action, Job, Number, Question, Refusal, SessionId, Step};
 use super::waiting::{Asks, Phase};
-use crate::lease::Fences;
+use crate::lease::{Fences, Terms};
 use crate::planted::{Mutant, planted};
 use crate::store::{Acquired, Ask, Enqueue, Look, Moment, StoreError, StoreErrorKind, Token};
 
@@ -49,19 +49,20 @@ pub(super) fn ask_by_task<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, session:
 /// A first question, by a token that was never sent.
 fn ask<C>(cx: &Context<'_, C>, waiter: &mut Waiter<C>, by: Asks) -> Question {
     waiter.waiting.asks(cx.now, by);
-    Question::Ask(Ask { key: cx.key.clone(), token: waiter.token, ttl: waiter.waiting.terms.ttl })
+    let Terms { ttl, kind, .. } = waiter.waiting.terms;
+    Question::Ask(Ask { key: cx.key.clone(), token: waiter.token, ttl, kind })
 }
 
-/// A look, with its place in the queue if it waits.
+/// A look, with its place in the queue if it waits and the store has one.
 fn look<C>(cx: &Context<'_, C>, waiter: &mut Waiter<C>, others: usize, by: Asks) -> Question {
     let entry = entry(cx, &mut waiter.waiting, others);
-    let fences = entry.as_ref().map_or(1, |entry| entry.fences);
+    let fences = entry.as_ref().map_or_else(|| fences(cx, &waiter.waiting, others), |entry| entry.fences);
     waiter.waiting.asks(cx.now, Asks { fences, ..by });
     waiter.waiting.looked = cx.now;
-    let (key, token, ttl) = (cx.key.clone(), waiter.token, waiter.waiting.terms.ttl);
+    let (key, token, Terms { ttl, kind, .. }) = (cx.key.clone(), waiter.token, waiter.waiting.terms);
     match entry {
         Some(entry) => Question::Enqueue(Enqueue { key, token, ttl, fences, entry }),
-        None => Question::Look(Look { key, token, ttl, fences }),
+        None => Question::Look(Look { key, token, ttl, fences, kind }),
     }
 }
 
@@ -121,7 +122,7 @@ pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, 
     let is_awaited = waiter.waiting.awaits(sent);
     match result {
         Ok(Acquired::Granted { fence }) => {
-            let by_look = waiter.waiting.entry.is_some();
+            let by_look = waiter.waiting.has_waited();
             let fences = Fences::block(fence, waiter.waiting.fences_asked_at(sent));
             let from = if planted(Mutant::ClockFromReply) { cx.now } else { sent };
             if grant(calls, cx, waiter, Granted { fences, from, by: By::Answer }) && by_look {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::calls::{Active, Calls, Holder};
 use super::context::{Context, Effect, How};
 use super::doubt::Doubt;
+use super::enqueueing::is_passed_on;
 use super::held::Held;
+use super::local_queue::LocalQueue;
 use super::messages::Number;
 use super::releasing::{Orphan, Progress, Releasing};
 use crate::store::Moment;
@@ -40,7 +42,7 @@ pub(super) fn end<C: Clone>(
     }
 }
 
-/// Whether the lease may go to the next in line without asking the store, and there is one.
+/// Whether the lease may go to the next in line without asking the store, and there is one, of its own kind.
 fn may_pass_on<C>(calls: &Calls<C>, cx: &Context<'_, C>, held: &Held) -> bool {
     cx.known.settings.local_handover
         && !cx.known.closing
@@ -48,13 +50,14 @@ fn may_pass_on<C>(calls: &Calls<C>, cx: &Context<'_, C>, held: &Held) -> bool {
         && cx.now < held.deadline
         && cx.now < held.came_at + LONGEST_RUN
         && held.fences.rest().is_some()
-        && calls.waiting_locally() > 0
+        && is_passed_on(held.kind)
+        && calls.queue().and_then(LocalQueue::next).is_some_and(|heir| is_passed_on(heir.waiting.terms.kind))
 }
 
 /// The next in line has the lease from now on, under the same token.
 fn pass_on<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, is_wanted: bool) {
     let Holder { number, caller, token, held } = holder;
-    let heir = calls.queue_mut().and_then(super::local_queue::LocalQueue::take_next);
+    let heir = calls.queue_mut().and_then(LocalQueue::take_next);
     let (Some(heir), Some(fences)) = (heir, held.fences.rest()) else { return };
     let heirs_terms = heir.waiting.terms;
     let mut waiting = heir.waiting;
@@ -95,7 +98,7 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         progress: if own { Progress::Own } else { Progress::Due(cx.now) },
         keep_until,
         wanted_until,
-        may_rotate: held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
+        may_rotate: is_passed_on(held.kind) && held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
         ..Releasing::orphan(cx.now, number, token, Orphan { ttl: held.longest_ttl, doubt, leave })
     };
     calls.held_at = cx.now;

@@ -10,7 +10,7 @@ use super::messages::SessionId;
 use super::waiting::Waiting;
 use crate::lease::{Fences, Rhythm, Schedule, Terms, deadline, margin, usable};
 use crate::planted::{Mutant, planted};
-use crate::store::{Entry, LossReason, Moment};
+use crate::store::{Entry, Kind, LossReason, Moment};
 
 /// How long before its deadline an idle body is told: one tick of a timer and the wake of a thread.
 const LEAD: Duration = Duration::from_millis(2);
@@ -36,6 +36,7 @@ pub(super) struct Granted {
 /// A lease that was granted, until its ticket is released.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Held {
+    pub(super) kind: Kind,
     pub(super) fences: Fences,
     /// When it came to this process, or last went on.
     pub(super) came_at: Moment,
@@ -90,6 +91,7 @@ impl Held {
         };
         let schedule = if terms.renew { schedule } else { Schedule::never() };
         let mut held = Self {
+            kind: terms.kind,
             fences: granted.fences,
             came_at: now,
             first_lease: matches!(granted.by, By::Message { .. }),
@@ -274,6 +276,7 @@ mod tests {
 
     fn held(max_hold: Option<Duration>) -> Held {
         let terms = Terms {
+            kind: Kind::Exclusive,
             ttl: Duration::from_secs(1),
             wait: crate::lease::Wait::Forever,
             renew: true,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::store::{
-    Ask, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Release, Released, Renewal, Rotate, Rotated,
-    StoreError, Token,
+    Ask, Capabilities, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Release, Released, Renewal, Rotate,
+    Rotated, StoreError, Token,
 };
 
 /// A call, a release or a renewal by hand: unique in its client, and in the order of arrival.
@@ -30,6 +30,8 @@ pub struct Settings {
     pub listener: ListenerId,
     /// Whether a lease may pass from one call to the next without asking the store.
     pub local_handover: bool,
+    /// What the store claims; nothing else is sent.
+    pub capabilities: Capabilities,
 }
 
 /// What is asked of a store for a token that has no grant yet.

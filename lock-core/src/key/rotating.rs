@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::asking::{held_elsewhere, troubled};
 use super::calls::{Active, Calls};
 use super::context::Context;
-use super::enqueueing::entry;
+use super::enqueueing::{entry, is_passed_on, queues};
 use super::giving_back::over;
 use super::granting::grant;
 use super::held::{By, Granted};
@@ -29,7 +29,8 @@ pub(super) fn rotate<C>(
     session: SessionId,
 ) -> Option<(Rotate, Rotating)> {
     let queue = calls.queue_mut()?;
-    if !queue.next()?.waiting.may_queue(cx.now) {
+    let next = &queue.next()?.waiting;
+    if !queues(cx, next) || !is_passed_on(next.terms.kind) {
         return None;
     }
     let mut next = queue.take_next()?;

@@ -202,9 +202,14 @@ impl Waiting {
         self.doubt == Doubt::Nowhere && self.carrier.is_none_or(|carrier| carrier == session)
     }
 
-    /// Whether it may stand in the store's queue: whoever waits no longer does not join it.
+    /// Whether it may stand in a queue of the store: whoever waits no longer does not join it.
     pub(super) fn may_queue(&self, now: Moment) -> bool {
         self.entry.is_some() || now < self.busy_from
+    }
+
+    /// Whether it was told that the key is held, or went to its queue at once.
+    pub(super) fn has_waited(&self) -> bool {
+        self.entry.is_some() || self.answered
     }
 
     /// It hears of its grant over this session from now on, if over any. What it was told before may be out of date, and
@@ -380,11 +385,19 @@ pub(super) fn alive_for(round_trip: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Kind;
 
     #[test]
     fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
         let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
-        let terms = Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
+        let terms = Terms {
+            kind: Kind::Exclusive,
+            ttl: Duration::ZERO,
+            wait: Wait::Forever,
+            renew: false,
+            max_hold: None,
+            min_hold: None,
+        };
         let rest = |held_for, is_told| {
             let mut waiting = Waiting::new(now, terms, Duration::ZERO);
             waiting.rest(now, token, held_for, is_told, 1);

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use crate::store::Kind;
+
 /// What an acquire asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
+    pub kind: Kind,
     pub ttl: Duration,
     pub wait: Wait,
     pub renew: bool,

@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::trial::{Broken, LONG, PATIENCE, Trial, ensure, expect, past, random};
+use super::trial::{Broken, PATIENCE, Trial, ensure, expect, past, random};
 use crate::store::{
     Acquired, Enqueue, Entry, Grant, Listener, ListenerId, Release, Released, Renewed, Rotate, Rotated, Session, Token,
 };
 use lock_core::LockKey;
 
+/// What a release keeps a key for that is soon free.
+const MOMENT: Duration = Duration::from_millis(50);
+
 /// A process that waits.
 pub(super) struct Process {
     listener: ListenerId,
+    lasts: Duration,
+    fences: u32,
     /// Listens for as long as it is there.
     _session: Arc<dyn Session>,
     heard: UnboundedReceiver<Grant>,
@@ -33,26 +38,26 @@ impl Process {
 
     /// What its waiters queue with: granted for a long time, alive as long as the process listens.
     pub(super) fn entry(&self) -> Entry {
-        self.entry_for(LONG)
+        self.entry_for(self.lasts)
     }
 
     /// The same, granted for that long.
     pub(super) fn entry_for(&self, first_lease: Duration) -> Entry {
-        Entry::new(self.listener, first_lease).with_fences(4)
+        Entry::new(self.listener, first_lease).with_fences(self.fences)
     }
 }
 
-/// What a waiter queues with for whom nobody listens.
-pub(super) fn unheard() -> Entry {
-    unheard_for(LONG)
-}
-
-/// The same, granted for that long.
-pub(super) fn unheard_for(first_lease: Duration) -> Entry {
-    Entry::new(ListenerId::from_bits(random()), first_lease).with_fences(4)
-}
-
 impl Trial {
+    /// What a waiter queues with for whom nobody listens.
+    pub(super) fn unheard(&self) -> Entry {
+        self.unheard_for(self.long)
+    }
+
+    /// The same, granted for that long.
+    pub(super) fn unheard_for(&self, first_lease: Duration) -> Entry {
+        Entry::new(ListenerId::from_bits(random()), first_lease).with_fences(self.fences)
+    }
+
     /// Somebody who listens.
     pub(super) async fn process(&self) -> Result<Process, Broken> {
         self.process_of(ListenerId::from_bits(random())).await
@@ -63,7 +68,7 @@ impl Trial {
         let (hear, heard) = unbounded_channel();
         let session = self.store.listen(Listener::new(listener, move |grant| hear.send(grant).is_ok())).await?;
         ensure(session.listens(), || "it queues, and does not tell a listener of grants".to_owned())?;
-        Ok(Process { listener, _session: session, heard })
+        Ok(Process { listener, lasts: self.long, fences: self.fences, _session: session, heard })
     }
 
     /// Looks with an entry.
@@ -85,7 +90,7 @@ impl Trial {
     }
 
     async fn look_at(&self, key: &LockKey, token: Token, entry: &Entry) -> Result<Acquired, Broken> {
-        let enqueue = Enqueue::new(key.clone(), token, LONG, entry.clone()).with_fences(4);
+        let enqueue = Enqueue::new(key.clone(), token, self.long, entry.clone()).with_fences(self.fences);
         Ok(self.session.enqueue(enqueue).await?)
     }
 
@@ -97,7 +102,7 @@ impl Trial {
         next: Token,
         entry: &Entry,
     ) -> Result<Rotated, Broken> {
-        let rotation = Rotate::new(self.key.clone(), token, ttl, next, entry.clone()).with_fences(4);
+        let rotation = Rotate::new(self.key.clone(), token, ttl, next, entry.clone()).with_fences(self.fences);
         Ok(self.session.rotate(rotation).await?)
     }
 
@@ -114,7 +119,7 @@ impl Trial {
 
     /// Ends the holder's lease so that the key is free although others wait: by its expiry.
     pub(super) async fn abandons(&self, token: Token) -> Result<(), Broken> {
-        let keep = Duration::from_millis(50);
+        let keep = if self.is_exact { MOMENT } else { self.short };
         expect(self.release(token, Some(keep)).await?, Released::Freed, "a release by the holder")?;
         past(keep).await;
         Ok(())
@@ -122,12 +127,12 @@ impl Trial {
 
     /// This token must hold the key.
     pub(super) async fn is_held_by(&self, token: Token, when: &str) -> Result<(), Broken> {
-        expect(self.renew(token, LONG).await?, Renewed::Renewed, when)
+        expect(self.renew(token, self.long).await?, Renewed::Renewed, when)
     }
 
     /// This token must not hold the key.
     pub(super) async fn is_not_held_by(&self, token: Token, when: &str) -> Result<(), Broken> {
-        expect(self.renew(token, LONG).await?, Renewed::NotOurs, when)
+        expect(self.renew(token, self.long).await?, Renewed::NotOurs, when)
     }
 
     /// The release of this token must hand the key to that one, whose process hears of it.

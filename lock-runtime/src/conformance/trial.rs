@@ -11,11 +11,14 @@ use crate::store::{
 };
 use lock_core::LockKey;
 
-/// A ttl that trials wait for the end of; long enough that a busy machine asks again before it is over.
-pub(super) const SHORT: Duration = Duration::from_millis(500);
+/// A ttl that trials wait for the end of, if the store can; long enough that a busy machine asks again before it is over.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// A ttl that outlasts every trial.
-pub(super) const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(60);
+
+/// How many fences a trial asks for at once, if the store can.
+const BLOCK: u32 = 4;
 
 /// How long a trial waits for what must come, on a machine that is busy with other things.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,13 +50,32 @@ pub(super) struct Trial {
     /// Another one to the same store.
     pub(super) other: Arc<dyn Session>,
     pub(super) key: LockKey,
+    /// A ttl that ends soon.
+    pub(super) short: Duration,
+    /// One that outlasts the trial.
+    pub(super) long: Duration,
+    /// How many fences to ask for at once.
+    pub(super) fences: u32,
+    /// Whether the store can any ttl, however short.
+    pub(super) is_exact: bool,
 }
 
 impl Trial {
     pub(super) async fn new(store: Arc<dyn Store>, name: &str) -> Result<Self, Broken> {
         let (session, other) = (store.open().await?, store.open().await?);
         let key = format!("conformance:{name}:{:x}", random()).into();
-        Ok(Self { store, session, other, key })
+        let claimed = store.capabilities();
+        let short = SHORT.max(claimed.shortest_ttl());
+        Ok(Self {
+            store,
+            session,
+            other,
+            key,
+            short,
+            long: LONG.max(4 * short).min(claimed.longest_ttl()),
+            fences: if claimed.reserves_fences() { BLOCK } else { 1 },
+            is_exact: claimed.shortest_ttl().is_zero(),
+        })
     }
 
     /// A key of this trial's own.
@@ -78,7 +100,7 @@ impl Trial {
 
     /// Somebody else must find the key held; the look takes it otherwise.
     pub(super) async fn is_held(&self, when: &str) -> Result<(), Broken> {
-        match self.look(token(), LONG).await? {
+        match self.look(token(), self.long).await? {
             Acquired::Held { .. } => Ok(()),
             Acquired::Granted { .. } => Err(Broken(format!("{when} the key was free"))),
             other => Err(Broken(format!("{when}: {other:?}"))),
@@ -88,14 +110,14 @@ impl Trial {
     /// Somebody else must find the key free; leaves it so.
     pub(super) async fn is_free(&self, when: &str) -> Result<(), Broken> {
         let token = token();
-        fence(self.look(token, LONG).await?, when)?;
+        fence(self.look(token, self.long).await?, when)?;
         expect(self.release(token, None).await?, Released::Freed, "a release by the holder")
     }
 
     /// Waits until the key expires, which must be `after` from `since` on and not earlier.
     pub(super) async fn expires(&self, since: Instant, after: Duration) -> Result<(), Broken> {
         let token = token();
-        while let Acquired::Held { .. } = self.look(token, LONG).await? {
+        while let Acquired::Held { .. } = self.look(token, self.long).await? {
             ensure(since.elapsed() < after + PATIENCE, || format!("the key outlived its ttl by {PATIENCE:?}"))?;
             // The next look has to come some time later, and nothing tells when a key expires.
             tokio::time::sleep(Duration::from_millis(5)).await;

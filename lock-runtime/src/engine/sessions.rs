@@ -1,4 +1,5 @@
-//! Which session carries what: one for each tokio runtime that calls, one for the keeper.
+//! Which session carries what: one for each tokio runtime that calls, one for the keeper; or the keeper's for all, where the
+//! store wants one alone.
 //!
 //! A runtime's session is opened by a task of that runtime at its first use, and is gone with the runtime. Until it is
 //! open, and where there is no runtime, the keeper serves.
@@ -92,6 +93,8 @@ pub(crate) struct Sessions {
     gone: Gone,
     /// The only session of a store without connections.
     only: Option<Arc<ClientSession>>,
+    /// The keeper's, while it is there, if the store wants that one for all.
+    of_all: Option<Mutex<Weak<ClientSession>>>,
     by_runtime: Mutex<HashMap<Id, Slot>>,
     by_id: Mutex<HashMap<SessionId, Weak<ClientSession>>>,
     next: AtomicU64,
@@ -108,8 +111,10 @@ impl Sessions {
         gone: Gone,
     ) -> Arc<Self> {
         let only = store.session().map(|session| Arc::new(ClientSession::only(SessionId(0), session)));
+        let of_all = store.capabilities().wants_one_session().then(Mutex::default);
         let sessions = Self {
             only,
+            of_all,
             store,
             keepers,
             operation_timeout,
@@ -123,10 +128,14 @@ impl Sessions {
         Arc::new(sessions)
     }
 
-    /// The session of the runtime that this is called on, if it has one that is open; else one is being opened.
+    /// The session of the runtime that this is called on, or of all, if it has one that is open; else one is being opened.
     pub(crate) fn here(self: &Arc<Self>) -> Option<Arc<ClientSession>> {
         if let Some(only) = &self.only {
             return Some(Arc::clone(only));
+        }
+        if let Some(of_all) = &self.of_all {
+            let found = enter(of_all).upgrade();
+            return found.filter(|session| session.is_usable());
         }
         let runtime = Handle::try_current().ok()?;
         // A session is asked, and dropped, where nothing is locked.
@@ -198,7 +207,13 @@ impl Sessions {
         self: &Arc<Self>,
     ) -> impl Future<Output = Result<Arc<ClientSession>, StoreError>> + use<> {
         let (sessions, opening) = (Arc::clone(self), self.open(self.next_id(), self.keepers));
-        async move { opening.await.map(|session| sessions.add(session)) }
+        async move {
+            let session = sessions.add(opening.await?);
+            if let Some(of_all) = &sessions.of_all {
+                *enter(of_all) = Arc::downgrade(&session);
+            }
+            Ok(session)
+        }
     }
 
     fn next_id(&self) -> SessionId {

@@ -13,6 +13,7 @@ use lock_core::Moment;
 use lock_core::client::{CallId, ClientState};
 use lock_core::key::{Number, SessionId, Settings};
 use lock_core::lease::{Terms, Validity};
+use lock_core::store::model::Model;
 use lock_core::store::{Grant, ListenerId, StoreError, StoreErrorKind, Token};
 
 /// How long an operation may stay without an answer.
@@ -190,7 +191,12 @@ fn scaled(duration: Duration, times: i128, by: i128) -> Duration {
 fn core(number: usize, era: u64) -> ClientState<Rc<Chair>> {
     // One of the processes asks the store each time.
     let (listener, local_handover) = (listener(number, era), number != 2);
-    ClientState::new(Settings { operation_timeout: OPERATION, listener, local_handover })
+    ClientState::new(Settings {
+        operation_timeout: OPERATION,
+        listener,
+        local_handover,
+        capabilities: Model::CAPABILITIES,
+    })
 }
 
 fn listener(number: usize, era: u64) -> ListenerId {

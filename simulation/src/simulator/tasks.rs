@@ -14,7 +14,7 @@ use lock_core::LossReason;
 use lock_core::Moment;
 use lock_core::key::{ManualStep, Number, Refusal, ReleaseStep, SessionId, Step, Via};
 use lock_core::lease::{Terms, Validity, Wait};
-use lock_core::store::StoreError;
+use lock_core::store::{Kind, StoreError};
 
 /// How much later than its time a task may have its answer: the keeper and the task have to be awake for it.
 const LATE: Duration = Duration::from_millis(100);
@@ -44,7 +44,8 @@ impl World {
         self.probing = true;
         for key in 0..self.keys.len() {
             let ttl = self.keys[key].1;
-            let terms = Terms { ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
+            let terms =
+                Terms { kind: Kind::Exclusive, ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
             self.arrives_at(0, key, terms);
         }
     }
@@ -63,6 +64,7 @@ impl World {
         let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
         let min_hold = (!self.checker.is_calm() && self.random.chance(10)).then(|| self.random.between(1, longest));
         Terms {
+            kind: Kind::Exclusive,
             ttl,
             wait,
             renew: self.checker.is_calm() || max_hold.is_some() || self.random.chance(85),

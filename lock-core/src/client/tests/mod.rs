@@ -1,5 +1,6 @@
 //! What the core decides, told as stories: time is an argument, the store's answers are ours to give.
 
+mod claims;
 mod crowd;
 mod ending;
 mod hand_over;
@@ -18,8 +19,9 @@ use crate::key::{
     Via,
 };
 use crate::lease::{Terms, Wait, deadline, usable};
+use crate::store::model::Model;
 use crate::store::{
-    Acquired, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal, Renewed, Rotate, Rotated,
+    Acquired, Kind, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal, Renewed, Rotate, Rotated,
     StoreError, StoreErrorKind, Token,
 };
 
@@ -34,7 +36,7 @@ pub(super) const fn ms(ms: u64) -> Duration {
 }
 
 pub(super) fn terms(wait: Wait) -> Terms {
-    Terms { ttl: TTL, wait, renew: true, max_hold: None, min_hold: None }
+    Terms { kind: Kind::Exclusive, ttl: TTL, wait, renew: true, max_hold: None, min_hold: None }
 }
 
 pub(super) fn no_wait() -> Terms {
@@ -52,7 +54,12 @@ pub(super) fn error(kind: StoreErrorKind) -> StoreError {
 pub(super) const LISTENER: ListenerId = ListenerId::from_bits(1);
 
 pub(super) fn settings() -> Settings {
-    Settings { operation_timeout: OPERATION, listener: LISTENER, local_handover: true }
+    Settings {
+        operation_timeout: OPERATION,
+        listener: LISTENER,
+        local_handover: true,
+        capabilities: Model::CAPABILITIES,
+    }
 }
 
 /// A core, the time, and what it said to whom.
