@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::calls::{Active, Calls};
 use super::context::{Context, Effect, GrantedBy};
-use super::enqueueing::entry;
+use super::enqueueing::{entry, fences};
 use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
@@ -17,7 +17,7 @@ use super::leaving::{note_held, refuse};
 use super::local_queue::{Due, Waiter};
 use super::messages::{AcquireRequest, Action, Job, Refusal, Step};
 use super::waiting::{Asker, Phase};
-use crate::lease::Fences;
+use crate::lease::{Fences, Terms};
 use crate::planted::{Mutant, planted};
 use crate::store::{Acquired, Ask, Enqueue, Look, Moment, StoreError, StoreErrorKind, Token};
 
@@ -51,19 +51,20 @@ pub(super) fn ask_by_task<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, session:
 /// The first request for a token.
 fn ask<C>(cx: &Context<'_, C>, waiter: &mut Waiter<C>, by: Asker) -> AcquireRequest {
     waiter.waiting.request_sent(cx.now, by);
-    AcquireRequest::Ask(Ask { key: cx.key.clone(), token: waiter.token, ttl: waiter.waiting.terms.ttl })
+    let Terms { ttl, kind, .. } = waiter.waiting.terms;
+    AcquireRequest::Ask(Ask { key: cx.key.clone(), token: waiter.token, ttl, kind })
 }
 
-/// A look, with an entry for the store's queue if the call waits.
+/// A look, with an entry for the store's queue if the call waits and the store has a queue.
 fn look<C>(cx: &Context<'_, C>, waiter: &mut Waiter<C>, local_waiters: usize, by: Asker) -> AcquireRequest {
     let entry = entry(cx, &mut waiter.waiting, local_waiters);
-    let fences = entry.as_ref().map_or(1, |entry| entry.fences);
+    let fences = entry.as_ref().map_or_else(|| fences(cx, &waiter.waiting, local_waiters), |entry| entry.fences);
     waiter.waiting.request_sent(cx.now, Asker { fences, ..by });
     waiter.waiting.last_look = cx.now;
-    let (key, token, ttl) = (cx.key.clone(), waiter.token, waiter.waiting.terms.ttl);
+    let (key, token, Terms { ttl, kind, .. }) = (cx.key.clone(), waiter.token, waiter.waiting.terms);
     match entry {
         Some(entry) => AcquireRequest::Enqueue(Enqueue { key, token, ttl, fences, entry }),
-        None => AcquireRequest::Look(Look { key, token, ttl, fences }),
+        None => AcquireRequest::Look(Look { key, token, ttl, fences, kind }),
     }
 }
 
@@ -123,7 +124,7 @@ pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, 
     let is_awaited = waiter.waiting.awaits(sent);
     match result {
         Ok(Acquired::Granted { fence }) => {
-            let by_look = waiter.waiting.entry.is_some();
+            let by_look = waiter.waiting.has_waited();
             let fences = Fences::block(fence, waiter.waiting.fences_asked_at(sent));
             let from = if planted(Mutant::ClockFromReply) { cx.now } else { sent };
             if grant(calls, cx, waiter, Granted { fences, from, by: By::Answer }) && by_look {

@@ -8,8 +8,10 @@ use std::time::Duration;
 use super::calls::{Active, Calls, Holder};
 use super::context::{Context, Effect, GrantedBy};
 use super::doubt::Doubt;
+use super::enqueueing::is_handed_on;
 use super::held::Held;
 use super::ids::Number;
+use super::local_queue::LocalQueue;
 use super::releasing::{Orphan, Progress, Releasing};
 use crate::store::Moment;
 
@@ -41,7 +43,7 @@ pub(super) fn end<C: Clone>(
     }
 }
 
-/// Whether the lease may go to a local waiter without asking the store, and there is one.
+/// Whether the lease may go to a local waiter without asking the store, and the next one is of its own kind.
 fn may_hand_over_locally<C>(calls: &Calls<C>, cx: &Context<'_, C>, held: &Held) -> bool {
     cx.known.settings.local_handover
         && !cx.known.closing
@@ -49,13 +51,14 @@ fn may_hand_over_locally<C>(calls: &Calls<C>, cx: &Context<'_, C>, held: &Held) 
         && cx.now < held.deadline
         && cx.now < held.local_run_since + LONGEST_LOCAL_RUN
         && held.fences.after_first().is_some()
-        && calls.waiting_locally() > 0
+        && is_handed_on(held.kind)
+        && calls.queue().and_then(LocalQueue::next).is_some_and(|next| is_handed_on(next.waiting.terms.kind))
 }
 
 /// Gives the lease to the next local waiter, under the same token.
 fn hand_over_locally<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, is_awaited: bool) {
     let Holder { number, caller, token, held } = holder;
-    let next = calls.queue_mut().and_then(super::local_queue::LocalQueue::take_next);
+    let next = calls.queue_mut().and_then(LocalQueue::take_next);
     let (Some(next), Some(fences)) = (next, held.fences.after_first()) else { return };
     let terms = next.waiting.terms;
     let mut waiting = next.waiting;
@@ -96,7 +99,7 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         progress: if task_may_send { Progress::TaskMaySend } else { Progress::Due(cx.now) },
         keep_until,
         awaited_until,
-        may_rotate: held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
+        may_rotate: is_handed_on(held.kind) && held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
         ..Releasing::orphan(cx.now, number, token, Orphan { ttl: held.longest_ttl, doubt, leave })
     };
     calls.last_known_held = cx.now;

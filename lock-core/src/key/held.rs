@@ -10,7 +10,7 @@ use super::manual::ManualRenewals;
 use super::waiting::Waiting;
 use crate::lease::{Fences, Rhythm, Schedule, Terms, deadline, margin, usable};
 use crate::planted::{Mutant, planted};
-use crate::store::{Entry, LossReason, Moment};
+use crate::store::{Entry, Kind, LossReason, Moment};
 
 /// How long before the deadline an idle body is woken: one timer tick and the wake-up of a thread.
 const WAKE_LEAD: Duration = Duration::from_millis(2);
@@ -36,6 +36,7 @@ pub(super) struct Granted {
 /// A lease from its grant to its release.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Held {
+    pub(super) kind: Kind,
     pub(super) fences: Fences,
     /// When this process got the lease or last retained it by a rotation: local hand-overs are bounded from here.
     pub(super) local_run_since: Moment,
@@ -90,6 +91,7 @@ impl Held {
         };
         let schedule = if terms.renew { schedule } else { Schedule::never() };
         let mut held = Self {
+            kind: terms.kind,
             fences: granted.fences,
             local_run_since: now,
             first_lease: matches!(granted.by, By::Message { .. }),
@@ -279,6 +281,7 @@ mod tests {
 
     fn held(max_hold: Option<Duration>) -> Held {
         let terms = Terms {
+            kind: Kind::Exclusive,
             ttl: Duration::from_secs(1),
             wait: crate::lease::Wait::Forever,
             renew: true,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::ids::{Number, SessionId};
 use crate::store::{
-    Ask, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Release, Released, Renewal, Rotate, Rotated,
-    StoreError, Token,
+    Ask, Capabilities, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Release, Released, Renewal, Rotate,
+    Rotated, StoreError, Token,
 };
 
 /// A session, and the listener that the store tells of grants over it, if it does.
@@ -23,6 +23,8 @@ pub struct Settings {
     pub listener: ListenerId,
     /// Whether a lease may go from one call to the next without asking the store.
     pub local_handover: bool,
+    /// What the store claims; nothing else is sent.
+    pub capabilities: Capabilities,
 }
 
 /// A request to the store for a token without a grant.

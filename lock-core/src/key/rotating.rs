@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::asking::{held_elsewhere, request_failed};
 use super::calls::{Active, Calls};
 use super::context::Context;
-use super::enqueueing::entry;
+use super::enqueueing::{entry, is_handed_on, queues};
 use super::giving_back::finish;
 use super::granting::grant;
 use super::held::{By, Granted};
@@ -29,7 +29,8 @@ pub(super) fn rotate<C>(
     session: SessionId,
 ) -> Option<(Rotate, Rotating)> {
     let queue = calls.queue_mut()?;
-    if !queue.next()?.waiting.may_enqueue(cx.now) {
+    let next = &queue.next()?.waiting;
+    if !queues(cx, next) || !is_handed_on(next.terms.kind) {
         return None;
     }
     let mut next = queue.take_next()?;

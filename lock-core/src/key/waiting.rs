@@ -208,6 +208,11 @@ impl Waiting {
         self.entry.is_some() || now < self.wait_until
     }
 
+    /// Whether it was told that the key is held, or entered the store's queue at once.
+    pub(super) fn has_waited(&self) -> bool {
+        self.entry.is_some() || self.answered
+    }
+
     /// Grants are told over this session from now on, if over any. The last answer may be out of date, and a message
     /// may have been lost, so it looks.
     pub(super) fn push_session_changed(&mut self, now: Moment, push_session: Option<SessionId>) {
@@ -380,11 +385,19 @@ pub(super) fn alive_for(round_trip: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Kind;
 
     #[test]
     fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
         let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
-        let terms = Terms { ttl: Duration::ZERO, wait: Wait::Forever, renew: false, max_hold: None, min_hold: None };
+        let terms = Terms {
+            kind: Kind::Exclusive,
+            ttl: Duration::ZERO,
+            wait: Wait::Forever,
+            renew: false,
+            max_hold: None,
+            min_hold: None,
+        };
         let rest = |held_for, has_push| {
             let mut waiting = Waiting::new(now, terms, Duration::ZERO);
             waiting.rest(now, token, held_for, has_push, 1);

@@ -57,13 +57,14 @@ impl FirstLease {
 mod tests {
     use super::*;
     use crate::lease::Wait;
+    use crate::store::Kind;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
     fn terms(ttl: Duration, renew: bool, min_hold: Option<Duration>) -> Terms {
-        Terms { ttl, wait: Wait::Forever, renew, max_hold: None, min_hold }
+        Terms { kind: Kind::Exclusive, ttl, wait: Wait::Forever, renew, max_hold: None, min_hold }
     }
 
     #[test]

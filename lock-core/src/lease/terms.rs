@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use crate::store::Kind;
+
 /// The terms of an acquire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Terms {
+    pub kind: Kind,
     pub ttl: Duration,
     pub wait: Wait,
     pub renew: bool,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::StoreError;
 use super::key::{KeyFault, LockKey};
+use super::kind::Kind;
 
 /// Why the body did not run, or did not run to its end.
 ///
@@ -263,6 +264,27 @@ pub enum OptionFault {
     /// A `max_hold` without renewal: it bounds the renewal.
     #[error("max_hold has no meaning with renew = false; leave one of them out")]
     MaxHoldWithoutRenewal,
+    /// A kind of lock that the store does not claim to keep.
+    #[error("the store keeps no {0}; leave the option out, or use a store that keeps them")]
+    KindNotKept(Kind),
+    /// A `ttl` under the store's own bound.
+    #[error("ttl {ttl:?} is too short for the store; {shortest:?} is its shortest")]
+    #[non_exhaustive]
+    TtlUnderStores {
+        /// As it was given.
+        ttl: Duration,
+        /// What the store can.
+        shortest: Duration,
+    },
+    /// A `ttl` over the store's own bound.
+    #[error("ttl {ttl:?} is too long for the store; {longest:?} is its longest, and a held lock is renewed anyway")]
+    #[non_exhaustive]
+    TtlOverStores {
+        /// As it was given.
+        ttl: Duration,
+        /// What the store can.
+        longest: Duration,
+    },
 }
 
 #[cfg(test)]
@@ -290,6 +312,32 @@ mod tests {
         ];
         for (error, text) in texts {
             assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_a_store_cannot_is_told_with_what_it_can() {
+        let (short, long) = (Duration::from_secs(1), Duration::from_secs(60));
+        let texts = [
+            (
+                OptionFault::KindNotKept(Kind::Shared),
+                "the store keeps no shared locks; leave the option out, or use a store that keeps them",
+            ),
+            (
+                OptionFault::KindNotKept(Kind::permits(5).with_weight(2)),
+                "the store keeps no permits with a weight; leave the option out, or use a store that keeps them",
+            ),
+            (
+                OptionFault::TtlUnderStores { ttl: short, shortest: long },
+                "ttl 1s is too short for the store; 60s is its shortest",
+            ),
+            (
+                OptionFault::TtlOverStores { ttl: long, longest: short },
+                "ttl 60s is too long for the store; 1s is its longest, and a held lock is renewed anyway",
+            ),
+        ];
+        for (fault, text) in texts {
+            assert_eq!(fault.to_string(), text);
         }
     }
 }

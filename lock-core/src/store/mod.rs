@@ -1,9 +1,11 @@
-//! What a store is: what it is asked and answers, what can go wrong, and the [`model`] that says what is right.
+//! What a store is: what it can do, what it is asked and answers, what can go wrong, and the [`model`] that says what is right.
 
+mod capabilities;
 #[doc(hidden)]
 pub mod cause;
 mod error;
 mod key;
+mod kind;
 mod lock_error;
 #[doc(hidden)]
 pub mod model;
@@ -12,8 +14,10 @@ mod operations;
 mod token;
 mod traits;
 
+pub use capabilities::Capabilities;
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{KeyFault, LONGEST_KEY, LockKey};
+pub use kind::Kind;
 #[doc(hidden)]
 pub use lock_error::Operation;
 pub use lock_error::{LockError, LossReason, OptionFault};

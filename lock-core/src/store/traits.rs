@@ -9,6 +9,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::capabilities::Capabilities;
 use super::error::StoreError;
 use super::operations::{Acquired, Ask, Enqueue, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated};
 
@@ -20,10 +21,17 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// # Contract
 /// The conformance suite ([`crate::conformance`]) states it as tests. In words:
 /// a key has at most one token, and it expires by itself; an operation compares the token and acts in one atomic
-/// step; fences grow with every grant of a key. A store that [`queues`](Store::queues) keeps its waiters in order, too.
+/// step; fences grow with every grant of a key. A store that [`queues`](Capabilities::queues) keeps its waiters in order,
+/// too.
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Names the place and the namespace in it. Two stores of one identity keep the same locks. Holds no secret.
     fn identity(&self) -> &str;
+
+    /// What it claims to do beyond what every store must; the same each time. A client asks once, before anything is sent,
+    /// and sends nothing that was not claimed. A store that wraps another hands on what that one claims.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new()
+    }
 
     /// A session that needs no opening and no runtime, if the store has no connections.
     fn session(&self) -> Option<Arc<dyn Session>> {
@@ -42,7 +50,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Opens a session that also tells `listener` of the grants to its waiters, for as long as the session is there
     /// and open; [`Session::listens`] says whether it does.
     ///
-    /// A client opens one such session for each runtime that calls and one for itself, each for a listener of its own.
+    /// A client opens one such session for each runtime that calls and one for itself, each for a listener of its own; or
+    /// one alone, where the store [wants](Capabilities::with_one_session) that.
     /// All of them lead to one place and read one clock. A store that keeps no queues needs none: its waiters look.
     ///
     /// # Errors
@@ -50,12 +59,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     fn listen(&self, listener: Listener) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
         drop(listener);
         self.open()
-    }
-
-    /// Whether waiters queue at the store, so that a release hands the key to the first of them. If not, whoever looks
-    /// first has it; such a store takes no notice of entries, and the conformance suite does not ask it for a queue.
-    fn queues(&self) -> bool {
-        false
     }
 }
 

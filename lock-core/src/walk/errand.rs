@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::client::ClientState;
     use crate::key::{Number, Settings};
-    use crate::store::{ListenerId, Token};
+    use crate::store::{Capabilities, Kind, ListenerId, Token};
 
     const OPERATION: Duration = Duration::from_secs(5);
     const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
@@ -176,6 +176,7 @@ mod tests {
 
     fn key(client: &mut ClientState<u32>, name: &str) -> KeyId {
         let terms = crate::lease::Terms {
+            kind: Kind::Exclusive,
             ttl: Duration::from_secs(30),
             wait: crate::lease::Wait::Forever,
             renew: true,
@@ -187,7 +188,12 @@ mod tests {
 
     fn client() -> ClientState<u32> {
         let listener = ListenerId::from_bits(1);
-        ClientState::new(Settings { operation_timeout: OPERATION, listener, local_handover: true })
+        ClientState::new(Settings {
+            operation_timeout: OPERATION,
+            listener,
+            local_handover: true,
+            capabilities: Capabilities::new(),
+        })
     }
 
     #[test]

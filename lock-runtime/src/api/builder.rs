@@ -11,7 +11,7 @@ use crate::api::settings::{RootCertificates, Setting, StoreSettings};
 use crate::engine::exit;
 use crate::engine::keeper::{self, FirstTry};
 use crate::engine::shared::Shared;
-use crate::store::{ListenerId, Store, StoreError, StoreErrorKind};
+use crate::store::{Capabilities, ListenerId, Store, StoreError, StoreErrorKind};
 use crate::system::random;
 use lock_core::key::Settings;
 
@@ -268,11 +268,13 @@ impl ClientBuilder {
     }
 
     fn start(&self, store: Arc<dyn Store>) -> Result<(Client, FirstTry), ConnectError> {
-        self.check()?;
+        let capabilities = store.capabilities();
+        self.check(&capabilities)?;
         let settings = Settings {
             operation_timeout: self.store.operation_timeout,
             listener: ListenerId::from_bits(random::bits().map_err(ConnectError::NoThread)?),
             local_handover: self.local_handover,
+            capabilities,
         };
         let shared = Shared::new(store, self.ttl, settings);
         let first_try = keeper::start(&shared).map_err(ConnectError::NoThread)?;
@@ -280,8 +282,8 @@ impl ClientBuilder {
         Ok((Client::new(shared), first_try))
     }
 
-    fn check(&self) -> Result<(), ConnectError> {
-        options::check_ttl(self.ttl).map_err(|fault| ConnectError::InvalidOptions(fault.to_string()))?;
+    fn check(&self, capabilities: &Capabilities) -> Result<(), ConnectError> {
+        options::check_ttl(self.ttl, capabilities).map_err(|fault| ConnectError::InvalidOptions(fault.to_string()))?;
         self.store.check()
     }
 }

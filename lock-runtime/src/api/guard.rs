@@ -83,7 +83,8 @@ impl LockGuard {
     /// # Ok(()) }
     /// ```
     pub async fn renew(&self, ttl: Duration) -> Result<(), LockError> {
-        let ttl = options::check_ttl(ttl).map_err(|fault| options::invalid(self.key(), fault))?;
+        let ttl = options::check_ttl(ttl, &self.holding.shared().capabilities)
+            .map_err(|fault| options::invalid(self.key(), fault))?;
         let Some(id) = self.holding.id() else { return Err(self.lost_error(LossReason::Expired)) };
         let shared = self.holding.shared();
         let renewal = shared.with(|client, now| client.renew_manually(now, id, ttl));

@@ -1,7 +1,8 @@
-//! Which durations an option accepts; the one place where requests and clients are checked.
+//! Which values an option accepts, of any store and of this one; the one place where requests and clients are checked.
 
 use std::time::Duration;
 
+use crate::store::Capabilities;
 use lock_core::lease::{Terms, Wait};
 use lock_core::{LockError, LockKey, OptionFault};
 
@@ -10,18 +11,20 @@ pub(crate) const SHORTEST_TTL: Duration = Duration::from_millis(50);
 /// Over this, a number is a mistake.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// The ttl as a store gets it: whole milliseconds, within bounds.
-pub(crate) fn check_ttl(ttl: Duration) -> Result<Duration, OptionFault> {
-    match ttl {
-        ttl if ttl < SHORTEST_TTL => Err(OptionFault::TtlTooShort(ttl)),
-        ttl if ttl > LONGEST => Err(OptionFault::TtlTooLong(ttl)),
-        ttl => Ok(Duration::new(ttl.as_secs(), ttl.subsec_millis() * 1_000_000)),
-    }
+/// The ttl as a store gets it: whole milliseconds, within bounds, its own too.
+pub(crate) fn check_ttl(ttl: Duration, store: &Capabilities) -> Result<Duration, OptionFault> {
+    let ttl = match ttl {
+        ttl if ttl < SHORTEST_TTL => return Err(OptionFault::TtlTooShort(ttl)),
+        ttl if ttl > LONGEST => return Err(OptionFault::TtlTooLong(ttl)),
+        ttl => Duration::new(ttl.as_secs(), ttl.subsec_millis() * 1_000_000),
+    };
+    store.check_ttl(ttl).map(|()| ttl)
 }
 
-/// The terms as the core gets them, or the first fault in them.
-pub(crate) fn check(terms: Terms) -> Result<Terms, OptionFault> {
-    let ttl = check_ttl(terms.ttl)?;
+/// The terms as the core gets them, or the first fault in them: what the store did not claim is one.
+pub(crate) fn check(terms: Terms, store: &Capabilities) -> Result<Terms, OptionFault> {
+    let ttl = check_ttl(terms.ttl, store)?;
+    store.check(terms.kind, ttl)?;
     match terms.wait {
         Wait::AtMost(wait) if wait > LONGEST => return Err(OptionFault::WaitTooLong(wait)),
         _ => {}
@@ -50,8 +53,11 @@ mod tests {
     use proptest::test_runner::Config;
 
     use super::*;
+    use crate::store::Kind;
 
+    const PLAIN: Capabilities = Capabilities::new();
     const TERMS: Terms = Terms {
+        kind: Kind::Exclusive,
         ttl: Duration::from_secs(30),
         wait: Wait::AtMost(Duration::ZERO),
         renew: true,
@@ -60,7 +66,7 @@ mod tests {
     };
 
     fn fault(terms: Terms) -> Option<OptionFault> {
-        check(terms).err()
+        check(terms, &PLAIN).err()
     }
 
     #[test]
@@ -95,7 +101,20 @@ mod tests {
     #[test]
     fn a_ttl_reaches_the_store_in_whole_milliseconds() {
         let ttl = Duration::from_micros(1_500_700);
-        assert_eq!(check_ttl(ttl), Ok(Duration::from_millis(1500)));
+        assert_eq!(check_ttl(ttl, &PLAIN), Ok(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_the_store_did_not_claim_is_refused() {
+        let s = Duration::from_secs(1);
+        let bounded = Capabilities::new().with_shortest_ttl(2 * s).with_longest_ttl(10 * s);
+        let ttl = |ttl| check(Terms { ttl, ..TERMS }, &bounded).err();
+        assert!(matches!(ttl(Duration::from_millis(1_999)), Some(OptionFault::TtlUnderStores { .. })));
+        assert_eq!((ttl(2 * s), ttl(10 * s)), (None, None));
+        assert!(matches!(ttl(10 * s + Duration::from_millis(1)), Some(OptionFault::TtlOverStores { .. })));
+        let shared = Terms { kind: Kind::Shared, ..TERMS };
+        assert_eq!(fault(shared), Some(OptionFault::KindNotKept(Kind::Shared)));
+        assert_eq!(check(shared, &PLAIN.with_shared()).err(), None);
     }
 
     /// Any duration, mostly one near to where something changes.
@@ -112,6 +131,7 @@ mod tests {
         let wait = prop_oneof![4 => any_duration().prop_map(Wait::AtMost), 1 => Just(Wait::Forever)];
         let hold = || proptest::option::of(any_duration());
         (any_duration(), wait, any::<bool>(), hold(), hold()).prop_map(|(ttl, wait, renew, max_hold, min_hold)| Terms {
+            kind: Kind::Exclusive,
             ttl,
             wait,
             renew,
@@ -125,13 +145,13 @@ mod tests {
 
         #[test]
         fn terms_that_are_accepted_are_within_bounds_and_stay_so(terms in any_terms()) {
-            let Ok(accepted) = check(terms) else { return Ok(()) };
+            let Ok(accepted) = check(terms, &PLAIN) else { return Ok(()) };
             let ttl = accepted.ttl;
             prop_assert!(ttl <= terms.ttl && terms.ttl < ttl + Duration::from_millis(1));
             prop_assert!(SHORTEST_TTL <= ttl && ttl <= LONGEST && ttl.subsec_nanos().is_multiple_of(1_000_000));
             prop_assert!(accepted.min_hold.is_none_or(|min_hold| min_hold <= ttl));
             prop_assert!(accepted.max_hold.is_none_or(|max_hold| max_hold >= ttl && accepted.renew));
-            prop_assert_eq!(check(accepted).map(|again| again.ttl), Ok(ttl));
+            prop_assert_eq!(check(accepted, &PLAIN).map(|again| again.ttl), Ok(ttl));
         }
     }
 }

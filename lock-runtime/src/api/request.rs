@@ -9,6 +9,7 @@ use crate::api::options;
 use crate::engine::acquiring::Acquiring;
 use crate::engine::guarded::Guarded;
 use crate::engine::lease_state::LeaseState;
+use crate::store::Kind;
 use lock_core::LockError;
 use lock_core::lease::{Terms, Wait};
 use lock_core::{KeyFault, LockKey};
@@ -59,6 +60,7 @@ pub struct LockRequest {
     client: Option<Client>,
     ttl: Option<Duration>,
     wait: Wait,
+    kind: Kind,
     renew: bool,
     max_hold: Option<Duration>,
     min_hold: Option<Duration>,
@@ -239,6 +241,7 @@ impl LockRequest {
             client: None,
             ttl: None,
             wait: Wait::AtMost(Duration::ZERO),
+            kind: Kind::Exclusive,
             renew: true,
             max_hold: None,
             min_hold: None,
@@ -258,6 +261,12 @@ impl LockRequest {
         self
     }
 
+    /// Asks for a lock of another kind. There is no store yet that keeps one; what refuses it is tried all the same.
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Checks everything that can be checked without the store.
     fn begin(self) -> Result<Acquiring, LockError> {
         let key = self.key.unwrap_or_else(|| LockKey::from(""));
@@ -268,13 +277,15 @@ impl LockRequest {
             return Err(LockError::not_configured(key));
         };
         let terms = Terms {
+            kind: self.kind,
             ttl: self.ttl.unwrap_or(client.shared().default_ttl),
             wait: self.wait,
             renew: self.renew,
             max_hold: self.max_hold,
             min_hold: self.min_hold,
         };
-        let terms = options::check(terms).map_err(|fault| options::invalid(&key, fault))?;
+        let terms =
+            options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(&key, fault))?;
         let state = LeaseState::new(client.shared().place.clone(), key);
         Ok(Acquiring::new(client.handle(), state, terms))
     }

@@ -1,9 +1,10 @@
-//! The promises of a [`Store`], as tests that run against any store: yours too.
+//! What a [`Store`] promises, as tests that run against any of them: yours too.
 //!
-//! [`check`] tests every promise; [`promises`] lists them for those who want to see each run by its name. They take
-//! about two seconds, because their ttls are short but real, and need a tokio runtime with time enabled. Their keys
-//! begin with `conformance:`, end at random, and are released or about to expire at the end. The promises about queues
-//! and hand-overs are tested only on a store that [`queues`](Store::queues); on any other they pass untested.
+//! [`check`] tries every promise; [`promises`] lists them for those who want to see each run by its name. They take
+//! about two seconds, as their ttls are short but real, and a tokio runtime with time enabled. Their keys begin with
+//! `conformance:`, end at random, and are released or about to expire at the end. What is promised of queues and of
+//! handing a key over is asked only of a store that [`queues`](Capabilities::queues); any other keeps it untried. What a
+//! store did not claim, it is not asked for: ttls are within its bounds, and fences come one by one where it reserves none.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -16,9 +17,11 @@
 //!
 //! Absent on purpose: what only one kind of store can do, such as losing its connection.
 
+mod claims;
 mod process;
 mod promises;
 mod queues;
+mod recording;
 mod trial;
 
 use std::fmt::{self, Write};
@@ -27,10 +30,12 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+#[cfg(doc)]
+use crate::store::Capabilities;
 use crate::store::Store;
 use trial::{Broken, Trial};
 
-/// Tests every promise, all concurrently.
+/// Tries every promise, all at once.
 ///
 /// # Panics
 /// If a promise is broken or the store fails; the message has each such promise's name and what happened instead.
@@ -89,7 +94,7 @@ impl Promise {
         self.name
     }
 
-    /// Tests it, unless it is about queues and the store keeps none.
+    /// Tries it, unless it is about queues and the store keeps none.
     ///
     /// # Panics
     /// If the promise is broken or the store fails; the message has its name and what happened instead.
@@ -100,7 +105,7 @@ impl Promise {
     }
 
     async fn tried(&self, store: Arc<dyn Store>) -> Result<(), String> {
-        if self.of_queues && !store.queues() {
+        if self.of_queues && !store.capabilities().queues() {
             return Ok(());
         }
         let tried = match Trial::new(store, self.name).await {
@@ -118,74 +123,4 @@ impl fmt::Debug for Promise {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::{MemoryStore, Session, StoreError, StoreErrorKind, StoreFuture};
-
-    fn run<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
-    }
-
-    #[test]
-    fn memory_keeps_every_promise() {
-        run(check(MemoryStore::new()));
-    }
-
-    /// A store that sends no grants, whether it claims to queue or not.
-    #[derive(Debug)]
-    struct Silent {
-        queues: bool,
-    }
-
-    impl Store for Silent {
-        fn identity(&self) -> &'static str {
-            "silent://"
-        }
-
-        fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
-            MemoryStore::new().open()
-        }
-
-        fn queues(&self) -> bool {
-            self.queues
-        }
-    }
-
-    fn check_queues(store: &Arc<dyn Store>) {
-        run(async {
-            for promise in promises().iter().filter(|promise| promise.of_queues) {
-                promise.check(Arc::clone(store)).await;
-            }
-        });
-    }
-
-    #[test]
-    fn a_store_without_queues_need_not_keep_their_promises() {
-        check_queues(&(Arc::new(Silent { queues: false }) as Arc<dyn Store>));
-    }
-
-    #[test]
-    #[should_panic(expected = "the store queues, but sends its listener no grants")]
-    fn a_store_with_queues_must() {
-        check_queues(&(Arc::new(Silent { queues: true }) as Arc<dyn Store>));
-    }
-
-    #[derive(Debug)]
-    struct Broken;
-
-    impl Store for Broken {
-        fn identity(&self) -> &'static str {
-            "broken://"
-        }
-
-        fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
-            Box::pin(async { Err(StoreError::new(StoreErrorKind::Refused, "out of order")) })
-        }
-    }
-
-    #[test]
-    #[should_panic(expected = "`a_free_key_is_granted`: out of order")]
-    fn a_broken_promise_is_named() {
-        run(check(Broken));
-    }
-}
+mod tests;

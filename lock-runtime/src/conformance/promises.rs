@@ -1,14 +1,18 @@
-//! The promises, one function each, whose name is the promise. Those about queues are in `queues`.
+//! The promises, one function each; its name is the promise. Those of queues and of claims have files of their own.
 
 use std::time::{Duration, Instant};
 
-use super::trial::{Broken, LONG, SHORT, Trial, ensure, expect, fence, past, poll_once, token};
-use super::{Promise, queues};
+use super::trial::{Broken, Trial, ensure, expect, fence, past, poll_once, token};
+use super::{Promise, claims, queues};
 use crate::store::{Acquired, Ask, Release, Released, Renewal, Renewed};
 use lock_core::LockKey;
 
 macro_rules! all {
-    (every store { $($name:ident,)* } every store with queues { $($of_queues:ident,)* }) => {
+    (
+        every store { $($name:ident,)* }
+        every store with queues { $($of_queues:ident,)* }
+        every store by its claims { $($of_claims:ident,)* }
+    ) => {
         /// Every promise.
         pub(super) const ALL: &[Promise] = &[
             $(Promise { name: stringify!($name), of_queues: false, trial: |trial| Box::pin($name(trial)) },)*
@@ -16,6 +20,11 @@ macro_rules! all {
                 name: stringify!($of_queues),
                 of_queues: true,
                 trial: |trial| Box::pin(queues::$of_queues(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_claims),
+                of_queues: false,
+                trial: |trial| Box::pin(claims::$of_claims(trial)),
             },)*
         ];
     };
@@ -85,18 +94,26 @@ all! {
         a_rotation_twice_passes_the_key_on_once,
         fences_grow_over_hand_overs,
     }
+    every store by its claims {
+        a_kind_that_is_not_claimed_is_not_asked_for,
+        a_ttl_out_of_bounds_is_not_asked_for,
+        a_place_is_asked_for_only_where_waiters_queue,
+        fences_are_asked_for_one_by_one_unless_they_are_reserved,
+        a_block_of_fences_is_that_of_its_grant,
+        one_session_is_opened_where_one_is_wanted,
+    }
 }
 
 async fn a_free_key_is_granted(trial: Trial) -> Result<(), Broken> {
     let token = token();
-    trial.acquired(token, LONG).await?;
+    trial.acquired(token, trial.long).await?;
     trial.release(token, None).await.map(drop)
 }
 
 async fn a_held_key_is_granted_to_nobody_else(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
-    let answer = trial.acquire(token(), LONG).await?;
+    trial.acquired(holder, trial.long).await?;
+    let answer = trial.acquire(token(), trial.long).await?;
     ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire of a held key: {answer:?}"))?;
     trial.is_held("while it was held").await?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
@@ -106,7 +123,7 @@ async fn a_key_is_granted_to_one_of_many(trial: Trial) -> Result<(), Broken> {
     let mut asking = tokio::task::JoinSet::new();
     for n in 0..50 {
         let session = if n % 2 == 0 { &trial.session } else { &trial.other };
-        let ask = trial.ask(token(), LONG);
+        let ask = trial.ask(token(), trial.long);
         let (token, answer) = (ask.token, session.acquire(ask));
         asking.spawn(async move { (token, answer.await) });
     }
@@ -122,46 +139,46 @@ async fn a_key_is_granted_to_one_of_many(trial: Trial) -> Result<(), Broken> {
 
 async fn a_look_takes_a_free_key(trial: Trial) -> Result<(), Broken> {
     let token = token();
-    fence(trial.look(token, LONG).await?, "a look at a free key")?;
+    fence(trial.look(token, trial.long).await?, "a look at a free key")?;
     trial.is_held("after a look had taken it").await?;
     expect(trial.release(token, None).await?, Released::Freed, "a release by the holder")
 }
 
 async fn a_look_says_for_how_long_a_key_is_held_at_most(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
-    let answer = trial.look(token(), LONG).await?;
+    trial.acquired(holder, trial.long).await?;
+    let answer = trial.look(token(), trial.long).await?;
     trial.release(holder, None).await?;
     match answer {
-        Acquired::Held { for_at_most: Some(left), .. } => {
-            ensure(left <= LONG && left > LONG / 2, || format!("held for {left:?} more, of {LONG:?}"))
-        }
+        Acquired::Held { for_at_most: Some(left), .. } => ensure(left <= trial.long && left > trial.long / 2, || {
+            format!("held for {left:?} more, of {:?}", trial.long)
+        }),
         other => Err(Broken(format!("a look at a held key: {other:?}"))),
     }
 }
 
 async fn a_look_never_shortens_a_lease(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
-    fence(trial.look(holder, SHORT).await?, "a look by the holder")?;
-    past(SHORT).await;
+    trial.acquired(holder, trial.long).await?;
+    fence(trial.look(holder, trial.short).await?, "a look by the holder")?;
+    past(trial.short).await;
     trial.is_held("after the look's shorter ttl").await?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
 }
 
 async fn a_look_by_the_holder_lengthens_its_lease(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, SHORT).await?;
-    fence(trial.look(holder, LONG).await?, "a look by the holder")?;
-    past(SHORT).await;
+    trial.acquired(holder, trial.short).await?;
+    fence(trial.look(holder, trial.long).await?, "a look by the holder")?;
+    past(trial.short).await;
     trial.is_held("after the first ttl").await?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
 }
 
 async fn asking_twice_with_one_token_is_granted_once(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    let first = trial.acquired(holder, LONG).await?;
-    let second = fence(trial.look(holder, LONG).await?, "a look by the holder")?;
+    let first = trial.acquired(holder, trial.long).await?;
+    let second = fence(trial.look(holder, trial.long).await?, "a look by the holder")?;
     ensure(second > first, || format!("fence {second} after {first}"))?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")?;
     trial.is_free("after one release of a token that was granted twice").await
@@ -169,60 +186,60 @@ async fn asking_twice_with_one_token_is_granted_once(trial: Trial) -> Result<(),
 
 async fn a_lease_expires_by_itself_and_not_early(trial: Trial) -> Result<(), Broken> {
     let asked = Instant::now();
-    trial.acquired(token(), SHORT).await?;
-    trial.expires(asked, SHORT).await
+    trial.acquired(token(), trial.short).await?;
+    trial.expires(asked, trial.short).await
 }
 
 async fn a_renewal_lengthens_a_lease(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, SHORT).await?;
-    expect(trial.renew(holder, LONG).await?, Renewed::Renewed, "a renewal by the holder")?;
-    past(SHORT).await;
+    trial.acquired(holder, trial.short).await?;
+    expect(trial.renew(holder, trial.long).await?, Renewed::Renewed, "a renewal by the holder")?;
+    past(trial.short).await;
     trial.is_held("after the first ttl").await?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
 }
 
 async fn a_renewal_never_shortens_a_lease(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
-    expect(trial.renew(holder, SHORT).await?, Renewed::Renewed, "a renewal by the holder")?;
-    past(SHORT).await;
+    trial.acquired(holder, trial.long).await?;
+    expect(trial.renew(holder, trial.short).await?, Renewed::Renewed, "a renewal by the holder")?;
+    past(trial.short).await;
     trial.is_held("after the renewal's shorter ttl").await?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
 }
 
 async fn a_renewal_never_creates_a_key(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal of a key that never was")?;
+    expect(trial.renew(holder, trial.long).await?, Renewed::NotOurs, "a renewal of a key that never was")?;
     trial.is_free("after that").await?;
-    trial.acquired(holder, LONG).await?;
+    trial.acquired(holder, trial.long).await?;
     trial.release(holder, None).await?;
-    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal after the release")?;
+    expect(trial.renew(holder, trial.long).await?, Renewed::NotOurs, "a renewal after the release")?;
     trial.is_free("after that").await
 }
 
 async fn a_renewal_after_expiry_is_not_ours(trial: Trial) -> Result<(), Broken> {
     let (asked, holder) = (Instant::now(), token());
-    trial.acquired(holder, SHORT).await?;
-    trial.expires(asked, SHORT).await?;
-    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal after expiry")?;
+    trial.acquired(holder, trial.short).await?;
+    trial.expires(asked, trial.short).await?;
+    expect(trial.renew(holder, trial.long).await?, Renewed::NotOurs, "a renewal after expiry")?;
     trial.is_free("after that").await
 }
 
 async fn a_stranger_cannot_renew(trial: Trial) -> Result<(), Broken> {
     let asked = Instant::now();
-    trial.acquired(token(), SHORT).await?;
-    expect(trial.renew(token(), LONG).await?, Renewed::NotOurs, "a renewal by a stranger")?;
-    trial.expires(asked, SHORT).await
+    trial.acquired(token(), trial.short).await?;
+    expect(trial.renew(token(), trial.long).await?, Renewed::NotOurs, "a renewal by a stranger")?;
+    trial.expires(asked, trial.short).await
 }
 
 async fn each_renewal_of_a_batch_is_answered_by_itself(trial: Trial) -> Result<(), Broken> {
     let held = |n: usize| !n.is_multiple_of(3);
     let batch: Vec<_> = (0..200).map(|n| (trial.key_with(&n.to_string()), token())).collect();
     for (_, (key, token)) in batch.iter().enumerate().filter(|(n, _)| held(*n)) {
-        fence(trial.session.acquire(ask(key, *token)).await?, "an acquire of a free key")?;
+        fence(trial.session.acquire(Ask::new(key.clone(), *token, trial.long)).await?, "an acquire of a free key")?;
     }
-    let renewals = batch.iter().map(|(key, token)| Renewal::new(key.clone(), *token, LONG)).collect();
+    let renewals = batch.iter().map(|(key, token)| Renewal::new(key.clone(), *token, trial.long)).collect();
     let answers = trial.session.renew(renewals).await;
     expect(answers.len(), batch.len(), "answers to a batch")?;
     for (n, answer) in answers.into_iter().enumerate() {
@@ -238,16 +255,16 @@ async fn each_renewal_of_a_batch_is_answered_by_itself(trial: Trial) -> Result<(
 
 async fn a_released_key_is_free(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
+    trial.acquired(holder, trial.long).await?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")?;
     trial.is_free("after its release").await
 }
 
 async fn a_release_twice_frees_once(trial: Trial) -> Result<(), Broken> {
     let (first, second) = (token(), token());
-    trial.acquired(first, LONG).await?;
+    trial.acquired(first, trial.long).await?;
     trial.release(first, None).await?;
-    trial.acquired(second, LONG).await?;
+    trial.acquired(second, trial.long).await?;
     expect(trial.release(first, None).await?, Released::NotOurs, "a second release")?;
     trial.is_held("after somebody else's second release").await?;
     expect(trial.release(second, None).await?, Released::Freed, "a release by the holder")
@@ -255,65 +272,65 @@ async fn a_release_twice_frees_once(trial: Trial) -> Result<(), Broken> {
 
 async fn a_release_after_expiry_is_not_ours(trial: Trial) -> Result<(), Broken> {
     let (asked, holder) = (Instant::now(), token());
-    trial.acquired(holder, SHORT).await?;
-    trial.expires(asked, SHORT).await?;
-    expect(trial.release(holder, Some(LONG)).await?, Released::NotOurs, "a release after expiry")?;
+    trial.acquired(holder, trial.short).await?;
+    trial.expires(asked, trial.short).await?;
+    expect(trial.release(holder, Some(trial.long)).await?, Released::NotOurs, "a release after expiry")?;
     trial.is_free("after that").await
 }
 
 async fn a_stranger_cannot_release(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
+    trial.acquired(holder, trial.long).await?;
     expect(trial.release(token(), None).await?, Released::NotOurs, "a release by a stranger")?;
-    expect(trial.release(token(), Some(SHORT)).await?, Released::NotOurs, "a release by a stranger")?;
-    past(SHORT).await;
+    expect(trial.release(token(), Some(trial.short)).await?, Released::NotOurs, "a release by a stranger")?;
+    past(trial.short).await;
     trial.is_held("after a stranger's release").await?;
     expect(trial.release(holder, None).await?, Released::Freed, "a release by the holder")
 }
 
 async fn a_release_keeps_the_key_for_what_is_left_of_min_hold(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
+    trial.acquired(holder, trial.long).await?;
     let asked = Instant::now();
-    expect(trial.release(holder, Some(SHORT)).await?, Released::Freed, "a release by the holder")?;
-    trial.expires(asked, SHORT).await
+    expect(trial.release(holder, Some(trial.short)).await?, Released::Freed, "a release by the holder")?;
+    trial.expires(asked, trial.short).await
 }
 
 async fn a_release_can_keep_a_key_longer_than_its_ttl(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, SHORT).await?;
+    trial.acquired(holder, trial.short).await?;
     let asked = Instant::now();
-    expect(trial.release(holder, Some(2 * SHORT)).await?, Released::Freed, "a release by the holder")?;
-    trial.expires(asked, 2 * SHORT).await
+    expect(trial.release(holder, Some(2 * trial.short)).await?, Released::Freed, "a release by the holder")?;
+    trial.expires(asked, 2 * trial.short).await
 }
 
-/// Whatever arrives late about its token does not touch it.
+/// Whatever was sent about its token and comes late leaves it as it is.
 async fn a_kept_key_is_nobodys(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
+    trial.acquired(holder, trial.long).await?;
     let asked = Instant::now();
-    expect(trial.release(holder, Some(2 * SHORT)).await?, Released::Freed, "a release by the holder")?;
-    expect(trial.renew(holder, LONG).await?, Renewed::NotOurs, "a renewal of a kept key")?;
-    for keep in [None, Some(Duration::ZERO), Some(LONG)] {
+    expect(trial.release(holder, Some(2 * trial.short)).await?, Released::Freed, "a release by the holder")?;
+    expect(trial.renew(holder, trial.long).await?, Renewed::NotOurs, "a renewal of a kept key")?;
+    for keep in [None, Some(Duration::ZERO), Some(trial.long)] {
         expect(trial.release(holder, keep).await?, Released::NotOurs, "a second release of a kept key")?;
     }
-    let answer = trial.acquire(holder, LONG).await?;
+    let answer = trial.acquire(holder, trial.long).await?;
     ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire of a kept key: {answer:?}"))?;
-    match trial.look(holder, LONG).await? {
-        Acquired::Held { for_at_most: Some(left), .. } if left <= 2 * SHORT => {}
+    match trial.look(holder, trial.long).await? {
+        Acquired::Held { for_at_most: Some(left), .. } if left <= 2 * trial.short => {}
         answer => return Err(Broken(format!("a look at a kept key by the token that held it: {answer:?}"))),
     }
-    trial.expires(asked, 2 * SHORT).await
+    trial.expires(asked, 2 * trial.short).await
 }
 
 async fn fences_grow(trial: Trial) -> Result<(), Broken> {
     let mut last = 0;
     for n in 0..20 {
         let holder = token();
-        // The two ways to take a free key alternate, so that neither repeats a fence of the other.
+        // By rotations the two ways in which a key is taken, so that neither repeats what the other gave.
         let fence = match n % 2 {
-            0 => trial.acquired(holder, LONG).await?,
-            _ => fence(trial.look(holder, LONG).await?, "a look at a free key")?,
+            0 => trial.acquired(holder, trial.long).await?,
+            _ => fence(trial.look(holder, trial.long).await?, "a look at a free key")?,
         };
         ensure(fence > last, || format!("fence {fence} after {last}"))?;
         last = fence;
@@ -324,9 +341,9 @@ async fn fences_grow(trial: Trial) -> Result<(), Broken> {
 
 async fn sessions_see_the_same_locks(trial: Trial) -> Result<(), Broken> {
     let holder = token();
-    trial.acquired(holder, LONG).await?;
+    trial.acquired(holder, trial.long).await?;
     let third = trial.store.open().await?;
-    let answer = third.acquire(trial.ask(token(), LONG)).await?;
+    let answer = third.acquire(trial.ask(token(), trial.long)).await?;
     ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire through another session: {answer:?}"))?;
     let release = Release::new(trial.key.clone(), holder);
     expect(trial.other.release(release).await?, Released::Freed, "a release through another session")?;
@@ -340,7 +357,10 @@ async fn keys_of_any_text_are_told_apart(trial: Trial) -> Result<(), Broken> {
     keys.push(format!("{:x<1024}", trial.key.as_str()).into());
     let holder = token();
     for key in &keys {
-        fence(trial.session.acquire(ask(key, holder)).await?, &format!("key {key} beside the others"))?;
+        fence(
+            trial.session.acquire(Ask::new(key.clone(), holder, trial.long)).await?,
+            &format!("key {key} beside the others"),
+        )?;
     }
     for key in keys {
         let release = Release::new(key, holder);
@@ -350,16 +370,16 @@ async fn keys_of_any_text_are_told_apart(trial: Trial) -> Result<(), Broken> {
 }
 
 async fn nothing_happens_before_the_first_poll(trial: Trial) -> Result<(), Broken> {
-    drop(trial.session.acquire(trial.ask(token(), LONG)));
+    drop(trial.session.acquire(trial.ask(token(), trial.long)));
     trial.is_free("after an acquire that was never polled").await
 }
 
 async fn operations_take_effect_in_the_order_of_their_first_polls(trial: Trial) -> Result<(), Broken> {
     let (first, second) = (token(), token());
-    trial.acquired(first, LONG).await?;
+    trial.acquired(first, trial.long).await?;
     let mut release = trial.session.release(Release::new(trial.key.clone(), first));
     let done = poll_once(&mut release).await;
-    trial.acquired(second, LONG).await?;
+    trial.acquired(second, trial.long).await?;
     if done.is_pending() {
         expect(release.await?, Released::Freed, "a release by the holder")?;
     }
@@ -369,15 +389,11 @@ async fn operations_take_effect_in_the_order_of_their_first_polls(trial: Trial) 
 async fn an_abandoned_acquire_is_undone_by_a_release_behind_it(trial: Trial) -> Result<(), Broken> {
     for _ in 0..10 {
         let token = token();
-        let mut acquire = trial.session.acquire(trial.ask(token, LONG));
+        let mut acquire = trial.session.acquire(trial.ask(token, trial.long));
         let _ = poll_once(&mut acquire).await;
         drop(acquire);
         trial.release(token, None).await?;
         trial.is_free("after an abandoned acquire and its release").await?;
     }
     Ok(())
-}
-
-fn ask(key: &LockKey, token: crate::store::Token) -> Ask {
-    Ask::new(key.clone(), token, LONG)
 }

@@ -1,6 +1,6 @@
-//! What a promise is tested with: two sessions of one store, a key that nobody else has, tokens.
+//! What a promise is tried with: two sessions of one store, a key that nobody else has, tokens.
 //!
-//! Absent on purpose: panics. A trial returns what it saw, and the promise's name is added in one place.
+//! Absent on purpose: panics. A trial ends with what was seen, and the promise's name is put to it in one place.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,13 +11,16 @@ use crate::store::{
 };
 use lock_core::LockKey;
 
-/// A ttl that trials let expire; long enough that a busy machine sends its next request before that.
-pub(super) const SHORT: Duration = Duration::from_millis(500);
+/// A ttl that trials wait for the end of, if the store can; long enough that a busy machine asks again before it is over.
+const SHORT: Duration = Duration::from_millis(500);
 
 /// A ttl that outlasts every trial.
-pub(super) const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(60);
 
-/// How long a trial waits for what must happen, even on a busy machine.
+/// How many fences a trial asks for at once, if the store can.
+const BLOCK: u32 = 4;
+
+/// How long a trial waits for what must come, on a machine that is busy with other things.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was seen instead of what was promised.
@@ -30,33 +33,52 @@ impl From<StoreError> for Broken {
     }
 }
 
-/// Ends a trial unless the two are equal.
+/// Ends a trial unless what came is what was promised.
 pub(super) fn expect<T: PartialEq + Copy + std::fmt::Debug>(came: T, promised: T, when: &str) -> Result<(), Broken> {
     if came == promised { Ok(()) } else { Err(Broken(format!("{when}: {came:?} instead of {promised:?}"))) }
 }
 
-/// Ends a trial unless the condition holds.
+/// Ends a trial unless something is so.
 pub(super) fn ensure(is_so: bool, what: impl FnOnce() -> String) -> Result<(), Broken> {
     if is_so { Ok(()) } else { Err(Broken(what())) }
 }
 
-/// What one promise is tested with.
+/// One promise's surroundings.
 pub(super) struct Trial {
     pub(super) store: Arc<dyn Store>,
     pub(super) session: Arc<dyn Session>,
-    /// Another session of the same store.
+    /// Another one to the same store.
     pub(super) other: Arc<dyn Session>,
     pub(super) key: LockKey,
+    /// A ttl that ends soon.
+    pub(super) short: Duration,
+    /// One that outlasts the trial.
+    pub(super) long: Duration,
+    /// How many fences to ask for at once.
+    pub(super) fences: u32,
+    /// Whether the store can any ttl, however short.
+    pub(super) is_exact: bool,
 }
 
 impl Trial {
     pub(super) async fn new(store: Arc<dyn Store>, name: &str) -> Result<Self, Broken> {
         let (session, other) = (store.open().await?, store.open().await?);
         let key = format!("conformance:{name}:{:x}", random()).into();
-        Ok(Self { store, session, other, key })
+        let claimed = store.capabilities();
+        let short = SHORT.max(claimed.shortest_ttl());
+        Ok(Self {
+            store,
+            session,
+            other,
+            key,
+            short,
+            long: LONG.max(4 * short).min(claimed.longest_ttl()),
+            fences: if claimed.reserves_fences() { BLOCK } else { 1 },
+            is_exact: claimed.shortest_ttl().is_zero(),
+        })
     }
 
-    /// Another key of this trial.
+    /// A key of this trial's own.
     pub(super) fn key_with(&self, suffix: &str) -> LockKey {
         format!("{}:{suffix}", self.key).into()
     }
@@ -65,7 +87,7 @@ impl Trial {
         Ok(self.session.acquire(self.ask(token, ttl)).await?)
     }
 
-    /// Acquires the key, which must be granted; returns the fence.
+    /// Acquires, which must be granted, and gives the fence.
     pub(super) async fn acquired(&self, token: Token, ttl: Duration) -> Result<u64, Broken> {
         fence(self.acquire(token, ttl).await?, "an acquire of a free key")
     }
@@ -76,28 +98,28 @@ impl Trial {
         Ok(self.other.look(look).await?)
     }
 
-    /// The key must be held by another token.
+    /// Somebody else must find the key held; the look takes it otherwise.
     pub(super) async fn is_held(&self, when: &str) -> Result<(), Broken> {
-        match self.look(token(), LONG).await? {
+        match self.look(token(), self.long).await? {
             Acquired::Held { .. } => Ok(()),
             Acquired::Granted { .. } => Err(Broken(format!("{when} the key was free"))),
             other => Err(Broken(format!("{when}: {other:?}"))),
         }
     }
 
-    /// The key must be free; it is left free.
+    /// Somebody else must find the key free; leaves it so.
     pub(super) async fn is_free(&self, when: &str) -> Result<(), Broken> {
         let token = token();
-        fence(self.look(token, LONG).await?, when)?;
+        fence(self.look(token, self.long).await?, when)?;
         expect(self.release(token, None).await?, Released::Freed, "a release by the holder")
     }
 
-    /// Waits until the key expires, which must not be earlier than `after` from `since` on.
+    /// Waits until the key expires, which must be `after` from `since` on and not earlier.
     pub(super) async fn expires(&self, since: Instant, after: Duration) -> Result<(), Broken> {
         let token = token();
-        while let Acquired::Held { .. } = self.look(token, LONG).await? {
+        while let Acquired::Held { .. } = self.look(token, self.long).await? {
             ensure(since.elapsed() < after + PATIENCE, || format!("the key outlived its ttl by {PATIENCE:?}"))?;
-            // The next look has to come some time later, and no event tells when a key expires.
+            // The next look has to come some time later, and nothing tells when a key expires.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         // Two clocks are compared, and a store may count in whole milliseconds.
@@ -123,7 +145,7 @@ impl Trial {
     }
 }
 
-/// A new token.
+/// A token that nobody has.
 pub(super) fn token() -> Token {
     Token::from_bits(random())
 }
@@ -136,19 +158,19 @@ pub(super) fn fence(answer: Acquired, when: &str) -> Result<u64, Broken> {
     }
 }
 
-/// Polls an operation once, so that it is sent.
+/// Polls an operation once, so that it is on its way.
 pub(super) async fn poll_once<T>(operation: &mut StoreFuture<T>) -> Poll<T> {
     std::future::poll_fn(|context| Poll::Ready(operation.as_mut().poll(context))).await
 }
 
-/// Sleeps until a ttl that began before this call is over; no event tells when a key expires.
+/// Sleeps until a ttl that began before this call is over; nothing tells when a key expires.
 pub(super) async fn past(ttl: Duration) {
     tokio::time::sleep(ttl + ttl / 2).await;
 }
 
 pub(super) fn random() -> u128 {
     let mut bytes = [0; 16];
-    // Without random bits two trials might share a key, which fails a trial but makes none pass wrongly.
+    // Without randomness two trials might share a key, which is a failed trial and not a wrong answer.
     let _ = getrandom::fill(&mut bytes);
     u128::from_ne_bytes(bytes)
 }

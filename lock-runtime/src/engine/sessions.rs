@@ -1,4 +1,5 @@
-//! All sessions of a client: one for each tokio runtime that calls, and one for the keeper.
+//! All sessions of a client: one for each tokio runtime that calls, and one for the keeper; or the keeper's for all, where
+//! the store wants one alone.
 //!
 //! A runtime's session is opened by a task on that runtime at its first use, and ends with the runtime. Until it is
 //! open, and where there is no runtime, the keeper's is used.
@@ -92,6 +93,8 @@ pub(crate) struct Sessions {
     on_gone: OnGone,
     /// The only session of a store without connections.
     only: Option<Arc<ClientSession>>,
+    /// The keeper's, while it is there, if the store wants that one for all.
+    of_all: Option<Mutex<Weak<ClientSession>>>,
     by_runtime: Mutex<HashMap<Id, Slot>>,
     by_id: Mutex<HashMap<SessionId, Weak<ClientSession>>>,
     next: AtomicU64,
@@ -108,8 +111,10 @@ impl Sessions {
         on_gone: OnGone,
     ) -> Arc<Self> {
         let only = store.session().map(|session| Arc::new(ClientSession::only(SessionId(0), session)));
+        let of_all = store.capabilities().wants_one_session().then(Mutex::default);
         let sessions = Self {
             only,
+            of_all,
             store,
             keeper_listener,
             operation_timeout,
@@ -123,10 +128,14 @@ impl Sessions {
         Arc::new(sessions)
     }
 
-    /// The session of the current runtime, if it is open; otherwise one is being opened.
+    /// The session of the current runtime, or of all, if it is open; otherwise one is being opened.
     pub(crate) fn current(self: &Arc<Self>) -> Option<Arc<ClientSession>> {
         if let Some(only) = &self.only {
             return Some(Arc::clone(only));
+        }
+        if let Some(of_all) = &self.of_all {
+            let found = enter(of_all).upgrade();
+            return found.filter(|session| session.is_usable());
         }
         let runtime = Handle::try_current().ok()?;
         // A session is queried and dropped while nothing is locked.
@@ -198,7 +207,13 @@ impl Sessions {
         self: &Arc<Self>,
     ) -> impl Future<Output = Result<Arc<ClientSession>, StoreError>> + use<> {
         let (sessions, opening) = (Arc::clone(self), self.open(self.next_id(), self.keeper_listener));
-        async move { opening.await.map(|session| sessions.add(session)) }
+        async move {
+            let session = sessions.add(opening.await?);
+            if let Some(of_all) = &sessions.of_all {
+                *enter(of_all) = Arc::downgrade(&session);
+            }
+            Ok(session)
+        }
     }
 
     fn next_id(&self) -> SessionId {

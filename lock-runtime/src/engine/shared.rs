@@ -14,7 +14,7 @@ use lock_core::Moment;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Observed;
 use crate::engine::sessions::{OnGone, OnGrant, Sessions};
-use crate::store::Store;
+use crate::store::{Capabilities, Store};
 use crate::system::clock;
 use crate::system::foreign;
 use crate::system::mutex::enter;
@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) observed: Observed,
     /// The store's identity.
     pub(crate) place: Arc<str>,
+    /// What the store claims.
+    pub(crate) capabilities: Capabilities,
     pub(crate) default_ttl: Duration,
     pub(crate) operation_timeout: Duration,
     /// Wakes the keeper.
@@ -87,6 +89,7 @@ impl Shared {
                 sessions: Sessions::new(store, settings.listener, operation_timeout, on_grant, on_gone),
                 observed: Observed::default(),
                 place,
+                capabilities: settings.capabilities,
                 default_ttl,
                 operation_timeout,
                 wake_keeper: Notify::new(),

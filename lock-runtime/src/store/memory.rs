@@ -16,8 +16,8 @@ use lock_core::Moment;
 use lock_core::store::model::Model;
 
 use super::{
-    Acquired, Ask, Enqueue, Grant, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
-    Store, StoreError, StoreFuture,
+    Acquired, Ask, Capabilities, Enqueue, Grant, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
+    Session, Store, StoreError, StoreFuture,
 };
 use crate::system::clock;
 use crate::system::mutex::enter;
@@ -147,6 +147,10 @@ impl Store for MemoryStore {
         &self.identity
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Model::CAPABILITIES
+    }
+
     fn session(&self) -> Option<Arc<dyn Session>> {
         Some(self.new_session(None))
     }
@@ -163,10 +167,6 @@ impl Store for MemoryStore {
             enter(&store.memory).listen(Arc::clone(&listener));
             Ok(store.new_session(Some(listener)))
         })
-    }
-
-    fn queues(&self) -> bool {
-        true
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lock_core::Moment;
 use lock_core::client::ClientState;
 use lock_core::key::{SessionId, Settings};
+use lock_core::store::model::Model;
 use lock_core::store::{Grant, ListenerId, StoreErrorKind, Token};
 use lock_core::walk::KeepersSession;
 
@@ -178,7 +179,12 @@ fn scaled(duration: Duration, times: i128, by: i128) -> Duration {
 fn client(number: usize, era: u64) -> ClientState<Rc<Caller>> {
     // One of the processes asks the store each time.
     let (listener, local_handover) = (listener(number, era), number != 2);
-    ClientState::new(Settings { operation_timeout: OPERATION, listener, local_handover })
+    ClientState::new(Settings {
+        operation_timeout: OPERATION,
+        listener,
+        local_handover,
+        capabilities: Model::CAPABILITIES,
+    })
 }
 
 fn listener(number: usize, era: u64) -> ListenerId {

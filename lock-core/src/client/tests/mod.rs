@@ -1,5 +1,6 @@
 //! What a client decides, told as stories: time is an argument, and each test gives the store's answers.
 
+mod claims;
 mod crowd;
 mod ending;
 mod hand_over;
@@ -19,9 +20,10 @@ use crate::key::{
     Settings, Step, Via,
 };
 use crate::lease::{Terms, Wait, deadline, usable};
+use crate::store::model::Model;
 use crate::store::{
-    Acquired, Enqueue, Entry, Grant, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal, Renewed,
-    Rotate, Rotated, StoreError, StoreErrorKind, Token,
+    Acquired, Enqueue, Entry, Grant, Kind, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal,
+    Renewed, Rotate, Rotated, StoreError, StoreErrorKind, Token,
 };
 use crate::walk::CallTable as _;
 
@@ -36,7 +38,7 @@ pub(super) const fn ms(ms: u64) -> Duration {
 }
 
 pub(super) fn terms(wait: Wait) -> Terms {
-    Terms { ttl: TTL, wait, renew: true, max_hold: None, min_hold: None }
+    Terms { kind: Kind::Exclusive, ttl: TTL, wait, renew: true, max_hold: None, min_hold: None }
 }
 
 pub(super) fn no_wait() -> Terms {
@@ -54,7 +56,12 @@ pub(super) fn error(kind: StoreErrorKind) -> StoreError {
 pub(super) const LISTENER: ListenerId = ListenerId::from_bits(1);
 
 pub(super) fn settings() -> Settings {
-    Settings { operation_timeout: OPERATION, listener: LISTENER, local_handover: true }
+    Settings {
+        operation_timeout: OPERATION,
+        listener: LISTENER,
+        local_handover: true,
+        capabilities: Model::CAPABILITIES,
+    }
 }
 
 /// A client, the time, and the actions that it took.

@@ -14,7 +14,8 @@ use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Token,
+    Acquired, Ask, Capabilities, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate,
+    Rotated, Token,
 };
 
 /// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
@@ -37,6 +38,9 @@ pub struct Model {
 }
 
 impl Model {
+    /// What it is asked for; it takes no notice of kinds, and claims none but the first.
+    pub const CAPABILITIES: Capabilities = Capabilities::new().with_queues().with_fence_blocks();
+
     /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`.
     pub fn acquire(&mut self, now: Moment, ask: &Ask) -> Acquired {
         self.forget_some(now);
@@ -53,14 +57,13 @@ impl Model {
 
     /// The same for one who waits: it takes or keeps its place in the queue first.
     pub fn enqueue(&mut self, now: Moment, enqueue: &Enqueue) -> Acquired {
-        let Enqueue { key, token, ttl, fences, entry } = enqueue;
-        let look = Look { key: key.clone(), token: *token, ttl: *ttl, fences: *fences };
-        self.ask_again(now, &look, Some(entry))
+        let (look, entry) = enqueue.clone().into_look();
+        self.ask_again(now, &look, Some(&entry))
     }
 
     fn ask_again(&mut self, now: Moment, look: &Look, entry: Option<&Entry>) -> Acquired {
         self.forget_some(now);
-        let Look { key, token, ttl, fences } = look;
+        let Look { key, token, ttl, fences, .. } = look;
         if let Some(expiry) = self.held_by(now, key, *token) {
             self.leave(now, key, *token);
             return self.grant(key, *token, expiry.max(now + *ttl), *fences);

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::listener::ListenerId;
+use crate::store::kind::Kind;
 
 /// The most fences that a hand-over reserves. A store may take an entry that wants more for somebody else's work.
 #[doc(hidden)]
@@ -46,6 +47,8 @@ pub struct Entry {
     pub listener: ListenerId,
     /// For how long the key is granted by a hand-over; whole milliseconds.
     pub first_lease: Duration,
+    /// Beside whom; one that the store claims to keep.
+    pub kind: Kind,
     /// How many fences a hand-over reserves; at least one, and 1024 at most.
     pub fences: u32,
     /// The store's clock at the first enqueue of this waiter, in microseconds, if it queued before: its place.
@@ -58,10 +61,17 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Somebody who comes now, is granted the key for this long at first, with one fence, and is alive for as long as
-    /// its listener hears.
+    /// Somebody who comes now, is granted the key for this long at first, with one fence and nobody beside, and is alive
+    /// for as long as its listener hears.
     pub const fn new(listener: ListenerId, first_lease: Duration) -> Self {
-        Self { listener, first_lease, fences: 1, since: None, alive_for: None, lasts: None }
+        let kind = Kind::Exclusive;
+        Self { listener, first_lease, kind, fences: 1, since: None, alive_for: None, lasts: None }
+    }
+
+    /// The same for a lock of another kind.
+    #[must_use]
+    pub const fn with_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// The same with a block of fences.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::entry::Entry;
 use crate::store::key::LockKey;
+use crate::store::kind::Kind;
 use crate::store::token::Token;
 
 /// Asks for a key by a token that was never sent before.
@@ -27,12 +28,20 @@ pub struct Ask {
     pub token: Token,
     /// For how long, unless renewed; whole milliseconds.
     pub ttl: Duration,
+    /// Beside whom; one that the store claims to keep.
+    pub kind: Kind,
 }
 
 impl Ask {
-    /// Asks for the key for this long.
+    /// Asks for the key for this long, and for nobody beside.
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
-        Self { key: key.into(), token, ttl }
+        Self { key: key.into(), token, ttl, kind: Kind::Exclusive }
+    }
+
+    /// The same for a lock of another kind.
+    #[must_use]
+    pub fn with_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 }
 
@@ -61,12 +70,20 @@ pub struct Look {
     pub ttl: Duration,
     /// How many fences to reserve, if the key is granted; at least one.
     pub fences: u32,
+    /// Beside whom; one that the store claims to keep.
+    pub kind: Kind,
 }
 
 impl Look {
-    /// Asks for the key for this long, with one fence.
+    /// Asks for the key for this long, with one fence, and for nobody beside.
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
-        Self { key: key.into(), token, ttl, fences: 1 }
+        Self { key: key.into(), token, ttl, fences: 1, kind: Kind::Exclusive }
+    }
+
+    /// The same for a lock of another kind.
+    #[must_use]
+    pub fn with_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// The same with a block of fences.
@@ -102,12 +119,12 @@ pub struct Enqueue {
     pub ttl: Duration,
     /// How many fences to reserve, if the key is granted; at least one.
     pub fences: u32,
-    /// The token's place in the queue, which it takes or keeps while somebody else holds the key.
+    /// The token's place in the queue, which it takes or keeps while somebody else holds the key; and the kind of lock.
     pub entry: Entry,
 }
 
 impl Enqueue {
-    /// Asks for the key for this long, with as many fences as the entry asks for.
+    /// Asks for the key for this long, with as many fences and beside whom the entry says.
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration, entry: Entry) -> Self {
         Self { key: key.into(), token, ttl, fences: entry.fences, entry }
     }
@@ -122,7 +139,7 @@ impl Enqueue {
     #[must_use]
     pub fn into_look(self) -> (Look, Entry) {
         let Self { key, token, ttl, fences, entry } = self;
-        (Look { key, token, ttl, fences }, entry)
+        (Look { key, token, ttl, fences, kind: entry.kind }, entry)
     }
 }
 
@@ -241,7 +258,7 @@ pub struct Rotate {
     pub fences: u32,
     /// Who waits behind the others from now on, if there are others.
     pub next: Token,
-    /// The place of `next`.
+    /// The place of `next`; and the kind of lock, which is that of both.
     pub entry: Entry,
 }
 

@@ -8,8 +8,8 @@ use tokio::runtime::Builder;
 use super::*;
 use crate::Client;
 use crate::store::{
-    Acquired, Ask, Look, MemoryStore, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreErrorKind,
-    StoreFuture,
+    Acquired, Ask, Capabilities, Look, MemoryStore, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
+    StoreErrorKind, StoreFuture,
 };
 use lock_core::walk::TIME_OUTS_IN_A_ROW;
 
@@ -129,8 +129,8 @@ impl Store for Fake {
         self.opening(Some(listener))
     }
 
-    fn queues(&self) -> bool {
-        true
+    fn capabilities(&self) -> Capabilities {
+        MemoryStore::new().capabilities()
     }
 }
 

@@ -53,7 +53,7 @@ fn names_share_and_namespaces_part() {
 #[test]
 fn only_a_session_with_a_listener_listens() {
     let store = MemoryStore::new();
-    assert!(store.queues());
+    assert!(store.capabilities().queues());
     assert!(listen(&store, 7).0.listens());
     assert!(store.session().is_some_and(|session| !session.listens()));
     assert!(now(store.open()).is_ok_and(|session| !session.listens()));

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use ::redis::Client;
 
 use super::url::StoreUrl;
-use super::{Listener, Session, Store, StoreError, StoreFuture};
+use super::{Capabilities, Listener, Session, Store, StoreError, StoreFuture};
 pub use settings::RedisSettings;
 pub(crate) use settings::Unusable;
 use topology::address;
@@ -91,6 +91,10 @@ impl Store for RedisStore {
         self.0.identity()
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new().with_queues().with_fence_blocks()
+    }
+
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
         let server = Arc::clone(&self.0);
         Box::pin(async move {
@@ -105,9 +109,5 @@ impl Store for RedisStore {
             let session = server.listen(listener).await?;
             Ok(Arc::new(session) as Arc<dyn Session>)
         })
-    }
-
-    fn queues(&self) -> bool {
-        true
     }
 }

@@ -11,24 +11,24 @@ fn at(seconds: u64) -> Moment {
 }
 
 fn ask(key: &str, token: u128) -> Ask {
-    Ask { key: key.into(), token: Token::from_bits(token), ttl: TTL }
+    Ask::new(key, Token::from_bits(token), TTL)
 }
 
 fn look(key: &str, token: u128) -> Look {
-    Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1 }
+    Look::new(key, Token::from_bits(token), TTL)
 }
 
 fn release(key: &str, token: u128, keep: Option<Duration>) -> Release {
-    Release { key: key.into(), token: Token::from_bits(token), keep, leave: None, contended: false }
+    Release::new(key, Token::from_bits(token)).with_keep(keep)
 }
 
 #[test]
 fn a_lock_is_held_until_its_expiry_and_not_at_it() {
     let mut model = Model::default();
-    assert_eq!(model.acquire(at(0), &ask("a", 1)), Acquired::Granted { fence: 1 });
+    assert_eq!(model.acquire(at(0), &ask("a", 1)), Acquired::granted(1));
     let almost = at(10) - Duration::from_nanos(1);
-    assert_eq!(model.acquire(almost, &ask("a", 2)), Acquired::Held { for_at_most: None, queued_at: None });
-    assert_eq!(model.acquire(at(10), &ask("a", 2)), Acquired::Granted { fence: 2 });
+    assert_eq!(model.acquire(almost, &ask("a", 2)), Acquired::held(None));
+    assert_eq!(model.acquire(at(10), &ask("a", 2)), Acquired::granted(2));
 }
 
 #[test]
@@ -37,8 +37,8 @@ fn a_release_that_keeps_makes_the_lease_last_exactly_that_long() {
     model.acquire(at(0), &ask("a", 1));
     assert_eq!(model.release(at(1), &release("a", 1, Some(Duration::from_secs(2)))), Released::Freed);
     let left = Duration::from_secs(2);
-    assert_eq!(model.look(at(1), &look("a", 2)), Acquired::Held { for_at_most: Some(left), queued_at: None });
-    assert_eq!(model.look(at(3), &look("a", 2)), Acquired::Granted { fence: 2 });
+    assert_eq!(model.look(at(1), &look("a", 2)), Acquired::held(Some(left)));
+    assert_eq!(model.look(at(3), &look("a", 2)), Acquired::granted(2));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn an_expired_lock_is_free_before_it_is_forgotten() {
         model.acquire(at(0), &ask(&format!("job:{n}"), 1));
     }
     assert!(matches!(model.acquire(at(10), &ask("job:9", 2)), Acquired::Granted { .. }));
-    let renewal = Renewal { key: "job:8".into(), token: Token::from_bits(1), ttl: TTL };
+    let renewal = Renewal::new("job:8", Token::from_bits(1), TTL);
     assert_eq!(model.renew(at(10), &renewal), Renewed::NotOurs);
 }
 
@@ -66,7 +66,7 @@ fn renewing_and_releasing_leave_nothing_behind() {
     let mut model = Model::default();
     model.acquire(at(0), &ask("a", 1));
     for second in 1..100 {
-        let renewal = Renewal { key: "a".into(), token: Token::from_bits(1), ttl: TTL };
+        let renewal = Renewal::new("a", Token::from_bits(1), TTL);
         assert_eq!(model.renew(at(second), &renewal), Renewed::Renewed);
         assert_eq!(model.locks.len(), 1);
     }

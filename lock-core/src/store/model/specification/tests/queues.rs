@@ -10,23 +10,15 @@ fn token(bits: u128) -> Token {
 }
 
 fn entry() -> Entry {
-    Entry { listener: LISTENER, first_lease: FIRST, fences: 4, since: None, alive_for: None, lasts: None }
+    Entry::new(LISTENER, FIRST).with_fences(4)
 }
 
 fn queueing(token: u128, entry: Entry) -> Enqueue {
-    let Look { key, token, ttl, fences } = look("a", token);
-    Enqueue { key, token, ttl, fences, entry }
+    Enqueue::new("a", self::token(token), TTL, entry).with_fences(1)
 }
 
 fn rotate(token: u128, next: u128) -> Rotate {
-    Rotate {
-        key: "a".into(),
-        token: Token::from_bits(token),
-        ttl: TTL,
-        fences: 4,
-        next: self::token(next),
-        entry: entry(),
-    }
+    Rotate::new("a", self::token(token), TTL, self::token(next), entry())
 }
 
 fn leave(token: u128) -> Release {

@@ -1,0 +1,61 @@
+//! Kinds: who may hold a key beside whom.
+//!
+//! Must stay true: nobody holds a key beside a holder of another kind. Absent on purpose: which kinds a store keeps,
+//! which it says by its capabilities.
+
+use std::fmt;
+
+/// Who may hold a key beside whom.
+///
+/// ```
+/// use lock_runtime::store::Kind;
+///
+/// assert_eq!(Kind::default(), Kind::Exclusive);
+/// let two_of_five = Kind::permits(5).with_weight(2);
+/// assert!(matches!(two_of_five, Kind::Permits { most: 5, weight: 2, .. }));
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// One holder, and nobody beside it.
+    #[default]
+    Exclusive,
+    /// Any number of holders beside each other.
+    Shared,
+    /// Holders beside each other who take no more than so many permits together.
+    #[non_exhaustive]
+    Permits {
+        /// How many permits there are, for the one who asks: with it, no more may be taken.
+        most: u32,
+        /// How many of them it takes; at least one.
+        weight: u32,
+    },
+}
+
+impl Kind {
+    /// One of so many permits.
+    pub const fn permits(most: u32) -> Self {
+        Self::Permits { most, weight: 1 }
+    }
+
+    /// The same with that many of the permits; other kinds have no weight.
+    #[must_use]
+    pub const fn with_weight(self, weight: u32) -> Self {
+        match self {
+            Self::Permits { most, .. } => Self::Permits { most, weight },
+            Self::Exclusive | Self::Shared => self,
+        }
+    }
+}
+
+/// As messages name it: "the store keeps no permits".
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exclusive => "exclusive locks",
+            Self::Shared => "shared locks",
+            Self::Permits { weight: 1, .. } => "permits",
+            Self::Permits { .. } => "permits with a weight",
+        })
+    }
+}
