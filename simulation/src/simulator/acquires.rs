@@ -1,4 +1,4 @@
-//! Tasks come, ask for a lock, and give up: the library's own way of a call, driven by hand.
+//! Tasks arrive, acquire a lock, and give up: drives the library's own walk.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use lock_core::walk::{AcquireStep, Acquiring, Answer, Holding};
 use super::caller::Caller;
 use super::event::Event;
 use super::history::What;
-use super::mail::From;
+use super::packet::From;
 use super::plan::Over;
 use super::process::OPERATION;
 use super::request::{Reply, Request};
@@ -25,21 +25,21 @@ const fn ms(ms: u64) -> Duration {
 }
 
 impl World {
-    pub(super) fn comes(&mut self, process: usize) {
+    pub(super) fn task_arrives(&mut self, process: usize) {
         if !self.is_busy() {
             return;
         }
-        if self.processes[process].is_there {
+        if self.processes[process].is_running {
             let key = self.random.index(self.keys.len());
             let terms = self.draw_terms(key);
             self.arrives_at(process, key, terms);
         }
         let pause = self.random.between(0, 250);
-        self.after(pause, Event::Comes(process));
+        self.after(pause, Event::TaskArrives(process));
     }
 
-    /// Whatever went wrong is over: each key can be had.
-    pub(super) fn probes(&mut self) {
+    /// All faults are over: every key must be grantable.
+    pub(super) fn probe_keys(&mut self) {
         self.probing = true;
         for key in 0..self.keys.len() {
             let ttl = self.keys[key].1;
@@ -58,14 +58,14 @@ impl World {
             _ => Wait::Forever,
         };
         let max_hold = self.random.chance(5).then(|| self.random.between(100, 1_000));
-        // When a key expires, by its ttl or by what it was kept for, whoever comes first has it.
+        // When a key expires, by its ttl or after it was kept, the first request takes it, out of order.
         let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
         let min_hold = (!self.checker.is_calm() && self.random.chance(10)).then(|| self.random.between(1, longest));
         let renew = self.checker.is_calm() || max_hold.is_some() || self.random.chance(85);
         Terms { ttl, wait, renew, max_hold, min_hold }
     }
 
-    /// A ttl that is no longer than the key's.
+    /// A ttl no longer than the key's.
     pub(super) fn draw_ttl(&mut self, longest: Duration) -> Duration {
         let shortest = 300;
         let longest = u64::try_from(longest.as_millis()).unwrap_or(shortest);
@@ -84,16 +84,16 @@ impl World {
             terms,
             is_on_runtime: self.random.chance(75),
             arrived,
-            state: State::Coming,
+            state: State::NotArrived,
             sent: None,
-            by_hand: Vec::new(),
+            manual_renewals: Vec::new(),
             is_woken: Cell::new(false),
             woken_at: Cell::new(self.now),
         });
         let about = self.about(number);
         self.note(Some(process), || What::Comes(about, shown(&terms)));
         if let Wait::AtMost(wait) = terms.wait {
-            // When all is well, nobody waits longer than it said.
+            // Without faults, nobody waits longer than asked for.
             let longest = if self.checker.is_calm() { wait } else { wait.max(OPERATION) };
             let due = self.processes[process].when(arrived + longest + LATE);
             self.at(due, Event::Overdue(number));
@@ -109,11 +109,11 @@ impl World {
     fn via(&self, task: usize) -> Option<Via> {
         let session = self.session_of(task)?;
         let host = &self.processes[self.tasks[task].process];
-        let told = host.wires[Over::Tasks as usize].told;
-        Some(Via { session, listener: told.then(|| host.listener(Over::Tasks, session)) })
+        let has_push = host.connections[Over::Tasks as usize].has_push;
+        Some(Via { session, listener: has_push.then(|| host.listener(Over::Tasks, session)) })
     }
 
-    /// What the store answered to what the task sent itself.
+    /// The answer to what the task sent itself, if it has arrived.
     pub(super) fn take_answer(&mut self, task: usize) -> Option<(Sent, Result<Reply, StoreError>)> {
         let mut sent = self.tasks[task].sent.take_if(|sent| sent.answer.is_some())?;
         let answer = sent.answer.take()?;
@@ -123,8 +123,8 @@ impl World {
         Some((sent, answer))
     }
 
-    /// One poll of a task that asks. A task that has arrived is polled for its answer, or because it was woken.
-    pub(super) fn asks(&mut self, task: usize) {
+    /// Polls a task that acquires. A task that has arrived is polled for its answer, or because it was woken.
+    pub(super) fn poll_acquire(&mut self, task: usize) {
         let answer = self.take_answer(task).map(|(sent, answer)| {
             let token = sent.request.about().next().map(|(_, token)| token).expect("a request is about one");
             let result = answer.map(|reply| match reply {
@@ -137,25 +137,25 @@ impl World {
         let Task { process, key, caller, terms, state, .. } = &mut self.tasks[task];
         let host = &mut self.processes[*process];
         let step = match state {
-            State::Coming => {
+            State::NotArrived => {
                 let arrival = (&*key, host.new_token(), Rc::clone(caller));
                 let (walk, step) = Acquiring::arrive(&mut host.client, local, via, arrival, *terms);
-                *state = State::Asking(walk);
+                *state = State::Acquiring(walk);
                 step
             }
-            State::Asking(walk) => walk.go_on(&mut host.client, local, via, answer),
+            State::Acquiring(walk) => walk.go_on(&mut host.client, local, via, answer),
             _ => return,
         };
-        self.takes(task, step, via.map(|via| via.session));
+        self.on_acquire_step(task, step, via.map(|via| via.session));
     }
 
-    fn takes(&mut self, task: usize, step: AcquireStep, session: Option<SessionId>) {
+    fn on_acquire_step(&mut self, task: usize, step: AcquireStep, session: Option<SessionId>) {
         match (step, session) {
-            (AcquireStep::Send(request), Some(session)) => self.sends(task, session, Request::Ask(request)),
+            (AcquireStep::Send(request), Some(session)) => self.send_for_task(task, session, Request::Ask(request)),
             (AcquireStep::AwaitAnswer, _) => {}
             (AcquireStep::Granted { holding, fence, until }, _) => {
                 self.tasks[task].caller.validity.granted(fence, until);
-                self.enters(task, holding);
+                self.on_grant(task, holding);
             }
             (AcquireStep::Refused(refusal, _), _) => {
                 if let Refusal::Unavailable(_) = refusal {
@@ -166,19 +166,19 @@ impl World {
                 self.tasks[task].sent = None;
                 self.tasks[task].state = State::Over;
             }
-            // Whatever this task sent is nobody's business any more.
+            // The answer to what this task sent is no longer awaited.
             _ => self.tasks[task].sent = None,
         }
     }
 
-    pub(super) fn sends(&mut self, task: usize, session: SessionId, request: Request) {
+    pub(super) fn send_for_task(&mut self, task: usize, session: SessionId, request: Request) {
         let (process, at) = (self.tasks[task].process, self.local(task));
-        let mail = self.send(process, session, From::Task(task), request.clone());
-        self.tasks[task].sent = Some(Sent { mail, at, session, request, answer: None });
+        let packet = self.send(process, session, From::Task(task), request.clone());
+        self.tasks[task].sent = Some(Sent { packet, at, session, request, answer: None });
     }
 
-    /// The grant is the task's: its body begins with the next poll, which comes at once.
-    fn enters(&mut self, task: usize, holding: Holding) {
+    /// The task has its grant: its body begins with the next poll, which follows at once.
+    fn on_grant(&mut self, task: usize, holding: Holding) {
         let Task { process, caller, .. } = &self.tasks[task];
         let (process, fence) = (*process, caller.validity.fence());
         let token = holding.id().and_then(|id| self.processes[process].client.token_of(id));
@@ -193,18 +193,18 @@ impl World {
             _ => Ending::Returns,
         };
         let body = Body { token, began: false, ends_at: self.now + work, ending, in_step: false, again: false };
-        self.tasks[task].state = State::Inside(holding, body);
+        self.tasks[task].state = State::Holding(holding, body);
         self.tasks[task].sent = None;
         self.grants += 1;
         let about = self.about(task);
         self.note(Some(process), || What::Begins(about, fence));
         if self.random.chance(15) {
             let pause = self.random.between(0, 1 + longest);
-            self.after(pause, Event::RenewsByHand(task));
+            self.after(pause, Event::RenewsManually(task));
         }
     }
 
-    /// First come, first served, within a process.
+    /// Within a process, waiters are served in order of arrival.
     fn check_order(&mut self, task: usize) {
         let granted = &self.tasks[task];
         let local = self.clock_of(granted.process);
@@ -214,7 +214,7 @@ impl World {
                 Wait::AtMost(wait) => local < other.arrived + wait,
             };
             let same = (other.process, other.era, &other.key) == (granted.process, granted.era, &granted.key);
-            let State::Asking(walk) = &other.state else { return false };
+            let State::Acquiring(walk) = &other.state else { return false };
             let client = &self.processes[other.process].client;
             same && waits && walk.id().is_some_and(|id| !client.has_refused(id))
         });
@@ -224,8 +224,8 @@ impl World {
         }
     }
 
-    pub(super) fn overdue(&mut self, task: usize) {
-        if !matches!(self.tasks[task].state, State::Coming | State::Asking(_)) {
+    pub(super) fn check_overdue(&mut self, task: usize) {
+        if !matches!(self.tasks[task].state, State::NotArrived | State::Acquiring(_)) {
             return;
         }
         let went_on = self.processes[self.tasks[task].process].frozen_until;

@@ -16,10 +16,10 @@ use super::world::{LATE, World};
 
 impl World {
     /// One step of the body, if it may start.
-    pub(super) fn steps(&mut self, task: usize) {
+    pub(super) fn poll_body(&mut self, task: usize) {
         let (process, local, caller) =
             (self.tasks[task].process, self.local(task), Rc::clone(&self.tasks[task].caller));
-        let State::Inside(holding, body) = &mut self.tasks[task].state else { return };
+        let State::Holding(holding, body) = &mut self.tasks[task].state else { return };
         if body.in_step {
             body.again = true;
             return;
@@ -28,40 +28,40 @@ impl World {
             match holding.start_late_step(&mut self.processes[process].client, local, &caller.validity) {
                 Start::Now => {}
                 Start::NeverAgain => return,
-                Start::Lost(reason) => return self.loses(task, reason),
+                Start::Lost(reason) => return self.lose_body(task, reason),
             }
         }
         let holder = self.node.model.holder(self.node.clock(self.now), &self.tasks[task].key).map(|(token, _)| token);
-        let State::Inside(_, body) = &mut self.tasks[task].state else { return };
+        let State::Holding(_, body) = &mut self.tasks[task].state else { return };
         let (token, began) = (body.token, std::mem::replace(&mut body.began, true));
         body.in_step = true;
         if !began {
             let key = self.tasks[task].key.clone();
-            self.checker.begins(self.now, task, &key, caller.validity.fence());
+            self.checker.body_begins(self.now, task, &key, caller.validity.fence());
             if let Some(min_hold) = self.tasks[task].terms.min_hold {
                 // It counts from the grant, for which the task was woken.
                 let granted = self.tasks[task].woken_at.get();
-                self.checker.keeps(granted, task, process, &key, min_hold);
+                self.checker.key_kept(granted, task, process, &key, min_hold);
             }
         }
-        self.checker.steps(local, task, token, holder);
+        self.checker.step_starts(local, task, token, holder);
         let takes = match self.random.below(100) {
             0 => self.random.between(10, 1_500),
             1..=9 => self.random.between(0, 2),
-            _ => return self.step_ends(task),
+            _ => return self.end_step(task),
         };
         self.after(takes, Event::StepEnds(task));
     }
 
-    pub(super) fn step_ends(&mut self, task: usize) {
-        self.checker.stepped(self.now, task);
+    pub(super) fn end_step(&mut self, task: usize) {
+        self.checker.step_ended(self.now, task);
         self.tasks[task].caller.validity.end_step();
         let now = self.now;
-        let State::Inside(_, body) = &mut self.tasks[task].state else { return };
+        let State::Holding(_, body) = &mut self.tasks[task].state else { return };
         body.in_step = false;
         let again = std::mem::take(&mut body.again);
         if body.ends_at <= now {
-            return self.ends_itself(task);
+            return self.end_body(task);
         }
         let rest = body.ends_at.since(now);
         if again {
@@ -72,10 +72,10 @@ impl World {
         }
     }
 
-    /// The body renews its lease by hand, now and then twice at once.
-    pub(super) fn renews_by_hand(&mut self, task: usize) {
+    /// The body renews its lease manually, up to three times at once.
+    pub(super) fn renew_manually(&mut self, task: usize) {
         let (process, local) = (self.tasks[task].process, self.local(task));
-        let State::Inside(holding, _) = &self.tasks[task].state else { return };
+        let State::Holding(holding, _) = &self.tasks[task].state else { return };
         let Some(id) = holding.id() else { return };
         let key = &self.tasks[task].key;
         let longest = self.keys.iter().find(|(name, _)| name == key).map_or(Duration::ZERO, |(_, ttl)| *ttl);
@@ -84,84 +84,85 @@ impl World {
             let ttl = self.draw_ttl(longest);
             self.note(Some(process), || What::Text(format!("task {task} renews by hand for {} ms", ttl.as_millis())));
             let renewal = self.processes[process].client.renew_manually(local, id, ttl);
-            self.tasks[task].by_hand.push(renewal);
+            self.tasks[task].manual_renewals.push(renewal);
             let at = self.processes[process].when(local + OPERATION + LATE);
-            self.at(at, Event::ByHandOverdue(task, renewal));
+            self.at(at, Event::ManualOverdue(task, renewal));
         }
-        self.hears_by_hand(task);
+        self.poll_manual_renewals(task);
         self.settle(process);
     }
 
-    /// What has become of the renewals by hand.
-    pub(super) fn hears_by_hand(&mut self, task: usize) {
+    /// Drops the manual renewals that have an outcome.
+    pub(super) fn poll_manual_renewals(&mut self, task: usize) {
         let (process, local) = (self.tasks[task].process, self.local(task));
-        let State::Inside(holding, _) = &self.tasks[task].state else { return };
+        let State::Holding(holding, _) = &self.tasks[task].state else { return };
         let Some(id) = holding.id() else { return };
         let client = &mut self.processes[process].client;
         let awaits = |renewal: &Number| matches!(client.manual_next(local, id, *renewal), ManualStep::Pending);
-        self.tasks[task].by_hand.retain(awaits);
+        self.tasks[task].manual_renewals.retain(awaits);
     }
 
-    pub(super) fn by_hand_overdue(&mut self, task: usize, renewal: Number) {
-        if !matches!(self.tasks[task].state, State::Inside(..)) || !self.tasks[task].by_hand.contains(&renewal) {
+    pub(super) fn check_manual_overdue(&mut self, task: usize, renewal: Number) {
+        if !matches!(self.tasks[task].state, State::Holding(..)) || !self.tasks[task].manual_renewals.contains(&renewal)
+        {
             return;
         }
         let went_on = self.processes[self.tasks[task].process].frozen_until;
         if self.now < went_on + LATE {
-            return self.at(went_on + LATE, Event::ByHandOverdue(task, renewal));
+            return self.at(went_on + LATE, Event::ManualOverdue(task, renewal));
         }
         self.checker.found(|| format!("a renewal by hand of task {task} never comes back"));
     }
 
-    /// The body has done its work, one way or the other.
-    fn ends_itself(&mut self, task: usize) {
-        let State::Inside(_, body) = &self.tasks[task].state else { return };
+    /// The body ends by itself, one way or another.
+    fn end_body(&mut self, task: usize) {
+        let State::Holding(_, body) = &self.tasks[task].state else { return };
         let how = match body.ending {
             Ending::Returns => "returned",
             Ending::Fails => "failed",
             Ending::Panics => "panicked",
-            Ending::IsDropped => return self.is_dropped(task, "was dropped"),
+            Ending::IsDropped => return self.drop_body(task, "was dropped"),
         };
-        self.leaves(task, how);
+        self.note_body_gone(task, how);
         let (process, local, session) = (self.tasks[task].process, self.local(task), self.session_of(task));
         let caller = Rc::clone(&self.tasks[task].caller);
-        let State::Inside(holding, _) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
+        let State::Holding(holding, _) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
         let (releasing, step) = holding.end(&mut self.processes[process].client, local, &caller.validity, session);
-        self.goes_on_giving(task, releasing, step);
+        self.on_release_step(task, releasing, step);
         self.settle(process);
     }
 
-    fn loses(&mut self, task: usize, reason: LossReason) {
+    fn lose_body(&mut self, task: usize, reason: LossReason) {
         let renews = self.tasks[task].terms.renew;
-        self.checker.lost(task, reason, renews);
+        self.checker.body_lost(task, reason, renews);
         let how = match reason {
             LossReason::Expired => "was dropped: the lease expired",
             LossReason::Stolen => "was dropped: the lock is not ours any more",
             LossReason::MaxHold => "was dropped: it had held the lock for long enough",
             _ => "was dropped: its process shuts down",
         };
-        self.is_dropped(task, how);
+        self.drop_body(task, how);
     }
 
-    fn is_dropped(&mut self, task: usize, how: &'static str) {
-        self.leaves(task, how);
+    fn drop_body(&mut self, task: usize, how: &'static str) {
+        self.note_body_gone(task, how);
         let (process, local) = (self.tasks[task].process, self.local(task));
         self.tasks[task].caller.validity.end();
-        if let State::Inside(holding, _) = &mut self.tasks[task].state {
+        if let State::Holding(holding, _) = &mut self.tasks[task].state {
             holding.abandon(&mut self.processes[process].client, local);
         }
         self.tasks[task].state = State::Over;
         self.settle(process);
     }
 
-    fn leaves(&mut self, task: usize, how: &'static str) {
-        self.checker.gone(task);
+    fn note_body_gone(&mut self, task: usize, how: &'static str) {
+        self.checker.body_gone(task);
         let (process, about) = (self.tasks[task].process, self.about(task));
         self.note(Some(process), || What::Ends(about, how));
     }
 
-    /// The task goes on with the release that it awaits.
-    pub(super) fn gives(&mut self, task: usize) {
+    /// Polls a release that the task awaits.
+    pub(super) fn poll_release(&mut self, task: usize) {
         let answer = self.take_answer(task).map(|(sent, answer)| {
             let result = answer.map(|reply| match reply {
                 Reply::Released(reply) => reply,
@@ -170,15 +171,17 @@ impl World {
             ReleaseAnswer { via: sent.session, result }
         });
         let (process, local, session) = (self.tasks[task].process, self.local(task), self.session_of(task));
-        let State::Giving(mut releasing) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
+        let State::Releasing(mut releasing) = std::mem::replace(&mut self.tasks[task].state, State::Over) else {
+            return;
+        };
         let step = releasing.go_on(&mut self.processes[process].client, local, session, answer);
-        self.goes_on_giving(task, releasing, step);
+        self.on_release_step(task, releasing, step);
     }
 
-    fn goes_on_giving(&mut self, task: usize, releasing: Releasing, step: ReleaseStep) {
-        self.tasks[task].state = State::Giving(releasing);
+    fn on_release_step(&mut self, task: usize, releasing: Releasing, step: ReleaseStep) {
+        self.tasks[task].state = State::Releasing(releasing);
         match (step, self.session_of(task)) {
-            (ReleaseStep::Send(request), Some(session)) => self.sends(task, session, Request::Release(request)),
+            (ReleaseStep::Send(request), Some(session)) => self.send_for_task(task, session, Request::Release(request)),
             (ReleaseStep::Done(_), _) => {
                 self.tasks[task].sent = None;
                 self.tasks[task].state = State::Over;
@@ -188,21 +191,21 @@ impl World {
         }
     }
 
-    /// The task is dropped, wherever it is; a step that has started ends first.
-    pub(super) fn gives_up(&mut self, task: usize) {
+    /// The task is dropped, in whatever state; a step that has started ends first.
+    pub(super) fn give_up(&mut self, task: usize) {
         let (process, local) = (self.tasks[task].process, self.local(task));
         let client = &mut self.processes[process].client;
         match &mut self.tasks[task].state {
-            State::Coming => {}
+            State::NotArrived => {}
             State::Over => return,
-            State::Inside(_, body) if body.in_step => {
+            State::Holding(_, body) if body.in_step => {
                 body.ends_at = self.now;
                 body.ending = Ending::IsDropped;
                 return;
             }
-            State::Inside(..) => return self.is_dropped(task, "was dropped"),
-            State::Asking(walk) => walk.abandon(client, local),
-            State::Giving(walk) => walk.abandon(client, local),
+            State::Holding(..) => return self.drop_body(task, "was dropped"),
+            State::Acquiring(walk) => walk.abandon(client, local),
+            State::Releasing(walk) => walk.abandon(client, local),
         }
         self.note(Some(process), || What::Text(format!("task {task} gives up")));
         self.tasks[task].sent = None;
@@ -210,25 +213,30 @@ impl World {
         self.settle(process);
     }
 
-    /// An answer to what a task sent comes to it, if it still waits for that.
-    pub(super) fn task_hears(&mut self, task: usize, mail: u64, answer: Result<Reply, lock_core::store::StoreError>) {
-        let waits = self.tasks[task].sent.as_mut().filter(|sent| sent.mail == mail && sent.answer.is_none());
+    /// An answer arrives at a task, which takes it if it still awaits it.
+    pub(super) fn task_receives(
+        &mut self,
+        task: usize,
+        packet: u64,
+        answer: Result<Reply, lock_core::store::StoreError>,
+    ) {
+        let waits = self.tasks[task].sent.as_mut().filter(|sent| sent.packet == packet && sent.answer.is_none());
         if let Some(sent) = waits {
             sent.answer = Some(answer);
             self.wake_soon(task);
         }
     }
 
-    pub(super) fn polls(&mut self, task: usize) {
+    pub(super) fn poll_task(&mut self, task: usize) {
         self.tasks[task].is_woken.set(false);
-        if let State::Coming | State::Asking(_) = self.tasks[task].state {
-            self.asks(task);
-        } else if let State::Giving(_) = self.tasks[task].state {
-            self.gives(task);
+        if let State::NotArrived | State::Acquiring(_) = self.tasks[task].state {
+            self.poll_acquire(task);
+        } else if let State::Releasing(_) = self.tasks[task].state {
+            self.poll_release(task);
         }
-        if let State::Inside(..) = self.tasks[task].state {
-            self.hears_by_hand(task);
-            self.steps(task);
+        if let State::Holding(..) = self.tasks[task].state {
+            self.poll_manual_renewals(task);
+            self.poll_body(task);
         }
         self.settle(self.tasks[task].process);
     }

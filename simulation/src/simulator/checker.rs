@@ -1,7 +1,7 @@
 //! What must be true after every step of a simulation, whatever went wrong.
 //!
-//! It is told what happens and knows nothing of how it came about: deadlines are computed here once more, from when a
-//! request was sent and what it was answered. The first thing that it finds ends the simulation.
+//! It is told events and shares no code with the library: it computes deadlines itself, from when a request was sent
+//! and how it was answered. The first violation that it finds ends the simulation.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -12,18 +12,18 @@ use lock_core::LossReason;
 use lock_core::Moment;
 use lock_core::store::Token;
 
-/// How long a key may be held by a token that nobody knows, when nothing goes wrong.
+/// How long a key may be held by a token that no client knows, while there are no faults.
 const ORPHANED_FOR: Duration = Duration::from_millis(2_500);
-/// How long a body may be there yet, after its process went on again or its long step was over.
+/// How long a body may still be there after its process continued or its long step ended.
 const AFTERMATH: Duration = Duration::from_millis(20);
 
-/// A body that has begun and is not gone.
+/// A body that has begun and still exists.
 #[derive(Debug)]
 struct Alive {
     task: usize,
     key: LockKey,
     in_step: bool,
-    /// Its process goes on again then, or went on then, or its last step ended then: it could not go before.
+    /// When its process continues or continued, or its last step ended: it could not end before.
     held_up_until: Moment,
 }
 
@@ -36,16 +36,16 @@ pub(super) struct Checker {
     used: HashSet<(LockKey, u64)>,
     /// Until when steps may start under a token, by the clock of its process.
     until: HashMap<Token, Moment>,
-    /// Since when a key is waited for in vain.
+    /// Since when a key is waited for although no body has it.
     stuck: BTreeMap<LockKey, Moment>,
     orphans: BTreeMap<LockKey, (Token, Moment)>,
-    /// Until when nobody may begin with a key, and for whom it is kept.
+    /// Until when no other body may begin, for keys that are kept.
     kept: HashMap<LockKey, Kept>,
     /// When the clock of a process last leapt ahead.
     leapt: HashMap<usize, Moment>,
 }
 
-/// A key that a body asked to be kept for a while, however soon it ends.
+/// A key with a `min_hold`, which is kept however soon its body ends.
 #[derive(Debug)]
 struct Kept {
     task: usize,
@@ -77,7 +77,7 @@ impl Checker {
         self.kind != Kind::Broken
     }
 
-    /// Something is not as it must be.
+    /// Reports a violation.
     pub(super) fn found(&mut self, what: impl FnOnce() -> String) {
         if self.violation.is_none() {
             self.violation = Some(what());
@@ -88,7 +88,7 @@ impl Checker {
         self.violation.as_deref()
     }
 
-    /// The store reserved fences: greater than all before.
+    /// The store reserved fences, which must be greater than all before.
     pub(super) fn minted(&mut self, key: &LockKey, first: u64, count: u32) {
         let last = self.last_fence.get(key).copied().unwrap_or(0);
         if first <= last {
@@ -106,8 +106,8 @@ impl Checker {
         *known = until.max(*known);
     }
 
-    /// From its grant on a key is kept for a body that begins, for so long by the clock of its process.
-    pub(super) fn keeps(&mut self, granted: Moment, task: usize, process: usize, key: &LockKey, min_hold: Duration) {
+    /// A body begins with a `min_hold`, which counts from its grant by the clock of its process.
+    pub(super) fn key_kept(&mut self, granted: Moment, task: usize, process: usize, key: &LockKey, min_hold: Duration) {
         if self.leapt.get(&process).is_some_and(|leapt| *leapt >= granted) {
             return;
         }
@@ -116,14 +116,14 @@ impl Checker {
         self.kept.insert(key.clone(), Kept { task, process, until });
     }
 
-    /// The clock of a process leapt ahead: what it kept is over as far as it knows.
+    /// The clock of a process leapt ahead: what it kept may end early.
     pub(super) fn leapt(&mut self, now: Moment, process: usize) {
         self.leapt.insert(process, now);
         self.kept.retain(|_, kept| kept.process != process);
     }
 
-    /// The first step of a body: nobody else is in there, and its fence is new.
-    pub(super) fn begins(&mut self, now: Moment, task: usize, key: &LockKey, fence: u64) {
+    /// The first step of a body: no other body may be there, and its fence must be new.
+    pub(super) fn body_begins(&mut self, now: Moment, task: usize, key: &LockKey, fence: u64) {
         if self.is_whole()
             && let Some(kept) = self.kept.remove(key).filter(|kept| now < kept.until)
         {
@@ -146,8 +146,8 @@ impl Checker {
         self.alive.push(Alive { task, key: key.clone(), in_step: false, held_up_until: Moment::MIN });
     }
 
-    /// A step of a body starts: by the process's clock, and by what the store says of the key at that moment.
-    pub(super) fn steps(&mut self, local: Moment, task: usize, token: Token, holder: Option<Token>) {
+    /// A step of a body starts: checks the process's clock, and who holds the key at the store at that moment.
+    pub(super) fn step_starts(&mut self, local: Moment, task: usize, token: Token, holder: Option<Token>) {
         let until = self.until.get(&token).copied().unwrap_or(Moment::MIN);
         if local >= until {
             let late = local.since(until);
@@ -160,21 +160,21 @@ impl Checker {
         self.change(task, |body| body.in_step = true);
     }
 
-    /// That step is over.
-    pub(super) fn stepped(&mut self, now: Moment, task: usize) {
+    /// A step ended.
+    pub(super) fn step_ended(&mut self, now: Moment, task: usize) {
         self.change(task, |body| (body.in_step, body.held_up_until) = (false, body.held_up_until.max(now)));
     }
 
-    /// The body can't go before that moment.
+    /// The body cannot end before that moment.
     pub(super) fn held_up(&mut self, task: usize, until: Moment) {
         self.change(task, |body| body.held_up_until = body.held_up_until.max(until));
     }
 
-    pub(super) fn gone(&mut self, task: usize) {
+    pub(super) fn body_gone(&mut self, task: usize) {
         self.alive.retain(|body| body.task != task);
     }
 
-    pub(super) fn lost(&mut self, task: usize, reason: LossReason, renews: bool) {
+    pub(super) fn body_lost(&mut self, task: usize, reason: LossReason, renews: bool) {
         self.kept.retain(|_, kept| kept.task != task);
         let without_cause = matches!(reason, LossReason::Stolen) || reason == LossReason::Expired && renews;
         if self.is_calm() && without_cause {
@@ -182,14 +182,14 @@ impl Checker {
         }
     }
 
-    /// A task got no lock because the store did not answer.
+    /// A task was refused because the store did not answer.
     pub(super) fn unavailable(&mut self, task: usize) {
         if self.is_calm() {
             self.found(|| format!("task {task} was told that the store does not answer, and nothing was wrong"));
         }
     }
 
-    /// A look at a key while nothing is wrong: whether somebody waits in vain.
+    /// Checks a key while there are no faults: whether it is waited for in vain.
     pub(super) fn watch_waiters(&mut self, now: Moment, key: &LockKey, is_waited_for: bool, bound: Duration) {
         if !is_waited_for || self.alive.iter().any(|body| body.key == *key) {
             self.stuck.remove(key);
@@ -201,7 +201,7 @@ impl Checker {
         }
     }
 
-    /// A look at a key while nothing is wrong: whether it is held by a token that nobody has.
+    /// Checks a key while there are no faults: whether it is held by a token that no client knows.
     pub(super) fn watch_orphans(&mut self, now: Moment, key: &LockKey, orphan: Option<Token>) {
         let Some(orphan) = orphan.filter(|_| self.is_whole()) else {
             self.orphans.remove(key);
@@ -217,7 +217,7 @@ impl Checker {
         }
     }
 
-    /// Something is wrong: what was seen of waiters and orphans does not count.
+    /// A fault is active: what was seen of waiters and orphans does not count.
     pub(super) fn in_trouble(&mut self) {
         self.stuck.clear();
         self.orphans.clear();

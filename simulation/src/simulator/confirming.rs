@@ -1,4 +1,4 @@
-//! What a process may count on once it was answered, worked out by the checker for itself.
+//! What the answers allow a process, computed by the checker itself.
 
 use lock_core::Moment;
 use lock_core::key::{ReleaseReply, ReleaseRequest};

@@ -1,71 +1,73 @@
-//! What happens in a simulation, one thing after the other.
+//! The events of a simulation, one after the other.
 
 use lock_core::Moment;
 use lock_core::key::{Number, SessionId};
 use lock_core::store::{Grant, StoreError};
 
-use super::mail::Mail;
+use super::packet::Packet;
 use super::plan::Over;
 use super::request::Reply;
 
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A task comes to a process.
-    Comes(usize),
-    /// A task that waits for as long as it takes comes to each key, and then no more.
+    /// A task arrives at a process.
+    TaskArrives(usize),
+    /// A task without a time limit arrives for each key, and then no more.
     Probes,
     Polls(usize),
     StepEnds(usize),
     GivesUp(usize),
-    /// A task should have an answer by now; it was not stopped in the meantime.
+    /// A task should have an answer by now, unless its process was stopped.
     Overdue(usize),
     /// The keeper of a process wakes.
-    Works(usize, u64),
-    Arrives(Box<Mail>),
-    Returns(Box<Mail>, Result<Reply, StoreError>),
-    /// An answer, or the news that there will be none, comes to whoever waits for it.
-    Answered(Box<Mail>, Result<Reply, StoreError>),
-    /// A request comes back, to be sent once more.
-    Bounces(Box<Mail>),
-    /// Nothing came back to the keeper in time.
+    KeeperWakes(usize, u64),
+    Arrives(Box<Packet>),
+    Returns(Box<Packet>, Result<Reply, StoreError>),
+    /// An answer, or the news that there will be none, reaches whoever awaits it.
+    Answered(Box<Packet>, Result<Reply, StoreError>),
+    /// A request is answered that the store has forgotten its script.
+    ScriptForgotten(Box<Packet>),
+    /// The keeper had no answer in time.
     TimesOut(usize, u64, u64),
-    /// Something on a session had no answer in time, and that is a reason to doubt it.
-    IsDoubted(usize, u64, SessionId),
-    /// The store, or whoever was the store before, ends a session.
+    /// A request over a session had no answer in time, which counts against it.
+    SessionTimedOut(usize, u64, SessionId),
+    /// The store, or the server that was the store before, ends a session.
     Ends(usize, u64, SessionId),
-    Hears(usize, u64, SessionId, Box<Grant>),
-    /// A stranger tells of a grant, and goes on until then.
+    ReceivesGrant(usize, u64, SessionId, Box<Grant>),
+    /// A stranger forges a grant message, and goes on until then.
     Forges(usize, Moment),
-    /// A task renews its lease by hand.
-    RenewsByHand(usize),
-    /// A renewal by hand should have come to something by now.
-    ByHandOverdue(usize, Number),
-    /// A connection has been tried to be opened.
+    /// A task renews its lease manually.
+    RenewsManually(usize),
+    /// A manual renewal should have an outcome by now.
+    ManualOverdue(usize, Number),
+    /// An attempt to open a connection ends.
     Opens(usize, u64, Over),
-    CopyIsMade,
+    SnapshotIsTaken,
     Begins(usize),
     Over(usize),
     Watches,
 }
 
 impl Event {
-    /// The process that has to be awake for it, or the task of one.
+    /// The process that has to be awake for it, or one of its tasks.
     pub(super) fn concerns(&self) -> Option<Whom> {
         match self {
-            Self::Comes(process)
+            Self::TaskArrives(process)
             | Self::TimesOut(process, ..)
-            | Self::IsDoubted(process, ..)
-            | Self::Works(process, _)
-            | Self::Hears(process, ..)
+            | Self::SessionTimedOut(process, ..)
+            | Self::KeeperWakes(process, _)
+            | Self::ReceivesGrant(process, ..)
             | Self::Forges(process, _)
             | Self::Opens(process, ..) => Some(Whom::Process(*process)),
             Self::Polls(task)
             | Self::StepEnds(task)
             | Self::GivesUp(task)
             | Self::Overdue(task)
-            | Self::RenewsByHand(task)
-            | Self::ByHandOverdue(task, _) => Some(Whom::Task(*task)),
-            Self::Returns(mail, _) | Self::Answered(mail, _) | Self::Bounces(mail) => Some(Whom::Process(mail.process)),
+            | Self::RenewsManually(task)
+            | Self::ManualOverdue(task, _) => Some(Whom::Task(*task)),
+            Self::Returns(packet, _) | Self::Answered(packet, _) | Self::ScriptForgotten(packet) => {
+                Some(Whom::Process(packet.process))
+            }
             _ => None,
         }
     }

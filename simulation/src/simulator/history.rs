@@ -1,9 +1,9 @@
-//! What happened in one simulation, for those who have to understand it.
+//! The history of one simulation, for those who have to understand it.
 
 use std::fmt;
 use std::time::Duration;
 
-/// One thing that happened.
+/// One entry.
 #[derive(Debug, Clone)]
 pub struct Note {
     /// When, from the beginning.
@@ -14,21 +14,21 @@ pub struct Note {
     pub what: What,
 }
 
-/// What happened. Tasks are numbered in the order in which they came, keys by their names.
+/// What happened. Tasks are numbered by arrival, keys are named.
 #[derive(Debug, Clone)]
 pub enum What {
     /// A task asks for a key.
     Comes(About, String),
     /// Its body begins, with this fence.
     Begins(About, u64),
-    /// Its body is gone, and how it went.
+    /// Its body has ended, and how.
     Ends(About, &'static str),
-    /// It gets no lock, and why.
+    /// It is refused, and why.
     Refused(About, String),
-    /// The store carries a request out, and answers.
-    Carries(String, String),
-    /// A process hears of a grant.
-    Hears(String),
+    /// The store executes a request, and answers.
+    Executes(String, String),
+    /// A process receives a grant message.
+    Receives(String),
     /// A fault begins, and lasts for so long.
     Fault(String, Duration),
     /// Anything else.
@@ -59,8 +59,8 @@ impl fmt::Display for Note {
             What::Begins(who, fence) => write!(f, "{who} begins, fence {fence}"),
             What::Ends(who, how) => write!(f, "{who} {how}"),
             What::Refused(who, why) => write!(f, "{who} gets no lock: {why}"),
-            What::Carries(request, reply) => write!(f, "{request} -> {reply}"),
-            What::Hears(grant) => write!(f, "hears that {grant}"),
+            What::Executes(request, reply) => write!(f, "{request} -> {reply}"),
+            What::Receives(grant) => write!(f, "is told that {grant}"),
             What::Fault(fault, lasts) => write!(f, "FAULT {fault}, for {} ms", lasts.as_millis()),
             What::Text(text) => f.write_str(text),
         }

@@ -1,21 +1,21 @@
-//! What the keepers of processes do: the library's own round, sent by hand.
+//! The keepers of processes: drives the library's own rounds.
 
 use lock_core::key::SessionId;
 use lock_core::store::StoreError;
 use lock_core::walk::{Errand, Route, errands};
 
 use super::event::Event;
-use super::mail::{From, Mail};
+use super::packet::{From, Packet};
 use super::process::OPERATION;
 use super::request::{Reply, Request};
 use super::world::World;
 
 impl World {
     /// The keeper of a process does everything that is due.
-    pub(super) fn works(&mut self, process: usize) {
+    pub(super) fn run_keeper(&mut self, process: usize) {
         let local = self.clock_of(process);
         let host = &mut self.processes[process];
-        host.works_at = lock_core::Moment::MAX;
+        host.keeper_wakes_at = lock_core::Moment::MAX;
         if host.keeper.begin_to_open(local) {
             self.keeper_connects(process);
         }
@@ -23,7 +23,7 @@ impl World {
         let jobs = host.client.work(local);
         if let Some(keepers) = host.keeper.open() {
             for errand in errands(jobs, keepers, local, OPERATION) {
-                self.sets_out(process, errand);
+                self.send_errand(process, errand);
             }
         } else {
             debug_assert!(jobs.is_empty(), "there is nobody to send {jobs:?}");
@@ -31,9 +31,9 @@ impl World {
         self.settle(process);
     }
 
-    fn sets_out(&mut self, process: usize, errand: Errand) {
+    fn send_errand(&mut self, process: usize, errand: Errand) {
         let local = self.clock_of(process);
-        let is_open = |session: SessionId| self.processes[process].wire_of(session).is_some();
+        let is_open = |session: SessionId| self.processes[process].connection_of(session).is_some();
         let (route, request) = match &errand {
             Errand::Ask(ask) if !is_open(ask.route.session) => {
                 return ask.cut_off(&mut self.processes[process].client, local);
@@ -48,23 +48,23 @@ impl World {
         self.after(limit, Event::TimesOut(process, era, number));
     }
 
-    /// Nothing came back to the keeper in time.
-    pub(super) fn times_out(&mut self, process: usize, number: u64) {
-        let Some(mail) = self.processes[process].pending.get(&number).cloned() else { return };
-        if let From::Keeper(_, true) = mail.from {
-            self.next(Event::IsDoubted(process, mail.era, mail.session));
+    /// The keeper had no answer in time.
+    pub(super) fn time_out(&mut self, process: usize, number: u64) {
+        let Some(packet) = self.processes[process].pending.get(&number).cloned() else { return };
+        if let From::Keeper(_, true) = packet.from {
+            self.next(Event::SessionTimedOut(process, packet.era, packet.session));
         }
-        self.next(Event::Answered(Box::new(mail), Err(StoreError::no_answer())));
+        self.next(Event::Answered(Box::new(packet), Err(StoreError::no_answer())));
     }
 
-    /// An answer comes to the keeper, if it has not had one.
-    pub(super) fn keeper_hears(&mut self, mail: &Mail, errand: &Errand, answer: Result<Reply, StoreError>) {
-        let process = mail.process;
-        if self.processes[process].pending.remove(&mail.number).is_none() {
+    /// An answer reaches the keeper, unless it has timed out.
+    pub(super) fn keeper_receives(&mut self, packet: &Packet, errand: &Errand, answer: Result<Reply, StoreError>) {
+        let process = packet.process;
+        if self.processes[process].pending.remove(&packet.number).is_none() {
             return;
         }
         if let Ok(reply) = &answer {
-            self.confirm(mail.sent, &mail.request, reply);
+            self.confirm(packet.sent, &packet.request, reply);
         }
         let (local, client) = (self.clock_of(process), &mut self.processes[process].client);
         match (errand, answer) {
@@ -73,9 +73,9 @@ impl World {
             (Errand::Renew(renew), Ok(Reply::Renewed(answers))) => drop(renew.answered(client, local, Ok(answers))),
             (Errand::Renew(renew), Err(error)) => drop(renew.answered(client, local, Err(error))),
             (Errand::Release(release), Ok(Reply::Released(reply))) => {
-                release.answered(client, local, mail.session, Ok(reply));
+                release.answered(client, local, packet.session, Ok(reply));
             }
-            (Errand::Release(release), Err(error)) => release.answered(client, local, mail.session, Err(error)),
+            (Errand::Release(release), Err(error)) => release.answered(client, local, packet.session, Err(error)),
             (_, Ok(other)) => unreachable!("{other:?} is no answer to {errand:?}"),
         }
         self.settle(process);

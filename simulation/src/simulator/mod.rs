@@ -1,11 +1,11 @@
-//! Whole fleets in one thread, without sockets or time, from one seed.
+//! Whole fleets in one thread, without sockets or real time, from one seed.
 //!
-//! Three processes, each with a [`ClientState`](lock_core::client::ClientState) and a clock of its own, a store that is the memory store's
-//! [`Model`](lock_core::store::model::Model), and a network between them. A [`Plan`] says what goes wrong. After every step
-//! the [`checker`] says whether everything is as it must be; the first thing that is not ends the simulation.
-//! The same plan is the same history to the last step, and a plan with a fault less is much the same history.
-//! Must stay true: nothing here decides for the library. Tasks, keeper and connections do what the library's own do,
-//! and the deadline of a body is kept by the library's own.
+//! Three processes, each with a [`ClientState`](lock_core::client::ClientState) and a clock of its own, a store that is
+//! the memory store's [`Model`](lock_core::store::model::Model), and a network between them. A [`Plan`] says which
+//! faults occur. After every step the [`checker`] checks every invariant; the first violation ends the simulation. The
+//! same plan always gives the same history, and a plan with one fault less gives a similar one.
+//! Must stay true: nothing here decides for the library. Tasks, keepers and connections do what the library's own do,
+//! and the library itself enforces a body's deadline.
 
 mod acquires;
 mod bodies;
@@ -16,10 +16,10 @@ mod connections;
 mod event;
 mod history;
 mod keepers;
-mod mail;
 mod network;
 mod node;
 mod outcome;
+mod packet;
 mod plan;
 mod process;
 mod random;
@@ -40,7 +40,7 @@ pub use history::{About, Note, What};
 pub use outcome::{Outcome, Violation};
 pub use plan::{Fault, Kind, Over, Plan, Trouble};
 
-/// Runs a plan; a panic on the way is a violation, too.
+/// Runs a plan; a panic counts as a violation.
 pub fn simulate(plan: &Plan, recorded: bool) -> Outcome {
     catch_unwind(AssertUnwindSafe(|| run::run(plan, recorded))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -50,7 +50,7 @@ pub fn simulate(plan: &Plan, recorded: bool) -> Outcome {
     })
 }
 
-/// A violation with as few faults as leaving them out one by one can do. None if the plan is not violated.
+/// Shrinks a violated plan by leaving out faults one by one. None if the plan is not violated.
 pub fn shrink(plan: &Plan) -> Option<Plan> {
     simulate(plan, false).violation?;
     let mut plan = plan.clone();

@@ -1,4 +1,4 @@
-//! Requests and replies on their way: in order over each session, late, lost, or sent twice.
+//! Requests and replies in flight: in order over each session, delayed, lost, or duplicated.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use lock_core::store::{Grant, ListenerId, Renewed, StoreError, StoreErrorKind};
 
 use super::event::Event;
 use super::history::What;
-use super::mail::{From, Mail};
+use super::packet::{From, Packet};
 use super::plan::Over;
 use super::process::OPERATION;
 use super::request::{Reply, Request, shown};
@@ -16,102 +16,102 @@ use super::tokens::name;
 use super::world::World;
 
 impl World {
-    /// Sends a request; says its number.
+    /// Sends a request; returns its number.
     pub(super) fn send(&mut self, process: usize, session: SessionId, from: From, request: Request) -> u64 {
         let number = self.number();
         let sender = &self.processes[process];
         let (sent, era) = (sender.clock(self.now), sender.era);
-        let mail = Mail { number, process, era, session, sent_at: self.now, sent, from, request, bounced: false };
-        if let From::Keeper(..) = mail.from {
-            self.processes[process].pending.insert(number, mail.clone());
+        let packet = Packet { number, process, era, session, sent_at: self.now, sent, from, request, resent: false };
+        if let From::Keeper(..) = packet.from {
+            self.processes[process].pending.insert(number, packet.clone());
         }
-        self.goes(mail);
+        self.transmit(packet);
         number
     }
 
-    /// A request goes its way, behind all that was sent over its session before.
-    fn goes(&mut self, mail: Mail) {
-        let lost = self.now < self.processes[mail.process].loses_requests_until && self.random.chance(50);
-        let arrival = self.way(mail.process, mail.session).map(|delay| self.now + delay);
+    /// Transmits a request, in order behind everything sent over its session before.
+    fn transmit(&mut self, packet: Packet) {
+        let lost = self.now < self.processes[packet.process].loses_requests_until && self.random.chance(50);
+        let arrival = self.delay(packet.process, packet.session).map(|delay| self.now + delay);
         if let (Some(arrival), false) = (arrival, lost) {
-            let latest = self.arrivals.entry((mail.process, mail.session)).or_insert(Moment::MIN);
+            let latest = self.arrivals.entry((packet.process, packet.session)).or_insert(Moment::MIN);
             *latest = arrival.max(*latest + Duration::from_nanos(1));
             let at = *latest;
-            self.at(at, Event::Arrives(Box::new(mail)));
+            self.at(at, Event::Arrives(Box::new(packet)));
         }
     }
 
-    /// How long something takes over a session, if it gets through.
-    fn way(&mut self, process: usize, session: SessionId) -> Option<Duration> {
+    /// How long a transmission over a session takes, if it gets through.
+    fn delay(&mut self, process: usize, session: SessionId) -> Option<Duration> {
         let mut delay = if self.random.chance(3) { self.random.between(1, 30) } else { self.random.between(0, 2) };
         let sender = &self.processes[process];
-        let wire = sender.wire_of(session).map(|over| &sender.wires[over as usize]);
-        let dark_for = sender.dark_until.since(self.now);
-        if let Some(wire) = wire {
-            if wire.dead {
+        let connection = sender.connection_of(session).map(|over| &sender.connections[over as usize]);
+        let partitioned_for = sender.partitioned_until.since(self.now);
+        if let Some(connection) = connection {
+            if connection.dead {
                 return None;
             }
-            if let Some((_, by)) = wire.slow.filter(|(until, _)| self.now < *until) {
+            if let Some((_, by)) = connection.slow.filter(|(until, _)| self.now < *until) {
                 delay += Duration::from_nanos(self.random.below(u64::try_from(by.as_nanos()).unwrap_or(1).max(1)));
             }
         }
-        if !dark_for.is_zero() {
-            // Sent again by the network when it is light, unless that is too late to be of use.
-            if dark_for > OPERATION * 3 / 2 || self.random.chance(50) {
+        if !partitioned_for.is_zero() {
+            // The network retransmits it after the partition, unless that would be too late to matter.
+            if partitioned_for > OPERATION * 3 / 2 || self.random.chance(50) {
                 return None;
             }
-            delay += dark_for;
+            delay += partitioned_for;
         }
         Some(delay)
     }
 
-    pub(super) fn arrives(&mut self, mail: Mail) {
-        if mail.sent_at < self.node.restarted_at {
+    pub(super) fn deliver_request(&mut self, packet: Packet) {
+        if packet.sent_at < self.node.restarted_at {
             return;
         }
-        let sender = &self.processes[mail.process];
-        if sender.era != mail.era || sender.wire_of(mail.session).is_none() {
+        let sender = &self.processes[packet.process];
+        if sender.era != packet.era || sender.connection_of(packet.session).is_none() {
             let coin = self.random.chance(50);
-            if *self.torn.entry((mail.process, mail.session)).or_insert(coin) {
+            if *self.torn.entry((packet.process, packet.session)).or_insert(coin) {
                 return;
             }
         }
-        if self.demoted.contains(&(mail.process, mail.session)) {
-            // A replica by now: whatever is asked ends in a write, and none is taken.
-            return self.goes_back(mail, Err(error(StoreErrorKind::Disconnected)));
+        if self.demoted.contains(&(packet.process, packet.session)) {
+            // The server is a replica by now: every request includes a write, which it refuses.
+            return self.send_reply(packet, Err(error(StoreErrorKind::Disconnected)));
         }
-        if self.is_forgotten(&mail) {
-            if let Some(delay) = self.way(mail.process, mail.session) {
-                self.after(delay, Event::Bounces(Box::new(mail)));
+        if self.is_forgotten(&packet) {
+            if let Some(delay) = self.delay(packet.process, packet.session) {
+                self.after(delay, Event::ScriptForgotten(Box::new(packet)));
             }
             return;
         }
-        let errs = self.processes[mail.process].errs.filter(|(until, _)| self.now < *until);
-        if let Some((_, kind)) = errs
+        let answers_errors = self.processes[packet.process].answers_errors.filter(|(until, _)| self.now < *until);
+        if let Some((_, kind)) = answers_errors
             && self.random.chance(50)
         {
             if kind == StoreErrorKind::Disconnected && self.random.chance(50) {
-                self.carries_out(&mail);
+                self.execute(&packet);
             }
-            return self.goes_back(mail, Err(error(kind)));
+            return self.send_reply(packet, Err(error(kind)));
         }
-        let repeats = self.now < self.processes[mail.process].repeats_until;
-        if repeats && !matches!(mail.request, Request::Release(_)) && mail.request.is_script() {
-            self.carries_out(&mail);
+        let repeats = self.now < self.processes[packet.process].repeats_until;
+        if repeats && !matches!(packet.request, Request::Release(_)) && packet.request.is_script() {
+            self.execute(&packet);
         }
-        let mut reply = self.carries_out(&mail);
-        if let (Some((_, kind)), Reply::Renewed(answers)) = (errs, &mut reply) {
+        let mut reply = self.execute(&packet);
+        if let (Some((_, kind)), Reply::Renewed(answers)) = (answers_errors, &mut reply) {
             self.spoil(answers, kind);
         }
-        let is_release = matches!(mail.request, Request::Release(_)) && !mail.request.may_take();
-        if repeats && is_release && self.repeated.insert(mail.number) {
+        let is_release = matches!(packet.request, Request::Release(_)) && !packet.request.may_take();
+        if repeats && is_release && self.repeated.insert(packet.number) {
             let delay = self.random.between(1, 200);
-            return self.after(delay, Event::Arrives(Box::new(mail)));
+            return self.after(delay, Event::Arrives(Box::new(packet)));
         }
-        self.goes_back(mail, Ok(reply));
+        self.send_reply(packet, Ok(reply));
     }
 
-    /// Some of the renewals that went together fail by themselves.
+    /// Some renewals of a batch fail on their own.
     fn spoil(&mut self, answers: &mut [Result<Renewed, StoreError>], kind: StoreErrorKind) {
         for answer in answers {
             if self.random.chance(50) {
@@ -120,102 +120,102 @@ impl World {
         }
     }
 
-    fn goes_back(&mut self, mail: Mail, answer: Result<Reply, StoreError>) {
-        if self.now < self.processes[mail.process].loses_replies_until && self.random.chance(50) {
+    fn send_reply(&mut self, packet: Packet, answer: Result<Reply, StoreError>) {
+        if self.now < self.processes[packet.process].loses_replies_until && self.random.chance(50) {
             return;
         }
-        if let Some(delay) = self.way(mail.process, mail.session) {
-            self.after(delay, Event::Returns(Box::new(mail), answer));
+        if let Some(delay) = self.delay(packet.process, packet.session) {
+            self.after(delay, Event::Returns(Box::new(packet), answer));
         }
     }
 
     /// Whether the store has forgotten the script of this request.
-    fn is_forgotten(&mut self, mail: &Mail) -> bool {
-        let may = self.now < self.processes[mail.process].bounces_until && !mail.bounced;
-        may && mail.request.is_script() && self.random.chance(50)
+    fn is_forgotten(&mut self, packet: &Packet) -> bool {
+        let may = self.now < self.processes[packet.process].forgets_scripts_until && !packet.resent;
+        may && packet.request.is_script() && self.random.chance(50)
     }
 
-    /// The news that the store has forgotten the script: if anybody still waits for the answer, it is sent along, unless it
-    /// could do harm behind what was sent meanwhile.
-    pub(super) fn bounced(&mut self, mail: Mail) {
-        let is_open = self.processes[mail.process].wire_of(mail.session).is_some();
-        let is_awaited = match mail.from {
-            From::Task(task) => self.tasks[task].sent.as_ref().is_some_and(|sent| sent.mail == mail.number),
-            From::Keeper(..) => self.processes[mail.process].pending.contains_key(&mail.number),
+    /// The store has forgotten the script: the request is sent again with it if the answer is still awaited, unless it
+    /// could do harm behind what was sent in the meantime.
+    pub(super) fn on_script_forgotten(&mut self, packet: Packet) {
+        let is_open = self.processes[packet.process].connection_of(packet.session).is_some();
+        let is_awaited = match packet.from {
+            From::Task(task) => self.tasks[task].sent.as_ref().is_some_and(|sent| sent.packet == packet.number),
+            From::Keeper(..) => self.processes[packet.process].pending.contains_key(&packet.number),
         };
         if !is_open || !is_awaited {
             return;
         }
-        if mail.request.may_take() {
-            // Whether it is still wanted is for whoever asks to say: its release may be under way.
-            self.next(Event::Answered(Box::new(mail), Err(error(StoreErrorKind::NotExecuted))));
+        if packet.request.may_take() {
+            // Only the caller knows whether it still wants this: its release may be in flight.
+            self.next(Event::Answered(Box::new(packet), Err(error(StoreErrorKind::NotExecuted))));
         } else {
-            self.goes(Mail { bounced: true, ..mail });
+            self.transmit(Packet { resent: true, ..packet });
         }
     }
 
-    fn carries_out(&mut self, mail: &Mail) -> Reply {
-        let (reply, grants) = self.node.carry_out(self.now, &mail.request, &mut self.checker);
+    fn execute(&mut self, packet: &Packet) -> Reply {
+        let (reply, grants) = self.node.execute(self.now, &packet.request, &mut self.checker);
         self.note(None, || {
-            let about = mail.request.about().map(|(key, token)| format!("{key} for {}", name(token)));
+            let about = packet.request.about().map(|(key, token)| format!("{key} for {}", name(token)));
             let about: Vec<String> = about.collect();
-            What::Carries(format!("{} {}", mail.request.name(), about.join(", ")), shown(&reply))
+            What::Executes(format!("{} {}", packet.request.name(), about.join(", ")), shown(&reply))
         });
         for (listener, grant) in grants {
-            self.tells(listener, grant, false);
+            self.push_grant(listener, grant, false);
         }
         for (listener, grant) in self.node.model.take_told_at_replica() {
-            self.tells(listener, grant, true);
+            self.push_grant(listener, grant, true);
         }
         reply
     }
 
-    /// Sends a message to whoever hears under that name, at the store or at the server that was the store before.
-    fn tells(&mut self, listener: ListenerId, grant: Grant, at_replica: bool) {
+    /// Sends a grant message to the session of this listener, at the store or at the server that was the store before.
+    fn push_grant(&mut self, listener: ListenerId, grant: Grant, at_replica: bool) {
         let hearing = self.processes.iter().find_map(|process| {
             [Over::Keepers, Over::Tasks].into_iter().find_map(|over| {
-                let session = process.wires[over as usize].session?;
-                let told = process.is_there && process.wires[over as usize].told;
+                let session = process.connections[over as usize].session?;
+                let has_push = process.is_running && process.connections[over as usize].has_push;
                 let there = self.demoted.contains(&(process.number, session)) == at_replica;
                 let named = process.listener(over, session) == listener;
-                (told && there && named).then_some((process.number, process.era, session))
+                (has_push && there && named).then_some((process.number, process.era, session))
             })
         });
         let Some((process, era, session)) = hearing else { return };
         if self.now < self.processes[process].loses_messages_until && self.random.chance(50) {
             return;
         }
-        if let Some(delay) = self.way(process, session) {
-            self.after(delay, Event::Hears(process, era, session, Box::new(grant)));
+        if let Some(delay) = self.delay(process, session) {
+            self.after(delay, Event::ReceivesGrant(process, era, session, Box::new(grant)));
         }
     }
 
-    pub(super) fn hears(&mut self, process: usize, session: SessionId, grant: Grant) {
-        if self.processes[process].wire_of(session).is_none() {
+    pub(super) fn receive_grant(&mut self, process: usize, session: SessionId, grant: Grant) {
+        if self.processes[process].connection_of(session).is_none() {
             return;
         }
         self.note(Some(process), || {
-            What::Hears(format!("{} has {}, fence {}", name(grant.token), grant.key, grant.fence))
+            What::Receives(format!("{} has {}, fence {}", name(grant.token), grant.key, grant.fence))
         });
         let local = self.clock_of(process);
         self.checker.confirmed(grant.token, local, grant.first_lease);
         let host = &mut self.processes[process];
-        // Whether anybody waited for it does not matter to this store.
+        // This store does not care whether the grant was expected.
         let _ = host.client.handed_over(local, session, &grant);
-        host.heard = Some(grant);
+        host.last_grant = Some(grant);
         self.settle(process);
     }
 
-    pub(super) fn returns(&mut self, mail: Mail, answer: Result<Reply, StoreError>) {
-        let Some(over) = self.processes[mail.process].wire_of(mail.session) else { return };
-        let wire = self.processes[mail.process].wire(over);
-        if wire.dead {
+    pub(super) fn deliver_reply(&mut self, packet: Packet, answer: Result<Reply, StoreError>) {
+        let Some(over) = self.processes[packet.process].connection_of(packet.session) else { return };
+        let connection = self.processes[packet.process].connection(over);
+        if connection.dead {
             return;
         }
-        wire.time_outs = 0;
-        let (process, era, session) = (mail.process, mail.era, mail.session);
+        connection.time_outs = 0;
+        let (process, era, session) = (packet.process, packet.era, packet.session);
         let ends_session = answer.as_ref().is_err_and(|error| error.kind() == StoreErrorKind::Disconnected);
-        self.next(Event::Answered(Box::new(mail), answer));
+        self.next(Event::Answered(Box::new(packet), answer));
         if ends_session {
             self.next(Event::Ends(process, era, session));
         }

@@ -1,4 +1,4 @@
-//! The store of a simulation: the specification of all stores, with a clock that can be set, and what is checked there.
+//! The store of a simulation: the specification of all stores, with a clock that can be set, and checks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,13 +12,13 @@ use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
 use lock_core::store::{Acquired, Grant, ListenerId, Released, Rotated, Token};
 
-/// One who stands in a queue, as this store has told it.
+/// A waiter in a queue, as this store has confirmed.
 #[derive(Debug)]
 struct Queued {
     listener: ListenerId,
-    /// Until when it counts as alive although nobody listens for it.
+    /// Until when it counts as alive without a listener.
     mark: Option<Moment>,
-    /// How often other processes were granted the key since, as long as its own was not.
+    /// How often each other process was granted the key since; none once its own process was.
     overtaken: Option<BTreeMap<usize, u32>>,
 }
 
@@ -27,18 +27,18 @@ pub(super) struct Node {
     pub(super) model: Model,
     copy: Option<Model>,
     listening: Vec<ListenerId>,
-    /// How much later its clock is than the time.
+    /// How far its clock is ahead of the time.
     ahead: Duration,
-    /// Nothing is carried out before.
-    pub(super) stands_until: Moment,
-    /// What was sent before is lost.
+    /// Nothing is executed before.
+    pub(super) paused_until: Moment,
+    /// Whatever was sent before is lost.
     pub(super) restarted_at: Moment,
-    /// Nobody can connect before.
+    /// No connection can be opened before.
     pub(super) down_until: Moment,
     queued: BTreeMap<(LockKey, Token), Queued>,
-    /// Who was granted a key last, as long as nobody gave it back.
+    /// Who was granted a key last, until that is released.
     last: BTreeMap<LockKey, Token>,
-    /// Given back once; what is granted to them later is given back as soon as they hear.
+    /// Tokens with a release: a later grant to one of them is given back at once.
     given_back: BTreeSet<Token>,
 }
 
@@ -49,7 +49,7 @@ impl Node {
             copy: None,
             listening: Vec::new(),
             ahead: Duration::ZERO,
-            stands_until: Moment::MIN,
+            paused_until: Moment::MIN,
             restarted_at: Moment::MIN,
             down_until: Moment::MIN,
             queued: BTreeMap::new(),
@@ -75,23 +75,23 @@ impl Node {
         self.model.unsubscribe(listener);
     }
 
-    /// All connections end.
+    /// All connections close.
     pub(super) fn disconnect_all(&mut self) {
         self.listening.clear();
         self.model.disconnect_all();
     }
 
-    pub(super) fn forget(&mut self) {
+    pub(super) fn lose_data(&mut self) {
         self.model = Model::default();
         self.queued.clear();
     }
 
-    /// Remembers how it is, for a copy that will take its place.
-    pub(super) fn keep_copy(&mut self) {
+    /// Takes a snapshot, which may replace the store later.
+    pub(super) fn take_snapshot(&mut self) {
         self.copy = Some(self.model.clone());
     }
 
-    pub(super) fn become_copy(&mut self) {
+    pub(super) fn become_snapshot(&mut self) {
         if let Some(copy) = self.copy.take() {
             self.model = copy;
             self.queued.clear();
@@ -102,9 +102,8 @@ impl Node {
         self.ahead += by;
     }
 
-    /// Carries out one operation; answers with the messages that it leads to, too.
-    /// Carries out one operation; answers with the grants that are to be told.
-    pub(super) fn carry_out(
+    /// Executes one operation; returns the reply and the grants to send.
+    pub(super) fn execute(
         &mut self,
         now: Moment,
         request: &Request,
@@ -199,7 +198,7 @@ impl Node {
         }
     }
 
-    /// A token has the key now: others of its process wait no longer, and others who wait were overtaken.
+    /// A token is granted the key: waiters of its process were served, and those of other processes were overtaken.
     fn granted(&mut self, key: &LockKey, token: Token, checker: &mut Checker) {
         let process = owner(token);
         let lapsed = self.last.insert(key.clone(), token).is_some();
@@ -212,7 +211,7 @@ impl Node {
                 continue;
             }
             if lapsed {
-                // Its holder was stuck beyond its lease; nobody could be told, and whoever asks first has it.
+                // The lease before expired, so nobody could be handed the key, and the first request took it.
                 overtaken.clear();
                 continue;
             }
@@ -248,7 +247,7 @@ impl Node {
         queued.mark = mark;
     }
 
-    /// Keys that a token holds or waits for which counts, of those given.
+    /// Those of these keys that a counted token holds or waits for.
     pub(super) fn residue(&self, now: Moment, keys: &BTreeSet<LockKey>, counts: impl Fn(Token) -> bool) -> Vec<String> {
         let now = self.clock(now);
         let is_held = |key| self.model.holder(now, key).is_some_and(|(token, _)| counts(token));

@@ -1,27 +1,27 @@
-//! What a simulation came to.
+//! The outcome of a simulation.
 
 use std::time::Duration;
 
 use super::history::Note;
 
-/// What came of one simulation.
+/// The outcome of one simulation.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What was not as it must be, if anything.
+    /// The violation, if there was one.
     pub violation: Option<Violation>,
-    /// How many tasks came.
+    /// How many tasks arrived.
     pub tasks: u64,
-    /// How many of them had the lock.
+    /// How many of them were granted a lock.
     pub grants: u64,
-    /// What happened, if it was to be recorded.
+    /// The history, if it was recorded.
     pub history: Vec<Note>,
 }
 
-/// Something was not as it must be.
+/// A broken invariant.
 #[derive(Debug, Clone)]
 pub struct Violation {
     /// When, from the beginning.
     pub at: Duration,
-    /// What it was.
+    /// What was violated.
     pub what: String,
 }

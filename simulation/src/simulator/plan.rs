@@ -1,5 +1,5 @@
-//! What will go wrong in one simulation: drawn from its seed before it begins, so that faults can be left out one by
-//! one and the rest stays as it was.
+//! The faults of one simulation: drawn from its seed before it begins, so that some can be left out while the rest
+//! stays the same.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,32 +11,32 @@ use lock_core::store::StoreErrorKind;
 pub(super) const PROCESSES: usize = 3;
 /// How many keys.
 pub(super) const KEYS: usize = 3;
-/// Faults begin within this time, and end within twice of it.
+/// Faults begin within this time, and end within twice this time.
 const TROUBLED: u64 = 3_000;
 
-/// One simulation: its seed, and the faults that are left of those that the seed says.
+/// One simulation: its seed, and those of the seed's faults that were not left out.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What everything is drawn from.
+    /// The seed of all randomness.
     pub seed: u64,
     /// What is promised under these faults.
     pub kind: Kind,
-    /// In no order.
+    /// In any order.
     pub faults: Vec<Fault>,
 }
 
 /// Which promises hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing goes wrong, so nothing is lost and turns are taken in order.
+    /// No faults, so nothing is lost and waiters are served in order.
     Calm,
-    /// The store keeps its word: nothing may ever go wrong.
+    /// The store keeps its promises: all of ours must hold.
     Whole,
-    /// The store does not: fences, deadlines and liveness still hold.
+    /// The store does not keep its promises: fences, deadlines and liveness still hold.
     Broken,
 }
 
-/// Something that goes wrong, from when and for how long; counted from the beginning.
+/// A fault, with its beginning and duration; counted from the beginning.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// When it begins.
@@ -47,12 +47,12 @@ pub struct Fault {
     pub trouble: Trouble,
 }
 
-/// Over which of a process's two connections.
+/// One of a process's two connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     /// The keeper's.
     Keepers,
-    /// That of the runtime on which the tasks run.
+    /// That of the runtime that runs the tasks.
     Tasks,
 }
 
@@ -65,53 +65,53 @@ impl Over {
     }
 }
 
-/// What goes wrong. Processes and keys are numbered.
+/// The kind of a fault. Processes and keys are numbered.
 #[derive(Debug, Clone)]
 pub enum Trouble {
-    /// What is sent over a connection takes up to so long, either way, while other connections are as fast as ever.
+    /// Transmissions over one connection are delayed by up to so long, either way, and others are not.
     Slow(usize, Over, Duration),
-    /// Half of the requests are swallowed.
+    /// Half of the requests are lost.
     LosesRequests(usize),
-    /// Half of the replies are swallowed.
+    /// Half of the replies are lost.
     LosesReplies(usize),
-    /// Half of the messages that tell of grants are lost.
+    /// Half of the grant messages are lost.
     LosesMessages(usize),
-    /// Requests that can be repeated arrive twice, and the second reply is the one that counts.
+    /// Idempotent requests arrive twice, and the second reply counts.
     Repeats(usize),
-    /// Half of the scripts have to be sent once more, as the store forgot them.
-    Bounces(usize),
+    /// The store forgets half of the scripts, which have to be sent again.
+    ForgetsScripts(usize),
     /// Half of the requests are answered with an error.
-    Errs(usize, StoreErrorKind),
-    /// A stranger tells a process of grants that never were, and of old ones once more.
-    Forges(usize),
-    /// A partition: nothing arrives, and half of what was sent arrives when it is over.
-    Dark(usize),
-    /// A connection is reset; another one can be opened when the fault is over.
-    Cut(usize, Over),
-    /// A connection is dead, and nobody is told.
+    AnswersErrors(usize, StoreErrorKind),
+    /// A stranger sends a process forged grant messages, and repeats old ones.
+    ForgesGrants(usize),
+    /// A partition: nothing arrives, and half of what was sent arrives afterwards.
+    Partition(usize),
+    /// A connection is reset; another one can be opened afterwards.
+    Reset(usize, Over),
+    /// A connection is half open: nothing arrives, and neither end is told.
     HalfOpen(usize, Over),
     /// A process is stopped, in the middle of whatever it does.
     Freezes(usize),
-    /// A process is killed, and starts anew when the fault is over. Whether the store is told.
+    /// A process is killed, and restarts afterwards; the flag says whether the store notices.
     Crashes(usize, bool),
-    /// A process shuts down in an orderly way, with so much grace, and starts anew when the fault is over.
+    /// A process shuts down in order, with this grace period, and restarts afterwards.
     ShutsDown(usize, Duration),
-    /// The clock of a process leaps ahead, as after a sleep.
+    /// The clock of a process leaps ahead, as after a suspension.
     Leaps(usize, Duration),
     /// The store is stopped.
     StorePauses,
     /// The store restarts with its data.
     StoreRestarts,
-    /// Another server takes the store's place, with all its data. Half of the connections end at once; the others stay
-    /// with the old one, which takes no writes and hears what it is told by the new one.
+    /// Another server takes over, with all data. Half of the connections end at once; the others stay with the old
+    /// server, which is a replica: it takes no writes, and relays the new one's messages.
     SwitchesOver,
     /// The store restarts empty.
     StoreForgets,
-    /// A copy of the store that lacks the last writes takes its place.
+    /// A copy of the store takes over that lacks the last writes.
     FailsOver(Duration),
-    /// Somebody deletes a key.
-    Strikes(usize),
-    /// Somebody else's value is in a key for so long.
+    /// A key is deleted.
+    DeletesKey(usize),
+    /// A key is overwritten with another value for so long.
     Overwrites(usize, Duration),
     /// The store's clock is set forward.
     StepsClock(Duration),
@@ -143,7 +143,7 @@ impl Plan {
         Self { seed, kind, faults }
     }
 
-    /// The same without one of its faults.
+    /// The same plan without one of its faults.
     #[must_use]
     pub fn without(&self, fault: usize) -> Self {
         let mut plan = self.clone();
@@ -154,12 +154,12 @@ impl Plan {
 
 fn draw(random: &mut Random, trouble: Trouble) -> Fault {
     let lasts = match &trouble {
-        // Until two operations had no answer.
+        // Until two operations have timed out.
         Trouble::HalfOpen(..) => Duration::from_secs(3),
         Trouble::ShutsDown(_, grace) => *grace + random.between(2_100, 2_500),
         Trouble::Overwrites(_, lasts) => *lasts,
-        Trouble::Strikes(_) | Trouble::Leaps(..) | Trouble::StepsClock(_) => Duration::ZERO,
-        Trouble::Freezes(_) | Trouble::Dark(_) => random.between(20, 2_500),
+        Trouble::DeletesKey(_) | Trouble::Leaps(..) | Trouble::StepsClock(_) => Duration::ZERO,
+        Trouble::Freezes(_) | Trouble::Partition(_) => random.between(20, 2_500),
         _ => random.between(20, 1_200),
     };
     Fault { from: random.between(100, TROUBLED), lasts, trouble }
@@ -169,18 +169,18 @@ fn whole_trouble(random: &mut Random, before: &[Fault]) -> Trouble {
     let process = random.index(PROCESSES);
     let over = if random.chance(50) { Over::Keepers } else { Over::Tasks };
     match random.below(19) {
-        // Less than the operation time-out: what is later than a release is repeated for is left to its ttl.
+        // Less than the operation time-out: a request that is later than the repeated releases is left to its ttl.
         0 | 1 => Trouble::Slow(process, over, random.between(5, 900)),
         2 => Trouble::LosesRequests(process),
         3 => Trouble::LosesReplies(process),
         4 => Trouble::LosesMessages(process),
         5 => Trouble::Repeats(process),
-        6 => Trouble::Dark(process),
-        7 => Trouble::Cut(process, over),
+        6 => Trouble::Partition(process),
+        7 => Trouble::Reset(process, over),
         8 => Trouble::HalfOpen(process, over),
         9 => Trouble::Freezes(process),
         10 => {
-            // One that the store does not notice costs the others a first lease; two would cost them two.
+            // A waiter that died unnoticed costs the others one first lease; two would cost them two.
             let unnoticed = before.iter().any(|fault| matches!(fault.trouble, Trouble::Crashes(_, false)));
             Trouble::Crashes(process, unnoticed || random.chance(70))
         }
@@ -188,12 +188,12 @@ fn whole_trouble(random: &mut Random, before: &[Fault]) -> Trouble {
         12 => Trouble::Leaps(process, random.between(1, 5_000)),
         13 => Trouble::StorePauses,
         14 => Trouble::StoreRestarts,
-        15 => Trouble::Bounces(process),
+        15 => Trouble::ForgetsScripts(process),
         16 => {
             let kinds = [StoreErrorKind::Disconnected, StoreErrorKind::Unready, StoreErrorKind::Refused];
-            Trouble::Errs(process, kinds[random.index(kinds.len())])
+            Trouble::AnswersErrors(process, kinds[random.index(kinds.len())])
         }
-        17 => Trouble::Forges(process),
+        17 => Trouble::ForgesGrants(process),
         _ => Trouble::SwitchesOver,
     }
 }
@@ -203,7 +203,7 @@ fn broken_trouble(random: &mut Random) -> Trouble {
     match random.below(5) {
         0 => Trouble::StoreForgets,
         1 => Trouble::FailsOver(random.between(1, 500)),
-        2 => Trouble::Strikes(key),
+        2 => Trouble::DeletesKey(key),
         3 => Trouble::Overwrites(key, random.between(10, 2_000)),
         _ => Trouble::StepsClock(random.between(1, 5_000)),
     }
@@ -217,12 +217,12 @@ impl fmt::Display for Trouble {
             Self::LosesReplies(_) => f.write_str("half of the replies are lost"),
             Self::LosesMessages(_) => f.write_str("half of the messages are lost"),
             Self::Repeats(_) => f.write_str("requests arrive twice"),
-            Self::Bounces(_) => f.write_str("half of the scripts have to be sent again"),
-            Self::Errs(_, kind) => write!(f, "half of the requests are answered by {kind:?}"),
-            Self::Forges(_) => f.write_str("a stranger tells it of grants"),
+            Self::ForgetsScripts(_) => f.write_str("half of the scripts have to be sent again"),
+            Self::AnswersErrors(_, kind) => write!(f, "half of the requests are answered by {kind:?}"),
+            Self::ForgesGrants(_) => f.write_str("a stranger forges grant messages"),
             Self::SwitchesOver => f.write_str("another server takes its place"),
-            Self::Dark(_) => f.write_str("cut off from the store"),
-            Self::Cut(_, over) => write!(f, "{} is reset", over.name()),
+            Self::Partition(_) => f.write_str("cut off from the store"),
+            Self::Reset(_, over) => write!(f, "{} is reset", over.name()),
             Self::HalfOpen(_, over) => write!(f, "{} is dead, and nobody is told", over.name()),
             Self::Freezes(_) | Self::StorePauses => f.write_str("stopped"),
             Self::Crashes(_, true) => f.write_str("killed"),
@@ -232,7 +232,7 @@ impl fmt::Display for Trouble {
             Self::StoreRestarts => f.write_str("restarts with its data"),
             Self::StoreForgets => f.write_str("restarts empty"),
             Self::FailsOver(by) => write!(f, "fails over, the last {} ms are forgotten", by.as_millis()),
-            Self::Strikes(key) => write!(f, "job:{key} is deleted"),
+            Self::DeletesKey(key) => write!(f, "job:{key} is deleted"),
             Self::Overwrites(key, _) => write!(f, "job:{key} is overwritten"),
             Self::StepsClock(by) => write!(f, "its clock is set forward by {} ms", by.as_millis()),
         }
@@ -240,7 +240,7 @@ impl fmt::Display for Trouble {
 }
 
 impl Trouble {
-    /// The process that it befalls; none if it is the store.
+    /// The affected process; none if it is the store.
     pub fn process(&self) -> Option<usize> {
         match self {
             Self::Slow(process, ..)
@@ -248,11 +248,11 @@ impl Trouble {
             | Self::LosesReplies(process)
             | Self::LosesMessages(process)
             | Self::Repeats(process)
-            | Self::Bounces(process)
-            | Self::Errs(process, _)
-            | Self::Forges(process)
-            | Self::Dark(process)
-            | Self::Cut(process, _)
+            | Self::ForgetsScripts(process)
+            | Self::AnswersErrors(process, _)
+            | Self::ForgesGrants(process)
+            | Self::Partition(process)
+            | Self::Reset(process, _)
             | Self::HalfOpen(process, _)
             | Self::Freezes(process)
             | Self::Crashes(process, _)

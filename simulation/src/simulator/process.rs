@@ -12,7 +12,7 @@ use lock_core::store::{Grant, ListenerId, StoreErrorKind, Token};
 use lock_core::walk::KeepersSession;
 
 use super::caller::Caller;
-use super::mail::Mail;
+use super::packet::Packet;
 use super::plan::Over;
 use super::tokens;
 
@@ -21,12 +21,12 @@ pub(super) const OPERATION: Duration = Duration::from_secs(1);
 
 /// One connection to the store.
 #[derive(Debug, Default)]
-pub(super) struct Wire {
+pub(super) struct Connection {
     /// None while it is closed.
     pub(super) session: Option<SessionId>,
-    /// Whether the store tells of grants over it.
-    pub(super) told: bool,
-    /// Nothing gets through any more.
+    /// Whether the store sends grant messages over it.
+    pub(super) has_push: bool,
+    /// Half open: nothing gets through any more.
     pub(super) dead: bool,
     pub(super) time_outs: u32,
     /// Until when it is slower, and by how much at most.
@@ -40,33 +40,33 @@ pub(super) struct Process {
     pub(super) era: u64,
     pub(super) client: ClientState<Rc<Caller>>,
     pub(super) keeper: KeepersSession,
-    pub(super) wires: [Wire; 2],
+    pub(super) connections: [Connection; 2],
     sessions: u64,
     tokens: u128,
     /// Tokens up to this one are of earlier eras.
     forgotten: u128,
-    /// Tokens up to this one were made before its clock leapt, so that their ttls seem over to it before they are.
+    /// Tokens up to this one were made before its clock leapt, so that it believes their ttls to be over too early.
     outdated: u128,
-    /// What the keeper has sent and has yet to be answered.
-    pub(super) pending: BTreeMap<u64, Mail>,
-    pub(super) works_at: Moment,
-    /// Between a crash and the next start it is not there.
-    pub(super) is_there: bool,
-    /// Its clock: by how many millionths it is faster, and how much it has leapt ahead.
+    /// What the keeper has sent and awaits an answer for.
+    pub(super) pending: BTreeMap<u64, Packet>,
+    pub(super) keeper_wakes_at: Moment,
+    /// False between a crash and the next start.
+    pub(super) is_running: bool,
+    /// Its clock: by how many millionths it is faster, and how far it has leapt ahead.
     faster: i64,
     pub(super) leapt: Duration,
     pub(super) loses_requests_until: Moment,
     pub(super) loses_replies_until: Moment,
     pub(super) loses_messages_until: Moment,
     pub(super) repeats_until: Moment,
-    pub(super) bounces_until: Moment,
-    /// Until when half of the requests are answered by an error, and by which.
-    pub(super) errs: Option<(Moment, StoreErrorKind)>,
-    /// The grant that it heard of last.
-    pub(super) heard: Option<Grant>,
+    pub(super) forgets_scripts_until: Moment,
+    /// Until when half of the requests are answered with this error.
+    pub(super) answers_errors: Option<(Moment, StoreErrorKind)>,
+    /// The last grant message that it received.
+    pub(super) last_grant: Option<Grant>,
     /// Until when each of its connections cannot be opened.
     pub(super) cut_until: [Moment; 2],
-    pub(super) dark_until: Moment,
+    pub(super) partitioned_until: Moment,
     pub(super) frozen_until: Moment,
 }
 
@@ -80,41 +80,41 @@ impl Process {
             era: 0,
             client: client(number, 0),
             keeper: KeepersSession::default(),
-            wires: Default::default(),
+            connections: Default::default(),
             sessions: 0,
             tokens: 0,
             forgotten: 0,
             outdated: 0,
             pending: BTreeMap::new(),
-            works_at: Moment::MAX,
-            is_there: true,
+            keeper_wakes_at: Moment::MAX,
+            is_running: true,
             faster,
             leapt: Duration::ZERO,
             loses_requests_until: Moment::MIN,
             loses_replies_until: Moment::MIN,
             loses_messages_until: Moment::MIN,
             repeats_until: Moment::MIN,
-            bounces_until: Moment::MIN,
-            errs: None,
-            heard: None,
+            forgets_scripts_until: Moment::MIN,
+            answers_errors: None,
+            last_grant: None,
             cut_until: [Moment::MIN; 2],
-            dark_until: Moment::MIN,
+            partitioned_until: Moment::MIN,
             frozen_until: Moment::MIN,
         };
         process.start();
         process
     }
 
-    /// Starts anew, with nothing of what was.
+    /// Starts with an empty state.
     pub(super) fn start(&mut self) {
         self.era += 1;
         self.forgotten = self.tokens;
         self.client = client(self.number, self.era);
         self.keeper = KeepersSession::default();
         self.pending.clear();
-        self.heard = None;
-        self.works_at = Moment::MAX;
-        self.is_there = true;
+        self.last_grant = None;
+        self.keeper_wakes_at = Moment::MAX;
+        self.is_running = true;
     }
 
     /// Its clock at this moment.
@@ -129,13 +129,13 @@ impl Process {
         START + scaled(local.since(START + self.leapt), 1_000_000, million) + Duration::from_nanos(2)
     }
 
-    pub(super) fn wire(&mut self, over: Over) -> &mut Wire {
-        &mut self.wires[over as usize]
+    pub(super) fn connection(&mut self, over: Over) -> &mut Connection {
+        &mut self.connections[over as usize]
     }
 
-    /// Which of its connections this is, if it is one still.
-    pub(super) fn wire_of(&self, session: SessionId) -> Option<Over> {
-        [Over::Keepers, Over::Tasks].into_iter().find(|over| self.wires[*over as usize].session == Some(session))
+    /// Which of its connections has this session, if one does.
+    pub(super) fn connection_of(&self, session: SessionId) -> Option<Over> {
+        [Over::Keepers, Over::Tasks].into_iter().find(|over| self.connections[*over as usize].session == Some(session))
     }
 
     pub(super) fn next_session(&mut self) -> SessionId {
@@ -159,12 +159,12 @@ impl Process {
         tokens::number(token) <= self.forgotten
     }
 
-    /// Whether it may have left this token to a ttl that is not over yet.
+    /// Whether this token may be left to a ttl that is not over yet.
     pub(super) fn may_leave(&self, token: Token) -> bool {
         tokens::number(token) <= self.forgotten.max(self.outdated)
     }
 
-    /// Under which name it hears over a session.
+    /// Its listener over a session.
     pub(super) fn listener(&self, over: Over, session: SessionId) -> ListenerId {
         let base = listener(self.number, self.era).bits();
         ListenerId::from_bits(if over == Over::Keepers { base } else { base + u128::from(session.0) })
@@ -177,7 +177,7 @@ fn scaled(duration: Duration, times: i128, by: i128) -> Duration {
 }
 
 fn client(number: usize, era: u64) -> ClientState<Rc<Caller>> {
-    // One of the processes asks the store each time.
+    // Every hand-over of one process goes through the store.
     let (listener, local_handover) = (listener(number, era), number != 2);
     ClientState::new(Settings {
         operation_timeout: OPERATION,

@@ -1,4 +1,4 @@
-//! Everything that is left to chance in a simulation, from one seed.
+//! All randomness of a simulation, from one seed.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Random {
         usize::try_from(self.below(bound as u64)).unwrap_or(0)
     }
 
-    /// From a few milliseconds to many.
+    /// A duration in this range of milliseconds.
     pub(super) fn between(&mut self, from_ms: u64, to_ms: u64) -> Duration {
         Duration::from_micros(from_ms * 1000 + self.below((to_ms - from_ms) * 1000))
     }

@@ -4,7 +4,7 @@ use lock_core::LockKey;
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::{Acquired, Renewal, Renewed, Rotated, StoreError, Token};
 
-/// What is asked.
+/// A request.
 #[derive(Debug, Clone)]
 pub(super) enum Request {
     Ask(AcquireRequest),
@@ -12,7 +12,7 @@ pub(super) enum Request {
     Release(ReleaseRequest),
 }
 
-/// What it was answered.
+/// Its answer.
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
     Acquired(Acquired),
@@ -21,7 +21,7 @@ pub(super) enum Reply {
 }
 
 impl Request {
-    /// The keys and the tokens that it is about: one, but for renewals that go together.
+    /// The keys and the tokens that it is about: one, except for a batch of renewals.
     pub(super) fn about(&self) -> impl Iterator<Item = (&LockKey, Token)> {
         let one = match self {
             Self::Ask(request) => Some((request.key(), request.token())),
@@ -43,7 +43,7 @@ impl Request {
         }
     }
 
-    /// Whether it could take the key or queue somebody, so that no session sends it a second time.
+    /// Whether it could take the key or enqueue a waiter, so that no session sends it a second time.
     pub(super) fn may_take(&self) -> bool {
         match self {
             Self::Ask(_) | Self::Release(ReleaseRequest::Rotate(_)) => true,
@@ -57,7 +57,7 @@ impl Request {
     }
 }
 
-/// What a reply says, for those who read a history.
+/// A reply, as shown in a history.
 pub(super) fn shown(reply: &Reply) -> String {
     match reply {
         Reply::Acquired(Acquired::Granted { fence, .. }) => format!("granted, fence {fence}"),

@@ -1,4 +1,4 @@
-//! A simulation from its beginning to its end, or to the first thing that is not as it must be.
+//! Runs a simulation to its end, or to the first violation.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,8 +6,8 @@ use std::time::Duration;
 use lock_core::LockKey;
 
 use super::event::{Event, Whom};
-use super::mail::From;
 use super::outcome::{Outcome, Violation};
+use super::packet::From;
 use super::plan::{Over, PROCESSES, Plan};
 use super::process::START;
 use super::task::State;
@@ -15,7 +15,7 @@ use super::tokens::owner;
 use super::watching::WATCH;
 use super::world::{BUSY, LONGEST_MIN_HOLD, World};
 
-/// By then everything has come to rest.
+/// By then everything is idle.
 const LONGEST: Duration = Duration::from_secs(400);
 
 /// Runs a plan to its end, or to the first violation.
@@ -24,7 +24,7 @@ pub(super) fn run(plan: &Plan, recorded: bool) -> Outcome {
     begin(&mut world);
     let mut violation = None;
     while let Some((number, event)) = world.take_event() {
-        happens(&mut world, number, event);
+        handle(&mut world, number, event);
         if world.now > START + LONGEST {
             world.checker.found(|| "it never comes to rest".to_owned());
         }
@@ -42,10 +42,10 @@ pub(super) fn run(plan: &Plan, recorded: bool) -> Outcome {
 
 fn begin(world: &mut World) {
     for process in 0..PROCESSES {
-        world.opens_after(Duration::ZERO, process, Over::Tasks);
+        world.open_after(Duration::ZERO, process, Over::Tasks);
         world.settle(process);
         let first = world.random.between(2, 20);
-        world.after(first, Event::Comes(process));
+        world.after(first, Event::TaskArrives(process));
     }
     for fault in 0..world.plan.faults.len() {
         world.plan_fault(fault);
@@ -58,9 +58,9 @@ fn begin(world: &mut World) {
 /// What is left at the end; nothing should be.
 fn residue(world: &mut World) -> Option<String> {
     let keys: BTreeSet<LockKey> = world.keys.iter().map(|(key, _)| key.clone()).collect();
-    // A key may be kept for a holder that is gone until its min_hold is over.
+    // A key may be kept for a past holder until its min_hold is over.
     let left = world.node.residue(world.now + LONGEST_MIN_HOLD, &keys, |token| {
-        // What a process that was killed had sent may take effect after all; nobody is left to undo that.
+        // What a killed process had sent may still take effect; nobody is left to undo that.
         world.processes.get(owner(token)).is_none_or(|process| !process.has_forgotten(token))
     });
     let clients = world.processes.iter_mut().filter_map(|process| {
@@ -72,8 +72,8 @@ fn residue(world: &mut World) -> Option<String> {
     store.into_iter().chain(clients).chain(tasks.map(|task| format!("task {task} has no answer"))).next()
 }
 
-/// Whoever has to be awake for an event may be stopped; then it comes later.
-fn happens(world: &mut World, number: u64, event: Event) {
+/// Handles an event, or postpones it while whoever has to be awake for it is stopped.
+fn handle(world: &mut World, number: u64, event: Event) {
     let concerned = event.concerns().map(|whom| match whom {
         Whom::Process(process) => process,
         Whom::Task(task) => world.tasks[task].process,
@@ -82,15 +82,15 @@ fn happens(world: &mut World, number: u64, event: Event) {
     if let Some(awake_from) = awake_from.filter(|&awake_from| world.now < awake_from) {
         return world.put_off(awake_from, number, event);
     }
-    if matches!(event, Event::Arrives(_)) && world.now < world.node.stands_until {
-        return world.put_off(world.node.stands_until, number, event);
+    if matches!(event, Event::Arrives(_)) && world.now < world.node.paused_until {
+        return world.put_off(world.node.paused_until, number, event);
     }
     if is_current(world, &event) {
-        tell(world, event);
+        dispatch(world, event);
     }
 }
 
-/// Whether it is not about a process that was another when it was to happen.
+/// Whether it concerns the process's current era.
 fn is_current(world: &World, event: &Event) -> bool {
     let of_era = |process: usize, era: u64| world.processes[process].era == era;
     match event {
@@ -98,46 +98,48 @@ fn is_current(world: &World, event: &Event) -> bool {
         | Event::StepEnds(task)
         | Event::GivesUp(task)
         | Event::Overdue(task)
-        | Event::RenewsByHand(task)
-        | Event::ByHandOverdue(task, _) => of_era(world.tasks[*task].process, world.tasks[*task].era),
-        Event::Works(process, era)
+        | Event::RenewsManually(task)
+        | Event::ManualOverdue(task, _) => of_era(world.tasks[*task].process, world.tasks[*task].era),
+        Event::KeeperWakes(process, era)
         | Event::TimesOut(process, era, _)
-        | Event::IsDoubted(process, era, _)
+        | Event::SessionTimedOut(process, era, _)
         | Event::Ends(process, era, _)
-        | Event::Hears(process, era, ..)
+        | Event::ReceivesGrant(process, era, ..)
         | Event::Opens(process, era, _) => of_era(*process, *era),
-        Event::Returns(mail, _) | Event::Answered(mail, _) | Event::Bounces(mail) => of_era(mail.process, mail.era),
+        Event::Returns(packet, _) | Event::Answered(packet, _) | Event::ScriptForgotten(packet) => {
+            of_era(packet.process, packet.era)
+        }
         _ => true,
     }
 }
 
-fn tell(world: &mut World, event: Event) {
+fn dispatch(world: &mut World, event: Event) {
     match event {
-        Event::Comes(process) => world.comes(process),
-        Event::Probes => world.probes(),
-        Event::Polls(task) => world.polls(task),
-        Event::StepEnds(task) => world.step_ends(task),
-        Event::GivesUp(task) => world.gives_up(task),
-        Event::Overdue(task) => world.overdue(task),
-        Event::Works(process, _) => world.works(process),
-        Event::Arrives(mail) => world.arrives(*mail),
-        Event::Returns(mail, answer) => world.returns(*mail, answer),
-        Event::Answered(mail, answer) => match &mail.from {
-            From::Task(task) => world.task_hears(*task, mail.number, answer),
-            From::Keeper(errand, _) => world.keeper_hears(&mail, errand, answer),
+        Event::TaskArrives(process) => world.task_arrives(process),
+        Event::Probes => world.probe_keys(),
+        Event::Polls(task) => world.poll_task(task),
+        Event::StepEnds(task) => world.end_step(task),
+        Event::GivesUp(task) => world.give_up(task),
+        Event::Overdue(task) => world.check_overdue(task),
+        Event::KeeperWakes(process, _) => world.run_keeper(process),
+        Event::Arrives(packet) => world.deliver_request(*packet),
+        Event::Returns(packet, answer) => world.deliver_reply(*packet, answer),
+        Event::Answered(packet, answer) => match &packet.from {
+            From::Task(task) => world.task_receives(*task, packet.number, answer),
+            From::Keeper(errand, _) => world.keeper_receives(&packet, errand, answer),
         },
-        Event::Bounces(mail) => world.bounced(*mail),
-        Event::TimesOut(process, _, number) => world.times_out(process, number),
-        Event::IsDoubted(process, _, session) => world.is_doubted(process, session),
-        Event::Ends(process, _, session) => world.ends(process, session),
-        Event::Hears(process, _, session, grant) => world.hears(process, session, *grant),
-        Event::Forges(process, until) => world.forges(process, until),
-        Event::RenewsByHand(task) => world.renews_by_hand(task),
-        Event::ByHandOverdue(task, renewal) => world.by_hand_overdue(task, renewal),
-        Event::Opens(process, _, over) => world.opens(process, over),
-        Event::CopyIsMade => world.node.keep_copy(),
-        Event::Begins(fault) => world.begins(fault),
-        Event::Over(fault) => world.is_over(fault),
-        Event::Watches => world.watches(),
+        Event::ScriptForgotten(packet) => world.on_script_forgotten(*packet),
+        Event::TimesOut(process, _, number) => world.time_out(process, number),
+        Event::SessionTimedOut(process, _, session) => world.count_timeout(process, session),
+        Event::Ends(process, _, session) => world.end_session(process, session),
+        Event::ReceivesGrant(process, _, session, grant) => world.receive_grant(process, session, *grant),
+        Event::Forges(process, until) => world.forge_grant(process, until),
+        Event::RenewsManually(task) => world.renew_manually(task),
+        Event::ManualOverdue(task, renewal) => world.check_manual_overdue(task, renewal),
+        Event::Opens(process, _, over) => world.try_open(process, over),
+        Event::SnapshotIsTaken => world.node.take_snapshot(),
+        Event::Begins(fault) => world.begin_fault(fault),
+        Event::Over(fault) => world.end_fault(fault),
+        Event::Watches => world.watch(),
     }
 }

@@ -1,4 +1,4 @@
-//! What a process's client wants done once it was told something: who is woken, and when its keeper wakes.
+//! Carries out a client's actions after it was told an event: wakes tasks, and schedules its keeper.
 
 use lock_core::Moment;
 use lock_core::key::Action;
@@ -7,7 +7,7 @@ use super::event::Event;
 use super::world::World;
 
 impl World {
-    /// To be called after everything that a client is told.
+    /// To be called whenever a client was told anything.
     pub(super) fn settle(&mut self, process: usize) {
         let era = self.processes[process].era;
         for action in self.processes[process].client.take_actions() {
@@ -24,7 +24,7 @@ impl World {
                         self.wake_soon(task);
                     }
                 }
-                Action::TimedOut(session) => self.next(Event::IsDoubted(process, era, session)),
+                Action::TimedOut(session) => self.next(Event::SessionTimedOut(process, era, session)),
             }
         }
         let host = &mut self.processes[process];
@@ -37,9 +37,9 @@ impl World {
             return;
         }
         let at = host.when(due).max(self.now);
-        if at < host.works_at {
-            host.works_at = at;
-            self.at(at, Event::Works(process, era));
+        if at < host.keeper_wakes_at {
+            host.keeper_wakes_at = at;
+            self.at(at, Event::KeeperWakes(process, era));
         }
     }
 }

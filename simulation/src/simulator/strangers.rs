@@ -1,4 +1,4 @@
-//! Messages that anybody can publish.
+//! Forged messages.
 
 use std::time::Duration;
 
@@ -12,11 +12,13 @@ use super::tokens::owner;
 use super::world::World;
 
 impl World {
-    /// A stranger tells a process of a grant, over any of its sessions, and goes on with that until then.
-    pub(super) fn forges(&mut self, process: usize, until: Moment) {
+    /// A stranger sends a process a grant message over one of its sessions, and goes on with that until then.
+    pub(super) fn forge_grant(&mut self, process: usize, until: Moment) {
         let over = if self.random.chance(50) { Over::Keepers } else { Over::Tasks };
-        if let (Some(session), true) = (self.processes[process].wire(over).session, self.processes[process].is_there) {
-            let old = self.processes[process].heard.clone().filter(|_| self.random.chance(50));
+        if let (Some(session), true) =
+            (self.processes[process].connection(over).session, self.processes[process].is_running)
+        {
+            let old = self.processes[process].last_grant.clone().filter(|_| self.random.chance(50));
             let grant = old.unwrap_or_else(|| self.forged());
             self.note(Some(process), || What::Text(format!("is told by a stranger that {} is granted", grant.key)));
             let local = self.clock_of(process);
@@ -32,7 +34,7 @@ impl World {
         }
     }
 
-    /// A grant to a token that there never was.
+    /// A grant to a token that never existed.
     fn forged(&mut self) -> Grant {
         let key = self.keys[self.random.index(self.keys.len())].0.clone();
         let token = Token::from_bits(u128::MAX - u128::from(self.random.below(1 << 40)));

@@ -19,35 +19,35 @@ pub(super) struct Task {
     pub(super) caller: Rc<Caller>,
     pub(super) key: LockKey,
     pub(super) terms: Terms,
-    /// Whether it runs where there is a connection for tasks.
+    /// Whether it runs on the runtime with a session.
     pub(super) is_on_runtime: bool,
     /// By the clock of its process.
     pub(super) arrived: Moment,
     pub(super) state: State,
     pub(super) sent: Option<Sent>,
-    /// Which renewals by hand it awaits.
-    pub(super) by_hand: Vec<Number>,
-    /// A poll is on its way.
+    /// The manual renewals that it awaits.
+    pub(super) manual_renewals: Vec<Number>,
+    /// A poll is scheduled.
     pub(super) is_woken: Cell<bool>,
     /// When it was last woken.
     pub(super) woken_at: Cell<Moment>,
 }
 
-/// How far a task has come.
+/// How far a task is.
 #[derive(Debug)]
 pub(super) enum State {
     /// It arrives with its first poll.
-    Coming,
-    Asking(Acquiring),
-    Inside(Holding, Body),
-    Giving(Releasing),
+    NotArrived,
+    Acquiring(Acquiring),
+    Holding(Holding, Body),
+    Releasing(Releasing),
     Over,
 }
 
-/// What a task has sent by itself.
+/// What a task has sent over its runtime's session.
 #[derive(Debug)]
 pub(super) struct Sent {
-    pub(super) mail: u64,
+    pub(super) packet: u64,
     pub(super) at: Moment,
     pub(super) session: SessionId,
     pub(super) request: Request,
@@ -66,7 +66,7 @@ pub(super) struct Body {
     pub(super) again: bool,
 }
 
-/// How a body ends, if nothing ends it before.
+/// How a body ends, if nothing ends it earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     Returns,

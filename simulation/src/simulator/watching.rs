@@ -1,4 +1,4 @@
-//! The checker looks every now and then whether somebody waits in vain, or holds what nobody gives back.
+//! A periodic check whether a key is waited for in vain, or held by an orphaned token.
 
 use std::time::Duration;
 
@@ -12,14 +12,15 @@ use super::world::World;
 pub(super) const WATCH: Duration = Duration::from_millis(250);
 
 impl World {
-    /// Looks whether somebody waits in vain, or holds what nobody gives back.
-    pub(super) fn watches(&mut self) {
+    /// Checks whether a key is waited for in vain, or held by an orphaned token.
+    pub(super) fn watch(&mut self) {
         let troubled = self.plan.faults.iter().any(|fault| {
             let (from, to) = (START + fault.from, START + fault.from + fault.lasts + WATCH);
             (from..=to).contains(&self.now)
         });
-        // A line that is dead is found out by two operations without an answer, whenever there is one to send.
-        let half_open = self.processes.iter().any(|process| process.wires.iter().any(|wire| wire.dead));
+        // A half-open connection is found by two operations without an answer, as soon as there are any.
+        let half_open =
+            self.processes.iter().any(|process| process.connections.iter().any(|connection| connection.dead));
         if troubled || half_open {
             self.checker.in_trouble();
         } else {
@@ -37,9 +38,9 @@ impl World {
 
     fn watch_key(&mut self, n: usize) {
         let (key, ttl) = self.keys[n].clone();
-        let asks = |task: &Task| matches!(task.state, State::Asking(_)) && task.key == key;
+        let asks = |task: &Task| matches!(task.state, State::Acquiring(_)) && task.key == key;
         let waited_for = self.tasks.iter().any(asks);
-        // A waiter who is gone without the store's notice is handed the key once.
+        // A waiter that died without the store's notice is handed the key once.
         let bound = (ttl + Duration::from_secs(1)) * (1 + self.unnoticed);
         self.checker.watch_waiters(self.now, &key, waited_for, bound);
         let holder = self.node.model.holder(self.node.clock(self.now), &key).map(|(token, _)| token);

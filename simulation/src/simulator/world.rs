@@ -1,4 +1,4 @@
-//! The world of a simulation: everything that there is, the clock of everything, and what happens next.
+//! The world of a simulation: all its parts, the time, and the next event.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -15,11 +15,11 @@ use super::process::{Process, START};
 use super::random::Random;
 use super::task::Task;
 
-/// How long tasks keep coming.
+/// How long tasks keep arriving.
 pub(super) const BUSY: Duration = Duration::from_millis(3_500);
-/// How much later than its time a task may have its answer: the keeper and the task have to be awake for it.
+/// How late a task may have its answer: the keeper and the task have to be awake for it.
 pub(super) const LATE: Duration = Duration::from_millis(100);
-/// For how long a key may be kept for a holder that is gone.
+/// How long a key may be kept for a past holder.
 pub(super) const LONGEST_MIN_HOLD: Duration = Duration::from_secs(2);
 
 pub(super) struct World {
@@ -32,11 +32,11 @@ pub(super) struct World {
     pub(super) plan: Plan,
     /// When the last request over a session arrives.
     pub(super) arrivals: HashMap<(usize, SessionId), Moment>,
-    /// Whether what was under way over a session that closed is lost.
+    /// Whether what was in flight over a closed session is lost.
     pub(super) torn: HashMap<(usize, SessionId), bool>,
-    /// Sessions that lead to a server that is a replica by now.
+    /// Sessions to a server that is a replica by now.
     pub(super) demoted: HashSet<(usize, SessionId)>,
-    /// Until when a new connection may lead there, too.
+    /// Until when a new connection may lead to it, too.
     pub(super) switching_until: Moment,
     /// How many sessions with a listener ended without the store's notice.
     pub(super) unnoticed: u32,
@@ -55,7 +55,7 @@ impl World {
         let mut random = Random::new(plan.seed);
         let skew = |random: &mut Random| i64::try_from(random.below(19_000)).unwrap_or(0) - 9_500;
         let processes = (0..PROCESSES).map(|n| Process::new(n, skew(&mut random))).collect();
-        // Locks of the last key outlive every delay, so that one that stayed behind is found.
+        // The last key's locks outlive every delay, so that an orphaned one is found.
         let ttl = |n: usize| if n + 1 == KEYS { 60_000 } else { 300 + 750 * n as u64 };
         let keys = (0..KEYS).map(|n| (LockKey::from(format!("job:{n}")), Duration::from_millis(ttl(n)))).collect();
         Self {
@@ -99,19 +99,19 @@ impl World {
         self.events.insert((at.max(self.now), number), event);
     }
 
-    /// Behind all that happens now.
+    /// Behind all events of this moment.
     pub(super) fn next(&mut self, event: Event) {
         self.at(self.now, event);
     }
 
-    /// What happens next, and its number; the time is that of it from now on.
+    /// Takes the next event, with its number, and advances the time to it.
     pub(super) fn take_event(&mut self) -> Option<(u64, Event)> {
         let ((at, number), event) = self.events.pop_first()?;
         self.now = at;
         Some((number, event))
     }
 
-    /// It happens then instead, in its old place, or what was sent over one connection would not stay in order.
+    /// Postpones an event, keeping its number, so that what was sent over one connection stays in order.
     pub(super) fn put_off(&mut self, until: Moment, number: u64, event: Event) {
         self.events.insert((until, number), event);
     }
@@ -122,27 +122,27 @@ impl World {
         }
     }
 
-    /// A process's clock.
+    /// The clock of a process.
     pub(super) fn clock_of(&self, process: usize) -> Moment {
         self.processes[process].clock(self.now)
     }
 
-    /// The same, of a task's process.
+    /// The clock of a task's process.
     pub(super) fn local(&self, task: usize) -> Moment {
         self.clock_of(self.tasks[task].process)
     }
 
-    /// The session of a task's runtime, if it runs on one and that has one that is open.
+    /// The session of a task's runtime, if it runs on one with an open session.
     pub(super) fn session_of(&self, task: usize) -> Option<SessionId> {
         let task = &self.tasks[task];
-        self.processes[task.process].wires[Over::Tasks as usize].session.filter(|_| task.is_on_runtime)
+        self.processes[task.process].connections[Over::Tasks as usize].session.filter(|_| task.is_on_runtime)
     }
 
     pub(super) fn about(&self, task: usize) -> About {
         About { task, key: self.tasks[task].key.to_string() }
     }
 
-    /// The task is polled as soon as its runtime comes to it.
+    /// The task is polled as soon as its runtime gets to it.
     pub(super) fn wake_soon(&mut self, task: usize) {
         if self.tasks[task].is_woken.replace(true) {
             return;

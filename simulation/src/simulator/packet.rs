@@ -1,4 +1,4 @@
-//! A request on its way to the store and back.
+//! A request in flight to the store and back.
 
 use lock_core::Moment;
 use lock_core::key::SessionId;
@@ -7,7 +7,7 @@ use lock_core::walk::Errand;
 use super::request::Request;
 
 #[derive(Debug, Clone)]
-pub(super) struct Mail {
+pub(super) struct Packet {
     pub(super) number: u64,
     pub(super) process: usize,
     pub(super) era: u64,
@@ -17,14 +17,14 @@ pub(super) struct Mail {
     pub(super) sent: Moment,
     pub(super) from: From,
     pub(super) request: Request,
-    /// It was sent once more, since the store had forgotten the script.
-    pub(super) bounced: bool,
+    /// It was sent again, because the store had forgotten the script.
+    pub(super) resent: bool,
 }
 
 /// Who awaits the answer.
 #[derive(Debug, Clone)]
 pub(super) enum From {
     Task(usize),
-    /// The keeper; whether a missing answer is a reason to doubt the session.
+    /// The keeper, and whether a missing answer counts against the session.
     Keeper(Box<Errand>, bool),
 }
