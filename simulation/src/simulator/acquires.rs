@@ -7,7 +7,7 @@ use std::time::Duration;
 use lock_core::LockKey;
 use lock_core::key::{Refusal, SessionId, Via};
 use lock_core::lease::{Terms, Validity, Wait};
-use lock_core::store::StoreError;
+use lock_core::store::{Kind, StoreError};
 use lock_core::walk::{AcquireStep, Acquiring, Answer, Holding};
 
 use super::caller::Caller;
@@ -43,7 +43,8 @@ impl World {
         self.probing = true;
         for key in 0..self.keys.len() {
             let ttl = self.keys[key].1;
-            let terms = Terms { ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
+            let terms =
+                Terms { kind: Kind::Exclusive, ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
             self.arrives_at(0, key, terms);
         }
     }
@@ -62,7 +63,7 @@ impl World {
         let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
         let min_hold = (!self.checker.is_calm() && self.random.chance(10)).then(|| self.random.between(1, longest));
         let renew = self.checker.is_calm() || max_hold.is_some() || self.random.chance(85);
-        Terms { ttl, wait, renew, max_hold, min_hold }
+        Terms { kind: Kind::Exclusive, ttl, wait, renew, max_hold, min_hold }
     }
 
     /// A ttl no longer than the key's.

@@ -12,23 +12,23 @@ fn of(capabilities: Capabilities) -> Story {
 
 impl Story {
     /// An acquire arrives, finds the key held, and asks once more.
-    fn asks_again(&mut self, terms: Terms) -> (CallId, Question) {
+    fn asks_again(&mut self, terms: Terms) -> (CallId, AcquireRequest) {
         let (id, sent) = self.ask("a", terms);
         self.taken(id, sent);
-        let Step::Send(question) = self.next(id) else { panic!("it looks at once") };
-        (id, question)
+        let Step::Send(request) = self.next(id) else { panic!("it looks at once") };
+        (id, request)
     }
 
     fn enqueues(&mut self, terms: Terms) -> Enqueue {
         match self.asks_again(terms) {
-            (_, Question::Enqueue(enqueue)) => enqueue,
+            (_, AcquireRequest::Enqueue(enqueue)) => enqueue,
             (_, other) => panic!("{other:?}"),
         }
     }
 
     fn looks(&mut self, terms: Terms) -> (CallId, Look) {
         match self.asks_again(terms) {
-            (id, Question::Look(look)) => (id, look),
+            (id, AcquireRequest::Look(look)) => (id, look),
             (_, other) => panic!("{other:?}"),
         }
     }
@@ -50,7 +50,7 @@ fn a_store_without_queues_is_sent_no_entry_and_no_rotation() {
     story.held_elsewhere(id, story.now, ms(50));
     // It looks again by the keeper, likewise.
     let jobs = story.next_work();
-    let [Sent::Ask(_, Question::Look(_), _)] = &jobs[..] else { panic!("{jobs:?}") };
+    let [Sent::Ask(_, AcquireRequest::Look(_), _)] = &jobs[..] else { panic!("{jobs:?}") };
     story.answer(id, story.now, Ok(Acquired::granted(7)));
     assert!(matches!(story.next(id), Step::Granted { fence: 7, .. }));
     assert_eq!(story.client.tally().by_look, 1);
@@ -77,7 +77,7 @@ fn a_block_is_asked_for_where_it_is_reserved() {
         story.arrive("a", patient()).expect("it waits");
         story.taken(id, sent);
         let step = story.next(id);
-        let Step::Send(Question::Look(look)) = step else { panic!("{step:?}") };
+        let Step::Send(AcquireRequest::Look(look)) = step else { panic!("{step:?}") };
         assert_eq!(look.fences, fences);
     }
 }
@@ -96,13 +96,13 @@ fn a_kind_goes_along_with_whatever_asks() {
     let mut story = of(SHARED);
     let id = story.arrive("a", shared).expect("it waits");
     let step = story.next(id);
-    assert!(matches!(step, Step::Send(Question::Ask(ref ask)) if ask.kind == Kind::Shared), "{step:?}");
+    assert!(matches!(step, Step::Send(AcquireRequest::Ask(ref ask)) if ask.kind == Kind::Shared), "{step:?}");
     assert_eq!(of(SHARED).enqueues(shared).entry.kind, Kind::Shared);
     assert_eq!(of(Capabilities::new().with_shared()).looks(shared).1.kind, Kind::Shared);
 }
 
 #[test]
-fn a_seat_in_a_set_goes_to_nobody_without_the_store() {
+fn a_shared_lease_passes_to_nobody_without_the_store() {
     let (exclusive, shared) = (patient(), Terms { kind: Kind::Shared, ..patient() });
     for (holds, waits) in [(exclusive, shared), (shared, exclusive), (shared, shared)] {
         let mut story = of(SHARED);
@@ -124,6 +124,6 @@ fn a_lease_with_fences_to_spare_passes_on_to_its_own_kind_alone() {
     story.rotated(id, Rotated::Retained { fence: 100 });
     assert!(matches!(story.next(next), Step::Granted { fence: 100, .. }));
     story.end(next, None);
-    assert!(matches!(story.next(shares), Step::Stand), "the store has to say");
+    assert!(matches!(story.next(shares), Step::Pending), "the store has to say");
     assert_eq!(story.client.held(), 0);
 }
