@@ -1,8 +1,8 @@
 //! `attribute`: what an annotated function costs by itself, with nobody else there and a store that is a table.
 //!
 //! Beside it stand the same by `LockRequest::run`, and two floors: the function bare, and behind tokio's mutex, which
-//! locks for one process alone. What a change would mean: the attribute is a call of `LockRequest::run`, so the two move
-//! together; an allocation more is one that every call of every user makes.
+//! locks for one process alone. What a change would mean: the attribute is a call of `LockRequest::run`, so the two
+//! move together; an allocation more is one that every call of every user makes.
 //!
 //! Allocations are counted by an allocator that is this whole program's: some nanoseconds for each, whoever asks.
 

@@ -1,9 +1,9 @@
 //! One piece of work in a process of its own, so that its processor time and its memory are nobody else's.
 //!
-//! The parent starts this program again with the word `child`, the name of a [`Job`] and the job as JSON; the child does
-//! it and prints what it saw as JSON, alone on its output. With a [`Talk`] both go on talking, a line of JSON at a time,
-//! until the parent has heard enough. What must stay true: no child outlives its parent. Deliberately absent: what the
-//! jobs are, which each benchmark knows.
+//! The parent starts this program again with the word `child`, the name of a [`Job`] and the job as JSON; the child
+//! does it and prints what it saw as JSON, alone on its output. With a [`Talk`] both go on talking, a line of JSON at a
+//! time, until the parent has heard enough. What must stay true: no child outlives its parent. Deliberately absent:
+//! what the jobs are, which each benchmark knows.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};

@@ -1,7 +1,7 @@
 //! A server that is far away: a relay that holds everything back for half a round trip each way.
 //!
-//! By threads that sleep, since a runtime's timers count in milliseconds. What must stay true: what is held back does not
-//! hold back what comes after it, and the relay itself never gathers what was sent apart.
+//! By threads that sleep, since a runtime's timers count in milliseconds. What must stay true: what is held back does
+//! not hold back what comes after it, and the relay itself never gathers what was sent apart.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -7,7 +7,8 @@
 //! not.
 //!
 //! In reading order: `contestants` is who takes part, `worker` a process in which one does, `fleet` starts some and
-//! makes figures of what they tell (`holds`, `watch`), `child` is a process for one of the `jobs` and `usage` what it used, `rounds` runs everything in turn, `statistics` compares, `report` and `plot` tell, and the rest are the
+//! makes figures of what they tell (`holds`, `watch`), `child` is a process for one of the `jobs` and `usage` what it
+//! used, `rounds` runs everything in turn, `statistics` compares, `report` and `plot` tell, and the rest are the
 //! benchmarks. Deliberately absent: thresholds that fail a build, since a machine that is shared has moods.
 
 #![allow(clippy::cast_precision_loss, reason = "no figure here has more than a few digits")]

@@ -2,7 +2,7 @@
 //!
 //! A body that is polled a thousand times tells how long that took from its first poll to its last, bare and under a
 //! lock of the memory store; the acquire and the release are no part of it. What a change would mean: a poll under a
-//! lock reads the clock and looks at the seat, and a body that is polled often pays for whatever else it does.
+//! lock reads the clock and looks at its lease, and a body that is polled often pays for whatever else it does.
 
 use std::fmt;
 use std::pin::pin;

@@ -1,7 +1,7 @@
 //! The names of this library's scripts, by the hashes under which they are called.
 //!
-//! A script is a file of `lock-runtime`, alone or behind one or two that it shares with others, so each of these has its
-//! hash here. One that is made otherwise is called by the first digits of its hash.
+//! A script is a file of `lock-runtime`, alone or behind one or two that it shares with others, so each of these has
+//! its hash here. One that is made otherwise is called by the first digits of its hash.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -7,10 +7,9 @@
 //!
 //! In reading order: `phase` is one phase, `fleet` its workers (`worker`, in processes of their own), `nemesis` what
 //! goes wrong (`fault`), `oracle` the resources that are locked, `scan` a look at the keys in Redis; `event` is what is
-//! written down, `history` what it is put together to, `check` what is wrong with that, and `report` tells, with `stuck`
-//! for keys that nobody was granted.
-//! What must stay true: the last line is the verdict, and the exit code says the same. Deliberately absent: mending
-//! anything, and times that are judged closely; the machine may be busy.
+//! written down, `history` what it is put together to, `check` what is wrong with that, and `report` tells, with
+//! `stuck` for keys that nobody was granted. What must stay true: the last line is the verdict, and the exit code says
+//! the same. Deliberately absent: mending anything, and times that are judged closely; the machine may be busy.
 
 mod chance;
 mod check;

@@ -1,9 +1,9 @@
 //! Functions that answer `Box::pin(async move { .. })`: what `#[async_trait]` makes of an `async fn`, or hand-written.
 //!
-//! `#[async_trait]` runs first, because it stands on the whole `impl`. It moves each argument into the block by a `let`,
-//! takes patterns apart there, and calls `self` by another name inside. The lock goes into the block: the `let`s of the
-//! arguments stay before it, so that a key can name what a pattern binds, and the one of `self` goes behind it, so that
-//! a key can say `self`.
+//! `#[async_trait]` runs first, because it stands on the whole `impl`. It moves each argument into the block by a
+//! `let`, takes patterns apart there, and calls `self` by another name inside. The lock goes into the block: the `let`s
+//! of the arguments stay before it, so that a key can name what a pattern binds, and the one of `self` goes behind it,
+//! so that a key can say `self`.
 
 use proc_macro2::{Group, TokenStream};
 use quote::ToTokens;

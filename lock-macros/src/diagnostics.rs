@@ -1,6 +1,7 @@
 //! Faults are gathered, so that one compile shows them all.
 //!
-//! Absent on purpose: what is wrong with what. Each file words its own faults; this one keeps them and finds near names.
+//! Absent on purpose: what is wrong with what. Each file words its own faults; this one keeps them and finds near
+//! names.
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;

@@ -1,8 +1,8 @@
 //! From a checked attribute and a function to the function that locks: the only file that writes code.
 //!
-//! One call in and one out, inside the function; nothing stands beside it. Every token of ours has a span of the macro's
-//! own, so that no name of the body can be captured and no lint of the user looks at it. Where an error of the compiler
-//! is foreseen, the token that it will point at takes its place from the user's code.
+//! One call in and one out, inside the function; nothing stands beside it. Every token of ours has a span of the
+//! macro's own, so that no name of the body can be captured and no lint of the user looks at it. Where an error of the
+//! compiler is foreseen, the token that it will point at takes its place from the user's code.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -95,7 +95,8 @@ impl Expansion<'_> {
         }}
     }
 
-    /// The request with one option more: a statement of its own, whose temporaries are gone before the lock is acquired.
+    /// The request with one option more: a statement of its own, whose temporaries are gone before the lock is
+    /// acquired.
     fn filled(&self, request: &Ident, step: &Step) -> TokenStream {
         match step {
             Step::Key(key) => {
@@ -177,7 +178,8 @@ impl Expansion<'_> {
         quote_spanned!(site()=> #door #ty(#borrow #name #(.#fields)*))
     }
 
-    /// What a failure becomes. An answer that cannot carry it is reported at the return type, written once more for that.
+    /// What a failure becomes. An answer that cannot carry it is reported at the return type, written once more for
+    /// that.
     fn settled(&self, outcome: &TokenStream) -> TokenStream {
         let (name, output) = match (self.args.skip, &self.args.or_else) {
             (false, None) => ("settle", self.function.output()),
@@ -263,7 +265,8 @@ fn told(request: &Ident, option: &str, time: &Time) -> TokenStream {
     }
 }
 
-/// Moves the arguments into the block, whether the body names them or not, to be dropped in the order of a plain function.
+/// Moves the arguments into the block, whether the body names them or not, to be dropped in the order of a plain
+/// function.
 ///
 /// A mention is enough, the last one first. A second binding would take up more of the future, so there is one only
 /// where a name is `mut`: an assignment to a captured name is a warning, unless it is read later.
@@ -298,7 +301,8 @@ fn quiet(name: &Ident) -> Option<TokenStream> {
     name.to_string().starts_with('_').then(|| quote_spanned!(site()=> #[allow(clippy::used_underscore_binding)]))
 }
 
-/// Tells the compiler the block's type before it sees the body, so that a wrong one is reported at the user's expression.
+/// Tells the compiler the block's type before it sees the body, so that a wrong one is reported at the user's
+/// expression.
 fn return_edge(output: &Type) -> TokenStream {
     let returned = Ident::new("__returned", site());
     let output = without_impl_trait(output);

@@ -1,9 +1,9 @@
 //! A literal key, as text and placeholders.
 //!
-//! `"job:<id>"` takes values percent-encoded, `"job:{id}"` takes them as `format!` does; `<<`, `>>`, `{{` and `}}` stand
-//! for the characters in either. Text in, parts or sentences out: whether the names exist is `signature.rs`'s question.
-//! Spans inside a literal do not exist on stable Rust; whoever reports a fault points at the whole literal, so each
-//! sentence quotes the piece that it is about.
+//! `"job:<id>"` takes values percent-encoded, `"job:{id}"` takes them as `format!` does; `<<`, `>>`, `{{` and `}}`
+//! stand for the characters in either. Text in, parts or sentences out: whether the names exist is `signature.rs`'s
+//! question. Spans inside a literal do not exist on stable Rust; whoever reports a fault points at the whole literal,
+//! so each sentence quotes the piece that it is about.
 
 /// The longest key that a store may see, in bytes.
 const LONGEST: usize = 1024;

@@ -101,8 +101,8 @@ mod value;
 /// # What a failure becomes
 ///
 /// A function that returns `Result<T, E>` where `E: From<LockError>` returns it as its error: `LockError` itself,
-/// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, `std::io::Error`, or an enum with `#[from] LockError`. For any other
-/// return type say with `or_else` what to return; for functions that return nothing there is `log_and_skip`.
+/// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, `std::io::Error`, or an enum with `#[from] LockError`. For any
+/// other return type say with `or_else` what to return; for functions that return nothing there is `log_and_skip`.
 ///
 /// ```
 /// use lock_runtime::{Client, distributed_lock};
@@ -140,8 +140,8 @@ mod value;
 /// `Box::pin(async move { .. })` is taken as well; what stands before that runs without the lock.
 ///
 /// All arguments move into the body and are dropped with it, before the lock is released, whether the body names them
-/// or not (`_permit`). What no name is bound to is not: the value behind a `_` pattern, and the one that a `ref` pattern
-/// borrows from, live as long as the call.
+/// or not (`_permit`). What no name is bound to is not: the value behind a `_` pattern, and the one that a `ref`
+/// pattern borrows from, live as long as the call.
 ///
 /// Beside other attributes: `#[tokio::main]` and `#[tokio::test]` go below this one, `#[tracing::instrument]` above it,
 /// to have the wait in its span, or below.

@@ -1,7 +1,7 @@
 //! A history as a picture: a lane for the store and for each process, time from left to right.
 //!
-//! In a process's lane each key has a row of its own: a bar is a body, with the last digits of its fence. Faults are red,
-//! above the lane that they befall; what breaks a promise is a red line through everything.
+//! In a process's lane each key has a row of its own: a bar is a body, with the last digits of its fence. Faults are
+//! red, above the lane that they befall; what breaks a promise is a red line through everything.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -66,8 +66,8 @@ on_every_store! {
         assert!(matches!(outcome, Err(LockError::Lost { reason: LossReason::Expired, .. })), "{outcome:?}");
         let steps = steps.lock().expect("no panic");
         let (first, last) = (steps[0], steps[steps.len() - 1]);
-        // Less a drift of 22 ms, a margin of 100 ms and the 2 ms that a timer takes. The ask was sent between `before` and
-        // the first step.
+        // Less a drift of 22 ms, a margin of 100 ms and the 2 ms that a timer takes. The ask was sent between `before`
+        // and the first step.
         let lasts = Duration::from_millis(1876);
         // The clock here is read a little later than the one that decides, so the margin is what this one has.
         assert!(last < first + ttl, "{:?} after the first", last - first);

@@ -1,4 +1,4 @@
-//! Processes that abort, fork, starve, are are stopped at the wrong moment.
+//! Processes that abort, fork, starve, or are stopped at the wrong moment.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};

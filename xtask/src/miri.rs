@@ -6,7 +6,8 @@
 use crate::steps::run;
 use crate::tools::{self, nightly_cargo};
 
-/// The packages with pure tests, and these tests by the beginnings of their names: all of the package's, if none is said.
+/// The packages with pure tests, and these tests by the beginnings of their names: all of the package's, if none is
+/// said.
 const PURE: [(&str, &[&str]); 2] =
     [("lock-core", &[]), ("lock-runtime", &["engine::lease_state::", "api::options::", "__private::"])];
 

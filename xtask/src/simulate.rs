@@ -1,7 +1,7 @@
 //! `cargo xtask simulate`: fleets of the library's core, from seeds.
 //!
-//! Built with optimizations and with everything that the library asserts, and so that faults can be planted. Deliberately absent: what is done and checked,
-//! which the package `lock-simulation` knows.
+//! Built with optimizations and with everything that the library asserts, and so that faults can be planted.
+//! Deliberately absent: what is done and checked, which the package `lock-simulation` knows.
 
 use crate::steps::{cargo_planted, run};
 

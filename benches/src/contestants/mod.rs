@@ -1,8 +1,8 @@
 //! Who takes part: each gives the same lock to waiters, in its own way.
 //!
 //! What must stay true: every contestant does just what its users would write, with one client a process where it is
-//! made for that, and is connected before the start. What differs from its defaults is said in [`Contestant::describe`].
-//! Deliberately absent: measuring, which the worker does alike for all.
+//! made for that, and is connected before the start. What differs from its defaults is said in
+//! [`Contestant::describe`]. Deliberately absent: measuring, which the worker does alike for all.
 
 mod async_redis_lock;
 mod bare;

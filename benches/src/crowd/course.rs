@@ -1,5 +1,5 @@
-//! What happens, in order: all keys are taken, everybody waits for one and settles, the server tells for a while what it
-//! gets, one holder is killed, a minute is measured, the dead holder's keys are had, and the rest is released.
+//! What happens, in order: all keys are taken, everybody waits for one and settles, the server tells for a while what
+//! it gets, one holder is killed, a minute is measured, the dead holder's keys are had, and the rest is released.
 //!
 //! What must stay true: nothing is measured while the server tells all that it gets, since that slows it down; and
 //! whoever was not granted its key in time is told, not waited for.

@@ -1,10 +1,10 @@
 //! `crowd`: twenty thousand tasks of one process, each waiting for a key of its own that somebody else holds.
 //!
-//! `course` is what happens, in order, `holder` and `waiter` are the processes to which it happens, `queues` is what the
-//! server knows of the looks, `rows` what is made of it all. What a change of a figure would mean: a keeper that takes
-//! more of a core leaves less for renewals, which are what keeps locks; a waiter that does not look within its period is
-//! one that a lost message or a dead holder leaves waiting for ever. Must stay true: whoever was never granted is
-//! counted, and makes the benchmark fail.
+//! `course` is what happens, in order, `holder` and `waiter` are the processes to which it happens, `queues` is what
+//! the server knows of the looks, `rows` what is made of it all. What a change of a figure would mean: a keeper that
+//! takes more of a core leaves less for renewals, which are what keeps locks; a waiter that does not look within its
+//! period is one that a lost message or a dead holder leaves waiting for ever. Must stay true: whoever was never
+//! granted is counted, and makes the benchmark fail.
 
 mod course;
 mod holder;

@@ -1,5 +1,5 @@
-//! What the server knows of the looks: every look sees to it that the waiter's queue lasts so long from then on, so what
-//! is left of that says how long ago the last look was.
+//! What the server knows of the looks: every look sees to it that the waiter's queue lasts so long from then on, so
+//! what is left of that says how long ago the last look was.
 
 use std::ops::Range;
 use std::time::Duration;

@@ -2,8 +2,8 @@
 //!
 //! From one lock held to a hundred thousand, from one waiter to ten thousand, from one key touched to a million; the
 //! cost of each has to stay what it was, and memory has to come back. Each number is a process of its own. All waiters
-//! wait for one key: that is where one release could wake, or be paid for by, everybody. What a change of a figure would
-//! mean: a cost that grows is something that is searched, sorted or kept for each of the others.
+//! wait for one key: that is where one release could wake, or be paid for by, everybody. What a change of a figure
+//! would mean: a cost that grows is something that is searched, sorted or kept for each of the others.
 
 mod curves;
 mod keys;

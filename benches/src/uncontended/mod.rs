@@ -1,9 +1,9 @@
 //! `uncontended`: acquire and release, nobody else wants the key.
 //!
-//! It is what a lock costs nearly always. One task shows the way there and back, with and without cores that fall asleep
-//! in between; many tasks show what the library's own work costs when the connection is busy. What a change would mean:
-//! fewer cycles with one task are another round trip or another thread to wake; fewer with many, or more processor time
-//! for each, are work that was added to every call.
+//! It is what a lock costs nearly always. One task shows the way there and back, with and without cores that fall
+//! asleep in between; many tasks show what the library's own work costs when the connection is busy. What a change
+//! would mean: fewer cycles with one task are another round trip or another thread to wake; fewer with many, or more
+//! processor time for each, are work that was added to every call.
 
 mod rows;
 mod spinners;

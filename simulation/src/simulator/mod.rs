@@ -2,7 +2,7 @@
 //!
 //! Three processes, each with a [`ClientState`](lock_core::client::ClientState) and a clock of its own, a store that is
 //! the memory store's [`Model`](lock_core::store::model::Model), and a network between them. A [`Plan`] says which
-//! faults occur. After every step the [`checker`] checks every invariant; the first violation ends the simulation. The
+//! faults occur. After every step the checker checks every invariant; the first violation ends the simulation. The
 //! same plan always gives the same history, and a plan with one fault less gives a similar one.
 //! Must stay true: nothing here decides for the library. Tasks, keepers and connections do what the library's own do,
 //! and the library itself enforces a body's deadline.

@@ -2,9 +2,9 @@
 //!
 //! Deliberately absent: how it is checked.
 
-/// The layers of one folder of sources: the files and folders in it, one row a layer. A file uses what is in its own file
-/// or folder and in the rows before, but nothing that stands beside it in a row. All but `lib.rs` has a row; a name that
-/// nothing bears yet does no harm.
+/// The layers of one folder of sources: the files and folders in it, one row a layer. A file uses what is in its own
+/// file or folder and in the rows before, but nothing that stands beside it in a row. All but `lib.rs` has a row; a
+/// name that nothing bears yet does no harm.
 pub(crate) struct Layers {
     pub(crate) folder: &'static str,
     pub(crate) rows: &'static [&'static [&'static str]],

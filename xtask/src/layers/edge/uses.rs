@@ -1,8 +1,8 @@
 //! Which file of a crate uses which other, and where.
 //!
-//! A path is a use of the file that defines what it leads to, through all re-exports. A call on `self`, or behind a type's
-//! name, is one of the file that has this method of this type. Any other call goes by the method's name, as nothing
-//! here knows the type of a value:
+//! A path is a use of the file that defines what it leads to, through all re-exports. A call on `self`, or behind a
+//! type's name, is one of the file that has this method of this type. Any other call goes by the method's name, as
+//! nothing here knows the type of a value:
 //!
 //! - a common name (`common`) is nobody's;
 //! - if one file alone has a method of this name, in this crate or in those that it names, then it is that one;
@@ -26,7 +26,7 @@ pub(crate) struct Use {
     pub(crate) from: FileId,
     pub(crate) to: FileId,
     pub(crate) line: usize,
-    /// What is used: `Core`, `Core::new`, `.step()`.
+    /// What is used: `Model`, `Model::new`, `.step()`.
     pub(crate) what: String,
 }
 

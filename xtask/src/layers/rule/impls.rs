@@ -1,9 +1,9 @@
 //! A type's methods are in one file; above it, a file may add what it makes of the type.
 //!
 //! In some crates a type has all its inherent methods in one file. In a folder of extensions another file than the
-//! type's may have some, if they go by what the type offers: they touch no field of it, and make none field by field. That
-//! the type's own file does not use them is told by the circle that they would make. Deliberately absent: `impl`s of
-//! traits, of which each is its own affair.
+//! type's may have some, if they go by what the type offers: they touch no field of it, and make none field by field.
+//! That the type's own file does not use them is told by the circle that they would make. Deliberately absent: `impl`s
+//! of traits, of which each is its own affair.
 
 use std::collections::BTreeMap;
 

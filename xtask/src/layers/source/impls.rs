@@ -1,7 +1,7 @@
 //! The methods of the workspace's types: which file defines which, and the `impl` blocks that they stand in.
 //!
-//! A trait's methods belong to where the trait is, and an `impl` of a trait defines none: it is the trait that is called.
-//! Deliberately absent: tests.
+//! A trait's methods belong to where the trait is, and an `impl` of a trait defines none: it is the trait that is
+//! called. Deliberately absent: tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 

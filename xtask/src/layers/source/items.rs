@@ -1,7 +1,7 @@
 //! What an item is, as far as it matters who uses it.
 //!
-//! What stands in a macro's braces counts as items where it reads as items, as in `pin_project! {}`. Deliberately absent:
-//! what is inside an item.
+//! What stands in a macro's braces counts as items where it reads as items, as in `pin_project! {}`. Deliberately
+//! absent: what is inside an item.
 
 use syn::Item;
 

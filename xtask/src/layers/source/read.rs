@@ -1,7 +1,7 @@
 //! Reads the files of a crate, module by module, from where it begins.
 //!
-//! Must stay true: each module knows whether it is for tests alone. Deliberately absent: other conditions; a module that
-//! one system compiles is there on all of them.
+//! Must stay true: each module knows whether it is for tests alone. Deliberately absent: other conditions; a module
+//! that one system compiles is there on all of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! Where a path leads: through `crate`, `self`, `super`, the names of a module, and what it re-exports, to the module that
-//! defines the item.
+//! Where a path leads: through `crate`, `self`, `super`, the names of a module, and what it re-exports, to the module
+//! that defines the item.
 //!
 //! Must stay true: a re-export is walked through, and never an end. A name that a module does not show, as one that a
-//! macro makes, is taken to be defined there. Deliberately absent: privacy, and whether a name is a type's or a value's:
-//! where it may be two things it is both.
+//! macro makes, is taken to be defined there. Deliberately absent: privacy, and whether a name is a type's or a
+//! value's: where it may be two things it is both.
 
 use super::imports::Segments;
 use super::items::Kind;

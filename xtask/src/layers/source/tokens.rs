@@ -1,6 +1,7 @@
 //! What the tokens of a macro's call name: paths, and methods that are called.
 //!
-//! A macro gives its tokens whatever meaning it likes, so each name counts as a path, and only one behind a dot does not.
+//! A macro gives its tokens whatever meaning it likes, so each name counts as a path, and only one behind a dot does
+//! not.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 

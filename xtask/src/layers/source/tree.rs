@@ -1,7 +1,7 @@
 //! The modules of the workspace's crates, each with its file, its items and the names in it.
 //!
-//! Must stay true: a file that two crates share is two files here. Deliberately absent: how it is read (`read`), and where
-//! a path leads (`resolve`).
+//! Must stay true: a file that two crates share is two files here. Deliberately absent: how it is read (`read`), and
+//! where a path leads (`resolve`).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
