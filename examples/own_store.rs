@@ -50,28 +50,26 @@ impl Locks {
         self.held.insert(key, (Some(token), expiry));
         let fence = self.last_fence + 1;
         self.last_fence += u64::from(fences);
-        Acquired::Granted { fence }
+        Acquired::granted(fence)
     }
 
-    fn acquire(&mut self, Ask { key, token, ttl }: Ask) -> Acquired {
+    fn acquire(&mut self, Ask { key, token, ttl, .. }: Ask) -> Acquired {
         match self.holder(&key) {
-            Some(_) => Acquired::Held { for_at_most: None, queued_at: None },
+            Some(_) => Acquired::held(None),
             None => self.grant(key, token, Instant::now() + ttl, 1),
         }
     }
 
-    fn look(&mut self, Look { key, token, ttl, fences }: Look) -> Acquired {
+    fn look(&mut self, Look { key, token, ttl, fences, .. }: Look) -> Acquired {
         let now = Instant::now();
         match self.holder(&key).copied() {
-            Some((holder, expiry)) if holder != Some(token) => {
-                Acquired::Held { for_at_most: Some(expiry.duration_since(now)), queued_at: None }
-            }
+            Some((holder, expiry)) if holder != Some(token) => Acquired::held(Some(expiry.duration_since(now))),
             Some((_, expiry)) => self.grant(key, token, expiry.max(now + ttl), fences),
             None => self.grant(key, token, now + ttl, fences),
         }
     }
 
-    fn renew(&mut self, Renewal { key, token, ttl }: &Renewal) -> Renewed {
+    fn renew(&mut self, Renewal { key, token, ttl, .. }: &Renewal) -> Renewed {
         let Some(expiry) = self.held_by(key, *token) else { return Renewed::NotOurs };
         *expiry = (*expiry).max(Instant::now() + *ttl);
         Renewed::Renewed

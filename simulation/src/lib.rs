@@ -1,7 +1,7 @@
-//! The simulation: fleets of the library's own cores, thousands a second, and one history at a time for a reader.
+//! The simulation: fleets of the library's own clients, thousands a second, and one history at a time for a reader.
 //!
-//! The library's simulator runs one seed; here many are run side by side (`search`), and one is told (`replay`) and drawn
-//! (`picture`). What must stay true: the last line is the verdict, and the exit code says the same.
+//! The [`simulator`] runs one seed. Many are run side by side (`search`), and one is told (`replay`) and drawn (`picture`).
+//! What must stay true: the last line is the verdict, and the exit code says the same.
 
 mod picture;
 mod replay;

@@ -25,28 +25,26 @@ pub(crate) async fn acquire(session: &Arc<dyn Session>, key: &str, token: u128) 
 }
 
 pub(crate) async fn look(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Acquired, StoreError> {
-    session.look(Look { key: key.into(), token: Token::from_bits(token), ttl: TTL, fences: 1 }).await
+    session.look(Look::new(key, Token::from_bits(token), TTL)).await
 }
 
 pub(crate) async fn renew(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Renewed, StoreError> {
-    let renewal = Renewal { key: key.into(), token: Token::from_bits(token), ttl: TTL };
+    let renewal = Renewal::new(key, Token::from_bits(token), TTL);
     session.renew(vec![renewal]).await.remove(0)
 }
 
 pub(crate) async fn release(session: &Arc<dyn Session>, key: &str, token: u128) -> Result<Released, StoreError> {
-    session
-        .release(Release { key: key.into(), token: Token::from_bits(token), keep: None, leave: None, contended: false })
-        .await
+    session.release(Release::new(key, Token::from_bits(token))).await
 }
 
 pub(crate) fn ask(key: &str, token: u128) -> Ask {
-    Ask { key: key.into(), token: Token::from_bits(token), ttl: TTL }
+    Ask::new(key, Token::from_bits(token), TTL)
 }
 
 #[track_caller]
 pub(crate) fn fence(answer: Result<Acquired, StoreError>) -> u64 {
     match answer {
-        Ok(Acquired::Granted { fence }) => fence,
+        Ok(Acquired::Granted { fence, .. }) => fence,
         other => panic!("not granted: {other:?}"),
     }
 }

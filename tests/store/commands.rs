@@ -37,8 +37,8 @@ async fn hand_over(server: &Server, contended: bool) -> BTreeSet<String> {
         fence(acquire(&session, "a", token).await);
         queue(&session, "a", token + 1, &entry(1)).await.expect("a look");
         server.reset_commandstats();
-        let (key, token) = ("a".into(), Token::from_bits(token));
-        session.release(Release { key, token, keep: None, leave: None, contended }).await.expect("a release");
+        let (key, token) = ("a", Token::from_bits(token));
+        session.release(Release::new(key, token).with_contended(contended)).await.expect("a release");
         heard(&mut grants).await;
         sent = commands(server);
         release(&session, "a", token.bits() + 1).await.expect("a release");
@@ -153,7 +153,7 @@ lock_tests::on_every_server! {
         let session = open(&server.url()).await;
         for round in 0..2 {
             let renewals: Vec<_> = (0..1000)
-                .map(|n| lock_runtime::store::Renewal { key: format!("key:{n}").into(), token: Token::from_bits(1), ttl: TTL })
+                .map(|n| lock_runtime::store::Renewal::new(format!("key:{n}"), Token::from_bits(1), TTL))
                 .collect();
             for n in (0..1000).step_by(2).filter(|_| round == 0) {
                 fence(acquire(&session, &format!("key:{n}"), 1).await);
@@ -167,7 +167,7 @@ lock_tests::on_every_server! {
 
     async fn a_release_keeps_for_exactly_what_it_says(server: Server) {
         let session = open(&server.url()).await;
-        let keep = |token, keep| session.release(Release { key: "a".into(), token: Token::from_bits(token), keep: Some(keep), leave: None, contended: false });
+        let keep = |token, keep| session.release(Release::new("a", Token::from_bits(token)).with_keep(Some(keep)));
         fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::from_secs(90)).await.expect("a release"), Released::Freed);
         assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
@@ -189,7 +189,7 @@ lock_tests::on_every_server! {
         fence(acquire(&session, "a", 1).await);
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
         let keep = Some(Duration::from_secs(90));
-        let release = Release { key: "a".into(), token: Token::from_bits(1), keep, leave: None, contended: false };
+        let release = Release::new("a", Token::from_bits(1)).with_keep(keep);
         assert_eq!(session.release(release.clone()).await.expect("a release"), Released::Freed);
         assert_eq!(session.release(release).await.expect("a release"), Released::NotOurs);
         assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
@@ -201,7 +201,7 @@ lock_tests::on_every_server! {
         server.command(&["SET", "lock:fence", "4000000000000000"]);
         let session = open(&allow(&server, &rights, &CHANNELS)).await;
         let keep = Some(Duration::from_secs(90));
-        let release = Release { key: "a".into(), token: Token::from_bits(1), keep, leave: None, contended: false };
+        let release = Release::new("a", Token::from_bits(1)).with_keep(keep);
         assert_eq!(session.release(release).await.expect("a release"), Released::Freed);
         assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
     }

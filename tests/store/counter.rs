@@ -4,7 +4,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use lock_runtime::redis::redis_error;
-use lock_runtime::store::{Acquired, Ask, Released, Store as _, StoreErrorKind};
+use lock_runtime::store::{Acquired, Ask, Released, Store as _, StoreErrorKind, Token};
 use lock_tests::Server;
 
 use crate::{acquire, fence, kind, look, open, release};
@@ -112,12 +112,12 @@ async fn a_grant_that_expires_before_its_fence_is_repaired_is_none() {
     let server = Server::redis();
     let session = open(&server.url()).await;
     server.del("lock:fence");
-    let mut acquire = session.acquire(Ask { ttl: Duration::from_millis(1), ..crate::ask("a", 1) });
+    let mut acquire = session.acquire(Ask::new("a", Token::from_bits(1), Duration::from_millis(1)));
     let sent = std::future::poll_fn(|context| Poll::Ready(acquire.as_mut().poll(context))).await;
     assert!(sent.is_pending());
     // The replies come, and then the key expires; only the poll after that can send the repair. So nothing may ask the
     // future whether they have come, and nobody else knows.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(acquire.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
+    assert_eq!(acquire.await.expect("an answer"), Acquired::held(None));
     assert_eq!(server.get("lock:{a}"), None);
 }

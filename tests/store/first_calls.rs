@@ -16,7 +16,7 @@ lock_tests::on_every_server! {
         let (session, _grants) = listen(&server.url(), 9).await;
         fence(acquire(&session, "a", 1).await);
         server.reset_commandstats();
-        let look = |n| Enqueue { key: "a".into(), token: Token::from_bits(n + 2), ttl: TTL, fences: 1, entry: entry(9) };
+        let look = |n| Enqueue::new("a", Token::from_bits(n + 2), TTL, entry(9)).with_fences(1);
         let mut looks: Vec<StoreFuture<_>> = (0..CALLS).map(|n| session.enqueue(look(n))).collect();
         std::future::poll_fn(|context| {
             // That sends it, or puts it in line to be sent.
@@ -35,7 +35,7 @@ lock_tests::on_every_server! {
 
     async fn a_first_look_that_is_dropped_leaves_its_text_to_the_next(server: Server) {
         let (session, _grants) = listen(&server.url(), 9).await;
-        let look = |n| Look { key: "a".into(), token: Token::from_bits(n), ttl: TTL, fences: 1 };
+        let look = |n| Look::new("a", Token::from_bits(n), TTL);
         let mut dropped = session.look(look(1));
         std::future::poll_fn(|context| {
             assert!(dropped.as_mut().poll(context).is_pending());

@@ -47,11 +47,11 @@ async fn session(
 }
 
 fn looking(session: &Arc<dyn Session>, waits: bool) -> StoreFuture<Result<Acquired, lock_runtime::store::StoreError>> {
-    let (key, token) = ("a".into(), Token::from_bits(1));
+    let (key, token) = ("a", Token::from_bits(1));
     if waits {
-        session.enqueue(Enqueue { key, token, ttl: TTL, fences: 1, entry: entry(9) })
+        session.enqueue(Enqueue::new(key, token, TTL, entry(9)).with_fences(1))
     } else {
-        session.look(Look { key, token, ttl: TTL, fences: 1 })
+        session.look(Look::new(key, token, TTL))
     }
 }
 
@@ -61,8 +61,8 @@ fn releasing(
     keep: Option<Duration>,
     leaves: bool,
 ) -> StoreFuture<Result<Released, lock_runtime::store::StoreError>> {
-    let (key, token, leave) = ("a".into(), Token::from_bits(token), leaves.then(|| entry(9)));
-    session.release(Release { key, token, keep, leave, contended: false })
+    let (key, token, leave) = ("a", Token::from_bits(token), leaves.then(|| entry(9)));
+    session.release(Release::new(key, token).with_keep(keep).with_leave(leave))
 }
 
 /// Runs a test by itself, with its connections.
@@ -111,8 +111,8 @@ lock_tests::on_every_server! {
             fence(acquire(&session, "a", 1).await);
             queue(&session, "a", 2, &entry(9)).await.expect("a look");
             server.command(&["SCRIPT", "FLUSH"]);
-            let (key, token, next) = ("a".into(), Token::from_bits(1), Token::from_bits(3));
-            let turning = send(session.rotate(Rotate { key, token, ttl: TTL, fences: 1, next, entry: entry(9) })).await;
+            let (key, token, next) = ("a", Token::from_bits(1), Token::from_bits(3));
+            let turning = send(session.rotate(Rotate::new(key, token, TTL, next, entry(9)).with_fences(1))).await;
             let leaving = send(releasing(&session, 3, None, true)).await;
             assert_eq!(kind(turning.await), StoreErrorKind::NotExecuted);
             assert_eq!(leaving.await.expect("a release"), Released::NotOurs);
@@ -127,7 +127,7 @@ lock_tests::on_every_server! {
             let (session, _grants) = session(&server).await;
             fence(acquire(&session, "a", 1).await);
             server.command(&["SCRIPT", "FLUSH"]);
-            let renewal = Renewal { key: "a".into(), token: Token::from_bits(1), ttl: 10 * TTL };
+            let renewal = Renewal::new("a", Token::from_bits(1), 10 * TTL);
             let renewing = send(session.renew(vec![renewal])).await;
             let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
             // The release is sent again first, by its text.
@@ -158,7 +158,7 @@ lock_tests::on_every_server! {
             let acquiring = send(session.acquire(ask("a", 1))).await;
             let releasing = send(releasing(&session, 1, None, false)).await;
             assert_eq!(releasing.await.expect("a release"), Released::Freed);
-            assert_eq!(acquiring.await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
+            assert_eq!(acquiring.await.expect("an answer"), Acquired::held(None));
             assert_eq!(server.keys(), ["lock:fence"]);
         });
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lock_runtime::store::{Acquired, Enqueue, Entry, Released, Rotate, Rotated, StoreErrorKind, Token};
+use lock_runtime::store::{Acquired, Enqueue, Released, Rotate, Rotated, StoreErrorKind, Token};
 use lock_tests::{Kind, Server};
 
 use crate::waiters::{FIRST_LEASE, entry, heard, listen, queue, rotate, written};
@@ -12,7 +12,7 @@ lock_tests::on_every_server! {
     async fn the_heir_is_told_all_that_a_lease_needs(server: Server) {
         let (session, mut grants) = listen(&server.url(), 9).await;
         let before = fence(acquire(&session, "a", 1).await);
-        let wants = Entry { fences: 32, ..entry(9) };
+        let wants = entry(9).with_fences(32);
         let waits = queue(&session, "a", 2, &wants).await.expect("a look");
         let Acquired::Held { queued_at: Some(queued_at), .. } = waits else { panic!("{waits:?}") };
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
@@ -29,7 +29,7 @@ lock_tests::on_every_server! {
         let (session, mut grants) = listen(&server.url(), 9).await;
         fence(acquire(&session, "a", 1).await);
         queue(&session, "a", 2, &entry(8)).await.expect("a look");
-        let over = Entry { alive_for: Some(Duration::ZERO), ..entry(8) };
+        let over = entry(8).with_alive_for(Some(Duration::ZERO));
         queue(&session, "a", 3, &over).await.expect("a look");
         queue(&session, "a", 4, &entry(9)).await.expect("a look");
         release(&session, "a", 1).await.expect("a release");
@@ -44,7 +44,7 @@ lock_tests::on_every_server! {
         let before = fence(acquire(&session, "a", 1).await);
         queue(&session, "a", 2, &entry(8)).await.expect("a look");
         server.command(&["PEXPIRE", "lock:{a}", "90000"]);
-        let Ok(Rotated::Retained { fence }) = rotate(&session, "a", [1, 3], &entry(9)).await else { panic!("nobody else waits") };
+        let Ok(Rotated::Retained { fence, .. }) = rotate(&session, "a", [1, 3], &entry(9)).await else { panic!("nobody else waits") };
         assert!(fence > before);
         assert_eq!(server.get("lock:{a}"), Some(written(1)));
         assert!(server.pttl("lock:{a}") > 80_000, "never made shorter");
@@ -60,7 +60,7 @@ lock_tests::on_every_server! {
         for token in [2, 3] {
             queue(&session, "a", token, &entry(9)).await.expect("a look");
         }
-        let Ok(Rotated::HandedOver { clock }) = rotate(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
+        let Ok(Rotated::HandedOver { clock, .. }) = rotate(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
         assert_eq!(heard(&mut grants).await.clock, clock);
         let place = server.ask::<u64>(&["ZSCORE", "lock:{a}:queue", &format!("{}|{}|10000|1", written(4), written(9))]);
         assert_eq!(place, clock);
@@ -124,7 +124,7 @@ lock_tests::on_every_server! {
     /// What the counter has left is less than the first waiter asks for.
     async fn a_counter_that_ends_in_the_middle_frees(server: Server) {
         let session = open(&server.url()).await;
-        let wants = Entry { fences: 32, ..entry(8) };
+        let wants = entry(8).with_fences(32);
         for key in ["released", "rotated", "looked at"] {
             fence(acquire(&session, key, 1).await);
             queue(&session, key, 2, &wants).await.expect("a look");
@@ -143,7 +143,7 @@ lock_tests::on_every_server! {
 
     async fn blocks_of_fences_grow_wherever_the_counter_is(server: Server) {
         let (session, mut grants) = listen(&server.url(), 9).await;
-        let wants = Entry { fences: 32, ..entry(9) };
+        let wants = entry(9).with_fences(32);
         let mut last = fence(acquire(&session, "a", 1).await);
         let ahead = crate::counter::in_half_a_year(&server).to_string();
         let counters = ["0", &ahead, "1700000000000000", ""];
@@ -157,10 +157,10 @@ lock_tests::on_every_server! {
             let grant = heard(&mut grants).await;
             assert!(grant.fence > last, "{} after {last}, counter {counter:?}", grant.fence);
             last = grant.fence + 31;
-            let Ok(Rotated::Retained { fence }) = session.rotate(rotation_of_32(token + 1)).await else { panic!("nobody waits") };
+            let Ok(Rotated::Retained { fence, .. }) = session.rotate(rotation_of_32(token + 1)).await else { panic!("nobody waits") };
             assert!(fence > last, "{fence} after {last}, counter {counter:?}");
-            let (key, token) = ("a".into(), Token::from_bits(token + 1));
-            let block = Enqueue { key, token, ttl: TTL, fences: 32, entry: entry(9) };
+            let (key, token) = ("a", Token::from_bits(token + 1));
+            let block = Enqueue::new(key, token, TTL, entry(9)).with_fences(32);
             server.del("lock:fence");
             let again = crate::fence(session.enqueue(block).await);
             assert!(again > fence + 31, "{again} after a block from {fence}, counter {counter:?}");
@@ -201,7 +201,7 @@ lock_tests::on_every_server! {
         }
         server.del("lock:{a}");
         let answer = queue(&session, "a", 4, &entry(9)).await.expect("a look");
-        assert!(matches!(answer, Acquired::Held { for_at_most: Some(FIRST_LEASE), queued_at: Some(_) }), "{answer:?}");
+        assert!(matches!(answer, Acquired::Held { for_at_most: Some(FIRST_LEASE), queued_at: Some(_), .. }), "{answer:?}");
         assert_eq!(heard(&mut grants).await.token.bits(), 3);
         server.del("lock:{a}");
         fence(queue(&session, "a", 4, &entry(9)).await);
@@ -211,8 +211,8 @@ lock_tests::on_every_server! {
 }
 
 fn rotation_of_32(token: u128) -> Rotate {
-    let (key, token, next) = ("a".into(), Token::from_bits(token), Token::from_bits(token + 1000));
-    Rotate { key, token, ttl: TTL, fences: 32, next, entry: entry(8) }
+    let (key, token, next) = ("a", Token::from_bits(token), Token::from_bits(token + 1000));
+    Rotate::new(key, token, TTL, next, entry(8)).with_fences(32)
 }
 
 #[tokio::test]

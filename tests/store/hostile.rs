@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use lock_runtime::Client;
-use lock_runtime::store::Entry;
 use lock_tests::Server;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -84,7 +83,7 @@ lock_tests::on_every_server! {
     async fn who_says_that_it_looks_in_a_year_is_alive_for_a_day(server: Server) {
         let (session, _grants) = listen(&server.url(), 9).await;
         fence(acquire(&session, "a", 1).await);
-        let entry = Entry { alive_for: Some(Duration::from_secs(365 * 24 * 3600)), ..entry(8) };
+        let entry = entry(8).with_alive_for(Some(Duration::from_secs(365 * 24 * 3600)));
         queue(&session, "a", 2, &entry).await.expect("a look");
         let mark: u64 = server.ask(&["ZSCORE", QUEUE, &format!("seen|{}", written(2))]);
         assert!(mark <= MARKS + clock(&server) + 24 * 3600 * 1_000_000, "{mark}");

@@ -136,7 +136,7 @@ lock_tests::on_every_server! {
             assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
             assert_eq!(server.get("lock:{a}"), None, "one who cannot publish can free");
             fence(queue(&told, "a", 2, &entry(9)).await);
-            queue(&session, "a", 3, &lock_runtime::store::Entry { alive_for: Some(crate::TTL), ..entry(8) }).await.expect("a look");
+            queue(&session, "a", 3, &entry(8).with_alive_for(Some(crate::TTL))).await.expect("a look");
             release(&told, "a", 2).await.expect("a release");
             assert_eq!(server.get("lock:{a}"), Some(written(3)), "one who looks is handed it");
             release(&session, "a", 3).await.expect("a release");

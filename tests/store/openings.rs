@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lock_runtime::ConnectError;
 use lock_runtime::redis::{RedisSettings, RedisStore, redis};
-use lock_runtime::store::{Entry, Released, Renewed, Rotated, Store as _, StoreError, StoreErrorKind};
+use lock_runtime::store::{Released, Renewed, Rotated, Store as _, StoreError, StoreErrorKind};
 use lock_tests::Server;
 
 use crate::rights::{CHANNELS, RIGHTS, allow};
@@ -17,7 +17,7 @@ lock_tests::on_every_server! {
         let (session, mut grants) = listen(&url, 9).await;
         fence(acquire(&session, "a", 1).await);
         fence(look(&session, "a", 1).await);
-        let looking = Entry { alive_for: Some(Duration::from_secs(9)), ..entry(8) };
+        let looking = entry(8).with_alive_for(Some(Duration::from_secs(9)));
         for (token, entry) in [(2, looking), (3, entry(8)), (4, entry(9))] {
             queue(&session, "a", token, &entry).await.expect("a look");
         }
@@ -70,11 +70,8 @@ lock_tests::on_every_server! {
         let session = open(&server.url().replace("redis://", "redis://app:secret@")).await;
         fence(acquire(&session, "a", 1).await);
         assert_eq!(kind(acquire(&session, "b", 1).await), StoreErrorKind::Refused);
-        let renewal = |key: &str| lock_runtime::store::Renewal {
-            key: key.into(),
-            token: lock_runtime::store::Token::from_bits(1),
-            ttl: crate::TTL,
-        };
+        let renewal =
+            |key: &str| lock_runtime::store::Renewal::new(key, lock_runtime::store::Token::from_bits(1), crate::TTL);
         let answers = session.renew(["a", "b", "a2"].map(renewal).into()).await;
         assert_eq!(answers[0].as_ref().ok(), Some(&Renewed::Renewed), "{answers:?}");
         assert_eq!(answers[1].as_ref().map_err(StoreError::kind), Err(StoreErrorKind::Refused));
@@ -107,16 +104,8 @@ async fn everything(url: &str) -> Result<(), StoreError> {
     queue(&session, "a", 2, &entry(9)).await?;
     look(&session, "b", 2).await?;
     renew(&session, "a", 1).await?;
-    let (key, token) = ("a".into(), lock_runtime::store::Token::from_bits(1));
-    session
-        .release(lock_runtime::store::Release {
-            key,
-            token,
-            keep: Some(Duration::from_secs(9)),
-            leave: None,
-            contended: false,
-        })
-        .await?;
+    let (key, token) = ("a", lock_runtime::store::Token::from_bits(1));
+    session.release(lock_runtime::store::Release::new(key, token).with_keep(Some(Duration::from_secs(9)))).await?;
     release(&session, "a", 1).await?;
     release(&session, "a", 1).await.map(drop)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lock_runtime::redis::{RedisSettings, RedisStore};
-use lock_runtime::store::{Acquired, Entry, Released, Rotated, StoreErrorKind};
+use lock_runtime::store::{Acquired, Released, Rotated, StoreErrorKind};
 use lock_tests::Server;
 
 use crate::waiters::{entry, heard, leave, listen, listen_to, queue, rotate, written};
@@ -30,7 +30,7 @@ lock_tests::on_every_server! {
 
     async fn a_waiter_that_looks_by_itself_has_a_mark_which_goes_with_it(server: Server) {
         let session = open(&server.url()).await;
-        let looking = Entry { alive_for: Some(Duration::from_secs(3)), ..entry(9) };
+        let looking = entry(9).with_alive_for(Some(Duration::from_secs(3)));
         let mark = format!("seen|{}", written(2));
         let members = || server.ask::<Vec<String>>(&["ZRANGE", QUEUE, "0", "-1"]);
         fence(acquire(&session, "a", 1).await);
@@ -59,7 +59,7 @@ lock_tests::on_every_server! {
 
     async fn a_queue_lasts_for_as_long_as_anybody_asked_who_looks_seldom(server: Server) {
         let session = open(&server.url()).await;
-        let seldom = |lasts| Entry { lasts: Some(Duration::from_secs(lasts)), ..entry(9) };
+        let seldom = |lasts| entry(9).with_lasts(Some(Duration::from_secs(lasts)));
         fence(acquire(&session, "a", 1).await);
         queue(&session, "a", 2, &seldom(120)).await.expect("a look");
         for (token, entry) in [(3, entry(9)), (4, seldom(60)), (2, entry(9))] {
@@ -73,7 +73,7 @@ lock_tests::on_every_server! {
     async fn places_are_by_the_servers_clock_and_never_ahead_of_it(server: Server) {
         let session = open(&server.url()).await;
         fence(acquire(&session, "a", 1).await);
-        let since = |since| Entry { since: Some(since), ..entry(9) };
+        let since = |since| entry(9).with_since(Some(since));
         let before = queue(&session, "a", 2, &entry(9)).await.expect("a look");
         let Acquired::Held { queued_at: Some(clock), .. } = before else { panic!("{before:?}") };
         assert!(clock > 1_700_000_000_000_000, "{clock}");

@@ -10,7 +10,7 @@ lock_tests::on_every_server! {
     async fn a_key_of_another_type_is_not_a_lock(server: Server) {
         server.command(&["RPUSH", "lock:{a}", "x"]);
         let session = open(&server.url()).await;
-        assert_eq!(acquire(&session, "a", 1).await.expect("an answer"), Acquired::Held { for_at_most: None, queued_at: None });
+        assert_eq!(acquire(&session, "a", 1).await.expect("an answer"), Acquired::held(None));
         let error = look(&session, "a", 1).await.expect_err("a lock that is a list");
         assert_eq!(error.kind(), Refused);
         assert!(error.to_string().contains("`lock:{a}` is not a lock"), "{error}");
@@ -34,11 +34,8 @@ lock_tests::on_every_server! {
             fence(acquire(&session, key, 1).await);
         }
         server.command(&["RPUSH", "lock:{b}", "x"]);
-        let renewal = |key: &str| lock_runtime::store::Renewal {
-            key: key.into(),
-            token: lock_runtime::store::Token::from_bits(1),
-            ttl: crate::TTL,
-        };
+        let renewal =
+            |key: &str| lock_runtime::store::Renewal::new(key, lock_runtime::store::Token::from_bits(1), crate::TTL);
         let answers = session.renew(["a", "b", "c", "d"].map(renewal).into()).await;
         assert_eq!(answers[0].as_ref().ok(), Some(&Renewed::Renewed));
         assert_eq!(answers[1].as_ref().map_err(StoreError::kind), Err(Refused));

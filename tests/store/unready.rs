@@ -38,8 +38,8 @@ lock_tests::on_every_server! {
         server.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
         assert_eq!(kind(acquire(&session, "a", 2).await), Unready);
         // For longer than it has, or within the same millisecond there would be nothing to write.
-        let (key, token) = ("held".into(), lock_runtime::store::Token::from_bits(1));
-        let longer = lock_runtime::store::Renewal { key, token, ttl: 2 * crate::TTL };
+        let (key, token) = ("held", lock_runtime::store::Token::from_bits(1));
+        let longer = lock_runtime::store::Renewal::new(key, token, 2 * crate::TTL);
         assert_eq!(kind(session.renew(vec![longer]).await.remove(0)), Unready);
         assert_eq!(kind(store(&server.url()).open().await), Disconnected);
         assert!(session.is_open());

@@ -34,7 +34,7 @@ pub(crate) async fn heard(grants: &mut UnboundedReceiver<Grant>) -> Grant {
 /// One that waits, told by this listener.
 pub(crate) fn entry(listener: u128) -> Entry {
     let listener = ListenerId::from_bits(listener);
-    Entry { listener, first_lease: FIRST_LEASE, fences: 1, since: None, alive_for: None, lasts: None }
+    Entry::new(listener, FIRST_LEASE)
 }
 
 /// A look that queues.
@@ -44,8 +44,8 @@ pub(crate) async fn queue(
     token: u128,
     entry: &Entry,
 ) -> Result<Acquired, StoreError> {
-    let (key, token, entry) = (key.into(), Token::from_bits(token), entry.clone());
-    session.enqueue(Enqueue { key, token, ttl: TTL, fences: 1, entry }).await
+    let (token, entry) = (Token::from_bits(token), entry.clone());
+    session.enqueue(Enqueue::new(key, token, TTL, entry).with_fences(1)).await
 }
 
 /// A release that takes an entry out of the queue.
@@ -55,8 +55,8 @@ pub(crate) async fn leave(
     token: u128,
     entry: &Entry,
 ) -> Result<Released, StoreError> {
-    let (key, token, leave) = (key.into(), Token::from_bits(token), Some(entry.clone()));
-    session.release(Release { key, token, keep: None, leave, contended: false }).await
+    let (token, leave) = (Token::from_bits(token), Some(entry.clone()));
+    session.release(Release::new(key, token).with_leave(leave)).await
 }
 
 /// A rotation to the next token.
@@ -66,8 +66,8 @@ pub(crate) async fn rotate(
     [token, next]: [u128; 2],
     entry: &Entry,
 ) -> Result<Rotated, StoreError> {
-    let (key, token, next) = (key.into(), Token::from_bits(token), Token::from_bits(next));
-    session.rotate(Rotate { key, token, ttl: TTL, fences: 1, next, entry: entry.clone() }).await
+    let (token, next) = (Token::from_bits(token), Token::from_bits(next));
+    session.rotate(Rotate::new(key, token, TTL, next, entry.clone()).with_fences(1)).await
 }
 
 /// A token as it stands in Redis.

@@ -8,8 +8,7 @@ mod lock_error;
 #[doc(hidden)]
 pub mod model;
 mod moment;
-mod queue;
-mod requests;
+mod operations;
 mod token;
 mod traits;
 
@@ -20,7 +19,9 @@ pub use lock_error::Operation;
 pub use lock_error::{LockError, LossReason, OptionFault};
 #[doc(hidden)]
 pub use moment::Moment;
-pub use queue::{Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Rotate, Rotated};
-pub use requests::{Acquired, Ask, Release, Released, Renewal, Renewed};
+pub use operations::{
+    Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Release, Released,
+    Renewal, Renewed, Rotate, Rotated,
+};
 pub use token::Token;
 pub use traits::{Session, Store, StoreFuture};

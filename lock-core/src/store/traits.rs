@@ -10,8 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::error::StoreError;
-use super::queue::{Enqueue, Listener, Look, Rotate, Rotated};
-use super::requests::{Acquired, Ask, Release, Released, Renewal, Renewed};
+use super::operations::{Acquired, Ask, Enqueue, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
@@ -82,8 +81,7 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// The same for a token that waits: it takes its place in the queue or keeps it, unless it is granted the key. A store
     /// without queues looks.
     fn enqueue(&self, enqueue: Enqueue) -> StoreFuture<Result<Acquired, StoreError>> {
-        let Enqueue { key, token, ttl, fences, entry: _ } = enqueue;
-        self.look(Look { key, token, ttl, fences })
+        self.look(enqueue.into_look().0)
     }
 
     /// Makes each lease whose token still holds its key last `ttl` from now, or as long as it did if that is longer.
@@ -99,13 +97,7 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
     /// fences, if there is none. A store without queues frees the key.
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
-        let release = self.release(Release {
-            key: rotation.key,
-            token: rotation.token,
-            keep: None,
-            leave: None,
-            contended: true,
-        });
+        let release = self.release(Release::new(rotation.key, rotation.token).with_contended(true));
         Box::pin(async move {
             Ok(match release.await? {
                 Released::Freed => Rotated::Freed,

@@ -33,14 +33,23 @@ impl Process {
 
     /// The entry of its waiters: with a long first lease, alive as long as the process listens.
     pub(super) fn entry(&self) -> Entry {
-        Entry { listener: self.listener, first_lease: LONG, fences: 4, since: None, alive_for: None, lasts: None }
+        self.entry_for(LONG)
+    }
+
+    /// The same, granted for that long.
+    pub(super) fn entry_for(&self, first_lease: Duration) -> Entry {
+        Entry::new(self.listener, first_lease).with_fences(4)
     }
 }
 
 /// An entry with a listener that nobody listens under.
 pub(super) fn without_listener() -> Entry {
-    let listener = ListenerId::from_bits(random());
-    Entry { listener, first_lease: LONG, fences: 4, since: None, alive_for: None, lasts: None }
+    without_listener_for(LONG)
+}
+
+/// The same, granted for that long.
+pub(super) fn without_listener_for(first_lease: Duration) -> Entry {
+    Entry::new(ListenerId::from_bits(random()), first_lease).with_fences(4)
 }
 
 impl Trial {
@@ -76,7 +85,7 @@ impl Trial {
     }
 
     async fn look_at(&self, key: &LockKey, token: Token, entry: &Entry) -> Result<Acquired, Broken> {
-        let enqueue = Enqueue { key: key.clone(), token, ttl: LONG, fences: 4, entry: entry.clone() };
+        let enqueue = Enqueue::new(key.clone(), token, LONG, entry.clone()).with_fences(4);
         Ok(self.session.enqueue(enqueue).await?)
     }
 
@@ -88,13 +97,13 @@ impl Trial {
         next: Token,
         entry: &Entry,
     ) -> Result<Rotated, Broken> {
-        let rotation = Rotate { key: self.key.clone(), token, ttl, fences: 4, next, entry: entry.clone() };
+        let rotation = Rotate::new(self.key.clone(), token, ttl, next, entry.clone()).with_fences(4);
         Ok(self.session.rotate(rotation).await?)
     }
 
     /// Takes a token out of the queue, and releases the key if the token holds it.
     pub(super) async fn leave(&self, token: Token, entry: &Entry) -> Result<Released, Broken> {
-        let release = Release { key: self.key.clone(), token, keep: None, leave: Some(entry.clone()), contended: true };
+        let release = Release::new(self.key.clone(), token).with_leave(Some(entry.clone())).with_contended(true);
         Ok(self.session.release(release).await?)
     }
 

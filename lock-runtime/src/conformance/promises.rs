@@ -222,7 +222,7 @@ async fn each_renewal_of_a_batch_is_answered_by_itself(trial: Trial) -> Result<(
     for (_, (key, token)) in batch.iter().enumerate().filter(|(n, _)| held(*n)) {
         fence(trial.session.acquire(ask(key, *token)).await?, "an acquire of a free key")?;
     }
-    let renewals = batch.iter().map(|(key, token)| Renewal { key: key.clone(), token: *token, ttl: LONG }).collect();
+    let renewals = batch.iter().map(|(key, token)| Renewal::new(key.clone(), *token, LONG)).collect();
     let answers = trial.session.renew(renewals).await;
     expect(answers.len(), batch.len(), "answers to a batch")?;
     for (n, answer) in answers.into_iter().enumerate() {
@@ -231,11 +231,7 @@ async fn each_renewal_of_a_batch_is_answered_by_itself(trial: Trial) -> Result<(
     }
     for (n, (key, token)) in batch.into_iter().enumerate() {
         let promised = if held(n) { Released::Freed } else { Released::NotOurs };
-        expect(
-            trial.session.release(Release { key, token, keep: None, leave: None, contended: false }).await?,
-            promised,
-            "a release after it",
-        )?;
+        expect(trial.session.release(Release::new(key, token)).await?, promised, "a release after it")?;
     }
     expect(trial.session.renew(Vec::new()).await.len(), 0, "answers to an empty batch")
 }
@@ -332,7 +328,7 @@ async fn sessions_see_the_same_locks(trial: Trial) -> Result<(), Broken> {
     let third = trial.store.open().await?;
     let answer = third.acquire(trial.ask(token(), LONG)).await?;
     ensure(matches!(answer, Acquired::Held { .. }), || format!("an acquire through another session: {answer:?}"))?;
-    let release = Release { key: trial.key.clone(), token: holder, keep: None, leave: None, contended: false };
+    let release = Release::new(trial.key.clone(), holder);
     expect(trial.other.release(release).await?, Released::Freed, "a release through another session")?;
     trial.is_free("after its release through another session").await
 }
@@ -347,7 +343,7 @@ async fn keys_of_any_text_are_told_apart(trial: Trial) -> Result<(), Broken> {
         fence(trial.session.acquire(ask(key, holder)).await?, &format!("key {key} beside the others"))?;
     }
     for key in keys {
-        let release = Release { key, token: holder, keep: None, leave: None, contended: false };
+        let release = Release::new(key, holder);
         expect(trial.session.release(release).await?, Released::Freed, "a release by the holder")?;
     }
     Ok(())
@@ -361,13 +357,7 @@ async fn nothing_happens_before_the_first_poll(trial: Trial) -> Result<(), Broke
 async fn operations_take_effect_in_the_order_of_their_first_polls(trial: Trial) -> Result<(), Broken> {
     let (first, second) = (token(), token());
     trial.acquired(first, LONG).await?;
-    let mut release = trial.session.release(Release {
-        key: trial.key.clone(),
-        token: first,
-        keep: None,
-        leave: None,
-        contended: false,
-    });
+    let mut release = trial.session.release(Release::new(trial.key.clone(), first));
     let done = poll_once(&mut release).await;
     trial.acquired(second, LONG).await?;
     if done.is_pending() {
@@ -389,5 +379,5 @@ async fn an_abandoned_acquire_is_undone_by_a_release_behind_it(trial: Trial) -> 
 }
 
 fn ask(key: &LockKey, token: crate::store::Token) -> Ask {
-    Ask { key: key.clone(), token, ttl: LONG }
+    Ask::new(key.clone(), token, LONG)
 }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use super::process::without_listener;
+use super::process::{without_listener, without_listener_for};
 use super::trial::{Broken, LONG, PATIENCE, SHORT, Trial, ensure, expect, fence, past, token};
-use crate::store::{Acquired, Enqueue, Entry, Release, Released, Renewal, Renewed, Rotated, Token};
+use crate::store::{Acquired, Enqueue, Release, Released, Renewal, Renewed, Rotated, Token};
 
 /// Three tokens in descending order, so that a store that sorts by token serves them in the wrong order.
 fn descending() -> [Token; 3] {
@@ -51,7 +51,7 @@ pub(super) async fn a_waiter_that_queues_again_takes_its_old_place(trial: Trial)
     let queued_at = trial.queue(early, &process.entry()).await?;
     trial.queue(late, &process.entry()).await?;
     trial.leave(early, &process.entry()).await?;
-    trial.queue(again, &Entry { since: Some(queued_at), ..process.entry() }).await?;
+    trial.queue(again, &process.entry().with_since(Some(queued_at))).await?;
     trial.hands_over(holder, again, &mut process).await?;
     trial.hands_over(again, late, &mut process).await?;
     trial.releases(late).await
@@ -61,7 +61,7 @@ pub(super) async fn a_place_in_the_future_is_the_last_of_now(trial: Trial) -> Re
     let (holder, [first, second, third], mut process) = (token(), descending(), trial.process().await?);
     trial.acquired(holder, LONG).await?;
     let queued_at = trial.queue(first, &process.entry()).await?;
-    trial.queue(second, &Entry { since: Some(queued_at + 3_600_000_000), ..process.entry() }).await?;
+    trial.queue(second, &process.entry().with_since(Some(queued_at + 3_600_000_000))).await?;
     trial.queue(third, &process.entry()).await?;
     trial.hands_over(holder, first, &mut process).await?;
     trial.hands_over(first, second, &mut process).await?;
@@ -74,7 +74,7 @@ pub(super) async fn a_waiter_that_asks_again_changes_nothing_and_is_served_once(
     trial.acquired(holder, LONG).await?;
     trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
-    let other = Entry { since: Some(0), ..process.entry() };
+    let other = process.entry().with_since(Some(0));
     trial.queue(second, &other).await?;
     trial.hands_over(holder, first, &mut process).await?;
     let grant = trial.hands_over(first, second, &mut process).await?;
@@ -163,7 +163,7 @@ pub(super) async fn a_listener_hears_on_when_its_older_session_ends(trial: Trial
 pub(super) async fn a_waiter_that_looks_is_alive_without_a_listener(trial: Trial) -> Result<(), Broken> {
     let (holder, waiter) = (token(), token());
     trial.acquired(holder, LONG).await?;
-    trial.queue(waiter, &Entry { alive_for: Some(LONG), ..without_listener() }).await?;
+    trial.queue(waiter, &without_listener().with_alive_for(Some(LONG))).await?;
     trial.releases(holder).await?;
     trial.is_held_by(waiter, "a renewal by a waiter that looks").await?;
     trial.releases(waiter).await?;
@@ -173,7 +173,7 @@ pub(super) async fn a_waiter_that_looks_is_alive_without_a_listener(trial: Trial
 pub(super) async fn a_waiter_that_stopped_looking_is_skipped(trial: Trial) -> Result<(), Broken> {
     let (holder, waiter) = (token(), token());
     trial.acquired(holder, LONG).await?;
-    trial.queue(waiter, &Entry { alive_for: Some(SHORT), ..without_listener() }).await?;
+    trial.queue(waiter, &without_listener().with_alive_for(Some(SHORT))).await?;
     past(SHORT).await;
     trial.releases(holder).await?;
     trial.is_free("after a release that found nobody alive").await
@@ -181,7 +181,7 @@ pub(super) async fn a_waiter_that_stopped_looking_is_skipped(trial: Trial) -> Re
 
 pub(super) async fn the_last_look_says_for_how_long_a_waiter_is_alive(trial: Trial) -> Result<(), Broken> {
     let (holder, shorter, longer, entry) = (token(), token(), token(), without_listener());
-    let alive_for = |alive_for| Entry { alive_for, ..entry.clone() };
+    let alive_for = |alive_for| entry.clone().with_alive_for(alive_for);
     trial.acquired(holder, LONG).await?;
     trial.queue(shorter, &alive_for(Some(LONG))).await?;
     trial.look_as(shorter, &alive_for(None)).await?;
@@ -196,7 +196,7 @@ pub(super) async fn the_last_look_says_for_how_long_a_waiter_is_alive(trial: Tri
 pub(super) async fn a_handed_key_lasts_for_the_first_lease(trial: Trial) -> Result<(), Broken> {
     let (holder, mut process) = (token(), trial.process().await?);
     trial.acquired(holder, LONG).await?;
-    trial.queue(token(), &Entry { first_lease: SHORT, ..process.entry() }).await?;
+    trial.queue(token(), &process.entry_for(SHORT)).await?;
     let asked = Instant::now();
     trial.releases(holder).await?;
     expect(process.receives().await?.first_lease, SHORT, "the lease of a grant")?;
@@ -209,7 +209,7 @@ pub(super) async fn a_look_finds_its_own_grant_again(trial: Trial) -> Result<(),
     trial.queue(waiter, &process.entry()).await?;
     let grant = trial.hands_over(holder, waiter, &mut process).await?;
     let entry = process.entry();
-    let enqueue = Enqueue { key: trial.key.clone(), token: waiter, ttl: SHORT, fences: 4, entry };
+    let enqueue = Enqueue::new(trial.key.clone(), waiter, SHORT, entry).with_fences(4);
     let again = fence(trial.session.enqueue(enqueue).await?, "a look by a waiter that was granted the key")?;
     let first = grant.fence + u64::from(grant.fences);
     ensure(again >= first, || format!("fence {again} of a block that begins at {}", grant.fence))?;
@@ -238,7 +238,7 @@ pub(super) async fn a_look_at_a_free_key_serves_the_first_in_line(trial: Trial) 
     trial.queue(second, &process.entry()).await?;
     trial.abandons(holder).await?;
     match trial.look_as(second, &process.entry()).await? {
-        Acquired::Held { for_at_most: Some(left), queued_at: Some(_) } => {
+        Acquired::Held { for_at_most: Some(left), queued_at: Some(_), .. } => {
             ensure(left <= LONG && left > LONG / 2, || format!("held for {left:?} more, of {LONG:?}"))?;
         }
         other => return Err(Broken(format!("a look at a free key by the second waiter: {other:?}"))),
@@ -261,7 +261,7 @@ pub(super) async fn a_look_without_an_entry_serves_the_first_in_line_too(trial: 
 pub(super) async fn the_first_in_line_takes_a_free_key_by_its_look(trial: Trial) -> Result<(), Broken> {
     let (holder, dead, waiter, behind, mut process) = (token(), token(), token(), token(), trial.process().await?);
     // Its listener is nobody's either; a waiter that looks is alive.
-    let entry = Entry { first_lease: SHORT, ..without_listener() };
+    let entry = without_listener_for(SHORT);
     trial.acquired(holder, LONG).await?;
     trial.queue(dead, &without_listener()).await?;
     trial.queue(waiter, &entry).await?;
@@ -301,12 +301,12 @@ pub(super) async fn a_waiter_of_another_key_is_not_served(trial: Trial) -> Resul
     trial.queue_for(&key, waiter, &process.entry()).await?;
     trial.releases(holder).await?;
     trial.is_free("after a release that nobody waited for").await?;
-    let renewal = Renewal { key: key.clone(), token: elsewhere, ttl: LONG };
+    let renewal = Renewal::new(key.clone(), elsewhere, LONG);
     for answer in trial.session.renew(vec![renewal]).await {
         expect(answer?, Renewed::Renewed, "a renewal of the key that somebody waits for")?;
     }
     for (token, leave) in [(waiter, Some(process.entry())), (elsewhere, None)] {
-        trial.session.release(Release { key: key.clone(), token, keep: None, leave, contended: true }).await?;
+        trial.session.release(Release::new(key.clone(), token).with_leave(leave).with_contended(true)).await?;
     }
     Ok(())
 }
@@ -345,7 +345,7 @@ pub(super) async fn a_rotation_passes_the_key_on_and_queues_behind(trial: Trial)
     trial.queue(second, &process.entry()).await?;
     let rotated = trial.rotate(holder, LONG, next, &process.entry()).await?;
     let grant = trial.is_granted(first, &mut process).await?;
-    expect(rotated, Rotated::HandedOver { clock: grant.clock }, "a rotation while others wait")?;
+    expect(rotated, Rotated::handed_over(grant.clock), "a rotation while others wait")?;
     trial.is_not_held_by(holder, "a renewal after a rotation").await?;
     trial.hands_over(first, second, &mut process).await?;
     trial.hands_over(second, next, &mut process).await?;
@@ -358,7 +358,7 @@ pub(super) async fn a_rotation_keeps_the_old_place_of_who_comes_next(trial: Tria
     trial.acquired(holder, LONG).await?;
     let queued_at = trial.queue(first, &process.entry()).await?;
     trial.queue(second, &process.entry()).await?;
-    let entry = Entry { since: Some(queued_at), ..process.entry() };
+    let entry = process.entry().with_since(Some(queued_at));
     trial.rotate(holder, LONG, next, &entry).await?;
     trial.is_granted(first, &mut process).await?;
     trial.hands_over(first, next, &mut process).await?;
@@ -372,7 +372,7 @@ pub(super) async fn a_rotation_with_nobody_waiting_goes_on_with_new_fences(trial
     trial.queue(token(), &without_listener()).await?;
     for _ in 0..3 {
         match trial.rotate(holder, LONG, next, &process.entry()).await? {
-            Rotated::Retained { fence } => {
+            Rotated::Retained { fence, .. } => {
                 ensure(fence > last, || format!("fence {fence} after {last}"))?;
                 last = fence + 3;
             }

@@ -72,7 +72,7 @@ impl Trial {
 
     /// Looks, through the other session.
     pub(super) async fn look(&self, token: Token, ttl: Duration) -> Result<Acquired, Broken> {
-        let look = Look { key: self.key.clone(), token, ttl, fences: 1 };
+        let look = Look::new(self.key.clone(), token, ttl);
         Ok(self.other.look(look).await?)
     }
 
@@ -81,6 +81,7 @@ impl Trial {
         match self.look(token(), LONG).await? {
             Acquired::Held { .. } => Ok(()),
             Acquired::Granted { .. } => Err(Broken(format!("{when} the key was free"))),
+            other => Err(Broken(format!("{when}: {other:?}"))),
         }
     }
 
@@ -106,7 +107,7 @@ impl Trial {
     }
 
     pub(super) async fn renew(&self, token: Token, ttl: Duration) -> Result<Renewed, Broken> {
-        let renewal = Renewal { key: self.key.clone(), token, ttl };
+        let renewal = Renewal::new(self.key.clone(), token, ttl);
         match self.session.renew(vec![renewal]).await.pop() {
             Some(answer) => Ok(answer?),
             None => Err(Broken("a renewal was not answered".to_owned())),
@@ -114,11 +115,11 @@ impl Trial {
     }
 
     pub(super) async fn release(&self, token: Token, keep: Option<Duration>) -> Result<Released, Broken> {
-        Ok(self.session.release(Release { key: self.key.clone(), token, keep, leave: None, contended: false }).await?)
+        Ok(self.session.release(Release::new(self.key.clone(), token).with_keep(keep)).await?)
     }
 
     pub(super) fn ask(&self, token: Token, ttl: Duration) -> Ask {
-        Ask { key: self.key.clone(), token, ttl }
+        Ask::new(self.key.clone(), token, ttl)
     }
 }
 
@@ -130,8 +131,8 @@ pub(super) fn token() -> Token {
 /// The fence of a grant, which it must be.
 pub(super) fn fence(answer: Acquired, when: &str) -> Result<u64, Broken> {
     match answer {
-        Acquired::Granted { fence } => Ok(fence),
-        Acquired::Held { .. } => Err(Broken(format!("{when} was not granted"))),
+        Acquired::Granted { fence, .. } => Ok(fence),
+        other => Err(Broken(format!("{when} was not granted: {other:?}"))),
     }
 }
 

@@ -175,7 +175,7 @@ impl Node {
             self.granted(key, grant.token, checker);
         }
         match (reply, request) {
-            (Reply::Acquired(Acquired::Granted { fence }), _) => {
+            (Reply::Acquired(Acquired::Granted { fence, .. }), _) => {
                 let fences = match request {
                     Request::Ask(AcquireRequest::Enqueue(enqueue)) => enqueue.fences,
                     _ => 1,
@@ -189,7 +189,7 @@ impl Node {
                 }
             }
             (
-                Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence })),
+                Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence, .. })),
                 Request::Release(ReleaseRequest::Rotate(rotation)),
             ) => {
                 checker.minted(key, *fence, rotation.fences);

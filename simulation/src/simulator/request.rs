@@ -60,9 +60,9 @@ impl Request {
 /// A reply, as shown in a history.
 pub(super) fn shown(reply: &Reply) -> String {
     match reply {
-        Reply::Acquired(Acquired::Granted { fence }) => format!("granted, fence {fence}"),
+        Reply::Acquired(Acquired::Granted { fence, .. }) => format!("granted, fence {fence}"),
         Reply::Acquired(Acquired::Held { queued_at: Some(_), .. }) => "held, stands in the queue".to_owned(),
-        Reply::Acquired(Acquired::Held { .. }) => "held".to_owned(),
+        Reply::Acquired(_) => "held".to_owned(),
         Reply::Renewed(answers) => {
             let each = |answer: &Result<Renewed, _>| match answer {
                 Ok(renewed) => format!("{renewed:?}"),
@@ -71,7 +71,7 @@ pub(super) fn shown(reply: &Reply) -> String {
             answers.iter().map(each).collect::<Vec<_>>().join(", ")
         }
         Reply::Released(ReleaseReply::Released(released)) => format!("{released:?}"),
-        Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence })) => format!("retained, fence {fence}"),
+        Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence, .. })) => format!("retained, fence {fence}"),
         Reply::Released(ReleaseReply::Rotated(rotated)) => format!("{rotated:?}"),
     }
 }

@@ -40,6 +40,6 @@ impl World {
         let token = Token::from_bits(u128::MAX - u128::from(self.random.below(1 << 40)));
         let number = [0, 1, 1 << 53, u64::MAX][self.random.index(4)];
         let first_lease = Duration::from_millis(number);
-        Grant { key, token, fence: number, fences: u32::MAX, first_lease, clock: number }
+        Grant::new(key, token, number, first_lease, number).with_fences(u32::MAX)
     }
 }

@@ -63,25 +63,22 @@ impl Side {
         let session = Arc::clone(&self.sessions[step.actor % self.sessions.len()].0);
         let (key, ttl, fences) = (key.clone(), step.ttl, step.fences);
         let short_leases = self.short_leases;
-        let entry = |token| Entry { alive_for: step.alive_for, ..entry(token, short_leases) };
+        let entry = |token| entry(token, short_leases).with_alive_for(step.alive_for);
         let (reply, left, minted) = match &step.operation {
-            Operation::Acquire => acquired(session.acquire(Ask { key, token, ttl }).await.expect("a reply"), 1),
+            Operation::Acquire => acquired(session.acquire(Ask::new(key, token, ttl)).await.expect("a reply"), 1),
             Operation::Look { waits: true } => {
-                let enqueue = Enqueue { key, token, ttl, fences, entry: entry(token) };
+                let enqueue = Enqueue::new(key, token, ttl, entry(token)).with_fences(fences);
                 acquired(session.enqueue(enqueue).await.expect("a reply"), fences)
             }
             Operation::Look { waits: false } => {
-                acquired(session.look(Look { key, token, ttl, fences }).await.expect("a reply"), fences)
+                acquired(session.look(Look::new(key, token, ttl).with_fences(fences)).await.expect("a reply"), fences)
             }
-            Operation::Renew => (format!("{:?}", session.renew(vec![Renewal { key, token, ttl }]).await), None, None),
+            Operation::Renew => (format!("{:?}", session.renew(vec![Renewal::new(key, token, ttl)]).await), None, None),
             Operation::Release { leaves, keeps } => {
-                let release = Release {
-                    key,
-                    token,
-                    keep: *keeps,
-                    leave: leaves.then(|| entry(token)),
-                    contended: keeps.is_none(),
-                };
+                let release = Release::new(key, token)
+                    .with_keep(*keeps)
+                    .with_leave(leaves.then(|| entry(token)))
+                    .with_contended(keeps.is_none());
                 let (key, asked) = (release.key.clone(), Instant::now());
                 let released = session.release(release).await;
                 if let (Some(keep), Ok(Released::Freed)) = (keeps, &released) {
@@ -91,7 +88,7 @@ impl Side {
             }
             Operation::Pass => (String::new(), None, None),
             Operation::Rotate => {
-                let rotation = Rotate { key, token, ttl, fences, next, entry: entry(next) };
+                let rotation = Rotate::new(key, token, ttl, next, entry(next)).with_fences(fences);
                 rotated(session.rotate(rotation).await.expect("a reply"), fences)
             }
         };
@@ -110,16 +107,16 @@ impl Side {
     /// Who holds a key, and for how long: asked by what changes nothing about a lock that is held or kept.
     pub(super) async fn standing(&self, key: &LockKey, tokens: &[Token]) -> Option<Standing> {
         let session = &self.sessions[0].0;
-        let renewals = tokens.iter().map(|&token| Renewal { key: key.clone(), token, ttl: MOMENT });
+        let renewals = tokens.iter().map(|&token| Renewal::new(key.clone(), token, MOMENT));
         let answers = session.renew(renewals.collect()).await;
         let renewed = answers.into_iter().position(|answer| matches!(answer, Ok(Renewed::Renewed)));
         if renewed.is_none() && self.kept.get(key).is_none_or(|until| *until <= Instant::now()) {
             return None;
         }
-        let look = Look { key: key.clone(), token: OBSERVER, ttl: MOMENT, fences: 1 };
+        let look = Look::new(key.clone(), OBSERVER, MOMENT);
         match session.look(look).await.expect("a reply") {
             Acquired::Held { for_at_most, .. } => for_at_most.map(|left| (renewed.map(|at| tokens[at]), left)),
-            Acquired::Granted { .. } => panic!("a key that is held or kept was granted to one who only asks"),
+            other => panic!("a key that is held or kept, and one who only asks: {other:?}"),
         }
     }
 
@@ -127,7 +124,7 @@ impl Side {
     async fn heard(&mut self) -> Vec<Grant> {
         let mut grants = Vec::new();
         for (session, heard) in &mut self.sessions {
-            let renewal = Renewal { key: "nobody's".into(), token: Token::from_bits(0), ttl: TOLERANCE };
+            let renewal = Renewal::new("nobody's", Token::from_bits(0), TOLERANCE);
             drop(session.renew(vec![renewal]).await);
             while let Ok(grant) = heard.try_recv() {
                 grants.push(grant);
@@ -146,30 +143,27 @@ fn entry(token: Token, short_leases: bool) -> Entry {
         more => Duration::from_secs(20 + u64::try_from(more).unwrap_or(0)),
     };
     let since = bits.is_multiple_of(3).then(|| u64::try_from(bits % 4).unwrap_or(0));
-    Entry {
-        listener,
-        first_lease,
-        fences: u32::try_from(bits % 5).unwrap_or(0) + 1,
-        since,
-        alive_for: None,
-        lasts: bits.is_multiple_of(2).then_some(MOMENT),
-    }
+    Entry::new(listener, first_lease)
+        .with_fences(u32::try_from(bits % 5).unwrap_or(0) + 1)
+        .with_since(since)
+        .with_lasts(bits.is_multiple_of(2).then_some(MOMENT))
 }
 
 type Reply = (String, Option<Duration>, Option<(u64, u32)>);
 
 fn acquired(reply: Acquired, fences: u32) -> Reply {
     match reply {
-        Acquired::Granted { fence } => ("granted".to_owned(), None, Some((fence, fences))),
-        Acquired::Held { for_at_most, queued_at } => {
+        Acquired::Granted { fence, .. } => ("granted".to_owned(), None, Some((fence, fences))),
+        Acquired::Held { for_at_most, queued_at, .. } => {
             (format!("held, queued {}", queued_at.is_some()), for_at_most, None)
         }
+        other => (format!("{other:?}"), None, None),
     }
 }
 
 fn rotated(reply: Rotated, fences: u32) -> Reply {
     match reply {
-        Rotated::Retained { fence } => ("goes on".to_owned(), None, Some((fence, fences))),
+        Rotated::Retained { fence, .. } => ("goes on".to_owned(), None, Some((fence, fences))),
         Rotated::HandedOver { .. } => ("handed over".to_owned(), None, None),
         other => (format!("{other:?}"), None, None),
     }

@@ -55,7 +55,7 @@ impl Store for Grants {
 
 impl Session for Grants {
     fn acquire(&self, _: Ask) -> StoreFuture<Result<Acquired, StoreError>> {
-        Box::pin(async { Ok(Acquired::Granted { fence: 1 }) })
+        Box::pin(async { Ok(Acquired::granted(1)) })
     }
 
     fn look(&self, _: Look) -> StoreFuture<Result<Acquired, StoreError>> {

@@ -22,27 +22,19 @@ fn listen(store: &MemoryStore, id: u128) -> (Arc<dyn Session>, mpsc::Receiver<Gr
 }
 
 fn acquire(session: &Arc<dyn Session>, token: u128) {
-    let ask = Ask { key: "a".into(), token: Token::from_bits(token), ttl: TTL };
+    let ask = Ask::new("a", Token::from_bits(token), TTL);
     assert!(matches!(now(session.acquire(ask)), Ok(Acquired::Granted { .. })));
 }
 
 fn release(session: &Arc<dyn Session>, token: u128) {
-    let release =
-        Release { key: "a".into(), token: Token::from_bits(token), keep: None, leave: None, contended: false };
+    let release = Release::new("a", Token::from_bits(token));
     assert_eq!(now(session.release(release)).ok(), Some(Released::Freed));
 }
 
 /// Queues a waiter of this listener.
 fn queue(session: &Arc<dyn Session>, token: u128, listener: u128) {
-    let entry = Entry {
-        listener: ListenerId::from_bits(listener),
-        first_lease: TTL,
-        fences: 1,
-        since: None,
-        alive_for: None,
-        lasts: None,
-    };
-    let enqueue = Enqueue { key: "a".into(), token: Token::from_bits(token), ttl: TTL, fences: 1, entry };
+    let entry = Entry::new(ListenerId::from_bits(listener), TTL);
+    let enqueue = Enqueue::new("a", Token::from_bits(token), TTL, entry);
     assert!(matches!(now(session.enqueue(enqueue)), Ok(Acquired::Held { queued_at: Some(_), .. })));
 }
 
@@ -113,7 +105,7 @@ fn a_listener_may_use_the_store() {
     let listener = Listener::new(ListenerId::from_bits(7), move |grant| {
         // A mutex that is still locked would deadlock the release.
         let is_let_go = memory.try_lock().is_ok();
-        let release = Release { key: grant.key, token: grant.token, keep: None, leave: None, contended: false };
+        let release = Release::new(grant.key, grant.token);
         hear.send(is_let_go && now(own.release(release)).is_ok_and(|released| released == Released::Freed)).is_ok()
     });
     let _listening = now(store.listen(listener));

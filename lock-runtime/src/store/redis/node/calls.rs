@@ -62,7 +62,7 @@ impl Arguments for Looking<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, look: Look { key, token, ttl, fences }, entry, seen } = self;
+        let Self { names, look: Look { key, token, ttl, fences, .. }, entry, seen } = self;
         write_common(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
         write_entry(command, *token, *entry);
@@ -133,7 +133,7 @@ impl Arguments for Rotating<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, rotation: Rotate { key, token, ttl, fences, next, entry }, seen } = self;
+        let Self { names, rotation: Rotate { key, token, ttl, fences, next, entry, .. }, seen } = self;
         write_common(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
         write_entry(command, *next, Some(entry));

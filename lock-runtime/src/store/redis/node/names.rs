@@ -257,12 +257,12 @@ mod tests {
     #[test]
     fn an_entry_is_the_same_whatever_may_change_while_its_token_waits() {
         let (listener, first_lease) = (ListenerId::from_bits(0xb), Duration::from_secs(1));
-        let entry = Entry { listener, first_lease, fences: 32, since: None, alive_for: None, lasts: None };
-        let again = Entry { since: Some(7), alive_for: Some(first_lease), ..entry.clone() };
+        let entry = Entry::new(listener, first_lease).with_fences(32);
+        let again = entry.clone().with_since(Some(7)).with_alive_for(Some(first_lease));
         let token = Token::from_bits(0xa);
         assert_eq!(text(EntryText(token, &entry)), format!("{:0>32}|{:0>32}|1000|32", "a", "b"));
         assert_eq!(text(EntryText(token, &entry)), text(EntryText(token, &again)));
-        let longest = Entry { first_lease: Duration::MAX, fences: u32::MAX, ..entry };
+        let longest = Entry::new(listener, Duration::MAX).with_fences(u32::MAX);
         assert!(text(EntryText(token, &longest)).len() <= EntryText::LEN);
     }
 

@@ -69,13 +69,13 @@ pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
     let unexpected = || unexpected("a script that reserves fences");
     let parts = parts(reply)?.ok_or_else(unexpected)?;
     let number = |number: i64| plausible(number).ok_or_else(unexpected);
-    let held = |for_at_most, queued_at| Ok(Minted::Known(Acquired::Held { for_at_most, queued_at }));
+    let held = |for_at_most| Ok(Minted::Known(Acquired::held(for_at_most)));
     match parts[..] {
-        [1, fence] => Ok(Minted::Known(Acquired::Granted { fence: number(fence)? })),
-        [0] => held(None, None),
+        [1, fence] => Ok(Minted::Known(Acquired::granted(number(fence)?))),
+        [0] => held(None),
         [0, -1] => Ok(Minted::HeldForEver),
-        [0, ms] => held(Some(left(ms)), None),
-        [0, ms, clock] => held(Some(left(ms)), Some(number(clock)?)),
+        [0, ms] => held(Some(left(ms))),
+        [0, ms, clock] => Ok(Minted::Known(Acquired::queued(Some(left(ms)), number(clock)?))),
         _ => Err(unexpected()),
     }
 }
@@ -96,8 +96,8 @@ pub(crate) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
     let unexpected = || unexpected("the rotation script");
     let number = |number: i64| plausible(number).ok_or_else(unexpected);
     match parts(reply)?.ok_or_else(unexpected)?[..] {
-        [1, fence] => Ok(Rotated::Retained { fence: number(fence)? }),
-        [2, clock] => Ok(Rotated::HandedOver { clock: number(clock)? }),
+        [1, fence] => Ok(Rotated::retained(number(fence)?)),
+        [2, clock] => Ok(Rotated::handed_over(number(clock)?)),
         [3] => Ok(Rotated::Freed),
         [0] => Ok(Rotated::NotOurs),
         _ => Err(unexpected()),
@@ -123,7 +123,7 @@ pub(crate) fn grant(message: &Value, names: &Names) -> Option<Grant> {
     let clock = within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?;
     // The name comes last because it can contain spaces.
     let key = names.key(words.next()?)?;
-    Some(Grant { key, token, fence, fences, first_lease, clock })
+    Some(Grant::new(key, token, fence, first_lease, clock).with_fences(fences))
 }
 
 /// A number in decimal digits, if it is in this range.

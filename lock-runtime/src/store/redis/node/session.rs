@@ -75,8 +75,8 @@ impl Session for RedisSession {
     fn enqueue(&self, enqueue: Enqueue) -> StoreFuture<Result<Acquired, StoreError>> {
         let connection = Arc::clone(&self.0);
         in_place(move || async move {
-            let Enqueue { key, token, ttl, fences, entry } = enqueue;
-            connection.look(&Look { key, token, ttl, fences }, Some(&entry)).await
+            let (look, entry) = enqueue.into_look();
+            connection.look(&look, Some(&entry)).await
         })
     }
 
@@ -121,7 +121,7 @@ impl Connection {
             // The counter may lag behind the clock; a look reserves fences by the clock.
             let (key, token, ttl) = (ask.key.clone(), ask.token, ask.ttl);
             // Boxed, like everything rare: it would make every operation's future larger.
-            return Box::pin(async { self.look(&Look { key, token, ttl, fences: 1 }, None).await }).await;
+            return Box::pin(async { self.look(&Look::new(key, token, ttl), None).await }).await;
         }
         // Read before sending: a fence that another task receives in the meantime says nothing about ours.
         let floor = self.state.greatest_fence();
@@ -131,10 +131,10 @@ impl Connection {
         match replies.and_then(|replies| reply::taken(replies, floor)).map_err(|e| self.fault(e, &ask.key))? {
             Taken::Fenced(fence) => {
                 self.state.saw_fences(fence, 1);
-                Ok(Acquired::Granted { fence })
+                Ok(Acquired::granted(fence))
             }
             Taken::Unfenced => Box::pin(self.repair(ask)).await,
-            Taken::Held => Ok(Acquired::Held { for_at_most: None, queued_at: None }),
+            Taken::Held => Ok(Acquired::held(None)),
         }
     }
 
@@ -177,7 +177,7 @@ impl Connection {
         let minted = reply.and_then(reply::minted).map_err(|e| self.fault(e, key))?;
         match minted {
             Minted::Known(answer) => {
-                if let Acquired::Granted { fence } = answer {
+                if let Acquired::Granted { fence, .. } = answer {
                     self.state.minted_fences(seen, fence, fences);
                 }
                 Ok(answer)
@@ -221,7 +221,7 @@ impl Connection {
         let call = Rotating { names: self.names(), rotation, seen: self.state.greatest_fence() };
         let reply = self.once(&script::ROTATE, &call, &rotation.key).await?;
         let rotated = reply::rotated(reply).map_err(|e| self.fault(e, &rotation.key))?;
-        if let Rotated::Retained { fence } = rotated {
+        if let Rotated::Retained { fence, .. } = rotated {
             self.state.minted_fences(call.seen, fence, rotation.fences);
         }
         Ok(rotated)

@@ -115,7 +115,7 @@ proptest! {
     fn a_script_that_mints_grants_only_by_a_one_and_a_fence(reply in any_value()) {
         let numbers = numbers(&reply);
         match minted(reply.clone()) {
-            Ok(Minted::Known(Acquired::Granted { fence })) => {
+            Ok(Minted::Known(Acquired::Granted { fence, .. })) => {
                 prop_assert_eq!(numbers, Some(vec![1, i64::try_from(fence).expect("a number")]));
                 prop_assert!(fence <= FENCE_LIMIT);
             }
@@ -129,13 +129,14 @@ proptest! {
         let numbers = numbers(&reply);
         let number = |number: u64| i64::try_from(number).expect("a number");
         match rotated(reply.clone()) {
-            Ok(Rotated::Retained { fence }) => {
+            Ok(Rotated::Retained { fence, .. }) => {
                 prop_assert_eq!(numbers, Some(vec![1, number(fence)]));
                 prop_assert!(fence <= FENCE_LIMIT);
             }
-            Ok(Rotated::HandedOver { clock }) => prop_assert_eq!(numbers, Some(vec![2, number(clock)])),
+            Ok(Rotated::HandedOver { clock, .. }) => prop_assert_eq!(numbers, Some(vec![2, number(clock)])),
             Ok(Rotated::Freed) => prop_assert_eq!(numbers, Some(vec![3])),
             Ok(Rotated::NotOurs) => prop_assert_eq!(numbers, Some(vec![0])),
+            Ok(other) => panic!("no reply says {other:?}"),
             Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "the rotation script")),
         }
     }
@@ -157,6 +158,7 @@ proptest! {
                     match answer {
                         Ok(Renewed::Renewed) => prop_assert_eq!(part, Value::Int(1)),
                         Ok(Renewed::NotOurs) => prop_assert_eq!(part, Value::Int(0)),
+                        Ok(other) => panic!("no reply says {other:?}"),
                         Err(error) => {
                             let is_text = matches!(part, Value::BulkString(_));
                             prop_assert!(is_told(&error, is_text, "the renewal script"));
@@ -195,8 +197,8 @@ proptest! {
     ) {
         let names = Names::new("lock", None).expect("valid names");
         let told = grant(&bulk(&format!("{token:032x} {fence} {fences} {ms} {clock} lock:{{{key}}}")), &names);
-        let (key, token, first_lease) = (key.as_str().into(), Token::from_bits(token), Duration::from_millis(ms));
-        prop_assert_eq!(told, Some(Grant { key, token, fence, fences, first_lease, clock }));
+        let (token, first_lease) = (Token::from_bits(token), Duration::from_millis(ms));
+        prop_assert_eq!(told, Some(Grant::new(key.as_str(), token, fence, first_lease, clock).with_fences(fences)));
     }
 
     /// Anybody can publish on a wake channel.

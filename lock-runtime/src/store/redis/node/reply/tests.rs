@@ -32,14 +32,15 @@ fn a_fence_is_never_below_a_plausible_clock() {
 #[test]
 fn minting_scripts_are_understood() {
     let minted = |parts: &[Value]| minted(Value::Array(parts.to_vec()));
-    let held = |ms: Option<u64>, queued_at| {
-        Ok(Minted::Known(Acquired::Held { for_at_most: ms.map(Duration::from_millis), queued_at }))
-    };
-    assert_eq!(minted(&[Value::Int(1), bulk("17")]), Ok(Minted::Known(Acquired::Granted { fence: 17 })));
-    assert_eq!(minted(&[Value::Int(0)]), held(None, None));
-    assert_eq!(minted(&[Value::Int(0), Value::Int(5)]), held(Some(5), None));
-    assert_eq!(minted(&[Value::Int(0), Value::Int(-2)]), held(Some(0), None));
-    assert_eq!(minted(&[Value::Int(0), Value::Int(5), bulk("99")]), held(Some(5), Some(99)));
+    let held = |ms: Option<u64>| Ok(Minted::Known(Acquired::held(ms.map(Duration::from_millis))));
+    assert_eq!(minted(&[Value::Int(1), bulk("17")]), Ok(Minted::Known(Acquired::granted(17))));
+    assert_eq!(minted(&[Value::Int(0)]), held(None));
+    assert_eq!(minted(&[Value::Int(0), Value::Int(5)]), held(Some(5)));
+    assert_eq!(minted(&[Value::Int(0), Value::Int(-2)]), held(Some(0)));
+    assert_eq!(
+        minted(&[Value::Int(0), Value::Int(5), bulk("99")]),
+        Ok(Minted::Known(Acquired::queued(Some(Duration::from_millis(5)), 99)))
+    );
     assert_eq!(minted(&[Value::Int(0), Value::Int(-1)]), Ok(Minted::HeldForEver));
     for strange in [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &[Value::Int(2), bulk("1")]] {
         assert!(minted(strange).is_err(), "{strange:?}");
@@ -50,8 +51,8 @@ fn minting_scripts_are_understood() {
 #[test]
 fn rotations_are_understood() {
     let rotated = |parts: &[Value]| rotated(Value::Array(parts.to_vec()));
-    assert_eq!(rotated(&[Value::Int(1), bulk("17")]), Ok(Rotated::Retained { fence: 17 }));
-    assert_eq!(rotated(&[Value::Int(2), bulk("99")]), Ok(Rotated::HandedOver { clock: 99 }));
+    assert_eq!(rotated(&[Value::Int(1), bulk("17")]), Ok(Rotated::retained(17)));
+    assert_eq!(rotated(&[Value::Int(2), bulk("99")]), Ok(Rotated::handed_over(99)));
     assert_eq!(rotated(&[Value::Int(3)]), Ok(Rotated::Freed));
     assert_eq!(rotated(&[Value::Int(0)]), Ok(Rotated::NotOurs));
     for strange in [&[Value::Int(1)][..], &[Value::Int(2), Value::Int(-1)], &[Value::Int(4)], &[bulk("x")]] {
@@ -64,10 +65,9 @@ fn a_message_tells_of_a_grant() {
     let names = Names::new("lock", None).expect("valid names");
     let token = format!("{:0>32}", "a");
     let told = grant(&bulk(&format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{job 42}}")), &names);
-    let (key, token) = ("job 42".into(), Token::from_bits(0xa));
-    let first_lease = Duration::from_secs(1);
+    let (token, first_lease) = (Token::from_bits(0xa), Duration::from_secs(1));
     let (fence, clock) = (1_700_000_000_000_009, 1_700_000_000_000_000);
-    assert_eq!(told, Some(Grant { key, token, fence, fences: 32, first_lease, clock }));
+    assert_eq!(told, Some(Grant::new("job 42", token, fence, first_lease, clock).with_fences(32)));
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! An entry: one waiter in a key's queue.
+//!
+//! A queue is ordered by the store's clock at the first enqueue. A release hands the key to the first waiter who is
+//! alive, and tells that waiter's listener, so that the lock changes hands in one message. Absent on purpose: for how
+//! long to wait, how often to look, and what a grant is worth when it arrives; those are decided above.
+
+use std::time::Duration;
+
+use super::listener::ListenerId;
+
+/// The most fences that a hand-over reserves. A store may take an entry that wants more for somebody else's work.
+#[doc(hidden)]
+pub const MOST_FENCES: u32 = 1024;
+
+/// For how long a waiter that looks by itself counts as alive at most.
+#[doc(hidden)]
+pub const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
+
+/// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for` and
+/// `lasts`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+/// use lock_runtime::store::{Ask, Enqueue, Entry, Listener, ListenerId, MemoryStore, Release, Store, Token};
+///
+/// let (tell, told) = mpsc::channel();
+/// let name = ListenerId::from_bits(7);
+/// let session = MemoryStore::new().listen(Listener::new(name, move |grant| tell.send(grant).is_ok())).await?;
+/// let (holder, waiter, ttl) = (Token::from_bits(1), Token::from_bits(2), Duration::from_secs(30));
+/// session.acquire(Ask::new("job:42", holder, ttl)).await?;
+///
+/// let entry = Entry::new(name, Duration::from_secs(1));
+/// session.enqueue(Enqueue::new("job:42", waiter, ttl, entry)).await?;
+///
+/// session.release(Release::new("job:42", holder)).await?;
+/// let grant = told.recv()?;
+/// assert_eq!((grant.token, grant.first_lease), (waiter, Duration::from_secs(1)));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Who is told of the grant.
+    pub listener: ListenerId,
+    /// For how long the key is granted by a hand-over; whole milliseconds.
+    pub first_lease: Duration,
+    /// How many fences a hand-over reserves; at least one, and 1024 at most.
+    pub fences: u32,
+    /// The store's clock at the first enqueue of this waiter, in microseconds, if it queued before: its place.
+    pub since: Option<u64>,
+    /// For how long the waiter counts as alive although nobody listens for it: it will have looked again by then.
+    /// A day at most.
+    pub alive_for: Option<Duration>,
+    /// For how long the queue is kept for want of another look, if that is more than half a minute. Nobody makes it less.
+    pub lasts: Option<Duration>,
+}
+
+impl Entry {
+    /// Somebody who comes now, is granted the key for this long at first, with one fence, and is alive for as long as
+    /// its listener hears.
+    pub const fn new(listener: ListenerId, first_lease: Duration) -> Self {
+        Self { listener, first_lease, fences: 1, since: None, alive_for: None, lasts: None }
+    }
+
+    /// The same with a block of fences.
+    #[must_use]
+    pub const fn with_fences(self, fences: u32) -> Self {
+        Self { fences, ..self }
+    }
+
+    /// The same in the place of one who came then.
+    #[must_use]
+    pub const fn with_since(self, since: Option<u64>) -> Self {
+        Self { since, ..self }
+    }
+
+    /// The same for one who looks by itself.
+    #[must_use]
+    pub const fn with_alive_for(self, alive_for: Option<Duration>) -> Self {
+        Self { alive_for, ..self }
+    }
+
+    /// The same with a queue that is kept for longer.
+    #[must_use]
+    pub const fn with_lasts(self, lasts: Option<Duration>) -> Self {
+        Self { lasts, ..self }
+    }
+}

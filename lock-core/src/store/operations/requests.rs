@@ -1,0 +1,260 @@
+//! What a session is asked about one token that asks, waits, holds or is given back.
+
+use std::time::Duration;
+
+use super::entry::Entry;
+use crate::store::key::LockKey;
+use crate::store::token::Token;
+
+/// Asks for a key by a token that was never sent before.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::store::{Acquired, Ask, MemoryStore, Store, Token};
+///
+/// let session = MemoryStore::new().open().await?;
+/// let answer = session.acquire(Ask::new("job:42", Token::from_bits(1), Duration::from_secs(30))).await?;
+/// assert!(matches!(answer, Acquired::Granted { .. }));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Ask {
+    /// What to take.
+    pub key: LockKey,
+    /// For whom.
+    pub token: Token,
+    /// For how long, unless renewed; whole milliseconds.
+    pub ttl: Duration,
+}
+
+impl Ask {
+    /// Asks for the key for this long.
+    pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
+        Self { key: key.into(), token, ttl }
+    }
+}
+
+/// Asks for a key by a token that may have been sent before, without standing in its queue from now on.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::store::{Acquired, Look, MemoryStore, Store, Token};
+///
+/// let (session, ttl) = (MemoryStore::new().open().await?, Duration::from_secs(30));
+/// for _ in 0..2 {
+///     let answer = session.look(Look::new("job:42", Token::from_bits(1), ttl)).await?;
+///     assert!(matches!(answer, Acquired::Granted { .. })); // the second time to its own
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Look {
+    /// What to take.
+    pub key: LockKey,
+    /// For whom.
+    pub token: Token,
+    /// For how long, unless renewed; whole milliseconds.
+    pub ttl: Duration,
+    /// How many fences to reserve, if the key is granted; at least one.
+    pub fences: u32,
+}
+
+impl Look {
+    /// Asks for the key for this long, with one fence.
+    pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
+        Self { key: key.into(), token, ttl, fences: 1 }
+    }
+
+    /// The same with a block of fences.
+    #[must_use]
+    pub fn with_fences(self, fences: u32) -> Self {
+        Self { fences, ..self }
+    }
+}
+
+/// Asks for a key by a token that waits for it, or is about to.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::store::{Acquired, Enqueue, Entry, ListenerId, MemoryStore, Store, Token};
+///
+/// let session = MemoryStore::new().open().await?;
+/// let (ttl, entry) = (Duration::from_secs(30), Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)));
+/// let enqueue = |token| Enqueue::new("job:42", Token::from_bits(token), ttl, entry.clone());
+///
+/// assert!(matches!(session.enqueue(enqueue(1)).await?, Acquired::Granted { .. })); // it was free
+/// assert!(matches!(session.enqueue(enqueue(2)).await?, Acquired::Held { queued_at: Some(_), .. }));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Enqueue {
+    /// What to take.
+    pub key: LockKey,
+    /// For whom.
+    pub token: Token,
+    /// For how long, unless renewed; whole milliseconds.
+    pub ttl: Duration,
+    /// How many fences to reserve, if the key is granted; at least one.
+    pub fences: u32,
+    /// The token's place in the queue, which it takes or keeps while somebody else holds the key.
+    pub entry: Entry,
+}
+
+impl Enqueue {
+    /// Asks for the key for this long, with as many fences as the entry asks for.
+    pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration, entry: Entry) -> Self {
+        Self { key: key.into(), token, ttl, fences: entry.fences, entry }
+    }
+
+    /// The same with another block of fences, if the key is granted at once.
+    #[must_use]
+    pub fn with_fences(self, fences: u32) -> Self {
+        Self { fences, ..self }
+    }
+
+    /// Apart: the look that it is, and the place in the queue.
+    #[must_use]
+    pub fn into_look(self) -> (Look, Entry) {
+        let Self { key, token, ttl, fences, entry } = self;
+        (Look { key, token, ttl, fences }, entry)
+    }
+}
+
+/// Asks for more time.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::store::{Ask, MemoryStore, Renewal, Renewed, Store, Token};
+///
+/// let (session, holder) = (MemoryStore::new().open().await?, Token::from_bits(1));
+/// session.acquire(Ask::new("job:42", holder, Duration::from_secs(10))).await?;
+/// let answers = session.renew(vec![Renewal::new("job:42", holder, Duration::from_secs(30))]).await;
+/// assert!(matches!(answers[..], [Ok(Renewed::Renewed)]));
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Renewal {
+    /// Which key.
+    pub key: LockKey,
+    /// Who must hold it.
+    pub token: Token,
+    /// How long it shall last from now; whole milliseconds.
+    pub ttl: Duration,
+}
+
+impl Renewal {
+    /// Asks for this long from now.
+    pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
+        Self { key: key.into(), token, ttl }
+    }
+}
+
+/// Gives a key back.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::store::{Ask, MemoryStore, Release, Released, Store, Token};
+///
+/// let (session, holder) = (MemoryStore::new().open().await?, Token::from_bits(1));
+/// session.acquire(Ask::new("job:42", holder, Duration::from_secs(30))).await?;
+/// let stranger = Release::new("job:42", Token::from_bits(2));
+/// assert_eq!(session.release(stranger).await?, Released::NotOurs);
+/// assert_eq!(session.release(Release::new("job:42", holder)).await?, Released::Freed);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Release {
+    /// Which key.
+    pub key: LockKey,
+    /// Who must hold it.
+    pub token: Token,
+    /// Keep the key for this long from now, be that more or less than what is left of its ttl, instead of freeing it at
+    /// once; whole milliseconds. It is nobody's then, this token's neither.
+    pub keep: Option<Duration>,
+    /// Take this entry of the token out of the queue, too.
+    pub leave: Option<Entry>,
+    /// Somebody was seen to wait for the key a moment ago. No more than a hint, for a store that frees faster when nobody
+    /// waits.
+    pub contended: bool,
+}
+
+impl Release {
+    /// Frees the key, or hands it over.
+    pub fn new(key: impl Into<LockKey>, token: Token) -> Self {
+        Self { key: key.into(), token, keep: None, leave: None, contended: false }
+    }
+
+    /// The same, but keeps the key for that long, if there is that.
+    #[must_use]
+    pub fn with_keep(self, keep: Option<Duration>) -> Self {
+        Self { keep, ..self }
+    }
+
+    /// The same, and takes that entry out of the queue, if there is one.
+    #[must_use]
+    pub fn with_leave(self, leave: Option<Entry>) -> Self {
+        Self { leave, ..self }
+    }
+
+    /// The same with the hint whether somebody waits.
+    #[must_use]
+    pub fn with_contended(self, contended: bool) -> Self {
+        Self { contended, ..self }
+    }
+}
+
+/// Gives a key to the next waiter, or keeps it if there is none.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::store::{Ask, Entry, ListenerId, MemoryStore, Rotate, Rotated, Store, Token};
+///
+/// let (session, ttl) = (MemoryStore::new().open().await?, Duration::from_secs(30));
+/// let (holder, next) = (Token::from_bits(1), Token::from_bits(2));
+/// session.acquire(Ask::new("job:42", holder, ttl)).await?;
+/// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1));
+/// let answer = session.rotate(Rotate::new("job:42", holder, ttl, next, entry)).await?;
+/// assert!(matches!(answer, Rotated::Retained { .. })); // nobody else waits
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Rotate {
+    /// Which key.
+    pub key: LockKey,
+    /// Who must hold it.
+    pub token: Token,
+    /// If nobody else waits, the lease lasts this long from now, or as long as it did if that is longer.
+    pub ttl: Duration,
+    /// How many fences to reserve in that case; at least one.
+    pub fences: u32,
+    /// Who waits behind the others from now on, if there are others.
+    pub next: Token,
+    /// The place of `next`.
+    pub entry: Entry,
+}
+
+impl Rotate {
+    /// Hands the key over and queues `next` in that place; with as many fences as the entry asks for, if nobody else
+    /// waits.
+    pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration, next: Token, entry: Entry) -> Self {
+        Self { key: key.into(), token, ttl, fences: entry.fences, next, entry }
+    }
+
+    /// The same with another block of fences, if nobody else waits.
+    #[must_use]
+    pub fn with_fences(self, fences: u32) -> Self {
+        Self { fences, ..self }
+    }
+}
