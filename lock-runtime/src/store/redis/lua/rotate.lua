@@ -4,7 +4,7 @@
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8 for how
 --       many ms it counts as alive, 9 for how many ms the queue is kept at least, 10 the next token; 7 to 9 may be empty
--- Reply {1, first fence as text} goes on; {2, the clock as text} handed over, and the next token queues;
+-- Reply {1, first fence as text} retained; {2, the clock as text} handed over, and the next token queues;
 --       {3} freed; {0} the token does not hold the lock
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
