@@ -81,8 +81,14 @@ mod tests {
 
     #[test]
     fn the_same_seed_is_the_same_history() {
-        let shown = || simulate(&Plan::of(7), true).history.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let history = shown();
-        assert!(history.len() > 300 && history == shown());
+        // Three of these have a failover that ends while several sessions lead to the former primary: whatever ends
+        // them has an order.
+        for seed in [7, 1012, 1797, 4220] {
+            let shown = || simulate(&Plan::of(seed), true).history.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let history = shown();
+            for _ in 0..4 {
+                assert!(history.len() > 300 && history == shown(), "seed {seed}");
+            }
+        }
     }
 }

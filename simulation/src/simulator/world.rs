@@ -1,6 +1,6 @@
 //! The world of a simulation: all its parts, the time, and the next event.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use lock_core::key::SessionId;
@@ -35,7 +35,7 @@ pub(super) struct World {
     /// Whether what was in flight over a closed session is lost.
     pub(super) torn: HashMap<(usize, SessionId), bool>,
     /// Sessions to a server that is a replica by now.
-    pub(super) demoted: HashSet<(usize, SessionId)>,
+    pub(super) demoted: BTreeSet<(usize, SessionId)>,
     /// Until when a new connection may lead to it, too.
     pub(super) switching_until: Moment,
     /// How many sessions with a listener ended without the store's notice.
@@ -68,7 +68,7 @@ impl World {
             plan: plan.clone(),
             arrivals: HashMap::new(),
             torn: HashMap::new(),
-            demoted: HashSet::new(),
+            demoted: BTreeSet::new(),
             switching_until: Moment::MIN,
             unnoticed: 0,
             repeated: HashSet::new(),
