@@ -104,7 +104,11 @@ fn is_within_bounds(store: &Recording) -> Result<(), Broken> {
 async fn crowd(trial: &Trial, store: &Recording) -> Result<(), Broken> {
     let (ours, theirs) = (trial.client(store).await?, trial.client(store).await?);
     let held = granted(ours.lock(trial.key.clone())).await?;
-    let waits = || tokio::spawn(granted(theirs.lock(trial.key.clone()).wait(PATIENCE)));
+    // Each gives the key back by itself: they come in any order.
+    let waits = || {
+        let request = theirs.lock(trial.key.clone()).wait(PATIENCE);
+        tokio::spawn(async { granted(request).await.map(drop) })
+    };
     let waiters = [waits(), waits(), waits()];
     let began = Instant::now();
     while theirs.stats().waiting < 3 || store.record().requests.len() < 3 {
@@ -114,7 +118,7 @@ async fn crowd(trial: &Trial, store: &Recording) -> Result<(), Broken> {
     }
     drop(held);
     for waiter in waiters {
-        drop(waiter.await.map_err(|panicked| Broken(panicked.to_string()))??);
+        waiter.await.map_err(|panicked| Broken(panicked.to_string()))??;
     }
     Ok(())
 }
