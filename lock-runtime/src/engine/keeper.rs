@@ -21,7 +21,7 @@ use crate::engine::sent::ask;
 use crate::engine::sessions::ClientSession;
 use crate::engine::shared::Shared;
 use crate::store::{StoreError, StoreErrorKind};
-use crate::system::clock;
+use crate::system::{clock, foreign};
 use lock_core::key::{ReleaseReply, ReleaseRequest};
 use lock_core::walk::{AskErrand, Errand, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
@@ -126,36 +126,48 @@ impl Keeper {
         }
     }
 
+    /// The walk knows first, so that a panic of a subscriber does not leave it waiting for what has happened.
     fn opened(&mut self, opened: Result<Arc<ClientSession>, StoreError>) {
-        let first = self.first_result.take();
-        match &opened {
-            Ok(_) if first.is_none() => self.shared.observed.reconnected(&self.shared.place),
-            Ok(_) => {}
-            Err(error) => observe::connection_failed(&self.shared.place, error),
-        }
-        let connected = opened.as_ref().map(|session| (session.id, session.store.listens())).map_err(Clone::clone);
+        let connected = opened.as_ref().map(|session| (session.id, session.listens())).map_err(Clone::clone);
         let outcome = connected.as_ref().map(|_| ()).map_err(Clone::clone);
         self.session = opened.ok();
         let walk = &mut self.walk;
         // The last digits of the clock differ enough between processes that lost their server together.
         self.shared.with(|client, now| walk.opened(client, now, connected, now.nanos() / 64));
+        let first = self.first_result.take();
+        match &outcome {
+            Ok(()) if first.is_none() => foreign::run(|| self.shared.observed.reconnected(&self.shared.place)),
+            Ok(()) => {}
+            Err(error) => foreign::run(|| observe::connection_failed(&self.shared.place, error)),
+        }
         first.map(|first| first.send(outcome));
     }
 
     fn dispatch(&self, keepers: &Arc<ClientSession>, errand: Errand) {
-        let (shared, keepers) = (Arc::clone(&self.shared), Arc::clone(keepers));
+        let shared = Arc::clone(&self.shared);
         match errand {
-            Errand::Renew(renew) => drop(tokio::spawn(carry_renewals(shared, keepers, renew))),
+            Errand::Renew(renew) => self.spawn(keepers, carry_renewals(shared, Arc::clone(keepers), renew)),
             Errand::Ask(ask) => match shared.sessions.find(ask.route.session) {
-                Some(session) => drop(tokio::spawn(carry_question(shared, session, ask))),
+                Some(session) => self.spawn(keepers, carry_question(shared, session, ask)),
                 None => shared.with(|client, now| ask.cut_off(client, now)),
             },
             Errand::Release(release) => {
                 let route = release.route(|session| shared.sessions.find(session).is_some());
-                let session = shared.sessions.find(route.session).unwrap_or(keepers);
-                drop(tokio::spawn(carry_release(shared, session, route, release)));
+                let session = shared.sessions.find(route.session).unwrap_or_else(|| Arc::clone(keepers));
+                self.spawn(keepers, carry_release(shared, session, route, release));
             }
         }
+    }
+
+    /// Whatever session carried an errand, the keeper wakes behind it if its own has failed, or if it may end.
+    fn spawn(&self, keepers: &Arc<ClientSession>, errand: impl Future<Output = ()> + Send + 'static) {
+        let (shared, keepers) = (Arc::clone(&self.shared), Arc::clone(keepers));
+        drop(tokio::spawn(async move {
+            errand.await;
+            if !keepers.is_usable() || shared.is_abandoned() {
+                shared.wake_keeper.notify_one();
+            }
+        }));
     }
 }
 
@@ -176,7 +188,6 @@ async fn carry_question(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     let operation = ask(&*session.store, errand.request.clone());
     let answer = carry(&session, errand.route, operation).await.and_then(|answer| session.accept(answer));
     shared.with(|client, now| errand.answered(client, now, answer));
-    finish(&shared, &session);
 }
 
 async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: Route, errand: ReleaseErrand) {
@@ -189,10 +200,9 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
     };
     let answer = carry(&session, route, operation).await.and_then(|answer| session.accept(answer));
     if let Err(error) = &answer {
-        shared.observed.release_failed(errand.request.key(), error);
+        foreign::run(|| shared.observed.release_failed(errand.request.key(), error));
     }
     shared.with(|client, now| errand.answered(client, now, session.id, answer));
-    finish(&shared, &session);
 }
 
 async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand: RenewErrand) {
@@ -201,9 +211,8 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     let answers = answers.map(|answers| answers.into_iter().map(|answer| session.accept(answer)).collect());
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
-        shared.observed.renew_failed(key, error);
+        foreign::run(|| shared.observed.renew_failed(key, error));
     }
-    finish(&shared, &session);
 }
 
 /// Awaits an operation for so long at most; one without an answer counts against the session.
@@ -217,9 +226,5 @@ async fn carry<T>(session: &ClientSession, route: Route, operation: impl Future<
     Err(StoreError::no_answer())
 }
 
-/// Wakes the keeper at once if it needs another session, or may end.
-fn finish(shared: &Shared, session: &ClientSession) {
-    if !session.is_usable() || shared.is_abandoned() {
-        shared.wake_keeper.notify_one();
-    }
-}
+#[cfg(test)]
+mod tests;

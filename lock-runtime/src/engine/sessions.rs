@@ -220,7 +220,8 @@ impl Sessions {
         SessionId(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Opens a session that receives grant messages, if the store sends them.
+    /// Opens a session that receives grant messages, if the store sends them. The store's code runs when this is polled,
+    /// so that a panic of it is one of the task that opens.
     fn open(
         &self,
         id: SessionId,
@@ -231,9 +232,10 @@ impl Sessions {
         let is_retired = Arc::clone(&retired);
         // A message over a replaced session may come from a server that is no longer the primary.
         let forward_while_current = move |grant| !is_retired.load(Ordering::SeqCst) && on_grant(id, grant);
-        let opening = self.store.listen(Listener::new(name, forward_while_current));
+        let (store, listener) = (Arc::clone(&self.store), Listener::new(name, forward_while_current));
         async move {
-            let session = opening.await?;
+            let session = store.listen(listener).await?;
+            drop(store);
             Ok(Arc::new(ClientSession::new(id, session.listens().then_some(name), session, retired)))
         }
     }

@@ -55,6 +55,11 @@ impl ClientSession {
         Self { is_only: true, ..Self::new(id, None, store, Arc::default()) }
     }
 
+    /// Whether the store tells it of grants.
+    pub(crate) fn listens(&self) -> bool {
+        self.listener.is_some()
+    }
+
     /// Completes when it is retired; the task that keeps it open waits for that.
     pub(super) async fn retired(&self) {
         self.failed.notified().await;
