@@ -49,16 +49,16 @@ impl Holding {
         self.granted.since(self.arrived)
     }
 
-    /// Asks the client again when the validity says that no step may start: its deadline may have moved. On
-    /// [`Start::Now`] the body is in a step.
-    pub fn start_late_step<C>(&self, client: &mut impl CallTable<C>, now: Moment, validity: &Validity) -> Start {
+    /// Asks the client when the validity says that no step may start: its deadline may have moved. On [`Start::Now`] the
+    /// validity shows the later one, and is asked again with the clock read anew, since asking took time.
+    pub fn ask_again<C>(&self, client: &mut impl CallTable<C>, now: Moment, validity: &Validity) -> Start {
         let Some(id) = self.id else { return Start::NeverAgain };
         match client.lapsed(now, id) {
             Err(reason) => Start::Lost(reason),
             // The client has a renewal that the validity does not show yet.
             Ok(until) => {
                 validity.extend(until);
-                if validity.start_step(now) { Start::Now } else { Start::NeverAgain }
+                if now < validity.until() { Start::Now } else { Start::NeverAgain }
             }
         }
     }

@@ -50,14 +50,18 @@ impl Holding {
         self.walk.as_ref().map_or(Duration::ZERO, walk::Holding::waited)
     }
 
-    /// Asks to start a step of the body; on `Now` the body is in a step.
+    /// Asks to start a step of the body; on `Now` the body is in a step. Asking again takes a deadline that has moved
+    /// each time, so that it ends.
     pub(crate) fn start_step(&self) -> Start {
         let validity = &self.state.validity;
-        if validity.start_step(clock::now()) {
-            return Start::Now;
+        while !validity.start_step(clock::now()) {
+            let Some(walk) = &self.walk else { return Start::NeverAgain };
+            match self.shared().with(|client, now| walk.ask_again(client, now, validity)) {
+                Start::Now => {}
+                no_step => return no_step,
+            }
         }
-        let Some(walk) = &self.walk else { return Start::NeverAgain };
-        self.shared().with(|client, now| walk.start_late_step(client, now, validity))
+        Start::Now
     }
 
     /// The body has ended: releases the lease. Whoever awaits the release has registered its waker already.

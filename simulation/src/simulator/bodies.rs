@@ -24,8 +24,8 @@ impl World {
             body.again = true;
             return;
         }
-        if !caller.validity.start_step(local) {
-            match holding.start_late_step(&mut self.processes[process].client, local, &caller.validity) {
+        while !caller.validity.start_step(local) {
+            match holding.ask_again(&mut self.processes[process].client, local, &caller.validity) {
                 Start::Now => {}
                 Start::NeverAgain => return,
                 Start::Lost(reason) => return self.lose_body(task, reason),
