@@ -16,7 +16,8 @@ use crate::key::{
 use crate::lease::{FirstLease, Rhythm};
 use crate::store::{Grant, LossReason, Moment, StoreError, Token};
 
-/// How many keys the keeper serves before it unlocks the client: meanwhile every task of the client has to wait.
+/// How many calls and releases the keeper serves before it unlocks the client, and how many keys it looks at: meanwhile
+/// every task of the client has to wait.
 pub(super) const MOST_PER_ROUND: usize = 512;
 /// How many unsolicited grants are given back at a time, and for how long each is tried.
 const MOST_UNSOLICITED: usize = 64;
@@ -156,17 +157,14 @@ impl<C: Clone> ClientState<C> {
     /// to send.
     pub fn work(&mut self, now: Moment) -> Vec<(KeyId, Job)> {
         self.schedule_touched();
-        let (mut from, mut served) = (Moment::MIN, 0);
-        while let Some(due) = self.timers.first_from(from).filter(|_| served < MOST_PER_ROUND) {
-            let keys = self.due_keys(due, MOST_PER_ROUND - served);
-            served += keys.len();
+        let (mut from, mut left) = (Moment::MIN, MOST_PER_ROUND);
+        while let Some(due) = self.timers.first_from(from).filter(|_| left > 0) {
+            let keys = self.due_keys(due, left);
             if due > now && !keys.is_empty() && !keys.iter().any(|&key| self.can_renew_early(now, key)) {
                 break;
             }
             for key in keys {
-                if self.due(key) == due && (due <= now || self.can_renew_early(now, key)) {
-                    self.apply(now, key, KeyState::tick);
-                }
+                left = left.saturating_sub(self.tick(now, key, due, left).max(1));
             }
             self.schedule_touched();
             from = due + Duration::from_nanos(1);
@@ -174,6 +172,13 @@ impl<C: Clone> ClientState<C> {
         self.send_deferred_looks(now);
         self.tick_closing(now);
         std::mem::take(&mut self.jobs)
+    }
+
+    /// Does what is due at `due` for this key, for at most `most` calls and releases; returns for how many.
+    fn tick(&mut self, now: Moment, key: KeyId, due: Moment, most: usize) -> usize {
+        let is_due = self.due(key) == due && (due <= now || self.can_renew_early(now, key));
+        let served = is_due.then(|| self.apply(now, key, |state, cx| state.tick(cx, most)));
+        served.flatten().unwrap_or(0)
     }
 
     /// Sends deferred looks that the rate limit now admits.

@@ -234,10 +234,10 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     }
 }
 
-/// The clock of the local queue, for at most `most` of its waiters; the rest stays due.
-pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most: usize) {
-    for _ in 0..most {
-        let Some(due) = calls.queue_mut().and_then(|queue| queue.take_due(cx.now)) else { return };
+/// The clock of the local queue, for at most `most` of its waiters; the rest stays due. Returns for how many.
+pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most: usize) -> usize {
+    for served in 0..most {
+        let Some(due) = calls.queue_mut().and_then(|queue| queue.take_due(cx.now)) else { return served };
         match due {
             // Checked before `give_up_at`, which may be the same moment: a key that is held here is a definite answer.
             Due::WaitOver(waiter) if calls.is_known_held(cx.now) => refuse(calls, cx, waiter, Refusal::Busy),
@@ -251,6 +251,7 @@ pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most:
             }
         }
     }
+    most
 }
 
 /// A waiter whose time to wait is over stays queued until it is known whether the key is held: if the active waiter's

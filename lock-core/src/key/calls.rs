@@ -77,6 +77,9 @@ impl<C> Default for Spares<C> {
     }
 }
 
+/// For how many releases, and how many lost leases, a spare box keeps room.
+const SPARED: usize = 4;
+
 impl<C> Calls<C> {
     /// The other calls, if there are any.
     pub(super) fn others(&self) -> Option<&Others<C>> {
@@ -97,7 +100,9 @@ impl<C> Calls<C> {
         let is_empty = |others: &Others<C>| {
             others.releases.is_empty() && others.lost.is_empty() && others.refused.is_empty() && others.queue.len() == 0
         };
-        if let Some(empty) = self.others.take_if(|others| is_empty(others)) {
+        if let Some(mut empty) = self.others.take_if(|others| is_empty(others)) {
+            empty.releases.shrink_to(SPARED);
+            empty.lost.shrink_to(SPARED);
             spare.others.keep(empty);
         }
     }

@@ -11,6 +11,7 @@ use super::doubt::Doubt;
 use super::enqueueing::is_handed_on;
 use super::held::Held;
 use super::ids::Number;
+use super::leaving::note_was_held;
 use super::local_queue::LocalQueue;
 use super::releasing::{Orphan, Progress, Releasing};
 use crate::store::Moment;
@@ -102,7 +103,7 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         may_rotate: is_handed_on(held.kind) && held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
         ..Releasing::orphan(cx.now, number, token, Orphan { ttl: held.longest_ttl, doubt, leave })
     };
-    calls.last_known_held = cx.now;
+    note_was_held(calls, cx);
     if held.queued {
         cx.effects.push(Effect::Contended);
     }

@@ -5,7 +5,7 @@ use super::context::{Context, Effect};
 use super::doubt::Doubt;
 use super::giving_back::{give_back, give_back_unseen};
 use super::held::{By, Granted, Held, InDoubt};
-use super::leaving::note_held;
+use super::leaving::{note_held, note_was_held};
 use super::local_queue::Waiter;
 use crate::store::{Moment, StoreError, StoreErrorKind};
 
@@ -56,6 +56,7 @@ pub(super) fn grant<C: Clone>(
 /// A lease that was handed over locally ended before its next holder could begin. Called with no active call.
 pub(super) fn requeue_next_holder<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut holder: Holder<C>) {
     give_back_unseen(calls, cx, holder.token, &holder.held);
+    note_was_held(calls, cx);
     let Some(waiting) = holder.held.waiting.take() else { return };
     let waiter = Waiter { number: holder.number, caller: holder.caller, token: holder.token, waiting };
     let text = "the lease ended before it could be renewed for its next holder";

@@ -225,7 +225,7 @@ impl Held {
 
     /// The keeper has a session again.
     pub(super) fn unpark(&mut self, now: Moment) {
-        if self.schedule.is_parked() {
+        if self.schedule.is_parked() && self.needs_renewal() {
             self.schedule.renew_now(now);
         }
     }

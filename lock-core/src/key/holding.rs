@@ -8,7 +8,7 @@ use super::calls::Calls;
 use super::context::{Context, Effect};
 use super::granting::requeue_next_holder;
 use super::ids::Number;
-use super::leaving::refuse_holder;
+use super::leaving::{note_was_held, refuse_holder};
 use super::manual::ManualRenewals;
 use super::messages::{Action, Job, ManualStep, Refusal};
 use crate::planted::{Mutant, planted};
@@ -99,6 +99,7 @@ pub(super) fn lose<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reas
         cx.effects.push(Effect::FirstLeaseTooShort);
     }
     cx.effects.push(Effect::Do(Action::Lose(holder.caller.clone(), reason)));
+    note_was_held(calls, cx);
     calls.others_or_new(cx.spare).lost.push(holder);
 }
 

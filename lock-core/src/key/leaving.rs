@@ -18,8 +18,17 @@ pub(super) fn refuse<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, waiter: W
 /// Refuses a call whose task has not seen its lease.
 pub(super) fn refuse_holder<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, refusal: Refusal) {
     give_back_unseen(calls, cx, holder.token, &holder.held);
+    note_was_held(calls, cx);
     calls.others_or_new(cx.spare).refused.insert(holder.number, refusal);
     cx.wake(holder.caller);
+    if let Some(waiting) = holder.held.waiting {
+        cx.spare.waiting.keep(waiting);
+    }
+}
+
+/// A lease of this process has just ended: whoever arrived before has waited for a held key.
+pub(super) fn note_was_held<C>(calls: &mut Calls<C>, cx: &Context<'_, C>) {
+    calls.last_known_held = cx.now;
 }
 
 /// The key was held at `by`: waiters whose time is over and who arrived by then are refused as busy.

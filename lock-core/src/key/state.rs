@@ -21,9 +21,6 @@ use crate::lease::{Fences, Terms, Wait};
 use crate::planted::{Mutant, planted};
 use crate::store::{Acquired, Grant, LossReason, Moment, Renewed, StoreError, Token};
 
-/// How many local waiters are served in one round.
-const MOST_PER_ROUND: usize = 512;
-
 /// The holder of a key, the call that asks the store, the local queue, and releases without an answer.
 ///
 /// `C` stands for the task of a call: cheap to clone, and dropping one runs no foreign code. Each event is a method,
@@ -217,7 +214,9 @@ impl<C: Clone> KeyState<C> {
             return cx.spare.waiting.keep(waiter.waiting);
         }
         if let Some(others) = self.calls.others_mut() {
-            others.queue.remove(number);
+            if let Some(waiter) = others.queue.remove(number) {
+                cx.spare.waiting.keep(waiter.waiting);
+            }
             others.refused.remove(&number);
         }
         if self.calls.holder_of(number).is_some() {
@@ -358,34 +357,48 @@ impl<C: Clone> KeyState<C> {
         holding::lose(&mut self.calls, cx, reason);
     }
 
-    /// Does what is due; part of it if that is very much, and the rest stays due.
-    pub fn tick(&mut self, cx: &mut Context<'_, C>) {
+    /// Does what is due, for at most `most` calls and releases; the rest stays due. Returns for how many.
+    pub fn tick(&mut self, cx: &mut Context<'_, C>, most: usize) -> usize {
         let mut newest = Number(*cx.numbers);
-        self.tick_releases(cx, |number| number <= newest);
+        let mut left = most - self.tick_releases(cx, most, |number| number <= newest);
+        if self.calls.holder().is_some() {
+            // Before the clock ends the lease: whoever gave up until now did so while the key was held.
+            left -= asking::tick_queue(&mut self.calls, cx, left);
+        }
+        left = left.saturating_sub(usize::from(self.tick_active(cx)));
+        self.settle(cx);
+        left -= asking::tick_queue(&mut self.calls, cx, left);
+        // Releases that were queued by the above.
+        while newest < Number(*cx.numbers) {
+            let last = std::mem::replace(&mut newest, Number(*cx.numbers));
+            left -= self.tick_releases(cx, left, |number| last < number && number <= newest);
+        }
+        most - left
+    }
+
+    /// The clock of the active call; returns whether it was due.
+    fn tick_active(&mut self, cx: &mut Context<'_, C>) -> bool {
         let can_renew_early = self.can_renew_early(cx.now);
         match &self.calls.active {
             Active::Waiter(waiter) if waiter.waiting.due() <= cx.now => asking::tick(&mut self.calls, cx),
             Active::Holder(holder) if holder.held.due() <= cx.now || can_renew_early => {
                 holding::tick(&mut self.calls, cx);
             }
-            _ => {}
+            _ => return false,
         }
-        self.settle(cx);
-        asking::tick_queue(&mut self.calls, cx, MOST_PER_ROUND);
-        // Releases that were queued by the above.
-        while newest < Number(*cx.numbers) {
-            let last = std::mem::replace(&mut newest, Number(*cx.numbers));
-            self.tick_releases(cx, |number| last < number && number <= newest);
-        }
+        true
     }
 
-    /// Sends each due release once; one that stays due is sent again in the next round.
-    fn tick_releases(&mut self, cx: &mut Context<'_, C>, is_one: impl Fn(Number) -> bool) {
+    /// Sends at most `most` due releases, each once; returns how many. One that stays due is sent again in the next
+    /// round.
+    fn tick_releases(&mut self, cx: &mut Context<'_, C>, most: usize, is_one: impl Fn(Number) -> bool) -> usize {
         let is_due = |releasing: &&Releasing<C>| is_one(releasing.number) && releasing.due() <= cx.now;
-        let due: Vec<Number> = self.calls.releases().filter(is_due).map(|releasing| releasing.number).collect();
-        for number in due {
+        let numbers = self.calls.releases().filter(is_due).map(|releasing| releasing.number);
+        let due: Vec<Number> = numbers.take(most).collect();
+        for &number in &due {
             release::tick(&mut self.calls, cx, number);
         }
+        due.len()
     }
 
     /// To be called after every event: when no call asks or holds and no release blocks the queue, the first local

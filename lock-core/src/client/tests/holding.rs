@@ -287,3 +287,16 @@ fn a_renewal_by_hand_fails_when_nobody_answers() {
     assert_eq!(story.now.since(start), OPERATION);
     assert!(story.lost.is_empty());
 }
+
+#[test]
+fn a_lease_that_nobody_wants_renewed_is_left_alone_when_the_connection_is_back() {
+    let mut story = Story::new();
+    let id = story.hold("a", Terms { renew: false, ..patient() });
+    let due = story.client.next_due();
+    story.client.disconnected();
+    let by_hand = story.client.renew_manually(story.now, id, TTL);
+    assert!(story.work().is_empty(), "it waits for a connection");
+    story.client.manual_cancelled(story.now, id, by_hand);
+    story.client.connected(story.now, KEEPER, true);
+    assert_eq!(story.client.next_due(), due);
+}

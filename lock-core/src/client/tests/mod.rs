@@ -7,6 +7,7 @@ mod hand_over;
 mod heirs;
 mod holding;
 mod messages;
+mod stopped;
 mod strangers;
 mod waiting;
 
