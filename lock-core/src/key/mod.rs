@@ -2,11 +2,12 @@
 //!
 //! [`KeyState`] is a value: each event is told to it with the time, and it returns what to do. Its parts are in
 //! `calls`, with the values `waiting`, `held`, `releasing` and `local_queue`; the transitions are in `asking`,
-//! `granting`, `holding`, `ending`, `rotating`, `release` and what those share.
+//! `granting`, `holding`, `ending`, `rotating`, `release` and what those share; `ticking` is the clock of all.
 //! Must stay true: nothing here knows of other keys, timers, counters, or whether sessions work.
 
 mod asking;
 mod calls;
+mod census;
 mod context;
 mod doubt;
 mod ending;
@@ -25,12 +26,14 @@ mod releasing;
 mod rotating;
 mod spare;
 mod state;
+mod ticking;
 mod waiting;
 
 pub use calls::Spares;
+pub use census::Census;
 pub use context::{Context, Effect, GrantedBy, Known};
 pub use ids::{CallId, KeyId, Number, SessionId};
 pub use messages::{
     AcquireRequest, Action, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, Settings, Step, Via,
 };
-pub use state::{Census, KeyState};
+pub use state::KeyState;

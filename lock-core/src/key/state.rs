@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::asking::{self, Answer};
 use super::calls::{Active, Calls, Holder};
+use super::census::{self, Census};
 use super::context::{Context, Effect, GrantedBy};
 use super::ending;
 use super::giving_back::give_back;
@@ -16,6 +17,7 @@ use super::local_queue::Waiter;
 use super::messages::{ManualStep, Refusal, ReleaseReply, ReleaseStep, Step, Via};
 use super::release;
 use super::releasing::Releasing;
+use super::ticking;
 use super::waiting::{Phase, Waiting};
 use crate::lease::{Fences, Terms, Wait};
 use crate::planted::{Mutant, planted};
@@ -30,36 +32,6 @@ use crate::store::{Acquired, Grant, LossReason, Moment, Renewed, StoreError, Tok
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyState<C> {
     calls: Calls<C>,
-}
-
-/// The counts that a client keeps.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Census {
-    /// Leases that are held.
-    pub held: usize,
-    /// Calls that wait, or were refused and do not know it yet.
-    pub waiting: usize,
-    /// Waiters that are in the store's queue, or may be.
-    pub queued: usize,
-    /// Releases of grants that no call here waited for.
-    pub unsolicited: usize,
-    /// Leases whose body or guard still exists, and releases that are not confirmed.
-    pub unfinished: usize,
-}
-
-impl Census {
-    /// The counts over all keys after those of one key have changed from `before` to `after`.
-    #[must_use]
-    pub fn changed(self, before: Self, after: Self) -> Self {
-        let changed = |all: usize, before: usize, after: usize| all + after - before;
-        Self {
-            held: changed(self.held, before.held, after.held),
-            waiting: changed(self.waiting, before.waiting, after.waiting),
-            queued: changed(self.queued, before.queued, after.queued),
-            unsolicited: changed(self.unsolicited, before.unsolicited, after.unsolicited),
-            unfinished: changed(self.unfinished, before.unfinished, after.unfinished),
-        }
-    }
 }
 
 impl<C> Default for KeyState<C> {
@@ -359,80 +331,23 @@ impl<C: Clone> KeyState<C> {
 
     /// Does what is due, for at most `most` calls and releases; the rest stays due. Returns for how many.
     pub fn tick(&mut self, cx: &mut Context<'_, C>, most: usize) -> usize {
-        let mut newest = Number(*cx.numbers);
-        let mut left = most - self.tick_releases(cx, most, |number| number <= newest);
-        if self.calls.holder().is_some() {
-            // Before the clock ends the lease: whoever gave up until now did so while the key was held.
-            left -= asking::tick_queue(&mut self.calls, cx, left);
-        }
-        left = left.saturating_sub(usize::from(self.tick_active(cx)));
-        self.settle(cx);
-        left -= asking::tick_queue(&mut self.calls, cx, left);
-        // Releases that were queued by the above.
-        while newest < Number(*cx.numbers) {
-            let last = std::mem::replace(&mut newest, Number(*cx.numbers));
-            left -= self.tick_releases(cx, left, |number| last < number && number <= newest);
-        }
-        most - left
-    }
-
-    /// The clock of the active call; returns whether it was due.
-    fn tick_active(&mut self, cx: &mut Context<'_, C>) -> bool {
-        let can_renew_early = self.can_renew_early(cx.now);
-        match &self.calls.active {
-            Active::Waiter(waiter) if waiter.waiting.due() <= cx.now => asking::tick(&mut self.calls, cx),
-            Active::Holder(holder) if holder.held.due() <= cx.now || can_renew_early => {
-                holding::tick(&mut self.calls, cx);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    /// Sends at most `most` due releases, each once; returns how many. One that stays due is sent again in the next
-    /// round.
-    fn tick_releases(&mut self, cx: &mut Context<'_, C>, most: usize, is_one: impl Fn(Number) -> bool) -> usize {
-        let is_due = |releasing: &&Releasing<C>| is_one(releasing.number) && releasing.due() <= cx.now;
-        let numbers = self.calls.releases().filter(is_due).map(|releasing| releasing.number);
-        let due: Vec<Number> = numbers.take(most).collect();
-        for &number in &due {
-            release::tick(&mut self.calls, cx, number);
-        }
-        due.len()
+        ticking::tick(&mut self.calls, cx, most)
     }
 
     /// To be called after every event: when no call asks or holds and no release blocks the queue, the first local
     /// waiter may ask.
     pub fn settle(&mut self, cx: &mut Context<'_, C>) {
-        if self.calls.is_free()
-            && let Some(mut next) = self.calls.queue_mut().and_then(super::local_queue::LocalQueue::take_first)
-        {
-            next.waiting.may_ask(cx.now);
-            cx.wake(next.caller.clone());
-            self.calls.active = Active::Waiter(next);
-        }
-        self.calls.tidy(cx.spare);
+        ticking::settle(&mut self.calls, cx);
     }
 
     /// The next moment at which the clock changes anything here.
     pub fn due(&self) -> Moment {
-        let active = match &self.calls.active {
-            Active::Waiter(waiter) => waiter.waiting.due(),
-            Active::Holder(holder) => holder.held.due(),
-            Active::Nobody => Moment::MAX,
-        };
-        let Some(others) = self.calls.others() else { return active };
-        let releases = others.releases.iter().map(Releasing::due).min().unwrap_or(Moment::MAX);
-        active.min(others.queue.due()).min(releases)
+        ticking::due(&self.calls)
     }
 
     /// Whether the renewal may be sent a little early, together with others that are due.
     pub fn can_renew_early(&self, now: Moment) -> bool {
-        let renewal = |holder: &Holder<C>| {
-            let held = &holder.held;
-            held.schedule.due() == held.due() && held.schedule.can_send(now)
-        };
-        self.calls.holder().is_some_and(renewal)
+        ticking::can_renew_early(&self.calls, now)
     }
 
     /// Whether no state is left.
@@ -442,22 +357,7 @@ impl<C: Clone> KeyState<C> {
 
     /// The counts of this key.
     pub fn census(&self) -> Census {
-        let (held, asks, queued) = match &self.calls.active {
-            Active::Nobody => (0, 0, 0),
-            Active::Waiter(waiter) => (0, 1, usize::from(waiter.waiting.entry.is_some())),
-            Active::Holder(_) => (1, 0, 0),
-        };
-        let Some(others) = self.calls.others() else {
-            return Census { held, waiting: asks, queued, unsolicited: 0, unfinished: held };
-        };
-        let over = others.releases.iter().filter(|releasing| releasing.is_finished()).count();
-        Census {
-            held,
-            waiting: asks + others.queue.len() + others.refused.len(),
-            queued,
-            unsolicited: others.releases.iter().filter(|releasing| releasing.is_unsolicited()).count(),
-            unfinished: held + others.lost.len() + others.releases.len() - over,
-        }
+        census::of(&self.calls)
     }
 
     /// All leases, lost or not; the caller knows which bodies are in the middle of a step.
