@@ -17,8 +17,8 @@
 //! }
 //! ```
 //!
-//! The lock is acquired before the body's first step, renewed while it runs, and released on every way out. A body whose
-//! lock is lost is dropped, and its caller gets [`LockError::Lost`]. Without the lock the body does not run.
+//! The lock is acquired before the body's first step, renewed while it runs, and released on every way out. A body
+//! whose lock is lost is dropped, and its caller gets [`LockError::Lost`]. Without the lock the body does not run.
 //!
 //! [`distributed_lock`] lists the attribute's options; [`Client`] is for those who lock by hand. What is promised and
 //! what is not is in the README.

@@ -1,7 +1,7 @@
 //! Questions to a server, on a connection of the harness's own.
 //!
-//! They block for a millisecond or less, which a test on a runtime with several threads can afford. Deliberately absent:
-//! anything that knows the keys of the lock library.
+//! They block for a millisecond or less, which a test on a runtime with several threads can afford. Deliberately
+//! absent: anything that knows the keys of the lock library.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
 //! What tests with real servers and real processes are made of.
 //!
 //! In reading order: [`Server`] is a Redis or a Valkey of the test's own, [`on_every_server!`] and [`on_every_store!`]
-//! make one test body run on each kind, [`Pair`] is a server with a replica, [`Worker`] is a second process, [`Proxy`] is
-//! a network that misbehaves on command, [`Ledger`] finds two that were inside at once without trusting the lock,
+//! make one test body run on each kind, [`Pair`] is a server with a replica, [`Worker`] is a second process, [`Proxy`]
+//! is a network that misbehaves on command, [`Ledger`] finds two that were inside at once without trusting the lock,
 //! [`Steps`] is a body that knows when it last ran, and [`spawn_polled`] makes it certain who came first.
 //!
 //! What must stay true: nothing started here outlives the test process, however it ends, and everything listens on

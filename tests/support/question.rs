@@ -1,7 +1,7 @@
 //! One question to a server, on a new connection.
 //!
-//! So a restart or a cut of everybody's connections concerns none. An answer that does not come within two seconds is an
-//! error.
+//! So a restart or a cut of everybody's connections concerns none. An answer that does not come within two seconds is
+//! an error.
 
 use std::time::Duration;
 

@@ -75,8 +75,9 @@ impl Validity {
 
     /// A step of the body is about to start: true if it may.
     ///
-    /// The fence orders the store of `in_step` before the load of `until`; the one in [`end_at_exit`](Self::end_at_exit)
-    /// orders the store of `until` before the load of `in_step`. So either this step does not start or the exit sees it.
+    /// The fence orders the store of `in_step` before the load of `until`; the one in
+    /// [`end_at_exit`](Self::end_at_exit) orders the store of `until` before the load of `in_step`. So either this step
+    /// does not start or the exit sees it.
     pub fn start_step(&self, now: Moment) -> bool {
         self.in_step.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);

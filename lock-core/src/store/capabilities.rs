@@ -1,7 +1,7 @@
 //! Capabilities: what a store claims to do, beyond what every store must.
 //!
-//! A client asks for them once, when it is made, and sends nothing that was not claimed. So a store that knows nothing of
-//! a field refuses by not claiming it, instead of granting what it does not keep.
+//! A client asks for them once, when it is made, and sends nothing that was not claimed. So a store that knows nothing
+//! of a field refuses by not claiming it, instead of granting what it does not keep.
 //! Must stay true: what is claimed by default is what every store that was ever written keeps.
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What caused an error: code that is not ours, and may not run while whoever decides does.
 //!
-//! Must stay true: between [`stays_out`] and the drop of what it returns, no cause is dropped on this thread; those that
-//! were to be are dropped then, and their panics harm nobody.
+//! Must stay true: between [`stays_out`] and the drop of what it returns, no cause is dropped on this thread; those
+//! that were to be are dropped then, and their panics harm nobody.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;

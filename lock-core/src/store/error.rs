@@ -52,8 +52,8 @@ pub enum StoreErrorKind {
     Unready,
     /// Do not try again: a right is missing, the credentials are wrong, the key is something else.
     Refused,
-    /// Nothing was executed: ask again at once, through the same session, if it is still wanted. A store says so instead
-    /// of sending an operation a second time, behind what was sent in the meantime.
+    /// Nothing was executed: ask again at once, through the same session, if it is still wanted. A store says so
+    /// instead of sending an operation a second time, behind what was sent in the meantime.
     NotExecuted,
 }
 

@@ -49,8 +49,8 @@ impl Holding {
         self.granted.since(self.arrived)
     }
 
-    /// Asks the client when the validity says that no step may start: its deadline may have moved. On [`Start::Now`] the
-    /// validity shows the later one, and is asked again with the clock read anew, since asking took time.
+    /// Asks the client when the validity says that no step may start: its deadline may have moved. On [`Start::Now`]
+    /// the validity shows the later one, and is asked again with the clock read anew, since asking took time.
     pub fn ask_again<C>(&self, client: &mut impl CallTable<C>, now: Moment, validity: &Validity) -> Start {
         let Some(id) = self.id else { return Start::NeverAgain };
         match client.lapsed(now, id) {

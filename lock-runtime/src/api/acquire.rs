@@ -18,9 +18,9 @@ use lock_core::LockError;
 /// Each variant of [`LockError`] but `NotConfigured` and `Lost`.
 ///
 /// # Cancellation
-/// It may be dropped at any point, by `select!` or a time-out for instance, and leaves nothing behind: a waiter leaves its
-/// queue, and what may have been granted in the meantime is given back. The place in the queue is lost with it; to go on
-/// waiting, keep the future and poll it again.
+/// It may be dropped at any point, by `select!` or a time-out for instance, and leaves nothing behind: a waiter leaves
+/// its queue, and what may have been granted in the meantime is given back. The place in the queue is lost with it; to
+/// go on waiting, keep the future and poll it again.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -179,8 +179,8 @@ impl ClientBuilder {
     }
 
     /// Whether every command is sent to Redis at once (`TCP_NODELAY`), or small ones wait until the server has
-    /// acknowledged what was sent before. By default it is on for a server on another machine, where a round trip is what
-    /// counts, and off for one on this machine (`localhost` or a loopback address), where gathering saves work.
+    /// acknowledged what was sent before. By default it is on for a server on another machine, where a round trip is
+    /// what counts, and off for one on this machine (`localhost` or a loopback address), where gathering saves work.
     ///
     /// For `redis://` and `rediss://`, whose connections are TCP's.
     ///

@@ -18,8 +18,8 @@ use lock_core::{LockError, LossReason};
 /// Holds a lock. Dropped, it leaves the release to the client, without blocking and without a runtime.
 ///
 /// It is renewed while it lives, unless the request said otherwise, whatever its task does. A lock that is lost is not
-/// taken away from its guard: ask [`is_held`](Lease::is_held), or await [`lost`](Lease::lost) beside the work. What can be
-/// asked of a [`Lease`] can be asked of its guard.
+/// taken away from its guard: ask [`is_held`](Lease::is_held), or await [`lost`](Lease::lost) beside the work. What can
+/// be asked of a [`Lease`] can be asked of its guard.
 ///
 /// Give it a name: `let _guard = ..` holds the lock to the end of the block, `let _ = ..` releases it at once.
 ///
@@ -63,8 +63,8 @@ impl LockGuard {
         self.lease.clone()
     }
 
-    /// Renews now, for this ttl from now on; automatic renewals go on with it. A shorter ttl changes how often the lease
-    /// is renewed, and never shortens what is granted.
+    /// Renews now, for this ttl from now on; automatic renewals go on with it. A shorter ttl changes how often the
+    /// lease is renewed, and never shortens what is granted.
     ///
     /// # Errors
     /// `Lost` if the lock is lost, `Unavailable` if the store did not confirm within the operation time-out (the lock

@@ -143,7 +143,8 @@ impl LockRequest {
 
     /// Keeps the key at least this long after the grant, even if the lock is released sooner. At most the ttl.
     ///
-    /// For jobs that many nodes start at about the same time: the second finds the key held although the first was quick.
+    /// For jobs that many nodes start at about the same time: the second finds the key held although the first was
+    /// quick.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

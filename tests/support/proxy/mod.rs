@@ -2,8 +2,8 @@
 //!
 //! What is here is the switchboard; `pump` moves the bytes and obeys. It runs on a thread of its own, so a test that
 //! blocks does not hold up its network. Every mode counts for the bytes that arrive from then on and for those that are
-//! still here; all modes but the one-time ones last until [`Proxy::pass`]. Where it leads to is no mode, nor is a stall. Deliberately absent: any knowledge of what
-//! the bytes mean, so TLS passes as well, and chance.
+//! still here; all modes but the one-time ones last until [`Proxy::pass`]. Where it leads to is no mode, nor is a
+//! stall. Deliberately absent: any knowledge of what the bytes mean, so TLS passes as well, and chance.
 
 mod mutex;
 mod pump;
@@ -143,7 +143,8 @@ impl Proxy {
         self.accept_new();
     }
 
-    /// Ends all misbehaviour, and all connections first: none that lost bytes goes on, not even one that is made just now.
+    /// Ends all misbehaviour, and all connections first: none that lost bytes goes on, not even one that is made just
+    /// now.
     pub fn pass_anew(&self) {
         self.refuse_new();
         self.reset_all();
