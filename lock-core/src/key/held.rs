@@ -270,15 +270,6 @@ mod tests {
         Moment::from_nanos(ms * 1_000_000)
     }
 
-    #[test]
-    fn a_deadline_leaves_drift_and_margin_before_the_ttl() {
-        // 30 s: drift 302 ms, margin 1 s.
-        assert_eq!(deadline(at(1000), Duration::from_secs(30)), at(1000 + 30_000 - 302 - 1000));
-        // 50 ms: drift 2.5 ms, margin 5 ms.
-        assert_eq!(deadline(at(0), Duration::from_millis(50)), Moment::from_nanos(42_500_000));
-        assert_eq!(margin(Duration::from_secs(10)), Duration::from_millis(500));
-    }
-
     fn held(max_hold: Option<Duration>) -> Held {
         let terms = Terms {
             kind: Kind::Exclusive,
