@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::doubt::Doubt;
 use super::ids::{Number, SessionId};
+use super::names::CallNames;
 use crate::lease::Backoff;
 use crate::store::{Entry, LockKey, Moment, Release, Released, StoreError, Token};
 
@@ -227,6 +228,32 @@ impl<C> Releasing<C> {
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
         let (key, token, leave) = (key.clone(), self.token, self.leave.clone());
         Release { key, token, keep: (!keep.is_zero()).then_some(keep), leave, contended }
+    }
+
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        names.number(&mut self.number);
+        names.token(&mut self.token);
+        self.progress.show_names(names);
+        names.moment(&mut self.keep_until);
+        names.moment(&mut self.pointless_from);
+        self.leave.iter_mut().for_each(|entry| entry.show_names(names));
+        if let Some(Rotating { next, sent }) = &mut self.rotating {
+            names.number(next);
+            names.moment(sent);
+        }
+        self.awaited_until.iter_mut().for_each(|until| names.moment(until));
+    }
+}
+
+impl Progress {
+    fn show_names(&mut self, names: &mut impl CallNames) {
+        match self {
+            Self::SentByTask { until: moment, .. } | Self::Due(moment) | Self::SentByKeeper(moment) => {
+                names.moment(moment);
+            }
+            Self::TaskMaySend | Self::Parked | Self::Finished(_) => {}
+        }
     }
 }
 
