@@ -67,7 +67,7 @@ pub struct Report {
     /// Which of the situations that a check has to come to it came to.
     pub came_to: Vec<&'static str>,
     /// The first promise that is broken, and the steps to it, each with its time from the beginning.
-    pub broken: Option<(Broken, Vec<(Duration, Step)>)>,
+    pub broken: Option<(Broken, Vec<(Duration, String)>)>,
 }
 
 impl Model for Check {
@@ -115,17 +115,14 @@ pub fn check(plan: &Plan, threads: usize) -> Report {
     }
 }
 
-/// Steps, with their times. Each state calls its own moment the same, but knows when the next is.
-fn history(path: Vec<(World, Option<Step>)>) -> Vec<(Duration, Step)> {
+/// Steps in words, with their times. Each state calls its own moment the same, but knows when the next is.
+fn history(path: Vec<(World, Option<Step>)>) -> Vec<(Duration, String)> {
     let mut at = Duration::ZERO;
-    let timed = path.into_iter().filter_map(|(state, step)| {
-        let step = step?;
-        if step == Step::TimePasses {
-            at += state.next_moment().map_or(Duration::ZERO, |moment| moment.since(state.now));
-        }
-        Some((at, step))
+    let told = path.into_iter().filter_map(|(state, step)| {
+        at += state.takes(step?);
+        Some((at, state.told(step?)))
     });
-    timed.collect()
+    told.collect()
 }
 
 impl fmt::Display for Report {

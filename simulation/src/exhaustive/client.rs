@@ -35,6 +35,8 @@ pub(super) struct Client {
     numbers: u64,
     first_lease: FirstLease,
     contended_until: Moment,
+    /// The keeper's session.
+    keeper: Option<SessionId>,
     actions: Vec<Action<usize>>,
     jobs: Vec<(KeyId, Job)>,
 }
@@ -48,6 +50,7 @@ impl Client {
             numbers: 0,
             first_lease: FirstLease::default(),
             contended_until: Moment::MIN,
+            keeper: Some(KEEPERS),
             actions: Vec::new(),
             jobs: Vec::new(),
         }
@@ -64,7 +67,7 @@ impl Client {
         let (mut effects, mut spare) = (Vec::new(), Spares::default());
         let known = Known {
             settings: &settings,
-            keeper: Some(KEEPERS),
+            keeper: self.keeper,
             listening: true,
             closing: false,
             outage: None,
@@ -95,7 +98,7 @@ impl Client {
             Effect::Contended => self.contended_until = now + CONTENDED_FOR,
             Effect::FirstLeaseTooShort => self.first_lease.was_too_short(),
             Effect::FirstLeaseLongEnough => self.first_lease.was_long_enough(),
-            // The keeper always has a session here.
+            // Whatever is parked is told when the keeper has a session again.
             Effect::Park | Effect::Granted(_) => {}
         }
     }
@@ -116,6 +119,15 @@ impl Client {
         if known.is_none() {
             self.on(now, |state, cx| state.give_back_unsolicited(cx, grant.token, grant.first_lease));
         }
+    }
+
+    /// A runtime's session is gone.
+    pub(super) fn session_gone(&mut self, now: Moment, session: SessionId) {
+        self.on(now, |state, cx| state.session_gone(cx, session));
+    }
+
+    pub(super) fn keeper(&self) -> Option<SessionId> {
+        self.keeper
     }
 
     pub(super) fn due(&self) -> Moment {
@@ -217,11 +229,16 @@ impl CallTable<usize> for Client {
         self.on(now, |state, cx| state.released(cx, id.number, via, answer));
     }
 
-    /// Sessions are always open here.
-    fn connected(&mut self, _: Moment, _: SessionId, _: bool) {}
+    fn connected(&mut self, now: Moment, session: SessionId, _: bool) {
+        self.keeper = Some(session);
+        self.on(now, KeyState::connected);
+    }
 
-    fn disconnected(&mut self) {}
+    fn disconnected(&mut self) {
+        self.keeper = None;
+    }
 
+    /// The store never is, here.
     fn out_of_reach(&mut self, _: StoreError) {}
 
     fn holds(&self, _: KeyId, token: Token) -> bool {

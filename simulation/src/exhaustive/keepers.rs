@@ -4,7 +4,7 @@ use lock_core::key::Number;
 use lock_core::store::{Grant, StoreError};
 use lock_core::walk::{Errand, errands};
 
-use super::packet::{From, KEEPERS};
+use super::packet::From;
 use super::plan::OPERATION;
 use super::world::{Pending, Process, World};
 use crate::request::{Reply, Request};
@@ -16,11 +16,20 @@ impl World {
     pub(super) fn keeper_works(&mut self, process: usize) {
         let now = self.now;
         let jobs = self.processes[process].client.work(now);
-        for errand in errands(jobs, KEEPERS, now, OPERATION) {
+        let Some(keepers) = self.processes[process].client.keeper() else {
+            debug_assert!(jobs.is_empty(), "there is nobody to send {jobs:?}");
+            return self.settle(process);
+        };
+        for errand in errands(jobs, keepers, now, OPERATION) {
+            let mut is_open = |session| self.link(process, session).is_some();
             let (route, request) = match &errand {
+                Errand::Ask(ask) if !is_open(ask.route.session) => {
+                    ask.cut_off(&mut self.processes[process].client, now);
+                    continue;
+                }
                 Errand::Ask(ask) => (ask.route, Request::Ask(ask.request.clone())),
                 Errand::Renew(renew) => (renew.route, Request::Renew(renew.batch.clone())),
-                Errand::Release(release) => (release.route(|_| true), Request::Release(release.request.clone())),
+                Errand::Release(release) => (release.route(is_open), Request::Release(release.request.clone())),
             };
             let number = self.send(process, route.session, From::Keeper, request);
             let pending = Pending { number, session: route.session, errand, sent: now, fails_at: now + route.limit };
@@ -43,7 +52,7 @@ impl World {
         self.keeper_is_told(process, &pending, Ok(reply));
     }
 
-    fn keeper_is_told(&mut self, process: usize, pending: &Pending, answer: Result<Reply, StoreError>) {
+    pub(super) fn keeper_is_told(&mut self, process: usize, pending: &Pending, answer: Result<Reply, StoreError>) {
         let (now, Process { client, .. }) = (self.now, &mut self.processes[process]);
         let Pending { session, errand, sent, .. } = pending;
         match (errand, answer) {

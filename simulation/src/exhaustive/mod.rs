@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod connections;
 mod keepers;
 mod memory;
 mod moments;
@@ -15,6 +16,7 @@ mod settling;
 mod steps;
 mod task;
 mod tasks;
+mod telling;
 mod watching;
 mod world;
 

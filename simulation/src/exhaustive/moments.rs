@@ -41,7 +41,8 @@ impl World {
     fn is_process_urgent(&self, plan: &Plan, index: usize) -> bool {
         let Process { client, pending, .. } = &self.processes[index];
         let mut tasks = self.tasks.iter().zip(&plan.calls).filter(|(_, (process, _))| *process == index);
-        client.due() <= self.now
+        self.links[index * 2..index * 2 + 2].iter().any(|link| !link.is_open)
+            || client.due() <= self.now
             || pending.iter().any(|pending| pending.fails_at <= self.now)
             || tasks.any(|(task, _)| task.is_urgent(self.now))
     }

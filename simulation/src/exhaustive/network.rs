@@ -6,7 +6,8 @@ use lock_core::store::{Acquired, Grant, ListenerId, Rotated, Token};
 
 use super::client::KEY;
 use super::memory::Broken;
-use super::packet::{Coming, From, Packet, listener};
+use super::packet::{Coming, From, Link, Packet, listener};
+use super::plan::Plan;
 use super::world::World;
 use crate::request::{Reply, Request};
 
@@ -14,37 +15,38 @@ impl World {
     /// A process sends a request.
     pub(super) fn send(&mut self, process: usize, session: SessionId, from: From, request: Request) -> Number {
         let (number, sent) = (self.new_packet(), self.now);
-        self.link(process, session).up.push_back(Packet { number, from, sent, request });
+        let link = self.link(process, session).expect("what is sent goes over a session that is open");
+        link.up.push_back(Packet { number, from, sent, request });
         number
     }
 
     /// The first request on its way over this connection arrives at the store, which answers.
-    pub(super) fn request_arrives(&mut self, link: usize) {
+    pub(super) fn request_arrives(&mut self, plan: &Plan, link: usize) {
         let Some(Packet { number, from, request, .. }) = self.links[link].up.pop_front() else { return };
         let before = self.store.holder(self.now, &KEY);
         let reply = request.execute(self.now, &mut self.store);
         let grants = self.store.take_grants();
         self.check_touched(&request, before);
         self.check_fences(&request, &reply);
-        if self.processes[self.links[link].client].is_running {
+        if self.links[link].is_open {
             self.links[link].down.push_back(Coming::Reply(number, from, reply));
         }
         for (to, grant) in grants {
-            self.tell(to, grant);
+            self.tell(plan, to, grant);
         }
     }
 
     /// A grant goes to whoever listens.
-    fn tell(&mut self, to: ListenerId, grant: Grant) {
+    fn tell(&mut self, plan: &Plan, to: ListenerId, grant: Grant) {
         if !self.memory.reserved(grant.fence, grant.fences) {
             self.found(Broken::FenceShrank);
         }
-        // Every waiter is told of its grant here, so that none counts as alive by its looks.
-        if !self.store.is_listened_to(to) {
+        // As long as every session is open, every waiter is told of its grant, so that none counts as alive by its looks.
+        if self.faults.resets == plan.faults.resets && !self.store.is_listened_to(to) {
             self.found(Broken::HandedToTheDead);
         }
-        let heard = self.links.iter_mut().find(|link| listener(link.client, link.session) == to);
-        if let Some(link) = heard.filter(|link| self.processes[link.client].is_running) {
+        let hears = |link: &&mut Link| link.is_open && listener(link.client, link.session) == to;
+        if let Some(link) = self.links.iter_mut().find(hears) {
             link.down.push_back(Coming::Grant(grant));
         }
     }

@@ -8,13 +8,19 @@ use lock_core::store::{Acquired, Grant, ListenerId, Rotated};
 
 use crate::request::{Reply, Request};
 
-/// The keeper's session, and that of the runtime on which a client's tasks run.
+/// The first session of a keeper, and of the runtime on which a client's tasks run. The next is two further.
 pub(super) const KEEPERS: SessionId = SessionId(1);
 pub(super) const TASKS: SessionId = SessionId(2);
 
-/// Who is told of grants over this session.
+/// Whether this is a keeper's.
+pub(super) fn is_keepers(session: SessionId) -> bool {
+    session.0 % 2 == 1
+}
+
+/// Who is told of grants over this session: over each of the keeper's the same.
 pub(super) fn listener(client: usize, session: SessionId) -> ListenerId {
-    ListenerId::from_bits((client as u128) << 64 | u128::from(session.0))
+    let of = if is_keepers(session) { KEEPERS } else { session };
+    ListenerId::from_bits((client as u128) << 64 | u128::from(of.0))
 }
 
 /// Who awaits an answer.
@@ -44,7 +50,9 @@ pub(super) enum Coming {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Link {
     pub(super) client: usize,
+    /// That of now, or the next one.
     pub(super) session: SessionId,
+    pub(super) is_open: bool,
     pub(super) up: VecDeque<Packet>,
     pub(super) down: VecDeque<Coming>,
     /// Until when nothing arrives, either way.
@@ -55,7 +63,14 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(client: usize, session: SessionId) -> Self {
         let (up, down) = (VecDeque::new(), VecDeque::new());
-        Self { client, session, up, down, up_stalled: None, down_stalled: None }
+        Self { client, session, is_open: true, up, down, up_stalled: None, down_stalled: None }
+    }
+
+    /// It ends. What is on its way to the store may still arrive: it stays on a connection that is closed.
+    pub(super) fn reset(&mut self) -> Self {
+        let next = Self { is_open: false, ..Self::new(self.client, SessionId(self.session.0 + 2)) };
+        let last = std::mem::replace(self, next);
+        Self { is_open: false, down: VecDeque::new(), down_stalled: None, ..last }
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -45,4 +45,6 @@ pub struct Faults {
     pub cancellations: u8,
     /// A process is killed, and the store notices.
     pub crashes: u8,
+    /// A connection is reset, and opened again.
+    pub resets: u8,
 }

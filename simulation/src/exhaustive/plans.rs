@@ -14,7 +14,7 @@ const fn ms(ms: u64) -> Duration {
 /// A lease lasts longer than two operations may take, so that a renewal can fail and be tried again.
 const TERMS: Terms =
     Terms { kind: Kind::Exclusive, ttl: ms(1_200), wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
-const NONE: Faults = Faults { losses: 0, stalls: 0, cancellations: 0, crashes: 0 };
+const NONE: Faults = Faults { losses: 0, stalls: 0, cancellations: 0, crashes: 0, resets: 0 };
 
 /// Plans of up to some hundred thousand states each.
 pub fn small() -> Vec<Plan> {
@@ -39,6 +39,9 @@ pub fn large() -> Vec<Plan> {
     let short = Terms { ttl: ms(300), ..TERMS };
     let three = Plan { clients: 3, calls: calls(&[0, 1, 2], TERMS), ..pair("three-clients", TERMS, loss) };
     vec![
+        pair("loss-and-reset", TERMS, Faults { resets: 1, ..loss }),
+        pair("stall-and-reset", TERMS, Faults { resets: 1, ..stall }),
+        pair("two-resets", TERMS, Faults { resets: 2, ..NONE }),
         pair("three-losses", TERMS, Faults { losses: 3, ..NONE }),
         pair("loss-and-stall", TERMS, Faults { losses: 1, ..stall }),
         pair("stall-and-cancellation", TERMS, Faults { cancellations: 1, ..stall }),

@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 use std::thread;
+use std::time::Duration;
 
 use lock_core::planted::{ALL, Mutant, plant};
 
@@ -11,9 +12,11 @@ use super::check::{Report, check};
 use super::plan::Plan;
 use super::plans::{large, named, small};
 
-const USAGE: &str = "usage: exhaustive [--small | PLAN..] [--mutant NAME]
+const USAGE: &str = "usage: exhaustive [--small | PLAN..] [--FAULT N ..] [--body MS] [--mutant NAME]
 
   --small   only the plans that the tests check, too
+  --FAULT   how often it may occur instead: losses, stalls, cancellations, crashes, resets
+  --body    how long a body lasts at most instead
   --mutant  plants a fault in the library first, to see that it is found";
 
 /// What is asked for.
@@ -60,7 +63,7 @@ fn tell(report: &Report) -> bool {
 }
 
 fn options(arguments: &[String]) -> Option<Options> {
-    let (mut plans, mut mutant) = (Vec::new(), None);
+    let (mut plans, mut changes, mut mutant) = (Vec::new(), Vec::new(), None);
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -69,13 +72,36 @@ fn options(arguments: &[String]) -> Option<Options> {
                 let name = words.next()?;
                 mutant = Some(ALL.into_iter().find(|mutant| format!("{mutant:?}") == *name)?);
             }
+            option if option.starts_with("--") => changes.push((&option[2..], words.next()?)),
             name => plans.push(named(name)?),
         }
     }
     if plans.is_empty() {
         plans = small().into_iter().chain(large()).collect();
     }
+    for (what, value) in changes {
+        plans.iter_mut().try_for_each(|plan| change(plan, what, value))?;
+    }
     Some(Options { plans, mutant })
+}
+
+/// The same plan with something else than it says.
+fn change(plan: &mut Plan, what: &str, value: &str) -> Option<()> {
+    let faults = &mut plan.faults;
+    let fault = match what {
+        "losses" => &mut faults.losses,
+        "stalls" => &mut faults.stalls,
+        "cancellations" => &mut faults.cancellations,
+        "crashes" => &mut faults.crashes,
+        "resets" => &mut faults.resets,
+        "body" => {
+            plan.longest_body = Duration::from_millis(value.parse().ok()?);
+            return Some(());
+        }
+        _ => return None,
+    };
+    *fault = value.parse().ok()?;
+    Some(())
 }
 
 #[cfg(test)]
@@ -93,7 +119,9 @@ mod tests {
         assert_eq!(names("--small"), Some(small().len()));
         assert_eq!(names("stall three-clients"), Some(2));
         assert_eq!(of("stall --mutant MessagesAlone").and_then(|options| options.mutant), Some(Mutant::MessagesAlone));
-        for wrong in ["nothing", "--mutant", "--mutant Nobody", "--help"] {
+        let plans = of("stall min-hold --losses 2 --body 70").expect("that can be said").plans;
+        assert!(plans.iter().all(|plan| plan.faults.losses == 2 && plan.longest_body.as_millis() == 70));
+        for wrong in ["nothing", "--losses", "--losses many", "--wishes 3", "--mutant", "--mutant Nobody", "--help"] {
             assert!(of(wrong).is_none(), "{wrong}");
         }
     }

@@ -1,7 +1,5 @@
 //! What may happen next, and what comes of it.
 
-use std::fmt;
-
 use super::moments::Party;
 use super::packet::{Coming, From, listener};
 use super::plan::Plan;
@@ -37,31 +35,10 @@ pub enum Step {
     IsDropped(usize),
     /// A process is killed, and the store notices.
     Crashes(usize),
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let over = |link: usize| {
-            format!("{} of client {}", ["the keeper's connection", "the tasks' connection"][link % 2], link / 2)
-        };
-        match *self {
-            Self::Arrives(task) => write!(f, "call {task} comes"),
-            Self::Polls(task) => write!(f, "call {task} goes on"),
-            Self::Ends(task) => write!(f, "the body of call {task} returns"),
-            Self::KeeperWorks(client) => write!(f, "the keeper of client {client} does what is due"),
-            Self::KeeperTimesOut(client, _) => write!(f, "the keeper of client {client} had no answer in time"),
-            Self::RequestArrives(link) => write!(f, "a request arrives over {}", over(link)),
-            Self::ReplyArrives(link) => write!(f, "a reply or message arrives over {}", over(link)),
-            Self::TimePasses => f.write_str("time passes"),
-            Self::LosesRequest(link) => write!(f, "LOST: a request over {}", over(link)),
-            Self::LosesReply(link) => write!(f, "LOST: a reply or message over {}", over(link)),
-            Self::Stalls(Party::Process(client)) => write!(f, "STALLED: the process of client {client}"),
-            Self::Stalls(Party::Up(link)) => write!(f, "STALLED: requests over {}", over(link)),
-            Self::Stalls(Party::Down(link)) => write!(f, "STALLED: replies and messages over {}", over(link)),
-            Self::IsDropped(task) => write!(f, "DROPPED: call {task}"),
-            Self::Crashes(client) => write!(f, "KILLED: client {client}"),
-        }
-    }
+    /// A connection is reset.
+    Resets(usize),
+    /// It is opened again.
+    Opens(usize),
 }
 
 impl World {
@@ -118,6 +95,13 @@ impl World {
         if self.faults.crashes > 0 {
             steps.push(Step::Crashes(index));
         }
+        for link in [index * 2, index * 2 + 1] {
+            match self.links[link].is_open {
+                true if self.faults.resets > 0 => steps.push(Step::Resets(link)),
+                true => {}
+                false => steps.push(Step::Opens(link)),
+            }
+        }
     }
 
     fn link_steps(&self, index: usize, steps: &mut Vec<Step>) {
@@ -146,9 +130,13 @@ impl World {
                 self.acts(Party::Process(process));
                 self.keeper_times_out(process, pending);
             }
+            Step::Opens(link) => {
+                self.acts(Party::Process(self.links[link].client));
+                self.open(link);
+            }
             Step::RequestArrives(link) => {
                 self.acts(Party::Up(link));
-                self.request_arrives(link);
+                self.request_arrives(plan, link);
             }
             Step::ReplyArrives(link) => {
                 self.acts(Party::Down(link));
@@ -159,7 +147,7 @@ impl World {
                     self.pass_time(moment);
                 }
             }
-            Step::LosesRequest(_) | Step::LosesReply(_) | Step::Stalls(_) | Step::Crashes(_) => {
+            Step::LosesRequest(_) | Step::LosesReply(_) | Step::Stalls(_) | Step::Crashes(_) | Step::Resets(_) => {
                 self.take_fault(plan, step);
             }
         }
@@ -197,6 +185,10 @@ impl World {
                 self.faults.stalls -= 1;
                 self.stall(party);
             }
+            Step::Resets(link) => {
+                self.faults.resets -= 1;
+                self.reset(plan, link);
+            }
             Step::Crashes(process) => {
                 self.faults.crashes -= 1;
                 self.crash(plan, process);
@@ -212,6 +204,7 @@ impl World {
             task.stop();
         }
         for link in self.links.iter_mut().filter(|link| link.client == process) {
+            (link.is_open, link.down_stalled) = (false, None);
             link.down.clear();
             self.store.unsubscribe(listener(process, link.session));
         }

@@ -1,8 +1,8 @@
 //! One call's task: it acquires, has a body, awaits its release.
 
-use lock_core::key::Number;
+use lock_core::key::{Number, SessionId};
 use lock_core::lease::Validity;
-use lock_core::store::Token;
+use lock_core::store::{StoreError, Token};
 use lock_core::walk::{Acquiring, Holding, Releasing};
 use lock_core::{LossReason, Moment};
 
@@ -31,8 +31,9 @@ pub(super) enum State {
 pub(super) struct Sent {
     pub(super) number: Number,
     pub(super) at: Moment,
+    pub(super) session: SessionId,
     pub(super) request: Request,
-    pub(super) answer: Option<Reply>,
+    pub(super) answer: Option<Result<Reply, StoreError>>,
 }
 
 /// A body that has begun.
@@ -103,7 +104,7 @@ impl Task {
         if let Some(Sent { at, request, answer, .. }) = &mut self.sent {
             names.moment(at);
             show_request(request, names);
-            if let Some(answer) = answer {
+            if let Some(Ok(answer)) = answer {
                 show_reply(answer, names);
             }
         }

@@ -2,12 +2,13 @@
 
 use lock_core::key::{Number, Refusal, ReleaseStep, Via};
 use lock_core::lease::Terms;
+use lock_core::store::StoreError;
 use lock_core::walk::{AcquireStep, Acquiring, Answer, Holding, ReleaseAnswer, Releasing, Start};
 use lock_core::{LossReason, Moment};
 
 use super::client::KEY;
 use super::memory::Broken;
-use super::packet::{From, TASKS, listener};
+use super::packet::{From, listener};
 use super::plan::Plan;
 use super::task::{Body, Sent, State};
 use super::world::World;
@@ -16,9 +17,9 @@ use crate::request::{Reply, Request};
 impl World {
     pub(super) fn task_arrives(&mut self, plan: &Plan, task: usize) {
         let (process, terms) = plan.calls[task];
-        let (token, now, via) = (self.new_token(), self.now, via(process));
+        let (token, now, via) = (self.new_token(), self.now, self.via(process));
         let client = &mut self.processes[process].client;
-        let (walk, step) = Acquiring::arrive(client, now, Some(via), (&*KEY, token, task), terms);
+        let (walk, step) = Acquiring::arrive(client, now, via, (&*KEY, token, task), terms);
         self.tasks[task].state = State::Acquiring(walk, now);
         self.on_acquire_step(plan, task, step);
     }
@@ -34,22 +35,34 @@ impl World {
         }
     }
 
-    fn take_answer(&mut self, task: usize) -> Option<(Sent, Reply)> {
+    fn take_answer(&mut self, task: usize) -> Option<(Sent, Result<Reply, StoreError>)> {
         let mut sent = self.tasks[task].sent.take_if(|sent| sent.answer.is_some())?;
-        let reply = sent.answer.take()?;
-        self.memory.answered(sent.at, &sent.request, &reply);
-        Some((sent, reply))
+        let answer = sent.answer.take()?;
+        if let Ok(reply) = &answer {
+            self.memory.answered(sent.at, &sent.request, reply);
+        }
+        Some((sent, answer))
+    }
+
+    /// The session of the tasks' runtime, as the client's state knows it.
+    fn via(&self, process: usize) -> Option<Via> {
+        let session = self.tasks_session(process)?;
+        Some(Via { session, listener: Some(listener(process, session)) })
     }
 
     fn poll_acquire(&mut self, plan: &Plan, task: usize) {
-        let answer = self.take_answer(task).and_then(|(sent, reply)| {
-            let Reply::Acquired(acquired) = reply else { return None };
-            let (_, token) = sent.request.about().next()?;
-            Some(Answer { token, sent: sent.at, result: Ok(acquired) })
+        let answer = self.take_answer(task).map(|(sent, answer)| {
+            let token = sent.request.about().next().map(|(_, token)| token).expect("a request is about one");
+            let result = answer.map(|reply| match reply {
+                Reply::Acquired(acquired) => acquired,
+                other => unreachable!("{other:?} is no answer to a request"),
+            });
+            Answer { token, sent: sent.at, result }
         });
         let (process, now) = (plan.calls[task].0, self.now);
+        let via = self.via(process);
         let State::Acquiring(walk, _) = &mut self.tasks[task].state else { return };
-        let step = walk.go_on(&mut self.processes[process].client, now, Some(via(process)), answer);
+        let step = walk.go_on(&mut self.processes[process].client, now, via, answer);
         self.on_acquire_step(plan, task, step);
     }
 
@@ -70,8 +83,10 @@ impl World {
     }
 
     fn send_for_task(&mut self, plan: &Plan, task: usize, request: Request) {
-        let number = self.send(plan.calls[task].0, TASKS, From::Task(task), request.clone());
-        self.tasks[task].sent = Some(Sent { number, at: self.now, request, answer: None });
+        let process = plan.calls[task].0;
+        let session = self.tasks_session(process).expect("a task sends over a session that is open");
+        let number = self.send(process, session, From::Task(task), request.clone());
+        self.tasks[task].sent = Some(Sent { number, at: self.now, session, request, answer: None });
     }
 
     /// The task has its grant, and its body begins at once.
@@ -157,20 +172,25 @@ impl World {
     /// The body returns, and its release is awaited.
     pub(super) fn body_ends(&mut self, plan: &Plan, task: usize) {
         let (process, now) = (plan.calls[task].0, self.now);
+        let session = self.tasks_session(process);
         let State::Holding(body) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
         let validity = body.validity();
-        let (releasing, step) = body.holding.end(&mut self.processes[process].client, now, &validity, Some(TASKS));
+        let (releasing, step) = body.holding.end(&mut self.processes[process].client, now, &validity, session);
         self.on_release_step(plan, task, releasing, step);
     }
 
     fn poll_release(&mut self, plan: &Plan, task: usize) {
-        let answer = self.take_answer(task).and_then(|(_, reply)| {
-            let Reply::Released(reply) = reply else { return None };
-            Some(ReleaseAnswer { via: TASKS, result: Ok(reply) })
+        let answer = self.take_answer(task).map(|(sent, answer)| {
+            let result = answer.map(|reply| match reply {
+                Reply::Released(reply) => reply,
+                other => unreachable!("{other:?} is no answer to a release"),
+            });
+            ReleaseAnswer { via: sent.session, result }
         });
         let (process, now) = (plan.calls[task].0, self.now);
+        let session = self.tasks_session(process);
         let State::Releasing(mut walk) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
-        let step = walk.go_on(&mut self.processes[process].client, now, Some(TASKS), answer);
+        let step = walk.go_on(&mut self.processes[process].client, now, session, answer);
         self.on_release_step(plan, task, walk, step);
     }
 
@@ -202,8 +222,8 @@ impl World {
     /// An answer reaches a task, unless it does not await it any more.
     pub(super) fn task_receives(&mut self, task: usize, number: Number, reply: Reply) {
         let awaited = self.tasks[task].sent.as_mut().filter(|sent| sent.number == number);
-        if let Some(sent) = awaited {
-            sent.answer = Some(reply);
+        if let Some(sent) = awaited.filter(|sent| sent.answer.is_none()) {
+            sent.answer = Some(Ok(reply));
         }
     }
 
@@ -218,8 +238,4 @@ impl World {
             self.found(Broken::LostWithoutCause);
         }
     }
-}
-
-fn via(process: usize) -> Via {
-    Via { session: TASKS, listener: Some(listener(process, TASKS)) }
 }

@@ -9,7 +9,7 @@ use lock_core::walk::Errand;
 use super::client::Client;
 use super::memory::{Broken, Memory};
 use super::names::{Collected, Ranked, StateNames, TOKENS_APART};
-use super::packet::{KEEPERS, Link, TASKS, listener};
+use super::packet::{KEEPERS, Link, TASKS, is_keepers, listener};
 use super::plan::{Faults, Plan};
 use super::task::Task;
 
@@ -54,7 +54,7 @@ pub(super) struct World {
     pub(super) now: Moment,
     pub(super) store: Model,
     pub(super) processes: Vec<Process>,
-    /// Two of each process.
+    /// Two of each process, then those that were closed and still carry something.
     pub(super) links: Vec<Link>,
     /// One of each call.
     pub(super) tasks: Vec<Task>,
@@ -99,8 +99,22 @@ impl World {
         self.last_packet
     }
 
-    pub(super) fn link(&mut self, process: usize, session: SessionId) -> &mut Link {
-        &mut self.links[process * 2 + usize::from(session == TASKS)]
+    /// The open connection with this session.
+    pub(super) fn link(&mut self, process: usize, session: SessionId) -> Option<&mut Link> {
+        let link = &mut self.links[process * 2 + usize::from(!is_keepers(session))];
+        (link.is_open && link.session == session).then_some(link)
+    }
+
+    /// The session of the runtime on which a client's tasks run, if it is open.
+    pub(super) fn tasks_session(&self, process: usize) -> Option<SessionId> {
+        let link = &self.links[process * 2 + 1];
+        link.is_open.then_some(link.session)
+    }
+
+    fn forget_closed(&mut self) {
+        let lasting = self.processes.len() * 2;
+        let mut at = 0..;
+        self.links.retain(|link| at.next() < Some(lasting) || !link.is_empty());
     }
 
     /// Reports a broken promise; the first one counts.
@@ -110,6 +124,7 @@ impl World {
 
     /// Names everything by its rank, and makes it today.
     pub(super) fn normalize(&mut self, plan: &Plan) {
+        self.forget_closed();
         let mut collected = Collected::default();
         self.show_names(plan, &mut collected);
         self.memory.forget(self.now, |token| collected.tokens.contains(&token.bits()));
