@@ -3,8 +3,10 @@
 //! The [`simulator`] runs one seed. Many are run side by side (`search`), and one is told (`replay`) and drawn
 //! (`picture`). What must stay true: the last line is the verdict, and the exit code says the same.
 
+pub mod exhaustive;
 mod picture;
 mod replay;
+mod request;
 mod search;
 pub mod simulator;
 

@@ -9,6 +9,7 @@ use super::held::Held;
 use super::ids::Number;
 use super::local_queue::{LocalQueue, Waiter};
 use super::messages::Refusal;
+use super::names::CallNames;
 use super::releasing::Releasing;
 use super::spare::Spare;
 use super::waiting::Waiting;
@@ -224,5 +225,37 @@ impl<C> Calls<C> {
             Active::Waiter(waiter) => waiter.waiting.last_error.clone(),
             _ => None,
         }
+    }
+
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        match &mut self.active {
+            Active::Nobody => {}
+            Active::Waiter(waiter) => waiter.show_names(names),
+            Active::Holder(holder) => holder.show_names(names),
+        }
+        names.moment(&mut self.last_known_held);
+        self.others.iter_mut().for_each(|others| others.show_names(names));
+    }
+}
+
+impl<C> Holder<C> {
+    fn show_names(&mut self, names: &mut impl CallNames) {
+        names.number(&mut self.number);
+        names.token(&mut self.token);
+        self.held.show_names(names);
+    }
+}
+
+impl<C> Others<C> {
+    fn show_names(&mut self, names: &mut impl CallNames) {
+        self.queue.show_names(names);
+        let renamed = std::mem::take(&mut self.refused).into_iter().map(|(mut number, refusal)| {
+            names.number(&mut number);
+            (number, refusal)
+        });
+        self.refused = renamed.collect();
+        self.lost.iter_mut().for_each(|holder| holder.show_names(names));
+        self.releases.iter_mut().for_each(|releasing| releasing.show_names(names));
     }
 }

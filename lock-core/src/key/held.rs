@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::doubt::Doubt;
 use super::ids::SessionId;
 use super::manual::ManualRenewals;
+use super::names::CallNames;
 use super::waiting::Waiting;
 use crate::lease::{Fences, Rhythm, Schedule, Terms, deadline, margin, usable};
 use crate::planted::{Mutant, planted};
@@ -78,6 +79,13 @@ impl InDoubt {
     /// Where those requests are.
     pub(super) fn doubt(&self) -> Doubt {
         self.doubt.and(self.unanswered.map(|(_, session)| session))
+    }
+
+    fn show_names(&mut self, names: &mut impl CallNames) {
+        if let Some((sent, _)) = &mut self.unanswered {
+            names.moment(sent);
+        }
+        self.entry.iter_mut().for_each(|entry| entry.show_names(names));
     }
 }
 
@@ -259,6 +267,18 @@ impl Held {
     pub(super) fn renewed(&mut self, sent: Moment, ttl: Duration) {
         self.first_lease = false;
         self.deadline = self.deadline.max(deadline(sent, ttl));
+    }
+
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        self.fences.show_names(names);
+        for moment in [&mut self.local_run_since, &mut self.deadline, &mut self.hold_until, &mut self.keep_until] {
+            names.moment(moment);
+        }
+        self.schedule.show_names(names);
+        self.in_doubt.iter_mut().for_each(|requests| requests.show_names(names));
+        self.waiting.iter_mut().for_each(|waiting| waiting.show_names(names));
+        self.manual.iter_mut().for_each(|renewals| renewals.show_names(names));
     }
 }
 

@@ -5,7 +5,9 @@
 pub struct Number(pub u64);
 
 /// A key for as long as it has any state. A later key in the same slot has another generation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// By default the first there is, for whoever has one key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId {
     pub(crate) generation: u32,
     pub(crate) slot: u32,

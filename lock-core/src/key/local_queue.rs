@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::Number;
+use super::names::CallNames;
 use super::waiting::Waiting;
 use crate::store::{Moment, Token};
 
@@ -125,5 +126,31 @@ impl<C> LocalQueue<C> {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Waiter<C>> {
         self.waiting.values().chain(self.timed_out.values())
+    }
+
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        for queue in [&mut self.waiting, &mut self.timed_out] {
+            let renamed = std::mem::take(queue).into_values().map(|mut waiter| {
+                waiter.show_names(names);
+                (waiter.number, waiter)
+            });
+            *queue = renamed.collect();
+        }
+        let renamed = std::mem::take(&mut self.dues).into_iter().map(|(mut due, mut number)| {
+            names.moment(&mut due);
+            names.number(&mut number);
+            (due, number)
+        });
+        self.dues = renamed.collect();
+    }
+}
+
+impl<C> Waiter<C> {
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        names.number(&mut self.number);
+        names.token(&mut self.token);
+        self.waiting.show_names(names);
     }
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::ids::Number;
+use super::names::CallNames;
 use crate::store::{Moment, StoreError};
 
 /// The manual renewals of one lease whose tasks have not taken their outcome yet.
@@ -86,5 +87,14 @@ impl ManualRenewals {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        for ManualRenewal { number, since, until, .. } in &mut self.0 {
+            names.number(number);
+            names.moment(since);
+            names.moment(until);
+        }
     }
 }

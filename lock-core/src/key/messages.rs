@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::ids::{Number, SessionId};
 use crate::store::{
-    Ask, Capabilities, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Release, Released, Renewal, Rotate,
-    Rotated, StoreError, Token,
+    Ask, Capabilities, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Names, Release, Released, Renewal,
+    Rotate, Rotated, StoreError, Token,
 };
 
 /// A session, and the listener that the store tells of grants over it, if it does.
@@ -60,6 +60,18 @@ impl AcquireRequest {
             Self::Enqueue(enqueue) => enqueue.ttl,
         }
     }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl Names) {
+        match self {
+            Self::Ask(ask) => names.token(&mut ask.token),
+            Self::Look(look) => names.token(&mut look.token),
+            Self::Enqueue(enqueue) => {
+                names.token(&mut enqueue.token);
+                enqueue.entry.show_names(names);
+            }
+        }
+    }
 }
 
 /// How a token is given back.
@@ -82,6 +94,21 @@ impl ReleaseRequest {
         match self {
             Self::Release(release) => release.token,
             Self::Rotate(rotate) => rotate.token,
+        }
+    }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl Names) {
+        match self {
+            Self::Release(release) => {
+                names.token(&mut release.token);
+                release.leave.iter_mut().for_each(|entry| entry.show_names(names));
+            }
+            Self::Rotate(rotate) => {
+                names.token(&mut rotate.token);
+                names.token(&mut rotate.next);
+                rotate.entry.show_names(names);
+            }
         }
     }
 }
@@ -152,7 +179,7 @@ pub enum Job {
 }
 
 /// What to do once the client's mutex is unlocked. `C` stands for the task of a call and its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Action<C> {
     /// Wake the task: its next step has changed.
     Wake(C),

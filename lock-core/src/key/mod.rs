@@ -21,6 +21,7 @@ mod leaving;
 mod local_queue;
 mod manual;
 mod messages;
+mod names;
 mod release;
 mod releasing;
 mod rotating;
@@ -36,4 +37,5 @@ pub use ids::{CallId, KeyId, Number, SessionId};
 pub use messages::{
     AcquireRequest, Action, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, Settings, Step, Via,
 };
+pub use names::CallNames;
 pub use state::KeyState;

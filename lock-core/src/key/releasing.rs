@@ -7,11 +7,17 @@ use std::time::Duration;
 
 use super::doubt::Doubt;
 use super::ids::{Number, SessionId};
+use super::names::CallNames;
 use crate::lease::Backoff;
 use crate::store::{Entry, LockKey, Moment, Release, Released, StoreError, Token};
 
 /// The least time for which a queue entry is given back: a short ttl alone would not leave time to try twice.
 const LEAVES_FOR: Duration = Duration::from_secs(15);
+
+/// How often a release is repeated while a request for its token may still arrive. Each repetition waits for an
+/// operation time-out after the previous answer. Two, because a clock that leaps forward may cut one of these waits
+/// short.
+pub(super) const REPEATS: u32 = 2;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -170,6 +176,12 @@ impl<C> Releasing<C> {
         self.pointless_from = self.pointless_from.max(now + self.longest_ttl);
     }
 
+    /// A request for the token is still in flight: it may make the key last from later on, for as long as a release is
+    /// repeated for it.
+    pub(super) fn request_in_flight(&mut self, operation_timeout: Duration) {
+        self.pointless_from = self.pointless_from + operation_timeout * REPEATS;
+    }
+
     /// The client closes: a repetition that was scheduled for later is due now.
     pub(super) fn close(&mut self, now: Moment) {
         if let Progress::Due(at) = &mut self.progress {
@@ -227,6 +239,32 @@ impl<C> Releasing<C> {
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
         let (key, token, leave) = (key.clone(), self.token, self.leave.clone());
         Release { key, token, keep: (!keep.is_zero()).then_some(keep), leave, contended }
+    }
+
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        names.number(&mut self.number);
+        names.token(&mut self.token);
+        self.progress.show_names(names);
+        names.moment(&mut self.keep_until);
+        names.moment(&mut self.pointless_from);
+        self.leave.iter_mut().for_each(|entry| entry.show_names(names));
+        if let Some(Rotating { next, sent }) = &mut self.rotating {
+            names.number(next);
+            names.moment(sent);
+        }
+        self.awaited_until.iter_mut().for_each(|until| names.moment(until));
+    }
+}
+
+impl Progress {
+    fn show_names(&mut self, names: &mut impl CallNames) {
+        match self {
+            Self::SentByTask { until: moment, .. } | Self::Due(moment) | Self::SentByKeeper(moment) => {
+                names.moment(moment);
+            }
+            Self::TaskMaySend | Self::Parked | Self::Finished(_) => {}
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::ids::{Number, SessionId};
 use super::leaving::{refuse, refuse_holder};
 use super::local_queue::Waiter;
 use super::messages::{ManualStep, Refusal, ReleaseReply, ReleaseStep, Step, Via};
+use super::names::CallNames;
 use super::release;
 use super::releasing::Releasing;
 use super::ticking;
@@ -401,5 +402,10 @@ impl<C: Clone> KeyState<C> {
             _ => None,
         };
         active.into_iter().chain(self.calls.queue().into_iter().flat_map(super::local_queue::LocalQueue::iter))
+    }
+
+    /// Shows its names, for whoever compares states.
+    pub fn show_names(&mut self, names: &mut impl CallNames) {
+        self.calls.show_names(names);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::doubt::Doubt;
 use super::ids::SessionId;
 use super::messages::{Refusal, Via};
+use super::names::CallNames;
 use crate::lease::{Backoff, QUEUE_KEPT_FOR, Reading, Terms, Wait, crowd_period, jitter, known_held_for, period};
 use crate::planted::{Mutant, planted};
 use crate::store::{Entry, ListenerId, Moment, StoreError, StoreErrorKind, Token};
@@ -88,6 +89,19 @@ pub(super) enum Phase {
     Deferred,
     /// It waits until the keeper has a session.
     Parked,
+}
+
+impl Phase {
+    fn show_names(&mut self, names: &mut impl CallNames) {
+        match self {
+            Self::InLocalQueue | Self::Deferred | Self::Parked => {}
+            Self::MayAsk { keeper_from: moment } | Self::Resting { until: moment, .. } => names.moment(moment),
+            Self::Asking { sent, fails_at, .. } => {
+                names.moment(sent);
+                names.moment(fails_at);
+            }
+        }
+    }
 }
 
 impl Waiting {
@@ -365,6 +379,22 @@ impl Waiting {
         let until =
             if has_push && planted(Mutant::MessagesAlone) { Moment::MAX } else { self.next_look(now, now + rest) };
         self.phase = Phase::Resting { until, found_held: true };
+    }
+
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        for moment in [&mut self.arrived, &mut self.token_since, &mut self.wait_until, &mut self.give_up_at] {
+            names.moment(moment);
+        }
+        self.phase.show_names(names);
+        if let Some((entry, sent)) = &mut self.entry {
+            entry.show_names(names);
+            names.moment(sent);
+        }
+        self.queue_since.iter_mut().for_each(|since| names.clock(since));
+        self.reading.iter_mut().for_each(|reading| reading.show_names(names));
+        names.moment(&mut self.last_look);
+        names.moment(&mut self.known_held_until);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Blocks of fences.
 
+use crate::store::Names;
+
 /// Fences that the store reserved for one lease: one for each local holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fences {
@@ -17,5 +19,10 @@ impl Fences {
     pub fn after_first(self) -> Option<Self> {
         let spare = self.spare.checked_sub(1)?;
         Some(Self { first: self.first + 1, spare })
+    }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl Names) {
+        names.fence(&mut self.first);
     }
 }

@@ -13,7 +13,7 @@ const ROUND_TRIPS: u32 = 8;
 const MOST_DOUBLINGS: u32 = 6;
 
 /// How long the first leases are that waiters ask for.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct FirstLease {
     round_trip: Duration,
     doublings: u32,

@@ -5,7 +5,7 @@
 //! Must stay true: the instant that is counted from is never after the hand-over, as long as the rates of the clocks
 //! differ by less than one per cent.
 
-use crate::store::Moment;
+use crate::store::{Moment, Names};
 
 /// The store's clock read `clock` (in microseconds) in the reply to what was sent at `sent`, and so not before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +29,12 @@ impl Reading {
             Some(other) if other.lower_bound(self.clock) > self.sent => other,
             _ => self,
         }
+    }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl Names) {
+        names.moment(&mut self.sent);
+        names.clock(&mut self.clock);
     }
 }
 

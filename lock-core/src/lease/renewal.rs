@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::backoff::jitter;
-use crate::store::Moment;
+use crate::store::{Moment, Names};
 
 /// The longest that one renewal may stay without an answer.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(1);
@@ -153,6 +153,16 @@ impl Schedule {
         // Rounded, so that renewals that go together share a moment.
         self.next = next.at_or_before(lead / MOMENTS_PER_LEAD);
         self.earliest = self.next - lead;
+    }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl Names) {
+        names.moment(&mut self.next);
+        names.moment(&mut self.earliest);
+        if let Some((sent, fails_at)) = &mut self.in_flight {
+            names.moment(sent);
+            names.moment(fails_at);
+        }
     }
 
     /// Due at this moment, and not earlier together with others.

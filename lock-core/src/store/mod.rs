@@ -10,6 +10,7 @@ mod lock_error;
 #[doc(hidden)]
 pub mod model;
 mod moment;
+mod names;
 mod operations;
 mod token;
 mod traits;
@@ -23,6 +24,8 @@ pub use lock_error::Operation;
 pub use lock_error::{LockError, LossReason, OptionFault};
 #[doc(hidden)]
 pub use moment::Moment;
+#[doc(hidden)]
+pub use names::Names;
 pub use operations::{
     Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Release, Released,
     Renewal, Renewed, Rotate, Rotated,

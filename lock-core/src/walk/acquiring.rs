@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::call_table::CallTable;
 use super::holding::Holding;
-use crate::key::{AcquireRequest, CallId, Refusal, Step, Via};
+use crate::key::{AcquireRequest, CallId, CallNames, Refusal, Step, Via};
 use crate::lease::Terms;
 use crate::store::{Acquired, LockKey, Moment, StoreError, Token};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Acquiring {
     arrived: Moment,
     /// None once it has ended.
@@ -95,5 +95,11 @@ impl Acquiring {
         if let Some(id) = self.id.take() {
             client.cancelled(now, id);
         }
+    }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl CallNames) {
+        names.moment(&mut self.arrived);
+        self.id.iter_mut().for_each(|id| names.number(&mut id.number));
     }
 }

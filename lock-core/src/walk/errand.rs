@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::call_table::CallTable;
-use crate::key::{AcquireRequest, CallId, Job, KeyId, ReleaseReply, ReleaseRequest, SessionId};
+use crate::key::{AcquireRequest, CallId, CallNames, Job, KeyId, ReleaseReply, ReleaseRequest, SessionId};
 use crate::store::{Acquired, LockKey, Moment, Renewal, Renewed, StoreError, StoreErrorKind};
 
 /// How many renewals one call of the store carries.
@@ -17,7 +17,7 @@ const RENEWAL_TIMEOUT: (Duration, Duration) = (Duration::from_millis(250), Durat
 const RUNTIME_SESSION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One operation of a store.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Errand {
     Ask(AskErrand),
     Renew(RenewErrand),
@@ -25,7 +25,7 @@ pub enum Errand {
 }
 
 /// Over which session an operation goes, and how long its answer is awaited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Route {
     pub session: SessionId,
     pub limit: Duration,
@@ -34,7 +34,7 @@ pub struct Route {
 }
 
 /// An acquire request for a call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AskErrand {
     id: CallId,
     pub request: AcquireRequest,
@@ -44,7 +44,7 @@ pub struct AskErrand {
 }
 
 /// Renewals that go together.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RenewErrand {
     keys: Vec<KeyId>,
     pub batch: Vec<Renewal>,
@@ -53,7 +53,7 @@ pub struct RenewErrand {
 }
 
 /// A release.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReleaseErrand {
     id: CallId,
     pub request: ReleaseRequest,
@@ -96,6 +96,29 @@ fn shortened(route: Route) -> Route {
         Route { limit: RUNTIME_SESSION_TIMEOUT, counts_against_session: false, ..route }
     } else {
         route
+    }
+}
+
+impl Errand {
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl CallNames) {
+        match self {
+            Self::Ask(AskErrand { id, request, sent, .. }) => {
+                names.number(&mut id.number);
+                request.show_names(names);
+                names.moment(sent);
+            }
+            Self::Renew(RenewErrand { batch, sent, .. }) => {
+                for renewal in batch {
+                    names.token(&mut renewal.token);
+                }
+                names.moment(sent);
+            }
+            Self::Release(ReleaseErrand { id, request, .. }) => {
+                names.number(&mut id.number);
+                request.show_names(names);
+            }
+        }
     }
 }
 

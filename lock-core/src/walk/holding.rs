@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::call_table::CallTable;
 use super::releasing::Releasing;
-use crate::key::{CallId, ReleaseStep, SessionId};
+use crate::key::{CallId, CallNames, ReleaseStep, SessionId};
 use crate::lease::Validity;
 use crate::store::{LossReason, Moment};
 
@@ -12,7 +12,7 @@ use crate::store::{LossReason, Moment};
 const RELEASE_AWAITED: Duration = Duration::from_secs(1);
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Holding {
     /// None once it has ended.
     id: Option<CallId>,
@@ -100,5 +100,12 @@ impl Holding {
         if let Some(id) = self.id.take() {
             client.end(now, id, None);
         }
+    }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl CallNames) {
+        self.id.iter_mut().for_each(|id| names.number(&mut id.number));
+        names.moment(&mut self.arrived);
+        names.moment(&mut self.granted);
     }
 }

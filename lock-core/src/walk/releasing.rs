@@ -1,11 +1,11 @@
 //! A release that a task awaits.
 
 use super::call_table::CallTable;
-use crate::key::{CallId, ReleaseReply, ReleaseStep, SessionId};
+use crate::key::{CallId, CallNames, ReleaseReply, ReleaseStep, SessionId};
 use crate::store::{Moment, Released, StoreError};
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Releasing {
     /// None once it has ended.
     id: Option<CallId>,
@@ -48,5 +48,10 @@ impl Releasing {
         if let Some(id) = self.id.take() {
             client.release_cancelled(now, id);
         }
+    }
+
+    /// Shows its names.
+    pub fn show_names(&mut self, names: &mut impl CallNames) {
+        self.id.iter_mut().for_each(|id| names.number(&mut id.number));
     }
 }

@@ -5,17 +5,19 @@
 //! memory is bounded by what has not expired. Absent on purpose: a clock.
 
 use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
 
 use foldhash::{HashMap, HashMapExt as _};
 
 use crate::store::LockKey;
 use crate::store::Moment;
+use crate::store::Names;
 
 /// How much one call forgets at most; two, as an operation adds one at most.
 const FORGOTTEN_AT_ONCE: usize = 2;
 
 /// A map whose values expire.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Expiring<V> {
     values: HashMap<LockKey, (V, Moment)>,
     by_expiry: BTreeSet<(Moment, LockKey)>,
@@ -53,6 +55,23 @@ impl<V> Expiring<V> {
         }
     }
 
+    /// Forgets all that has expired.
+    pub(super) fn forget_all(&mut self, now: Moment) {
+        while self.by_expiry.first().is_some_and(|(expiry, _)| *expiry <= now) {
+            self.forget_some(now);
+        }
+    }
+
+    /// Shows its names; `show` those of a value.
+    pub(super) fn show_names<N: Names>(&mut self, names: &mut N, show: impl Fn(&mut V, &mut N)) {
+        for (key, (value, expiry)) in &mut self.values {
+            self.by_expiry.remove(&(*expiry, key.clone()));
+            show(value, names);
+            names.moment(expiry);
+            self.by_expiry.insert((*expiry, key.clone()));
+        }
+    }
+
     fn remove(&mut self, key: &LockKey) -> Option<(V, Moment)> {
         let (key, (value, expiry)) = self.values.remove_entry(key)?;
         self.by_expiry.remove(&(expiry, key));
@@ -64,6 +83,15 @@ impl<V> Expiring<V> {
     pub(super) fn len(&self) -> usize {
         assert_eq!(self.values.len(), self.by_expiry.len());
         self.values.len()
+    }
+}
+
+/// In order of expiry.
+impl<V: Hash> Hash for Expiring<V> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for (expiry, key) in &self.by_expiry {
+            (expiry, key, self.values.get(key).map(|(value, _)| value)).hash(state);
+        }
     }
 }
 

@@ -5,17 +5,17 @@
 
 use crate::store::LONGEST_ALIVE;
 use crate::store::Moment;
-use crate::store::{Entry, Token};
+use crate::store::{Entry, Names, Token};
 
 /// The waiters of one key.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Queue {
     /// Ordered by place, then by token; as long as there are processes that wait.
     waiters: Vec<Waiter>,
 }
 
 /// One who waits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Waiter {
     /// The store's clock at the first enqueue, in microseconds.
     place: u64,
@@ -58,6 +58,23 @@ impl Queue {
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
+    }
+
+    /// Until when waiters count as alive although nobody listens for them.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Moment> {
+        self.waiters.iter().filter_map(|waiter| waiter.mark)
+    }
+
+    /// Shows its names. Whoever replaces them keeps their order.
+    pub(super) fn show_names(&mut self, names: &mut impl Names) {
+        for Waiter { place, token, entry, mark } in &mut self.waiters {
+            names.clock(place);
+            names.token(token);
+            entry.show_names(names);
+            if let Some(mark) = mark {
+                names.moment(mark);
+            }
+        }
     }
 }
 

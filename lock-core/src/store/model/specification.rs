@@ -14,8 +14,8 @@ use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Capabilities, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate,
-    Rotated, Token,
+    Acquired, Ask, Capabilities, Enqueue, Entry, Grant, ListenerId, Look, Names, Release, Released, Renewal, Renewed,
+    Rotate, Rotated, Token,
 };
 
 /// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
@@ -25,7 +25,7 @@ const QUEUE_LASTS: Duration = Duration::from_secs(30);
 const NOBODY: Token = Token::from_bits(0);
 
 /// All locks of one namespace, and those who wait for them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Model {
     /// By whom a key is held; nobody, if it was released and is kept for a while.
     locks: Expiring<Option<Token>>,
@@ -270,6 +270,32 @@ impl Model {
     /// Who stands in the key's queue.
     pub fn waiters(&self, now: Moment, key: &LockKey) -> Vec<Token> {
         self.queues.get(now, key).map(|(queue, _)| queue.tokens().collect()).unwrap_or_default()
+    }
+
+    /// Whether somebody listens under this name.
+    pub fn is_listened_to(&self, listener: ListenerId) -> bool {
+        self.listening.contains(&listener)
+    }
+
+    /// When something about this key changes by itself: it expires, its queue does, or a waiter counts as alive no
+    /// longer.
+    pub fn changes(&self, now: Moment, key: &LockKey) -> Vec<Moment> {
+        let queue = self.queues.get(now, key);
+        let marks = queue.into_iter().flat_map(|(queue, expiry)| queue.marks().chain([expiry]));
+        marks.chain(self.locks.get(now, key).map(|(_, expiry)| expiry)).collect()
+    }
+
+    /// Forgets all that has expired, which nobody can tell from a store that has not yet.
+    pub fn forget_expired(&mut self, now: Moment) {
+        self.locks.forget_all(now);
+        self.queues.forget_all(now);
+    }
+
+    /// Shows its names, but those of grants that were not taken yet.
+    pub fn show_names(&mut self, names: &mut impl Names) {
+        self.locks.show_names(names, |holder, names| holder.iter_mut().for_each(|token| names.token(token)));
+        self.queues.show_names(names, Queue::show_names);
+        names.fence(&mut self.last_fence);
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::listener::ListenerId;
 use crate::store::kind::Kind;
+use crate::store::names::Names;
 
 /// The most fences that a hand-over reserves. A store may take an entry that wants more for somebody else's work.
 #[doc(hidden)]
@@ -96,5 +97,13 @@ impl Entry {
     #[must_use]
     pub const fn with_lasts(self, lasts: Option<Duration>) -> Self {
         Self { lasts, ..self }
+    }
+
+    /// Shows its names.
+    #[doc(hidden)]
+    pub fn show_names(&mut self, names: &mut impl Names) {
+        if let Some(since) = &mut self.since {
+            names.clock(since);
+        }
     }
 }

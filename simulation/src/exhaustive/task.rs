@@ -1,0 +1,117 @@
+//! One call's task: it acquires, has a body, awaits its release.
+
+use lock_core::key::{Number, SessionId};
+use lock_core::lease::Validity;
+use lock_core::store::{StoreError, Token};
+use lock_core::walk::{Acquiring, Holding, Releasing};
+use lock_core::{LossReason, Moment};
+
+use super::names::{StateNames, Told};
+use super::packet::{show_reply, show_request};
+use crate::request::{Reply, Request};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Task {
+    pub(super) state: State,
+    pub(super) is_woken: bool,
+    pub(super) sent: Option<Sent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum State {
+    NotArrived,
+    Acquiring(Acquiring, Moment),
+    Holding(Body),
+    Releasing(Releasing),
+    Over,
+}
+
+/// What a task has sent over its runtime's session.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Sent {
+    pub(super) number: Number,
+    pub(super) at: Moment,
+    pub(super) session: SessionId,
+    pub(super) request: Request,
+    pub(super) answer: Option<Result<Reply, StoreError>>,
+}
+
+/// A body that has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Body {
+    pub(super) holding: Holding,
+    pub(super) token: Token,
+    /// What the lease's validity says.
+    pub(super) until: Moment,
+    pub(super) loss: Option<LossReason>,
+    pub(super) ends_by: Moment,
+}
+
+impl Body {
+    /// The validity that task and keeper share, as it is now.
+    pub(super) fn validity(&self) -> Validity {
+        let validity = Validity::default();
+        validity.granted(0, self.until);
+        if let Some(reason) = self.loss {
+            validity.lose(reason);
+        }
+        validity
+    }
+
+    /// What became of it.
+    pub(super) fn set_validity(&mut self, validity: &Validity) {
+        (self.until, self.loss) = (validity.until(), validity.loss());
+    }
+
+    /// Whether a step may start, as the body's own task would see it.
+    pub(super) fn may_step(&self, now: Moment) -> bool {
+        self.validity().start_step(now)
+    }
+}
+
+impl Task {
+    pub(super) fn new() -> Self {
+        Self { state: State::NotArrived, is_woken: false, sent: None }
+    }
+
+    /// Its process was killed.
+    pub(super) fn stop(&mut self) {
+        (self.state, self.is_woken, self.sent) = (State::Over, false, None);
+    }
+
+    /// Whether it has something to do.
+    pub(super) fn is_urgent(&self, now: Moment) -> bool {
+        let is_answered = self.sent.as_ref().is_some_and(|sent| sent.answer.is_some());
+        let is_finished = matches!(&self.state, State::Holding(body) if body.ends_by <= now);
+        self.is_woken || is_answered || is_finished
+    }
+
+    pub(super) fn show_names(&mut self, names: &mut impl StateNames) {
+        match &mut self.state {
+            State::NotArrived | State::Over => {}
+            State::Acquiring(walk, arrived) => {
+                walk.show_names(&mut Told(names));
+                names.moment(arrived);
+            }
+            State::Holding(body) => {
+                body.holding.show_names(&mut Told(names));
+                names.token(&mut body.token);
+                names.moment(&mut body.until);
+                names.moment(&mut body.ends_by);
+            }
+            State::Releasing(walk) => walk.show_names(names),
+        }
+        if let Some(Sent { at, request, answer, .. }) = &mut self.sent {
+            names.moment(at);
+            show_request(request, names);
+            if let Some(Ok(answer)) = answer {
+                show_reply(answer, names);
+            }
+        }
+    }
+
+    /// The number of the packet whose answer it awaits.
+    pub(super) fn show_packet(&mut self, names: &mut impl StateNames) {
+        self.sent.iter_mut().for_each(|sent| names.number(&mut sent.number));
+    }
+}
