@@ -1,6 +1,6 @@
 //! What a store does: one round trip at a time, atomic, and harmless to repeat.
 //!
-//! A [`Store`] opens [`Session`]s; a session carries operations in order. An operation never sleeps, never
+//! A [`Store`] opens [`Session`]s; a session carries the operations on one key in order. An operation never sleeps, never
 //! tries again and never renews: those exist once, above. Every operation names a token, so that asking
 //! twice after a lost reply does no harm.
 //! Absent on purpose: deadlines, waiting and anything that knows of tasks.
@@ -63,7 +63,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// One ordered line to a store: of two operations, the one whose future was polled first takes effect first.
+/// A line to a store that is ordered for each key: of two operations on one key, the one whose future was polled first
+/// takes effect first. A batch of renewals is an operation on each of its keys. Nothing is promised of operations on
+/// different keys, nor of two sessions.
 ///
 /// Dropping an operation's future leaves open whether it takes effect. An operation may stay without an answer: a
 /// client drops it after its time-out. A session that is no longer open tells its listener of nothing; that is told
