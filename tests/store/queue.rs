@@ -75,7 +75,8 @@ lock_tests::on_every_server! {
         fence(acquire(&session, "a", 1).await);
         let since = |since| entry(9).with_since(Some(since));
         let before = queue(&session, "a", 2, &entry(9)).await.expect("a look");
-        let Acquired::Held { queued_at: Some(clock), .. } = before else { panic!("{before:?}") };
+        let Acquired::Held { queued_at: Some(reading), .. } = before else { panic!("{before:?}") };
+        let clock = reading.micros;
         assert!(clock > 1_700_000_000_000_000, "{clock}");
         queue(&session, "a", 3, &since(clock - 1)).await.expect("a look");
         queue(&session, "a", 4, &since(u64::MAX)).await.expect("a look");

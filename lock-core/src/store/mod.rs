@@ -3,6 +3,7 @@
 mod capabilities;
 #[doc(hidden)]
 pub mod cause;
+mod clock;
 mod error;
 mod key;
 mod kind;
@@ -15,6 +16,7 @@ mod token;
 mod traits;
 
 pub use capabilities::Capabilities;
+pub use clock::{ClockId, ClockReading};
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{KeyFault, LONGEST_KEY, LockKey};
 pub use kind::Kind;

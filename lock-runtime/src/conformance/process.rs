@@ -153,7 +153,7 @@ impl Trial {
 /// When a look found its token in the queue, which it must have.
 fn queued(answer: Acquired) -> Result<u64, Broken> {
     match answer {
-        Acquired::Held { queued_at: Some(clock), .. } => Ok(clock),
+        Acquired::Held { queued_at: Some(clock), .. } => Ok(clock.micros),
         other => Err(Broken(format!("a waiter's look at a held key: {other:?}"))),
     }
 }

@@ -27,15 +27,16 @@ pub(super) struct Waiter {
 }
 
 impl Queue {
-    /// Puts a token in its place, unless it stands there already; writes its mark anew in any case.
-    pub(super) fn enqueue(&mut self, now: Moment, token: Token, entry: &Entry) {
+    /// Puts a token in its place, unless it stands there already; writes its mark anew in any case. The store's clock
+    /// shows so many microseconds now.
+    pub(super) fn enqueue(&mut self, now: Moment, shown: u64, token: Token, entry: &Entry) {
         let mark = entry.alive_for.map(|alive_for| now + alive_for.min(LONGEST_ALIVE));
         if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.token == token) {
             waiter.mark = mark;
             return;
         }
         // Nobody comes from the future, so that a place that another clock gave is never better than last.
-        let place = entry.since.map_or(micros(now), |since| since.min(micros(now)));
+        let place = entry.since.map_or(shown, |since| since.min(shown));
         let behind = self.waiters.partition_point(|waiter| (waiter.place, waiter.token) < (place, token));
         self.waiters.insert(behind, Waiter { place, token, entry: entry.clone(), mark });
     }
@@ -59,9 +60,4 @@ impl Queue {
     pub(super) fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }
-}
-
-/// A moment as the store's clock says it.
-pub(super) fn micros(moment: Moment) -> u64 {
-    moment.nanos() / 1_000
 }

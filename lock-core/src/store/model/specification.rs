@@ -8,14 +8,14 @@
 use std::time::Duration;
 
 use super::expiring::Expiring;
-use super::queue::{Queue, Waiter, micros};
+use super::queue::{Queue, Waiter};
 use crate::planted::{Mutant, planted};
 use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Capabilities, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate,
-    Rotated, Token,
+    Acquired, Ask, Capabilities, ClockId, ClockReading, Enqueue, Entry, Grant, ListenerId, Look, Release, Released,
+    Renewal, Renewed, Rotate, Rotated, Token,
 };
 
 /// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
@@ -35,6 +35,21 @@ pub struct Model {
     grants: Vec<(ListenerId, Grant)>,
     told_at_replica: Vec<(ListenerId, Grant)>,
     last_fence: u64,
+    clock: Clock,
+}
+
+/// What its readings are of.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    id: ClockId,
+    /// How far what it shows is ahead of the time.
+    ahead: Duration,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { id: ClockId::from_bits(0), ahead: Duration::ZERO }
+    }
 }
 
 impl Model {
@@ -78,7 +93,7 @@ impl Model {
             }
         }
         let for_at_most = self.locks.get(now, key).map(|(_, expiry)| expiry.since(now));
-        Acquired::Held { for_at_most, queued_at: entry.map(|_| micros(now)) }
+        Acquired::Held { for_at_most, queued_at: entry.map(|_| self.reading(now)) }
     }
 
     /// Moves the expiry to `ttl` from now, if that is later.
@@ -122,7 +137,7 @@ impl Model {
         if let Some(heir) = self.next(now, &rotation.key, None) {
             self.hand_over(now, &rotation.key, &heir);
             self.stand_in_line(now, &rotation.key, rotation.next, &rotation.entry);
-            return Rotated::HandedOver { clock: micros(now) };
+            return Rotated::HandedOver { clock: self.reading(now) };
         }
         self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
         Rotated::Retained { fence: self.mint(rotation.fences) }
@@ -186,14 +201,14 @@ impl Model {
         let Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } = heir.clone();
         self.locks.set(key, Some(token), now + first_lease);
         let fence = self.mint(fences);
-        let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: micros(now) };
+        let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: self.reading(now) };
         self.grants.push((listener, grant));
     }
 
     fn stand_in_line(&mut self, now: Moment, key: &LockKey, token: Token, entry: &Entry) {
         let lasts = entry.lasts.unwrap_or_default().clamp(QUEUE_LASTS, LONGEST_ALIVE);
         let (mut queue, expiry) = self.queues.take(now, key).unwrap_or((Queue::default(), now));
-        queue.enqueue(now, token, entry);
+        queue.enqueue(now, self.shown(now), token, entry);
         self.put(key, queue, expiry.max(now + lasts));
     }
 
@@ -217,6 +232,15 @@ impl Model {
         first
     }
 
+    fn reading(&self, now: Moment) -> ClockReading {
+        ClockReading::new(self.clock.id, self.shown(now))
+    }
+
+    /// What its clock shows, in microseconds.
+    fn shown(&self, now: Moment) -> u64 {
+        (now + self.clock.ahead).nanos() / 1_000
+    }
+
     fn forget_some(&mut self, now: Moment) {
         self.locks.forget_some(now);
         self.queues.forget_some(now);
@@ -227,7 +251,7 @@ impl Model {
     /// What a store does that may have forgotten, before anybody is granted anything: no fence is below its clock.
     pub fn raise(&mut self, now: Moment) {
         if !planted(Mutant::PlainFenceCounter) {
-            self.last_fence = self.last_fence.max(micros(now));
+            self.last_fence = self.last_fence.max(self.shown(now));
         }
     }
 
@@ -236,7 +260,7 @@ impl Model {
     pub(super) fn tell_at_replica(&mut self, now: Moment, key: &LockKey, passed_over: &[Waiter]) {
         for Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } in passed_over.iter().cloned() {
             let fence = self.mint(fences);
-            let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: micros(now) };
+            let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: self.reading(now) };
             self.told_at_replica.push((listener, grant));
         }
     }
@@ -244,6 +268,12 @@ impl Model {
     /// What is to be told by a replica since the last call; nothing, unless that fault is planted.
     pub fn take_told_at_replica(&mut self) -> Vec<(ListenerId, Grant)> {
         std::mem::take(&mut self.told_at_replica)
+    }
+
+    /// From now on it is another server, whose clock shows so much more than the time. When leases end does not change:
+    /// a server counts what is left of them.
+    pub fn read_clock(&mut self, id: ClockId, ahead: Duration) {
+        self.clock = Clock { id, ahead };
     }
 
     /// Nobody is connected any more.

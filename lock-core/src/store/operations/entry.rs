@@ -51,7 +51,8 @@ pub struct Entry {
     pub kind: Kind,
     /// How many fences a hand-over reserves; at least one, and 1024 at most.
     pub fences: u32,
-    /// The store's clock at the first enqueue of this waiter, in microseconds, if it queued before: its place.
+    /// What the store's clock showed at the first enqueue of this waiter, in microseconds, if it queued before: its
+    /// place. Another clock may have shown it; nobody's place is better than that of one who comes from the past.
     pub since: Option<u64>,
     /// For how long the waiter counts as alive although nobody listens for it: it will have looked again by then.
     /// A day at most.
