@@ -28,6 +28,7 @@ mod spoilt;
 #[cfg(feature = "tls")]
 mod tls;
 mod unready;
+mod versions;
 mod waiters;
 
 use session::{TTL, acquire, ask, fence, kind, kinds_of_all, look, open, release, renew, store};

@@ -26,8 +26,8 @@ pub use lock_error::{LockError, LossReason, OptionFault};
 #[doc(hidden)]
 pub use moment::Moment;
 pub use operations::{
-    Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Release, Released,
-    Renewal, Renewed, Rotate, Rotated,
+    Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, MOST_STEPPED_OVER,
+    Release, Released, Renewal, Renewed, Rotate, Rotated,
 };
 pub use token::Token;
 pub use traits::{Session, Store, StoreFuture};

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use super::capabilities::Capabilities;
 use super::error::StoreError;
+#[cfg(doc)]
+use super::operations::Entry;
 use super::operations::{Acquired, Ask, Enqueue, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
@@ -102,7 +104,8 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
-    /// fences, if there is none. A store without queues frees the key.
+    /// fences, if nobody else waits. If nobody waits but entries of an [unknown version](Entry), it frees the key and queues
+    /// nobody, so that they find it free when they look. A store without queues frees the key.
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
         let release = self.release(Release::new(rotation.key, rotation.token).with_contended(true));
         Box::pin(async move {

@@ -36,6 +36,11 @@ impl Process {
         }
     }
 
+    /// Whether its listener has heard of no other grant so far.
+    pub(super) fn has_heard_nothing(&self) -> bool {
+        self.heard.is_empty()
+    }
+
     /// What its waiters queue with: granted for a long time, alive as long as the process listens.
     pub(super) fn entry(&self) -> Entry {
         self.entry_for(self.lasts)

@@ -5,13 +5,23 @@
 
 use crate::store::LONGEST_ALIVE;
 use crate::store::Moment;
-use crate::store::{Entry, Token};
+use crate::store::{Entry, MOST_STEPPED_OVER, Token};
 
 /// The waiters of one key.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     /// Ordered by place, then by token; as long as there are processes that wait.
     waiters: Vec<Waiter>,
+}
+
+/// Who has the key next.
+#[derive(Debug, Default)]
+pub(super) struct Next {
+    pub(super) heir: Option<Waiter>,
+    /// Who stood before, and is gone.
+    pub(super) passed_over: Vec<Waiter>,
+    /// How many stand before whose entries are of an unknown version.
+    pub(super) stepped_over: usize,
 }
 
 /// One who waits.
@@ -46,11 +56,24 @@ impl Queue {
         self.waiters.retain(|waiter| waiter.token != token);
     }
 
-    /// Takes out all who stand before the first whom `may` lets have the key, and that one.
-    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> (Vec<Waiter>, Option<Waiter>) {
-        let first = self.waiters.iter().position(may);
-        let passed_over = self.waiters.drain(..first.unwrap_or(self.waiters.len())).collect();
-        (passed_over, first.map(|_| self.waiters.remove(0)))
+    /// Takes out all who stand before the first whom `may` lets have the key, and that one. Entries of an unknown version
+    /// stay in their places; with so many of them, nobody is looked for behind.
+    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> Next {
+        let mut next = Next::default();
+        let mut at = 0;
+        while at < self.waiters.len() && next.stepped_over < MOST_STEPPED_OVER {
+            if self.waiters[at].entry.version != Entry::VERSION {
+                (at, next.stepped_over) = (at + 1, next.stepped_over + 1);
+                continue;
+            }
+            let waiter = self.waiters.remove(at);
+            if may(&waiter) {
+                next.heir = Some(waiter);
+                break;
+            }
+            next.passed_over.push(waiter);
+        }
+        next
     }
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {

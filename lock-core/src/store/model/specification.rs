@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::expiring::Expiring;
-use super::queue::{Queue, Waiter};
+use super::queue::{Next, Queue, Waiter};
 use crate::planted::{Mutant, planted};
 use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
@@ -87,9 +87,15 @@ impl Model {
             self.stand_in_line(now, key, *token, entry);
         }
         if self.locks.get(now, key).is_none() {
-            match self.next(now, key, Some(*token)) {
+            match self.next(now, key, Some(*token)).heir {
                 Some(heir) if heir.token != *token => self.hand_over(now, key, &heir),
-                _ => return self.grant(key, *token, now + *ttl, *fences),
+                _ => {
+                    // An entry of an unknown version is not the next in line, and its own token's all the same.
+                    if entry.is_some() {
+                        self.leave(now, key, *token);
+                    }
+                    return self.grant(key, *token, now + *ttl, *fences);
+                }
             }
         }
         let for_at_most = self.locks.get(now, key).map(|(_, expiry)| expiry.since(now));
@@ -124,20 +130,29 @@ impl Model {
             return Released::Freed;
         }
         self.locks.take(now, &release.key);
-        if let Some(heir) = self.next(now, &release.key, None) {
+        if let Some(heir) = self.next(now, &release.key, None).heir {
             self.hand_over(now, &release.key, &heir);
         }
         Released::Freed
     }
 
     /// Hands the key over and queues; or goes on, if nobody who is alive waits.
+    ///
+    /// Whether those are alive whose entries are of an unknown version cannot be told, nor can they be granted the key.
+    /// So they count as waiting: a key that went on for ever in one process would never be free for them. It is freed, as
+    /// by a release, and they find that when they look; and nothing waits for them, in case they are gone.
     pub fn rotate(&mut self, now: Moment, rotation: &Rotate) -> Rotated {
         self.forget_some(now);
         let Some(expiry) = self.held_by(now, &rotation.key, rotation.token) else { return Rotated::NotOurs };
-        if let Some(heir) = self.next(now, &rotation.key, None) {
+        let next = self.next(now, &rotation.key, None);
+        if let Some(heir) = next.heir {
             self.hand_over(now, &rotation.key, &heir);
             self.stand_in_line(now, &rotation.key, rotation.next, &rotation.entry);
             return Rotated::HandedOver { clock: self.reading(now) };
+        }
+        if next.stepped_over > 0 {
+            self.locks.take(now, &rotation.key);
+            return Rotated::Freed;
         }
         self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
         Rotated::Retained { fence: self.mint(rotation.fences) }
@@ -179,9 +194,9 @@ impl Model {
     }
 
     /// Takes the next to have the key out of its queue: the first who is alive, or who asks. The dead before are gone.
-    fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Option<Waiter> {
-        let (mut queue, expiry) = self.queues.take(now, key)?;
-        let (passed_over, next) = queue.first(|waiter| {
+    fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Next {
+        let Some((mut queue, expiry)) = self.queues.take(now, key) else { return Next::default() };
+        let next = queue.first(|waiter| {
             let listens = || self.listening.contains(&waiter.entry.listener);
             Some(waiter.token) == asks
                 || listens()
@@ -190,9 +205,8 @@ impl Model {
         });
         self.put(key, queue, expiry);
         if planted(Mutant::ToldAtReplica) {
-            self.tell_at_replica(now, key, &passed_over);
+            self.tell_at_replica(now, key, &next.passed_over);
         }
-        drop(passed_over);
         next
     }
 
