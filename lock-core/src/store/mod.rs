@@ -11,6 +11,7 @@ mod lock_error;
 #[doc(hidden)]
 pub mod model;
 mod moment;
+mod node;
 mod operations;
 mod token;
 mod traits;
@@ -25,6 +26,8 @@ pub use lock_error::Operation;
 pub use lock_error::{LockError, LossReason, OptionFault};
 #[doc(hidden)]
 pub use moment::Moment;
+#[doc(hidden)]
+pub use node::NodeId;
 pub use operations::{
     Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, MOST_STEPPED_OVER,
     Release, Released, Renewal, Renewed, Rotate, Rotated,
