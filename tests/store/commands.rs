@@ -77,13 +77,13 @@ lock_tests::on_every_server! {
     }
 
     async fn a_hand_over_is_one_command_and_one_message(server: Server) {
-        let handing_over = ["evalsha 1", "get 1", "time 1", "zpopmin 1", "incrby 1", "set 1", "publish 1"];
+        let handing_over = ["evalsha 1", "get 1", "time 1", "pttl 1", "zpopmin 1", "incrby 1", "set 1", "publish 1"];
         assert_eq!(hand_over(&server, true).await, sum(&[&handing_over]));
     }
 
     async fn a_hand_over_that_nobody_knew_of_is_a_command_more(server: Server) {
         let trying_to_free = ["evalsha 1", "get 1", "exists 1"];
-        let handing_over = ["evalsha 1", "get 1", "time 1", "zpopmin 1", "incrby 1", "set 1", "publish 1"];
+        let handing_over = ["evalsha 1", "get 1", "time 1", "pttl 1", "zpopmin 1", "incrby 1", "set 1", "publish 1"];
         assert_eq!(hand_over(&server, false).await, sum(&[&trying_to_free, &handing_over]));
     }
 

@@ -18,7 +18,7 @@ use lock_tests::Server;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
-use side::{Effect, Side, agree, agree_on_holder, is_forgotten, on_server};
+use side::{Effect, Side, agree, agree_on_holder, is_forgotten, is_of_another_release, on_server};
 
 /// A ttl that is over when time has passed.
 const SHORT: Duration = Duration::from_millis(300);
@@ -162,6 +162,13 @@ impl<'a> Both<'a> {
         let step =
             |operation| Step { key: 0, actor: 0, operation, ttl: Duration::from_secs(60), fences: 1, alive_for: None };
         let release = step(Operation::Release { leaves: false, keeps: None });
+        // Nobody else takes these out of a queue.
+        let leave = step(Operation::Release { leaves: true, keeps: None });
+        for &token in tokens.iter().filter(|token| is_of_another_release(**token)) {
+            if self.apply(&leave, key, [token; 2], tokens).await?.is_none() {
+                return Ok(None);
+            }
+        }
         let look = step(Operation::Look { waits: false });
         // Each of them waits once at most, and is found by a look and freed by a release.
         for _ in 0..2 * tokens.len() {

@@ -19,7 +19,7 @@ lock_tests::on_every_server! {
         let grant = heard(&mut grants).await;
         assert_eq!((grant.key.as_str(), grant.token.bits(), grant.fences), ("a", 2, 32));
         assert_eq!(grant.first_lease, FIRST_LEASE);
-        assert!(grant.fence > before && grant.clock > queued_at);
+        assert!(grant.fence > before && grant.clock.micros > queued_at.micros);
         assert_eq!(server.get("lock:{a}"), Some(written(2)));
         assert!((5_000..=10_000).contains(&server.pttl("lock:{a}")));
         assert_eq!(server.get("lock:fence"), Some((grant.fence + 31).to_string()));
@@ -62,8 +62,8 @@ lock_tests::on_every_server! {
         }
         let Ok(Rotated::HandedOver { clock, .. }) = rotate(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
         assert_eq!(heard(&mut grants).await.clock, clock);
-        let place = server.ask::<u64>(&["ZSCORE", "lock:{a}:queue", &format!("{}|{}|10000|1", written(4), written(9))]);
-        assert_eq!(place, clock);
+        let place = server.ask::<u64>(&["ZSCORE", "lock:{a}:queue", &format!("1|{}|{}|10000|1", written(4), written(9))]);
+        assert_eq!(place, clock.micros);
         assert_eq!(rotate(&session, "a", [1, 5], &entry(9)).await.expect("a rotation"), Rotated::NotOurs);
         for (token, next) in [(2, 3), (3, 4)] {
             release(&session, "a", token).await.expect("a release");

@@ -28,21 +28,21 @@ lock_tests::on_every_server! {
         let (token, told) = (written(7), written(9));
         let many = "9".repeat(400);
         let strange = [
-            format!("{token}|{told}|1000|1000000000000000"), // fences
-            format!("{token}|{told}|1000|1025"),
-            format!("{token}|{told}|1000|0"),
-            format!("{token}|{told}|1000|{many}"),
-            format!("{token}|{told}|0|1"), // a first lease
-            format!("{token}|{told}|01000|1"),
-            format!("{token}|{told}|3153600000001|1"),
-            format!("{token}|{told}|9223372036854775807|1"),
-            format!("{token}|{told}|{many}|1"),
-            format!("7|{told}|1000|1"), // a token
-            format!("{}|{told}|1000|1", "A".repeat(32)),
-            format!("{token}0|{told}|1000|1"),
-            format!("{token}|9|1000|1"), // a listener
-            format!("{token}|{told}|1000|1|"),
-            format!("{token}|{told}|1000|1\n"),
+            format!("1|{token}|{told}|1000|1000000000000000"), // fences
+            format!("1|{token}|{told}|1000|1025"),
+            format!("1|{token}|{told}|1000|0"),
+            format!("1|{token}|{told}|1000|{many}"),
+            format!("1|{token}|{told}|0|1"), // a first lease
+            format!("1|{token}|{told}|01000|1"),
+            format!("1|{token}|{told}|3153600000001|1"),
+            format!("1|{token}|{told}|9223372036854775807|1"),
+            format!("1|{token}|{told}|{many}|1"),
+            format!("1|7|{told}|1000|1"), // a token
+            format!("1|{}|{told}|1000|1", "A".repeat(32)),
+            format!("1|{token}0|{told}|1000|1"),
+            format!("1|{token}|9|1000|1"), // a listener
+            format!("1|{token}|{told}|1000|1|"),
+            format!("1|{token}|{told}|1000|1\n"),
         ];
         for (place, strange) in strange.iter().enumerate() {
             server.command(&["ZADD", QUEUE, &place.to_string(), strange]);
@@ -145,7 +145,7 @@ fn any_trick() -> impl Strategy<Value = Trick> {
     let message = (any_token(), numbers(), name)
         .prop_map(|(token, numbers, name)| format!("{token} {} {name}", numbers.join(" ")));
     let entry = (any_token(), any_token(), any_number(), any_number())
-        .prop_map(|(token, listener, lease, fences)| format!("{token}|{listener}|{lease}|{fences}"));
+        .prop_map(|(token, listener, lease, fences)| format!("1|{token}|{listener}|{lease}|{fences}"));
     let mark = any_token().prop_map(|token| format!("seen|{token}"));
     let score = prop_oneof![
         2 => proptest::sample::select(vec!["-inf", "inf", "0", "4000000000000000", "5700000000000000", "-1.5", "1e300"])

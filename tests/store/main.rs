@@ -3,6 +3,7 @@
 //! Everything here goes through `Store` and `Session`, as the layers above do; what a server holds is asked for with
 //! the harness's own connection.
 
+mod clocks;
 mod commands;
 mod counter;
 mod differential;
@@ -27,6 +28,7 @@ mod spoilt;
 #[cfg(feature = "tls")]
 mod tls;
 mod unready;
+mod versions;
 mod waiters;
 
 use session::{TTL, acquire, ask, fence, kind, kinds_of_all, look, open, release, renew, store};

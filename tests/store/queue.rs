@@ -21,7 +21,7 @@ lock_tests::on_every_server! {
         assert_eq!(server.keys(), ["lock:fence", "lock:{a}", QUEUE]);
         assert!((25_000..=30_000).contains(&server.pttl(QUEUE)));
         assert_eq!(leave(&session, "a", 2, &entry(9)).await.expect("a release"), Released::NotOurs);
-        assert_eq!(server.ask::<Vec<String>>(&["ZRANGE", QUEUE, "0", "-1"]), [format!("{}|{}|10000|1", written(3), written(9))]);
+        assert_eq!(server.ask::<Vec<String>>(&["ZRANGE", QUEUE, "0", "-1"]), [format!("1|{}|{}|10000|1", written(3), written(9))]);
         leave(&session, "a", 3, &entry(9)).await.expect("a release");
         assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
         release(&session, "a", 1).await.expect("a release");
@@ -75,14 +75,15 @@ lock_tests::on_every_server! {
         fence(acquire(&session, "a", 1).await);
         let since = |since| entry(9).with_since(Some(since));
         let before = queue(&session, "a", 2, &entry(9)).await.expect("a look");
-        let Acquired::Held { queued_at: Some(clock), .. } = before else { panic!("{before:?}") };
+        let Acquired::Held { queued_at: Some(reading), .. } = before else { panic!("{before:?}") };
+        let clock = reading.micros;
         assert!(clock > 1_700_000_000_000_000, "{clock}");
         queue(&session, "a", 3, &since(clock - 1)).await.expect("a look");
         queue(&session, "a", 4, &since(u64::MAX)).await.expect("a look");
         queue(&session, "a", 5, &entry(9)).await.expect("a look");
         queue(&session, "a", 5, &since(0)).await.expect("a look of one who stands there already");
         let members = server.ask::<Vec<String>>(&["ZRANGE", QUEUE, "0", "-1"]);
-        let order: Vec<_> = members.iter().map(|member| &member[31..32]).collect();
+        let order: Vec<_> = members.iter().map(|member| &member[33..34]).collect();
         assert_eq!(order, ["3", "2", "4", "5"]);
         assert_eq!(server.ask::<u64>(&["ZSCORE", QUEUE, &members[1]]), clock);
     }

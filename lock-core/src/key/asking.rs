@@ -19,7 +19,7 @@ use super::messages::{AcquireRequest, Action, Job, Refusal, Step};
 use super::waiting::{Asker, Phase};
 use crate::lease::{Fences, Terms};
 use crate::planted::{Mutant, planted};
-use crate::store::{Acquired, Ask, Enqueue, Look, Moment, StoreError, StoreErrorKind, Token};
+use crate::store::{Acquired, Ask, ClockReading, Enqueue, Look, Moment, StoreError, StoreErrorKind, Token};
 
 /// The answer to a request.
 pub(super) struct Answer {
@@ -156,7 +156,7 @@ pub(super) fn held_elsewhere<C>(
     cx: &mut Context<'_, C>,
     mut waiter: Waiter<C>,
     sent: Moment,
-    (held_for, clock): (Option<Duration>, Option<u64>),
+    (held_for, clock): (Option<Duration>, Option<ClockReading>),
 ) {
     let still_waits = cx.now < waiter.waiting.wait_until;
     // Calls that arrived before the request was sent share its answer; all do if this call stays ahead of them.

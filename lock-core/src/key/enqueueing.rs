@@ -43,7 +43,7 @@ pub(super) fn entry<C>(cx: &Context<'_, C>, waiting: &mut Waiting, local_waiters
         // No shorter than the store can; a ttl is no shorter, either.
         let first_lease = known.first_lease.of(&waiting.terms).max(known.settings.capabilities.shortest_ttl());
         let since = waiting.queue_since;
-        let entry = Entry { listener, first_lease, kind, fences, since, alive_for: None, lasts: None };
+        let entry = Entry::new(listener, first_lease).with_kind(kind).with_fences(fences).with_since(since);
         waiting.entry = Some((entry, cx.now));
         waiting.push_session = push_session;
     }

@@ -8,7 +8,7 @@ use super::messages::{Refusal, Via};
 use super::names::CallNames;
 use crate::lease::{Backoff, QUEUE_KEPT_FOR, Reading, Terms, Wait, crowd_period, jitter, known_held_for, period};
 use crate::planted::{Mutant, planted};
-use crate::store::{Entry, ListenerId, Moment, StoreError, StoreErrorKind, Token};
+use crate::store::{ClockReading, Entry, ListenerId, Moment, StoreError, StoreErrorKind, Token};
 
 /// How long the keeper leaves it to a task to send its own request, before it asks in its place.
 pub(super) const TASK_HEAD_START: Duration = Duration::from_millis(10);
@@ -271,15 +271,17 @@ impl Waiting {
     }
 
     /// It is in the store's queue; the reply to what was sent at `sent` gave the store's clock.
-    fn enqueued(&mut self, sent: Moment, clock: u64) {
-        self.queue_since.get_or_insert(clock);
+    fn enqueued(&mut self, sent: Moment, clock: ClockReading) {
+        self.queue_since.get_or_insert(clock.micros);
         self.reading = Some(Reading { sent, clock }.tighter(self.reading));
     }
 
-    /// A lower bound on our time when the key was handed to it, at this reading of the store's clock.
-    pub(super) fn earliest_hand_over(&self, clock: u64) -> Moment {
+    /// A lower bound on our time when the key was handed to it, at this reading of the store's clock. With no reading
+    /// of the same clock to compare it with, all that is known is that it was not before its entry was sent.
+    pub(super) fn earliest_hand_over(&self, clock: ClockReading) -> Moment {
         let enqueued = self.entry.as_ref().map_or(Moment::MIN, |&(_, sent)| sent);
-        self.reading.map_or(enqueued, |reading| reading.lower_bound(clock).max(enqueued))
+        let bound = self.reading.and_then(|reading| reading.lower_bound(clock));
+        bound.map_or(enqueued, |bound| bound.max(enqueued))
     }
 
     /// Whether nothing was ever sent for it, so that it may try to take a free lock without the queue.
@@ -309,7 +311,7 @@ impl Waiting {
 
     /// The store answered that the key is held; the same sender asks again at once, unless the waiter
     /// [`rests`](Self::rest).
-    pub(super) fn held_elsewhere(&mut self, now: Moment, sent: Moment, clock: Option<u64>) {
+    pub(super) fn held_elsewhere(&mut self, now: Moment, sent: Moment, clock: Option<ClockReading>) {
         self.answered = true;
         (self.failures, self.not_executed) = (0, 0);
         self.last_error = None;

@@ -178,8 +178,8 @@ impl Capabilities {
     pub fn check_ttl(&self, ttl: Duration) -> Result<(), OptionFault> {
         let Self { shortest_ttl: shortest, longest_ttl: longest, .. } = *self;
         match ttl {
-            ttl if ttl < shortest => Err(OptionFault::TtlUnderStores { ttl, shortest }),
-            ttl if ttl > longest => Err(OptionFault::TtlOverStores { ttl, longest }),
+            ttl if ttl < shortest => Err(OptionFault::TtlUnderStores(shortest)),
+            ttl if ttl > longest => Err(OptionFault::TtlOverStores(longest)),
             _ => Ok(()),
         }
     }
@@ -218,10 +218,10 @@ mod tests {
     fn a_ttl_at_a_bound_is_within_it() {
         let bounded = Capabilities::new().with_shortest_ttl(2 * S).with_longest_ttl(10 * S);
         for (ttl, fault) in [
-            (S, Err(OptionFault::TtlUnderStores { ttl: S, shortest: 2 * S })),
+            (S, Err(OptionFault::TtlUnderStores(2 * S))),
             (2 * S, Ok(())),
             (10 * S, Ok(())),
-            (11 * S, Err(OptionFault::TtlOverStores { ttl: 11 * S, longest: 10 * S })),
+            (11 * S, Err(OptionFault::TtlOverStores(10 * S))),
         ] {
             assert_eq!(bounded.check(Kind::Exclusive, ttl), fault);
         }

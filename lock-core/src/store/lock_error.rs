@@ -233,7 +233,7 @@ impl LossReason {
     }
 }
 
-/// Which option cannot work, and what to write instead. Durations are the ones given.
+/// Which option cannot work, and what to write instead. Durations are the ones given, but for a store's bounds.
 ///
 /// ```
 /// use lock_runtime::OptionFault;
@@ -267,24 +267,12 @@ pub enum OptionFault {
     /// A kind of lock that the store does not claim to keep.
     #[error("the store keeps no {0}; leave the option out, or use a store that keeps them")]
     KindNotKept(Kind),
-    /// A `ttl` under the store's own bound.
-    #[error("ttl {ttl:?} is too short for the store; {shortest:?} is its shortest")]
-    #[non_exhaustive]
-    TtlUnderStores {
-        /// As it was given.
-        ttl: Duration,
-        /// What the store can.
-        shortest: Duration,
-    },
-    /// A `ttl` over the store's own bound.
-    #[error("ttl {ttl:?} is too long for the store; {longest:?} is its longest, and a held lock is renewed anyway")]
-    #[non_exhaustive]
-    TtlOverStores {
-        /// As it was given.
-        ttl: Duration,
-        /// What the store can.
-        longest: Duration,
-    },
+    /// A `ttl` under the store's own bound, which is this.
+    #[error("ttl is too short for the store; {0:?} is its shortest")]
+    TtlUnderStores(Duration),
+    /// A `ttl` over the store's own bound, which is this.
+    #[error("ttl is too long for the store; {0:?} is its longest, and a held lock is renewed anyway")]
+    TtlOverStores(Duration),
 }
 
 #[cfg(test)]
@@ -327,13 +315,10 @@ mod tests {
                 OptionFault::KindNotKept(Kind::permits(5).with_weight(2)),
                 "the store keeps no permits with a weight; leave the option out, or use a store that keeps them",
             ),
+            (OptionFault::TtlUnderStores(long), "ttl is too short for the store; 60s is its shortest"),
             (
-                OptionFault::TtlUnderStores { ttl: short, shortest: long },
-                "ttl 1s is too short for the store; 60s is its shortest",
-            ),
-            (
-                OptionFault::TtlOverStores { ttl: long, longest: short },
-                "ttl 60s is too long for the store; 1s is its longest, and a held lock is renewed anyway",
+                OptionFault::TtlOverStores(short),
+                "ttl is too long for the store; 1s is its longest, and a held lock is renewed anyway",
             ),
         ];
         for (fault, text) in texts {

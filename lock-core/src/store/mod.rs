@@ -3,6 +3,7 @@
 mod capabilities;
 #[doc(hidden)]
 pub mod cause;
+mod clock;
 mod error;
 mod key;
 mod kind;
@@ -11,11 +12,13 @@ mod lock_error;
 pub mod model;
 mod moment;
 mod names;
+mod node;
 mod operations;
 mod token;
 mod traits;
 
 pub use capabilities::Capabilities;
+pub use clock::{ClockId, ClockReading};
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{KeyFault, LONGEST_KEY, LockKey};
 pub use kind::Kind;
@@ -26,9 +29,11 @@ pub use lock_error::{LockError, LossReason, OptionFault};
 pub use moment::Moment;
 #[doc(hidden)]
 pub use names::Names;
+#[doc(hidden)]
+pub use node::NodeId;
 pub use operations::{
-    Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, Release, Released,
-    Renewal, Renewed, Rotate, Rotated,
+    Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, MOST_STEPPED_OVER,
+    Release, Released, Renewal, Renewed, Rotate, Rotated,
 };
 pub use token::Token;
 pub use traits::{Session, Store, StoreFuture};

@@ -1,6 +1,6 @@
 //! What a store does: one round trip at a time, atomic, and harmless to repeat.
 //!
-//! A [`Store`] opens [`Session`]s; a session carries operations in order. An operation never sleeps, never
+//! A [`Store`] opens [`Session`]s; a session carries the operations on one key in order. An operation never sleeps, never
 //! tries again and never renews: those exist once, above. Every operation names a token, so that asking
 //! twice after a lost reply does no harm.
 //! Absent on purpose: deadlines, waiting and anything that knows of tasks.
@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use super::capabilities::Capabilities;
 use super::error::StoreError;
+#[cfg(doc)]
+use super::operations::Entry;
 use super::operations::{Acquired, Ask, Enqueue, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
@@ -63,7 +65,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// One ordered line to a store: of two operations, the one whose future was polled first takes effect first.
+/// A line to a store that is ordered for each key: of two operations on one key, the one whose future was polled first
+/// takes effect first. A batch of renewals is an operation on each of its keys. Nothing is promised of operations on
+/// different keys, nor of two sessions.
 ///
 /// Dropping an operation's future leaves open whether it takes effect. An operation may stay without an answer: a
 /// client drops it after its time-out. A session that is no longer open tells its listener of nothing; that is told
@@ -100,7 +104,8 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
-    /// fences, if there is none. A store without queues frees the key.
+    /// fences, if nobody else waits. If nobody waits but entries of an [unknown version](Entry), it frees the key and queues
+    /// nobody, so that they find it free when they look. A store without queues frees the key.
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
         let release = self.release(Release::new(rotation.key, rotation.token).with_contended(true));
         Box::pin(async move {

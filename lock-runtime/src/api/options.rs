@@ -109,9 +109,9 @@ mod tests {
         let s = Duration::from_secs(1);
         let bounded = Capabilities::new().with_shortest_ttl(2 * s).with_longest_ttl(10 * s);
         let ttl = |ttl| check(Terms { ttl, ..TERMS }, &bounded).err();
-        assert!(matches!(ttl(Duration::from_millis(1_999)), Some(OptionFault::TtlUnderStores { .. })));
+        assert!(matches!(ttl(Duration::from_millis(1_999)), Some(OptionFault::TtlUnderStores(_))));
         assert_eq!((ttl(2 * s), ttl(10 * s)), (None, None));
-        assert!(matches!(ttl(10 * s + Duration::from_millis(1)), Some(OptionFault::TtlOverStores { .. })));
+        assert!(matches!(ttl(10 * s + Duration::from_millis(1)), Some(OptionFault::TtlOverStores(_))));
         let shared = Terms { kind: Kind::Shared, ..TERMS };
         assert_eq!(fault(shared), Some(OptionFault::KindNotKept(Kind::Shared)));
         assert_eq!(check(shared, &PLAIN.with_shared()).err(), None);

@@ -23,6 +23,7 @@ mod promises;
 mod queues;
 mod recording;
 mod trial;
+mod versions;
 
 use std::fmt::{self, Write};
 use std::pin::Pin;

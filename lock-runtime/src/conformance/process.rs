@@ -36,6 +36,11 @@ impl Process {
         }
     }
 
+    /// Whether its listener has heard of no other grant so far.
+    pub(super) fn has_heard_nothing(&self) -> bool {
+        self.heard.is_empty()
+    }
+
     /// What its waiters queue with: granted for a long time, alive as long as the process listens.
     pub(super) fn entry(&self) -> Entry {
         self.entry_for(self.lasts)
@@ -153,7 +158,7 @@ impl Trial {
 /// When a look found its token in the queue, which it must have.
 fn queued(answer: Acquired) -> Result<u64, Broken> {
     match answer {
-        Acquired::Held { queued_at: Some(clock), .. } => Ok(clock),
+        Acquired::Held { queued_at: Some(clock), .. } => Ok(clock.micros),
         other => Err(Broken(format!("a waiter's look at a held key: {other:?}"))),
     }
 }

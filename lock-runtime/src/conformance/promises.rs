@@ -1,9 +1,10 @@
-//! The promises, one function each; its name is the promise. Those of queues and of claims have files of their own.
+//! The promises, one function each; its name is the promise. Those of queues, of entries' versions and of claims
+//! have files of their own.
 
 use std::time::{Duration, Instant};
 
 use super::trial::{Broken, Trial, ensure, expect, fence, past, poll_once, token};
-use super::{Promise, claims, queues};
+use super::{Promise, claims, queues, versions};
 use crate::store::{Acquired, Ask, Release, Released, Renewal, Renewed};
 use lock_core::LockKey;
 
@@ -11,6 +12,7 @@ macro_rules! all {
     (
         every store { $($name:ident,)* }
         every store with queues { $($of_queues:ident,)* }
+        every store with queues in a fleet of several releases { $($of_versions:ident,)* }
         every store by its claims { $($of_claims:ident,)* }
     ) => {
         /// Every promise.
@@ -20,6 +22,11 @@ macro_rules! all {
                 name: stringify!($of_queues),
                 of_queues: true,
                 trial: |trial| Box::pin(queues::$of_queues(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_versions),
+                of_queues: true,
+                trial: |trial| Box::pin(versions::$of_versions(trial)),
             },)*
             $(Promise {
                 name: stringify!($of_claims),
@@ -58,7 +65,7 @@ all! {
         sessions_see_the_same_locks,
         keys_of_any_text_are_told_apart,
         nothing_happens_before_the_first_poll,
-        operations_take_effect_in_the_order_of_their_first_polls,
+        operations_on_a_key_take_effect_in_the_order_of_their_first_polls,
         an_abandoned_acquire_is_undone_by_a_release_behind_it,
     }
     every store with queues {
@@ -93,6 +100,11 @@ all! {
         a_rotation_by_a_stranger_changes_nothing,
         a_rotation_twice_passes_the_key_on_once,
         fences_grow_over_hand_overs,
+    }
+    every store with queues in a fleet of several releases {
+        an_entry_of_an_unknown_version_is_stepped_over_and_stays,
+        a_release_to_entries_of_unknown_versions_frees_the_key,
+        very_many_entries_of_unknown_versions_block_nobody,
     }
     every store by its claims {
         a_kind_that_is_not_claimed_is_not_asked_for,
@@ -374,7 +386,7 @@ async fn nothing_happens_before_the_first_poll(trial: Trial) -> Result<(), Broke
     trial.is_free("after an acquire that was never polled").await
 }
 
-async fn operations_take_effect_in_the_order_of_their_first_polls(trial: Trial) -> Result<(), Broken> {
+async fn operations_on_a_key_take_effect_in_the_order_of_their_first_polls(trial: Trial) -> Result<(), Broken> {
     let (first, second) = (token(), token());
     trial.acquired(first, trial.long).await?;
     let mut release = trial.session.release(Release::new(trial.key.clone(), first));

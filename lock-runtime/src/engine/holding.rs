@@ -7,6 +7,7 @@ use lock_core::Moment;
 use lock_core::client::ClientState;
 use lock_core::key::{CallId, ReleaseStep, SessionId};
 use lock_core::lease::Validity;
+use lock_core::store::NodeId;
 use lock_core::walk::{self, Start};
 
 use crate::engine::handle::Handle;
@@ -87,7 +88,7 @@ impl Holding {
         ) -> (walk::Releasing, ReleaseStep),
     ) -> Releasing {
         let (handle, state) = (self.handle.clone(), Arc::clone(&self.state));
-        let session = self.shared().sessions.current();
+        let session = self.shared().sessions.current(NodeId::ONLY);
         let id = session.as_deref().map(|session| session.id);
         let released = self
             .walk

@@ -23,6 +23,7 @@ use crate::engine::shared::Shared;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::system::{clock, foreign};
 use lock_core::key::{ReleaseReply, ReleaseRequest};
+use lock_core::store::NodeId;
 use lock_core::walk::{AskErrand, Errand, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
 /// The longest sleep of the keeper: it needs none, but this bounds what a bug could cost.
@@ -118,7 +119,7 @@ impl Keeper {
             self.opened(opened);
         }
         if self.walk.begin_to_open(clock::now()) {
-            let (opening, shared) = (self.shared.sessions.open_keepers(), Arc::clone(&self.shared));
+            let (opening, shared) = (self.shared.sessions.open_keepers(NodeId::ONLY), Arc::clone(&self.shared));
             self.opening = Some(tokio::spawn(async move {
                 let _wake = WakeKeeper(Arc::clone(&shared));
                 timeout(shared.operation_timeout, opening).await.unwrap_or_else(|_| Err(StoreError::no_answer()))

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use lock_core::Moment;
 use lock_core::key::AcquireRequest;
+use lock_core::store::NodeId;
 
 use crate::engine::handle::Handle;
 use crate::engine::sessions::ClientSession;
@@ -33,5 +34,5 @@ pub(super) fn ask(store: &dyn Session, request: AcquireRequest) -> StoreFuture<R
 
 /// The session that carried an answer, if it is usable, else that of the current runtime.
 pub(super) fn usable_or_current(carried: Option<Arc<ClientSession>>, handle: &Handle) -> Option<Arc<ClientSession>> {
-    carried.filter(|session| session.is_usable()).or_else(|| handle.shared().sessions.current())
+    carried.filter(|session| session.is_usable()).or_else(|| handle.shared().sessions.current(NodeId::ONLY))
 }

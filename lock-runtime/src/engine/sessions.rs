@@ -1,11 +1,11 @@
-//! All sessions of a client: one for each tokio runtime that calls, and one for the keeper; or the keeper's for all, where
-//! the store wants one alone.
+//! All sessions of a client: to each node of the store one for each tokio runtime that calls, and one for the keeper; or
+//! the keeper's for all, where the store wants one alone. Every store so far has one node.
 //!
 //! A runtime's session is opened by a task on that runtime at its first use, and ends with the runtime. Until it is
 //! open, and where there is no runtime, the keeper's is used.
 //! Must stay true: nobody waits for a runtime's session; a session that fails is silently replaced, stays replaced, and
-//! nothing that arrives over it afterwards counts; a runtime has one task of ours for its session, and briefly a second
-//! while the first is told to end. Deliberately absent: timers on a user's runtime, which may have none; an opening
+//! nothing that arrives over it afterwards counts; what changes with a node lives with its session; a runtime has one
+//! task of ours for each session, and briefly a second while the first is told to end. Deliberately absent: timers on a user's runtime, which may have none; an opening
 //! that takes too long is noticed by the next call.
 
 mod client_session;
@@ -22,6 +22,7 @@ use tokio::runtime::{Handle, Id};
 use tokio::sync::Notify;
 
 use lock_core::Moment;
+use lock_core::store::NodeId;
 
 use crate::store::{Grant, Listener, ListenerId, Store, StoreError};
 use crate::system::clock;
@@ -39,6 +40,9 @@ const ASKED_LATE: u32 = 16;
 
 /// Receives a grant message over a session; returns at once whether a waiter expected it.
 pub(crate) type OnGrant = Arc<dyn Fn(SessionId, Grant) -> bool + Send + Sync>;
+
+/// From which runtime a session leads to which node.
+type Line = (Id, NodeId);
 
 #[derive(Debug, Clone)]
 enum Slot {
@@ -93,9 +97,9 @@ pub(crate) struct Sessions {
     on_gone: OnGone,
     /// The only session of a store without connections.
     only: Option<Arc<ClientSession>>,
-    /// The keeper's, while it is there, if the store wants that one for all.
-    of_all: Option<Mutex<Weak<ClientSession>>>,
-    by_runtime: Mutex<HashMap<Id, Slot>>,
+    /// The keeper's, while they are there, if the store wants those for all.
+    of_all: Option<Mutex<HashMap<NodeId, Weak<ClientSession>>>>,
+    by_line: Mutex<HashMap<Line, Slot>>,
     by_id: Mutex<HashMap<SessionId, Weak<ClientSession>>>,
     next: AtomicU64,
     /// Tells the tasks that keep sessions open that the client is gone.
@@ -120,7 +124,7 @@ impl Sessions {
             operation_timeout,
             on_grant,
             on_gone,
-            by_runtime: Mutex::default(),
+            by_line: Mutex::default(),
             by_id: Mutex::default(),
             next: AtomicU64::new(1),
             ended: Arc::default(),
@@ -128,20 +132,21 @@ impl Sessions {
         Arc::new(sessions)
     }
 
-    /// The session of the current runtime, or of all, if it is open; otherwise one is being opened.
-    pub(crate) fn current(self: &Arc<Self>) -> Option<Arc<ClientSession>> {
+    /// The session to a node of the current runtime, or of all, if it is open; otherwise one is being opened.
+    pub(crate) fn current(self: &Arc<Self>, node: NodeId) -> Option<Arc<ClientSession>> {
         if let Some(only) = &self.only {
             return Some(Arc::clone(only));
         }
         if let Some(of_all) = &self.of_all {
-            let found = enter(of_all).upgrade();
+            let found = enter(of_all).get(&node).and_then(Weak::upgrade);
             return found.filter(|session| session.is_usable());
         }
         let runtime = Handle::try_current().ok()?;
+        let line = (runtime.id(), node);
         // A session is queried and dropped while nothing is locked.
         let found = {
-            let mut slots = enter(&self.by_runtime);
-            let mut slot = slots.get_mut(&runtime.id());
+            let mut slots = enter(&self.by_line);
+            let mut slot = slots.get_mut(&line);
             if let Some(Slot::Opening(opening)) = &mut slot
                 && !opening.is_stuck(self.operation_timeout)
             {
@@ -156,19 +161,19 @@ impl Sessions {
             _ => None,
         };
         let opening = Opening { id: self.next_id(), since: clock::now(), asked_late: 0, given_up: Arc::default() };
-        if self.claim_slot(runtime.id(), found.as_ref(), opening.clone()) {
+        if self.claim_slot(line, found.as_ref(), opening.clone()) {
             if let Some(given_up) = stuck {
                 given_up.notify_one();
             }
-            self.open_here(&runtime, opening);
+            self.open_here(&runtime, node, opening);
         }
         None
     }
 
     /// Replaces what was found in the slot, unless another thread was faster.
-    fn claim_slot(&self, runtime: Id, found: Option<&Slot>, opening: Opening) -> bool {
-        let mut slots = enter(&self.by_runtime);
-        let is_as_found = match (slots.get(&runtime), found) {
+    fn claim_slot(&self, line: Line, found: Option<&Slot>, opening: Opening) -> bool {
+        let mut slots = enter(&self.by_line);
+        let is_as_found = match (slots.get(&line), found) {
             (None, None) => true,
             (Some(slot), Some(found)) => slot.is_same(found),
             _ => false,
@@ -177,14 +182,14 @@ impl Sessions {
             let now = opening.since;
             slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
             // The caller still holds what was in the slot, so nothing is dropped here.
-            slots.insert(runtime, Slot::Opening(opening));
+            slots.insert(line, Slot::Opening(opening));
         }
         is_as_found
     }
 
-    fn open_here(self: &Arc<Self>, runtime: &Handle, Opening { id, given_up, .. }: Opening) {
+    fn open_here(self: &Arc<Self>, runtime: &Handle, node: NodeId, Opening { id, given_up, .. }: Opening) {
         // Created here, because a runtime that is shutting down drops the task without polling it.
-        let entry = Entry { sessions: Arc::downgrade(self), runtime: runtime.id(), id, session: None };
+        let entry = Entry { sessions: Arc::downgrade(self), line: (runtime.id(), node), id, session: None };
         let listener = ListenerId::from_bits(self.keeper_listener.bits().wrapping_add(id.0.into()));
         runtime.spawn(keep_open(entry, self.open(id, listener), given_up, Arc::clone(&self.ended)));
     }
@@ -202,15 +207,16 @@ impl Sessions {
         }
     }
 
-    /// Opens the keeper's session, on the runtime that polls this.
+    /// Opens the keeper's session to a node, on the runtime that polls this.
     pub(crate) fn open_keepers(
         self: &Arc<Self>,
+        node: NodeId,
     ) -> impl Future<Output = Result<Arc<ClientSession>, StoreError>> + use<> {
         let (sessions, opening) = (Arc::clone(self), self.open(self.next_id(), self.keeper_listener));
         async move {
             let session = sessions.add(opening.await?);
             if let Some(of_all) = &sessions.of_all {
-                *enter(of_all) = Arc::downgrade(&session);
+                enter(of_all).insert(node, Arc::downgrade(&session));
             }
             Ok(session)
         }
@@ -292,7 +298,7 @@ async fn run_until<T>(work: impl Future<Output = T>, end: impl Future) -> Option
 /// drivers, or by the end of the runtime.
 struct Entry {
     sessions: Weak<Sessions>,
-    runtime: Id,
+    line: Line,
     /// The session's number since its opening began: by now the slot may hold another one, and the id may be another
     /// runtime's.
     id: SessionId,
@@ -304,10 +310,10 @@ impl Entry {
     fn opened(&mut self, session: Arc<ClientSession>) -> Option<Arc<ClientSession>> {
         let sessions = self.sessions.upgrade()?;
         let session = sessions.add(session);
-        let mut slots = enter(&sessions.by_runtime);
-        let is_awaited = matches!(slots.get(&self.runtime), Some(Slot::Opening(opening)) if opening.id == self.id);
+        let mut slots = enter(&sessions.by_line);
+        let is_awaited = matches!(slots.get(&self.line), Some(Slot::Opening(opening)) if opening.id == self.id);
         if is_awaited {
-            slots.insert(self.runtime, Slot::Open(Arc::clone(&session)));
+            slots.insert(self.line, Slot::Open(Arc::clone(&session)));
         }
         drop(slots);
         self.session = Some(Arc::clone(&session));
@@ -326,12 +332,12 @@ impl Drop for Entry {
             session.retire();
         }
         let Some(sessions) = self.sessions.upgrade() else { return };
-        let mut slots = enter(&sessions.by_runtime);
-        let old = match slots.get(&self.runtime) {
+        let mut slots = enter(&sessions.by_line);
+        let old = match slots.get(&self.line) {
             Some(Slot::Opening(opening)) if opening.id == self.id => {
-                slots.insert(self.runtime, Slot::Closed { again_at: Self::again_at() })
+                slots.insert(self.line, Slot::Closed { again_at: Self::again_at() })
             }
-            Some(Slot::Open(open)) if open.id == self.id => slots.remove(&self.runtime),
+            Some(Slot::Open(open)) if open.id == self.id => slots.remove(&self.line),
             _ => None,
         };
         drop(slots);

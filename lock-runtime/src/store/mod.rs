@@ -10,7 +10,8 @@ pub(crate) mod url;
 
 #[doc(inline)]
 pub use lock_core::store::{
-    Acquired, Ask, Capabilities, Enqueue, Entry, Grant, Kind, Listener, ListenerId, Look, Release, Released, Renewal,
-    Renewed, Rotate, Rotated, Session, Store, StoreError, StoreErrorKind, StoreFuture, Token,
+    Acquired, Ask, Capabilities, ClockId, ClockReading, Enqueue, Entry, Grant, Kind, Listener, ListenerId, Look,
+    Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Store, StoreError, StoreErrorKind, StoreFuture,
+    Token,
 };
 pub use memory::MemoryStore;

@@ -81,7 +81,7 @@ impl World {
     /// A message says that the key was handed over.
     pub(super) fn grant_arrives(&mut self, process: usize, session: SessionId, grant: &Grant) {
         // Here all clocks are the same, so that the moment of the hand-over is known.
-        let at = Moment::from_nanos(grant.clock * 1_000);
+        let at = Moment::from_nanos(grant.clock.micros * 1_000);
         self.memory.handed_over(grant.token, at, grant.first_lease);
         self.processes[process].client.handed_over(self.now, session, grant);
         self.settle(process);

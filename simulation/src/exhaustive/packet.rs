@@ -92,7 +92,7 @@ impl Link {
                 Coming::Grant(grant) => {
                     names.token(&mut grant.token);
                     names.fence(&mut grant.fence);
-                    names.clock(&mut grant.clock);
+                    names.clock(&mut grant.clock.micros);
                 }
             }
         }
@@ -119,7 +119,7 @@ pub(super) fn show_reply(reply: &mut Reply, names: &mut impl CallNames) {
         Reply::Acquired(Acquired::Granted { fence, .. })
         | Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence, .. })) => names.fence(fence),
         Reply::Acquired(Acquired::Held { queued_at: Some(clock), .. })
-        | Reply::Released(ReleaseReply::Rotated(Rotated::HandedOver { clock, .. })) => names.clock(clock),
+        | Reply::Released(ReleaseReply::Rotated(Rotated::HandedOver { clock, .. })) => names.clock(&mut clock.micros),
         _ => {}
     }
 }

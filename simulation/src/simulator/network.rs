@@ -1,4 +1,4 @@
-//! Requests and replies in flight: in order over each session, delayed, lost, or duplicated.
+//! Requests and replies in flight: over each session in order for each key, delayed, lost, or duplicated.
 
 use std::time::Duration;
 
@@ -29,14 +29,17 @@ impl World {
         number
     }
 
-    /// Transmits a request, in order behind everything sent over its session before.
+    /// Transmits a request, behind what was sent over its session before about the same keys. Nothing is promised
+    /// between keys, so each may overtake another.
     fn transmit(&mut self, packet: Packet) {
         let lost = self.now < self.processes[packet.process].loses_requests_until && self.random.chance(50);
         let arrival = self.delay(packet.process, packet.session).map(|delay| self.now + delay);
         if let (Some(arrival), false) = (arrival, lost) {
-            let latest = self.arrivals.entry((packet.process, packet.session)).or_insert(Moment::MIN);
-            *latest = arrival.max(*latest + Duration::from_nanos(1));
-            let at = *latest;
+            let keys: Vec<_> = packet.request.about().map(|(key, _)| key.clone()).collect();
+            let arrivals = self.arrivals.entry((packet.process, packet.session)).or_default();
+            let latest = keys.iter().filter_map(|key| arrivals.get(key)).max().copied().unwrap_or(Moment::MIN);
+            let at = arrival.max(latest + Duration::from_nanos(1));
+            arrivals.extend(keys.into_iter().map(|key| (key, at)));
             self.at(at, Event::Arrives(Box::new(packet)));
         }
     }

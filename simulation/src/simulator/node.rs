@@ -10,7 +10,7 @@ use lock_core::LockKey;
 use lock_core::Moment;
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, Grant, ListenerId, Released, Rotated, Token};
+use lock_core::store::{Acquired, ClockId, Grant, ListenerId, Released, Rotated, Token};
 
 /// A waiter in a queue, as this store has confirmed.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub(super) struct Node {
     listening: Vec<ListenerId>,
     /// How far its clock is ahead of the time.
     ahead: Duration,
+    /// How many servers have taken the place of the first, and how much more the last one's clock shows.
+    successors: u64,
+    shows_more: Duration,
     /// Nothing is executed before.
     pub(super) paused_until: Moment,
     /// Whatever was sent before is lost.
@@ -49,6 +52,8 @@ impl Node {
             copy: None,
             listening: Vec::new(),
             ahead: Duration::ZERO,
+            successors: 0,
+            shows_more: Duration::ZERO,
             paused_until: Moment::MIN,
             restarted_at: Moment::MIN,
             down_until: Moment::MIN,
@@ -82,8 +87,7 @@ impl Node {
     }
 
     pub(super) fn lose_data(&mut self) {
-        self.model = Model::default();
-        self.queued.clear();
+        self.become_model(Model::default());
     }
 
     /// Takes a snapshot, which may replace the store later.
@@ -93,9 +97,21 @@ impl Node {
 
     pub(super) fn become_snapshot(&mut self) {
         if let Some(copy) = self.copy.take() {
-            self.model = copy;
-            self.queued.clear();
+            self.become_model(copy);
         }
+    }
+
+    fn become_model(&mut self, model: Model) {
+        self.model = model;
+        self.model.read_clock(ClockId::from_bits(self.successors), self.shows_more);
+        self.queued.clear();
+    }
+
+    /// Another server with all data, and a clock of its own.
+    pub(super) fn read_another_clock(&mut self, ahead: Duration) {
+        self.successors += 1;
+        self.shows_more += ahead;
+        self.model.read_clock(ClockId::from_bits(self.successors), self.shows_more);
     }
 
     pub(super) fn set_forward(&mut self, by: Duration) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lock_core::Moment;
-use lock_core::store::{Grant, Token};
+use lock_core::store::{ClockId, ClockReading, Grant, Token};
 
 use super::event::Event;
 use super::history::What;
@@ -40,6 +40,7 @@ impl World {
         let token = Token::from_bits(u128::MAX - u128::from(self.random.below(1 << 40)));
         let number = [0, 1, 1 << 53, u64::MAX][self.random.index(4)];
         let first_lease = Duration::from_millis(number);
-        Grant::new(key, token, number, first_lease, number).with_fences(u32::MAX)
+        let clock = ClockReading::new(ClockId::from_bits(0), number);
+        Grant::new(key, token, number, first_lease, clock).with_fences(u32::MAX)
     }
 }

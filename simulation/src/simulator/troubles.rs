@@ -15,6 +15,9 @@ use super::process::START;
 use super::task::State;
 use super::world::World;
 
+/// By how many milliseconds the clock of a server that takes another's place is ahead of that one's at most.
+const MOST_AHEAD: u64 = 2_000;
+
 impl World {
     pub(super) fn plan_fault(&mut self, fault: usize) {
         let begins = START + self.plan.faults[fault].from;
@@ -146,6 +149,8 @@ impl World {
     fn switch_over(&mut self, until: lock_core::Moment) {
         self.switching_until = self.switching_until.max(until);
         self.node.disconnect_all();
+        let ahead = self.random.between(0, MOST_AHEAD);
+        self.node.read_another_clock(ahead);
         for process in 0..self.processes.len() {
             for over in BOTH {
                 let Some(session) = self.processes[process].connection(over).session else { continue };

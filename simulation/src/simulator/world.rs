@@ -30,8 +30,8 @@ pub(super) struct World {
     pub(super) tasks: Vec<Task>,
     pub(super) checker: Checker,
     pub(super) plan: Plan,
-    /// When the last request over a session arrives.
-    pub(super) arrivals: HashMap<(usize, SessionId), Moment>,
+    /// When the last request over a session arrives, by key.
+    pub(super) arrivals: HashMap<(usize, SessionId), HashMap<LockKey, Moment>>,
     /// Whether what was in flight over a closed session is lost.
     pub(super) torn: HashMap<(usize, SessionId), bool>,
     /// Sessions to a server that is a replica by now.

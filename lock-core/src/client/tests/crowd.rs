@@ -22,7 +22,7 @@ fn crowd(waiters: u64) -> (Story, Vec<CallId>) {
 
 /// The look that was sent just now found the key held.
 fn found_held(story: &mut Story, id: CallId) {
-    let (now, clock) = (story.now, story.now.nanos() / 1000);
+    let (now, clock) = (story.now, clock(story.now));
     story.answer(id, now, Ok(Acquired::Held { for_at_most: Some(HELD_FOR), queued_at: Some(clock) }));
 }
 
@@ -126,7 +126,7 @@ fn a_crowd_that_comes_within_one_round_trip_looks_before_its_queues_are_gone() {
         .collect();
     story.pass(ms(150));
     for &(id, sent, _) in &came {
-        story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(HELD_FOR), queued_at: Some(1) }));
+        story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(HELD_FOR), queued_at: Some(clock(sent)) }));
     }
     let begun = story.now;
     let mut looks = HashMap::new();
@@ -148,7 +148,7 @@ fn whoever_would_give_up_without_news_looks_once_more_before() {
     story.taken(id, sent);
     assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
     // Its holder is dead: the key expires in two seconds, and no message says so.
-    let clock = story.now.nanos() / 1000;
+    let clock = clock(story.now);
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(ms(2000)), queued_at: Some(clock) }));
     let looks = looks_within(&mut story, wait.saturating_sub(ms(1)));
     let last = looks.iter().rev().find(|(looked, ..)| *looked == id).expect("it looks");
@@ -173,7 +173,7 @@ fn whoever_would_have_heard_over_a_session_that_is_gone_is_elsewhere_at_once() {
             panic!("it queues")
         };
         assert_eq!(look.entry.listener, listener);
-        story.client.answered(story.now, id, ask.token, story.now, held(Some(HELD_FOR), Some(1)));
+        story.client.answered(story.now, id, ask.token, story.now, held(Some(HELD_FOR), Some(clock(story.now))));
         waiters.push(id);
     }
     story.pass(ms(500));

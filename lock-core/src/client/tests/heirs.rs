@@ -19,7 +19,7 @@ fn begins_at_once(story: &mut Story, min_hold: Duration, late: Duration) -> (Cal
     let (id, sent) = story.ask("a", Terms { ttl, min_hold: Some(min_hold), ..terms(Wait::Forever) });
     story.taken(id, sent);
     let Step::Send(AcquireRequest::Enqueue(look)) = story.next(id) else { panic!("it queues") };
-    let clock = story.now.nanos() / 1000;
+    let clock = clock(story.now);
     story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock) }));
     let first_lease = look.entry.first_lease;
     story.pass(late);

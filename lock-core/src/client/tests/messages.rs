@@ -7,7 +7,7 @@ fn a_message_is_never_counted_from_later_than_its_arrival() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
     story.pass(ms(10));
-    story.push(&grant(look.token, 9, ms(1000), clock(story.now) + 60_000_000));
+    story.push(&grant(look.token, 9, ms(1000), ahead(story.now, 60_000_000)));
     assert_eq!(story.granted(id, 9), deadline(story.now, ms(1000)));
 }
 
@@ -28,12 +28,24 @@ fn a_message_that_overtakes_the_reply_is_counted_from_the_question() {
 }
 
 #[test]
+fn a_message_by_another_clock_is_counted_from_the_question() {
+    let mut story = Story::new();
+    let (id, look) = story.queue("a", patient());
+    let asked = story.now;
+    story.pass(ms(300));
+    // By the readings alone the hand-over was just now.
+    let other = ClockReading { of: ClockId::from_bits(2), ..clock(story.now) };
+    story.push(&Grant { clock: other, ..grant(look.token, 9, ms(1000), clock(story.now)) });
+    assert_eq!(story.granted(id, 9), deadline(asked, ms(1000)));
+}
+
+#[test]
 fn a_message_that_comes_too_late_is_given_back_and_the_old_place_asked_for() {
     let mut story = Story::new();
     let (id, look) = story.queue("a", patient());
-    let place = clock(story.now);
+    let place = clock(story.now).micros;
     story.pass(ms(1100));
-    story.push(&grant(look.token, 9, ms(1000), clock(story.now) - 1_000_000));
+    story.push(&grant(look.token, 9, ms(1000), ahead(story.now, -1_000_000)));
     assert!(matches!(story.next(id), Step::Pending), "no body may start");
     let (release, given_back, _) = release_of(story.only_job());
     assert_eq!(given_back.token, look.token);
@@ -202,7 +214,7 @@ fn a_waiter_whose_own_session_is_gone_goes_to_its_old_place_under_another_name()
     let Step::Send(AcquireRequest::Enqueue(look)) = story.client.next(story.now, id, here) else {
         panic!("it looks at once")
     };
-    let place = clock(story.now);
+    let place = clock(story.now).micros;
     story.found_held(id);
     assert!(matches!(story.next_work()[..], [Sent::Ask(_, _, HERE)]));
     story.client.cut_off(story.now, id);

@@ -23,8 +23,8 @@ use crate::key::{
 use crate::lease::{Terms, Wait, deadline, usable};
 use crate::store::model::Model;
 use crate::store::{
-    Acquired, Enqueue, Entry, Grant, Kind, ListenerId, LockKey, LossReason, Moment, Release, Released, Renewal,
-    Renewed, Rotate, Rotated, StoreError, StoreErrorKind, Token,
+    Acquired, ClockId, ClockReading, Enqueue, Entry, Grant, Kind, ListenerId, LockKey, LossReason, Moment, Release,
+    Released, Renewal, Renewed, Rotate, Rotated, StoreError, StoreErrorKind, Token,
 };
 use crate::walk::CallTable as _;
 
@@ -260,8 +260,14 @@ impl Story {
 /// How far the store's clock is ahead of ours in the stories, in microseconds.
 pub(super) const CLOCK: u64 = 5_000_000;
 
-pub(super) fn clock(now: Moment) -> u64 {
-    now.nanos() / 1000 + CLOCK
+/// What the store's clock shows.
+pub(super) fn clock(now: Moment) -> ClockReading {
+    ahead(now, 0)
+}
+
+/// The same, were it set forward by so many microseconds.
+pub(super) fn ahead(now: Moment, by: i64) -> ClockReading {
+    ClockReading::new(ClockId::from_bits(1), (now.nanos() / 1000 + CLOCK).saturating_add_signed(by))
 }
 
 impl Story {
@@ -309,7 +315,7 @@ impl Story {
     }
 }
 
-pub(super) fn grant(token: Token, fence: u64, first_lease: Duration, clock: u64) -> Grant {
+pub(super) fn grant(token: Token, fence: u64, first_lease: Duration, clock: ClockReading) -> Grant {
     Grant { key: "a".into(), token, fence, fences: 1, first_lease, clock }
 }
 

@@ -4,7 +4,14 @@ use super::*;
 
 fn forged(key: &str, token: u128) -> Grant {
     let (token, first_lease) = (Token::from_bits(token), Duration::MAX);
-    Grant { key: key.into(), token, fence: u64::MAX, fences: u32::MAX, first_lease, clock: u64::MAX }
+    Grant {
+        key: key.into(),
+        token,
+        fence: u64::MAX,
+        fences: u32::MAX,
+        first_lease,
+        clock: ClockReading::new(ClockId::from_bits(1), u64::MAX),
+    }
 }
 
 /// Answers the release in each of these jobs.
@@ -48,7 +55,7 @@ fn a_look_that_was_not_executed_is_sent_again_at_once_by_whoever_sent_it() {
     story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
     let Step::Send(AcquireRequest::Enqueue(again)) = story.next(id) else { panic!("it is still wanted") };
     assert_eq!(again.token, look.token);
-    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
+    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock(story.now)) }));
     let Sent::Ask(_, AcquireRequest::Enqueue(again), _) = story.next_work().remove(0) else { panic!("it looks") };
     story.answer(id, story.now, Err(error(StoreErrorKind::NotExecuted)));
     assert!(
@@ -63,7 +70,7 @@ fn a_look_that_was_not_executed_is_not_sent_again_when_its_task_is_gone() {
     let (id, sent) = story.ask("a", patient());
     story.taken(id, sent);
     assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
-    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
+    story.answer(id, story.now, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock(story.now)) }));
     assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Enqueue(_), _)]));
     let sent = story.now;
     story.cancelled(id);

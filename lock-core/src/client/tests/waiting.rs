@@ -274,7 +274,7 @@ fn whoever_has_looked_often_is_not_late_after_one_look_without_an_answer() {
     assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
     for _ in 0..10 {
         let sent = story.now;
-        story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(1) }));
+        story.answer(id, sent, Ok(Acquired::Held { for_at_most: Some(TTL), queued_at: Some(clock(sent)) }));
         assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Enqueue(_), _)]));
     }
     story.answer(id, story.now, Err(error(StoreErrorKind::Disconnected)));

@@ -5,13 +5,23 @@
 
 use crate::store::LONGEST_ALIVE;
 use crate::store::Moment;
-use crate::store::{Entry, Names, Token};
+use crate::store::{Entry, MOST_STEPPED_OVER, Names, Token};
 
 /// The waiters of one key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct Queue {
     /// Ordered by place, then by token; as long as there are processes that wait.
     waiters: Vec<Waiter>,
+}
+
+/// Who has the key next.
+#[derive(Debug, Default)]
+pub(super) struct Next {
+    pub(super) heir: Option<Waiter>,
+    /// Who stood before, and is gone.
+    pub(super) passed_over: Vec<Waiter>,
+    /// How many stand before whose entries are of an unknown version.
+    pub(super) stepped_over: usize,
 }
 
 /// One who waits.
@@ -27,15 +37,16 @@ pub(super) struct Waiter {
 }
 
 impl Queue {
-    /// Puts a token in its place, unless it stands there already; writes its mark anew in any case.
-    pub(super) fn enqueue(&mut self, now: Moment, token: Token, entry: &Entry) {
+    /// Puts a token in its place, unless it stands there already; writes its mark anew in any case. The store's clock
+    /// shows so many microseconds now.
+    pub(super) fn enqueue(&mut self, now: Moment, shown: u64, token: Token, entry: &Entry) {
         let mark = entry.alive_for.map(|alive_for| now + alive_for.min(LONGEST_ALIVE));
         if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.token == token) {
             waiter.mark = mark;
             return;
         }
         // Nobody comes from the future, so that a place that another clock gave is never better than last.
-        let place = entry.since.map_or(micros(now), |since| since.min(micros(now)));
+        let place = entry.since.map_or(shown, |since| since.min(shown));
         let behind = self.waiters.partition_point(|waiter| (waiter.place, waiter.token) < (place, token));
         self.waiters.insert(behind, Waiter { place, token, entry: entry.clone(), mark });
     }
@@ -45,11 +56,24 @@ impl Queue {
         self.waiters.retain(|waiter| waiter.token != token);
     }
 
-    /// Takes out all who stand before the first whom `may` lets have the key, and that one.
-    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> (Vec<Waiter>, Option<Waiter>) {
-        let first = self.waiters.iter().position(may);
-        let passed_over = self.waiters.drain(..first.unwrap_or(self.waiters.len())).collect();
-        (passed_over, first.map(|_| self.waiters.remove(0)))
+    /// Takes out all who stand before the first whom `may` lets have the key, and that one. Entries of an unknown version
+    /// stay in their places; with so many of them, nobody is looked for behind.
+    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> Next {
+        let mut next = Next::default();
+        let mut at = 0;
+        while at < self.waiters.len() && next.stepped_over < MOST_STEPPED_OVER {
+            if self.waiters[at].entry.version != Entry::VERSION {
+                (at, next.stepped_over) = (at + 1, next.stepped_over + 1);
+                continue;
+            }
+            let waiter = self.waiters.remove(at);
+            if may(&waiter) {
+                next.heir = Some(waiter);
+                break;
+            }
+            next.passed_over.push(waiter);
+        }
+        next
     }
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
@@ -76,9 +100,4 @@ impl Queue {
             }
         }
     }
-}
-
-/// A moment as the store's clock says it.
-pub(super) fn micros(moment: Moment) -> u64 {
-    moment.nanos() / 1_000
 }

@@ -8,14 +8,14 @@
 use std::time::Duration;
 
 use super::expiring::Expiring;
-use super::queue::{Queue, Waiter, micros};
+use super::queue::{Next, Queue, Waiter};
 use crate::planted::{Mutant, planted};
 use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Capabilities, Enqueue, Entry, Grant, ListenerId, Look, Names, Release, Released, Renewal, Renewed,
-    Rotate, Rotated, Token,
+    Acquired, Ask, Capabilities, ClockId, ClockReading, Enqueue, Entry, Grant, ListenerId, Look, Names, Release,
+    Released, Renewal, Renewed, Rotate, Rotated, Token,
 };
 
 /// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
@@ -35,6 +35,21 @@ pub struct Model {
     grants: Vec<(ListenerId, Grant)>,
     told_at_replica: Vec<(ListenerId, Grant)>,
     last_fence: u64,
+    clock: Clock,
+}
+
+/// What its readings are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Clock {
+    id: ClockId,
+    /// How far what it shows is ahead of the time.
+    ahead: Duration,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { id: ClockId::from_bits(0), ahead: Duration::ZERO }
+    }
 }
 
 impl Model {
@@ -72,13 +87,19 @@ impl Model {
             self.stand_in_line(now, key, *token, entry);
         }
         if self.locks.get(now, key).is_none() {
-            match self.next(now, key, Some(*token)) {
+            match self.next(now, key, Some(*token)).heir {
                 Some(heir) if heir.token != *token => self.hand_over(now, key, &heir),
-                _ => return self.grant(key, *token, now + *ttl, *fences),
+                _ => {
+                    // An entry of an unknown version is not the next in line, and its own token's all the same.
+                    if entry.is_some() {
+                        self.leave(now, key, *token);
+                    }
+                    return self.grant(key, *token, now + *ttl, *fences);
+                }
             }
         }
         let for_at_most = self.locks.get(now, key).map(|(_, expiry)| expiry.since(now));
-        Acquired::Held { for_at_most, queued_at: entry.map(|_| micros(now)) }
+        Acquired::Held { for_at_most, queued_at: entry.map(|_| self.reading(now)) }
     }
 
     /// Moves the expiry to `ttl` from now, if that is later.
@@ -109,20 +130,29 @@ impl Model {
             return Released::Freed;
         }
         self.locks.take(now, &release.key);
-        if let Some(heir) = self.next(now, &release.key, None) {
+        if let Some(heir) = self.next(now, &release.key, None).heir {
             self.hand_over(now, &release.key, &heir);
         }
         Released::Freed
     }
 
     /// Hands the key over and queues; or goes on, if nobody who is alive waits.
+    ///
+    /// Whether those are alive whose entries are of an unknown version cannot be told, nor can they be granted the key.
+    /// So they count as waiting: a key that went on for ever in one process would never be free for them. It is freed, as
+    /// by a release, and they find that when they look; and nothing waits for them, in case they are gone.
     pub fn rotate(&mut self, now: Moment, rotation: &Rotate) -> Rotated {
         self.forget_some(now);
         let Some(expiry) = self.held_by(now, &rotation.key, rotation.token) else { return Rotated::NotOurs };
-        if let Some(heir) = self.next(now, &rotation.key, None) {
+        let next = self.next(now, &rotation.key, None);
+        if let Some(heir) = next.heir {
             self.hand_over(now, &rotation.key, &heir);
             self.stand_in_line(now, &rotation.key, rotation.next, &rotation.entry);
-            return Rotated::HandedOver { clock: micros(now) };
+            return Rotated::HandedOver { clock: self.reading(now) };
+        }
+        if next.stepped_over > 0 {
+            self.locks.take(now, &rotation.key);
+            return Rotated::Freed;
         }
         self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
         Rotated::Retained { fence: self.mint(rotation.fences) }
@@ -164,9 +194,9 @@ impl Model {
     }
 
     /// Takes the next to have the key out of its queue: the first who is alive, or who asks. The dead before are gone.
-    fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Option<Waiter> {
-        let (mut queue, expiry) = self.queues.take(now, key)?;
-        let (passed_over, next) = queue.first(|waiter| {
+    fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Next {
+        let Some((mut queue, expiry)) = self.queues.take(now, key) else { return Next::default() };
+        let next = queue.first(|waiter| {
             let listens = || self.listening.contains(&waiter.entry.listener);
             Some(waiter.token) == asks
                 || listens()
@@ -175,9 +205,8 @@ impl Model {
         });
         self.put(key, queue, expiry);
         if planted(Mutant::ToldAtReplica) {
-            self.tell_at_replica(now, key, &passed_over);
+            self.tell_at_replica(now, key, &next.passed_over);
         }
-        drop(passed_over);
         next
     }
 
@@ -186,14 +215,14 @@ impl Model {
         let Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } = heir.clone();
         self.locks.set(key, Some(token), now + first_lease);
         let fence = self.mint(fences);
-        let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: micros(now) };
+        let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: self.reading(now) };
         self.grants.push((listener, grant));
     }
 
     fn stand_in_line(&mut self, now: Moment, key: &LockKey, token: Token, entry: &Entry) {
         let lasts = entry.lasts.unwrap_or_default().clamp(QUEUE_LASTS, LONGEST_ALIVE);
         let (mut queue, expiry) = self.queues.take(now, key).unwrap_or((Queue::default(), now));
-        queue.enqueue(now, token, entry);
+        queue.enqueue(now, self.shown(now), token, entry);
         self.put(key, queue, expiry.max(now + lasts));
     }
 
@@ -217,6 +246,15 @@ impl Model {
         first
     }
 
+    fn reading(&self, now: Moment) -> ClockReading {
+        ClockReading::new(self.clock.id, self.shown(now))
+    }
+
+    /// What its clock shows, in microseconds.
+    fn shown(&self, now: Moment) -> u64 {
+        (now + self.clock.ahead).nanos() / 1_000
+    }
+
     fn forget_some(&mut self, now: Moment) {
         self.locks.forget_some(now);
         self.queues.forget_some(now);
@@ -227,7 +265,7 @@ impl Model {
     /// What a store does that may have forgotten, before anybody is granted anything: no fence is below its clock.
     pub fn raise(&mut self, now: Moment) {
         if !planted(Mutant::PlainFenceCounter) {
-            self.last_fence = self.last_fence.max(micros(now));
+            self.last_fence = self.last_fence.max(self.shown(now));
         }
     }
 
@@ -236,7 +274,7 @@ impl Model {
     pub(super) fn tell_at_replica(&mut self, now: Moment, key: &LockKey, passed_over: &[Waiter]) {
         for Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } in passed_over.iter().cloned() {
             let fence = self.mint(fences);
-            let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: micros(now) };
+            let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: self.reading(now) };
             self.told_at_replica.push((listener, grant));
         }
     }
@@ -244,6 +282,12 @@ impl Model {
     /// What is to be told by a replica since the last call; nothing, unless that fault is planted.
     pub fn take_told_at_replica(&mut self) -> Vec<(ListenerId, Grant)> {
         std::mem::take(&mut self.told_at_replica)
+    }
+
+    /// From now on it is another server, whose clock shows so much more than the time. When leases end does not change:
+    /// a server counts what is left of them.
+    pub fn read_clock(&mut self, id: ClockId, ahead: Duration) {
+        self.clock = Clock { id, ahead };
     }
 
     /// Nobody is connected any more.

@@ -18,8 +18,16 @@ pub const MOST_FENCES: u32 = 1024;
 #[doc(hidden)]
 pub const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
 
+/// Over how many entries of an unknown version a hand-over steps at most.
+#[doc(hidden)]
+pub const MOST_STEPPED_OVER: usize = 64;
+
 /// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for` and
 /// `lasts`.
+///
+/// Processes of several versions may wait for one key. So an entry has a [`version`](Self::version), and a store leaves
+/// one that it does not know in its place: it is neither granted nor removed, those behind it are served, and it is
+/// somebody who waits. Its own process looks, and takes the key when it is free.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,6 +52,8 @@ pub const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Entry {
+    /// How it is to be read; [`Entry::VERSION`], unless it comes from elsewhere.
+    pub version: u32,
     /// Who is told of the grant.
     pub listener: ListenerId,
     /// For how long the key is granted by a hand-over; whole milliseconds.
@@ -52,7 +62,8 @@ pub struct Entry {
     pub kind: Kind,
     /// How many fences a hand-over reserves; at least one, and 1024 at most.
     pub fences: u32,
-    /// The store's clock at the first enqueue of this waiter, in microseconds, if it queued before: its place.
+    /// What the store's clock showed at the first enqueue of this waiter, in microseconds, if it queued before: its
+    /// place. Another clock may have shown it; nobody's place is better than that of one who comes from the past.
     pub since: Option<u64>,
     /// For how long the waiter counts as alive although nobody listens for it: it will have looked again by then.
     /// A day at most.
@@ -62,11 +73,21 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Of what this release knows.
+    pub const VERSION: u32 = 1;
+
     /// Somebody who comes now, is granted the key for this long at first, with one fence and nobody beside, and is alive
     /// for as long as its listener hears.
     pub const fn new(listener: ListenerId, first_lease: Duration) -> Self {
         let kind = Kind::Exclusive;
-        Self { listener, first_lease, kind, fences: 1, since: None, alive_for: None, lasts: None }
+        let version = Self::VERSION;
+        Self { version, listener, first_lease, kind, fences: 1, since: None, alive_for: None, lasts: None }
+    }
+
+    /// The same of another version, for those who try what a store does with it.
+    #[must_use]
+    pub const fn with_version(self, version: u32) -> Self {
+        Self { version, ..self }
     }
 
     /// The same for a lock of another kind.

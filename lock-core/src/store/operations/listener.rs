@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::store::clock::ClockReading;
 use crate::store::key::LockKey;
 use crate::store::token::Token;
 
@@ -13,9 +14,10 @@ use crate::store::token::Token;
 ///
 /// ```
 /// use std::time::Duration;
-/// use lock_runtime::store::{Grant, Token};
+/// use lock_runtime::store::{ClockId, ClockReading, Grant, Token};
 ///
-/// let grant = Grant::new("job:42", Token::from_bits(2), 7, Duration::from_secs(1), 1_700_000_000_000_000);
+/// let clock = ClockReading::new(ClockId::from_bits(3), 1_700_000_000_000_000);
+/// let grant = Grant::new("job:42", Token::from_bits(2), 7, Duration::from_secs(1), clock);
 /// assert_eq!((grant.fence, grant.fences), (7, 1));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -29,15 +31,16 @@ pub struct Grant {
     pub fence: u64,
     /// How many they are.
     pub fences: u32,
-    /// For how long, counted from when the store's clock said `clock`.
+    /// For how long, counted from when the store's clock showed `clock`.
     pub first_lease: Duration,
-    /// The store's clock at the hand-over, in microseconds.
-    pub clock: u64,
+    /// What the store's clock showed at the hand-over. It counts beside readings of the same clock alone.
+    pub clock: ClockReading,
 }
 
 impl Grant {
-    /// The key is this token's for so long from `clock` on, the store's clock at the hand-over; with one fence.
-    pub fn new(key: impl Into<LockKey>, token: Token, fence: u64, first_lease: Duration, clock: u64) -> Self {
+    /// The key is this token's for so long from `clock` on, which the store's clock showed at the hand-over; with one
+    /// fence.
+    pub fn new(key: impl Into<LockKey>, token: Token, fence: u64, first_lease: Duration, clock: ClockReading) -> Self {
         Self { key: key.into(), token, fence, fences: 1, first_lease, clock }
     }
 

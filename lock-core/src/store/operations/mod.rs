@@ -8,7 +8,7 @@ mod listener;
 mod replies;
 mod requests;
 
-pub use entry::{Entry, LONGEST_ALIVE, MOST_FENCES};
+pub use entry::{Entry, LONGEST_ALIVE, MOST_FENCES, MOST_STEPPED_OVER};
 pub use listener::{Grant, Listener, ListenerId};
 pub use replies::{Acquired, Released, Renewed, Rotated};
 pub use requests::{Ask, Enqueue, Look, Release, Renewal, Rotate};

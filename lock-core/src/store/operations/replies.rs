@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::store::clock::ClockReading;
+
 /// What an ask was answered.
 ///
 /// ```
@@ -31,8 +33,8 @@ pub enum Acquired {
     Held {
         /// When it expires unless renewed, as far as the store said.
         for_at_most: Option<Duration>,
-        /// The store's clock in microseconds, if the token stands in the queue.
-        queued_at: Option<u64>,
+        /// What the store's clock showed, if the token stands in the queue.
+        queued_at: Option<ClockReading>,
     },
 }
 
@@ -48,7 +50,7 @@ impl Acquired {
     }
 
     /// Another token holds the key, and the one that asked stands in the queue, as of this time by the store's clock.
-    pub const fn queued(for_at_most: Option<Duration>, at: u64) -> Self {
+    pub const fn queued(for_at_most: Option<Duration>, at: ClockReading) -> Self {
         Self::Held { for_at_most, queued_at: Some(at) }
     }
 }
@@ -115,8 +117,8 @@ pub enum Rotated {
     /// The key went to another waiter, and `next` stands in the queue.
     #[non_exhaustive]
     HandedOver {
-        /// The store's clock, in microseconds.
-        clock: u64,
+        /// What the store's clock showed.
+        clock: ClockReading,
     },
     /// The key is free, and `next` does not stand in the queue.
     Freed,
@@ -131,7 +133,7 @@ impl Rotated {
     }
 
     /// The key went to another waiter, at this time by the store's clock.
-    pub const fn handed_over(clock: u64) -> Self {
+    pub const fn handed_over(clock: ClockReading) -> Self {
         Self::HandedOver { clock }
     }
 }

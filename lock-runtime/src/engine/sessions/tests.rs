@@ -191,7 +191,7 @@ impl Session for FakeSession {
 async fn here(client: &Client) -> Arc<ClientSession> {
     let opened = async {
         loop {
-            if let Some(session) = client.shared().sessions.current() {
+            if let Some(session) = client.shared().sessions.current(NodeId::ONLY) {
                 return session;
             }
             tokio::task::yield_now().await;
@@ -254,14 +254,14 @@ fn an_opening_that_never_ends_is_given_up_and_begun_anew() {
     let runtime = Builder::new_current_thread().build().expect("a runtime can be built");
     let began = clock::now();
     let sessions = &client.shared().sessions;
-    assert!(runtime.block_on(async { sessions.current() }).is_none());
+    assert!(runtime.block_on(async { sessions.current(NodeId::ONLY) }).is_none());
     // The keeper's session is used meanwhile.
     runtime.block_on(client.lock("a").run(async {})).expect("it is free");
     let mut session = None;
     while session.is_none() && clock::now() < began + SOON {
         session = runtime.block_on(async {
             tokio::task::yield_now().await;
-            sessions.current()
+            sessions.current(NodeId::ONLY)
         });
     }
     assert!(session.expect("it is opened").is_usable());
@@ -285,7 +285,7 @@ fn an_opening_on_a_runtime_that_is_polled_now_and_then_is_not_begun_anew_each_ti
     for _ in 0..12 {
         session = session.or_else(|| {
             runtime.block_on(async {
-                let session = client.shared().sessions.current();
+                let session = client.shared().sessions.current(NodeId::ONLY);
                 tokio::task::yield_now().await;
                 session
             })
@@ -441,4 +441,17 @@ async fn a_message_that_comes_over_a_session_that_was_replaced_is_no_grant() {
     assert_eq!(client.stats().granted_by_message, 0);
     drop(waiting.await.expect("its next look finds it free"));
     assert_eq!(client.stats().granted_by_message, 0);
+}
+
+#[tokio::test]
+async fn a_runtime_has_a_session_of_its_own_to_each_node() {
+    let client = Fake::default().client().await;
+    let sessions = &client.shared().sessions;
+    let open = async |node| {
+        until("open", || sessions.current(node).is_some()).await;
+        sessions.current(node).expect("it is open").id
+    };
+    let (one, other) = (open(NodeId::ONLY).await, open(NodeId(1)).await);
+    assert_ne!(one, other);
+    assert_eq!((open(NodeId::ONLY).await, open(NodeId(1)).await), (one, other));
 }

@@ -5,16 +5,17 @@ use ::redis::{Value, parse_redis_value};
 use super::node::names::Names;
 use super::node::reply;
 use super::topology::role;
-use crate::store::{Acquired, Released, Renewed, Rotated};
+use crate::store::{Acquired, ClockId, Released, Renewed, Rotated};
 
 /// Reads these bytes as a reply to every command. Panics if they are taken for something that they do not say.
 pub fn read_any_reply(bytes: &[u8]) {
     let Ok(value) = parse_redis_value(bytes) else { return };
+    let clock = ClockId::from_bits(0);
     let begins_with_one = matches!(&value, Value::Array(parts) if parts.first().is_some_and(is_one));
-    if let Ok(reply::Minted::Known(Acquired::Granted { .. })) = reply::minted(value.clone()) {
+    if let Ok(reply::Minted::Known(Acquired::Granted { .. })) = reply::minted(value.clone(), clock) {
         assert!(begins_with_one, "granted by {value:?}");
     }
-    if let Ok(Rotated::Retained { .. }) = reply::rotated(value.clone()) {
+    if let Ok(Rotated::Retained { .. }) = reply::rotated(value.clone(), clock) {
         assert!(begins_with_one, "goes on by {value:?}");
     }
     if let Ok(Released::Freed) = reply::released(value.clone()) {
@@ -34,7 +35,7 @@ pub fn read_any_reply(bytes: &[u8]) {
         let _ = reply::taken(parts.clone(), 0);
     }
     let names = Names::new("lock", None).expect("valid names");
-    let _ = (reply::grant(&value, &names), reply::version_in_info(&value));
+    let _ = (reply::grant(&value, &names, clock), reply::clock_in_raised(&value), reply::version_in_info(&value));
     if let Some(version) = reply::said_in_hello(&value, "version") {
         let _ = reply::is_too_old(&version);
     }

@@ -46,10 +46,7 @@ if holder then
   return {0, left, queued_at}
 end
 
-local granted_to, lease, failure = nil, nil, nil
-if redis.pcall('EXISTS', KEYS[3]) ~= 0 then -- taking something out would make a full server let the rest pass
-  granted_to, lease, failure = promote(now, token)
-end
+local granted_to, lease, failure = promote(now, token)
 if granted_to and granted_to ~= token then
   return {0, tonumber(lease), queued_at}
 end
@@ -62,7 +59,8 @@ if failure then
   return in_queue(failure)
 end
 redis.call('SET', KEYS[1], token, 'PX', ARGV[4])
-if ARGV[8] ~= '' then
+-- An entry of an unknown version is its own token's, if no other's.
+if ARGV[8] ~= '' or unknown[1] then
   leave(entry, token)
 end
 return {1, fence}

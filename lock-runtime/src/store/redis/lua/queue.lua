@@ -2,34 +2,72 @@
 -- these
 -- KEYS  1 lock, 2 counter, 3 queue, 4 a name that never exists
 -- ARGV  1 token, 2 the greatest fence that the client saw, 3 how the names of wake channels begin
--- The queue is a sorted set. An entry is `token|listener|first lease in ms|fences`, with the server's clock in
+-- The queue is a sorted set. An entry is `1|token|listener|first lease in ms|fences`, with the server's clock in
 -- microseconds at its first enqueue as its score. A waiter that polls has a mark `seen|token`, whose score is
 -- the clock until which it counts as alive, plus an offset that puts marks behind all entries. A malformed entry, or
 -- one that asks for more than any client does, is removed without a grant: an unbounded lease or block of fences would
 -- cost more than this lock. Many wait for a hand-over, so it makes few calls: a call costs more than what it does.
+-- The 1 is the version of the entry. One of another version, or of the former format that had none, is a waiter of a
+-- process that runs another release. What it asks for cannot be known, so it is left in its place, and its own process
+-- serves it by its looks. Those behind it are served, because whether it is alive cannot be known either.
 
 local MARKS = 4000000000000000 -- more than the clock will say for 70 years
 local LONGEST_LEASE = 3153600000000 -- a hundred years in ms, as in names.rs; a server refuses what overflows its clock
 local MOST_FENCES = 1024 -- the same constant as in lock-core
 local QUEUE_KEPT_FOR = 30000 -- ms
 local LONGEST_ALIVE = 86400000 -- a day in ms, the same constant as in lock-core
+local MOST_STEPPED_OVER = 64 -- the same constant as in lock-core
 
 local function leave(entry, token)
   return redis.pcall('ZREM', KEYS[3], entry, 'seen|' .. token)
 end
 
--- Removes the first entry, and returns it with its score; nothing if there is none; or nil, nil and an error reply if
--- the key is not a queue.
+-- Scores and entries of unknown versions that `pop` has taken out, to be put back by `put_back`.
+local unknown = {}
+
+-- Whether an entry is of a version that this script does not know.
+local function is_unknown(entry)
+  local version = string.match(entry, '^([1-9]%d?%d?%d?)|')
+  if version then
+    return version ~= '1'
+  end
+  local token, listener = string.match(entry, '^([0-9a-f]+)|([0-9a-f]+)|%d+|%d+$')
+  return token and #token == 32 and #listener == 32
+end
+
+-- Removes the first entry of this version, and returns it with its score; nothing if there is none, or too many others
+-- stand before it; or nil, nil and an error reply if the key is not a queue.
 local function pop()
-  local popped = redis.pcall('ZPOPMIN', KEYS[3])
-  if failed(popped) then
-    return nil, nil, popped
+  while true do
+    local popped = redis.pcall('ZPOPMIN', KEYS[3])
+    if failed(popped) then
+      return nil, nil, popped
+    end
+    local entry, place = popped[1], popped[2]
+    local is_mark = entry and tonumber(place) >= MARKS
+    if is_mark and not unknown[1] then
+      redis.call('DEL', KEYS[3]) -- marks alone are of no use
+      return nil
+    end
+    if not entry or not is_mark and not is_unknown(entry) then
+      return entry, place
+    end
+    unknown[#unknown + 1] = place
+    unknown[#unknown + 1] = entry
+    if is_mark or #unknown >= 2 * MOST_STEPPED_OVER then
+      return nil
+    end
   end
-  if popped[1] and tonumber(popped[2]) >= MARKS then
-    redis.call('DEL', KEYS[3]) -- marks alone are of no use
-    return nil
+end
+
+-- Puts back what `pop` stepped over. The queue had this ttl in ms, and would have none if it was gone in between.
+local function put_back(ttl)
+  if unknown[1] then
+    redis.pcall('ZADD', KEYS[3], unpack(unknown))
+    if ttl ~= -1 then
+      redis.pcall('PEXPIRE', KEYS[3], type(ttl) == 'number' and ttl or QUEUE_KEPT_FOR)
+    end
   end
-  return popped[1], popped[2]
 end
 
 -- Adds an entry at its place unless it is in the queue already, and sets the mark of a waiter that polls. A
@@ -63,9 +101,9 @@ local function is_alive_by_mark(token, now)
   return 0 < left and left <= LONGEST_ALIVE * 1000
 end
 
--- Token, listener, first lease and fences of an entry; nothing if it is malformed.
+-- Token, listener, first lease and fences of an entry of this version; nothing if it is malformed.
 local function read(entry)
-  local token, listener, lease, fences = string.match(entry, '^([0-9a-f]+)|([0-9a-f]+)|([1-9]%d*)|([1-9]%d*)$')
+  local token, listener, lease, fences = string.match(entry, '^1|([0-9a-f]+)|([0-9a-f]+)|([1-9]%d*)|([1-9]%d*)$')
   if token and #token == 32 and #listener == 32
       and tonumber(lease) <= LONGEST_LEASE and tonumber(fences) <= MOST_FENCES then
     return token, listener, lease, fences
@@ -101,10 +139,8 @@ local function hand_over(token, listener, lease, fences, now)
   return not failed(heard) and heard > 0 or is_alive_by_mark(token, now)
 end
 
--- Gives the lock to the first live waiter, and returns its token and first lease; dead waiters before it are removed.
--- When it reaches `own`, or finds no live waiter, the lock is left to the caller. In the latter case it returns nil,
--- nil, and an error reply if there was one, and a dead waiter may hold the lock.
-local function promote(now, own)
+-- The same as `promote`, which puts back what is stepped over.
+local function promote_known(now, own)
   local entry, place, failure = pop()
   while entry do
     local token, listener, lease, fences = read(entry)
@@ -123,4 +159,17 @@ local function promote(now, own)
     entry, place, failure = pop()
   end
   return nil, nil, failure
+end
+
+-- Gives the lock to the first live waiter, and returns its token and first lease; dead waiters before it are removed.
+-- When it reaches `own`, or finds no live waiter, the lock is left to the caller. In the latter case it returns nil,
+-- nil, and an error reply if there was one, and a dead waiter may hold the lock.
+local function promote(now, own)
+  local ttl = redis.pcall('PTTL', KEYS[3])
+  if ttl == -2 then
+    return nil -- there is no queue
+  end
+  local token, lease, failure = promote_known(now, own)
+  put_back(ttl)
+  return token, lease, failure
 end

@@ -1,6 +1,7 @@
 -- Hands a lock that the token holds to the first live waiter, and enqueues the next token; or retains it, with new
--- fences, if there is none. A lease is never shortened. If no fences or no lease can be written, on a server that is
--- out of memory for instance, the lock is freed.
+-- fences, if nobody else waits. A lease is never shortened. If no fences or no lease can be written, on a server that is
+-- out of memory for instance, the lock is freed. So it is if nobody waits but entries of unknown versions: they cannot be
+-- granted it, and a lock that was retained again and again would never be free when they look.
 -- KEYS  as in queue.lua
 -- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8 for how
 --       many ms it counts as alive, 9 for how many ms the queue is kept at least, 10 the next token; 7 to 9 may be empty
@@ -15,6 +16,10 @@ local now = clock()
 local left = redis.call('PTTL', KEYS[1])
 if promote(now) then
   return enqueue(ARGV[6], ARGV[10], ARGV[7], ARGV[8], ARGV[9], now) or {2, whole(now)}
+end
+if unknown[1] then
+  redis.call('DEL', KEYS[1])
+  return {3}
 end
 local fence, failure = mint_by_incr(KEYS[2], ARGV[2], ARGV[5], now)
 local ttl = whole(math.max(left, tonumber(ARGV[4])))

@@ -1,4 +1,5 @@
-//! The first exchange over a new connection: asks what the server is, and raises its fence counter to its clock.
+//! The first exchange over a new connection: asks what the server is, raises its fence counter to its clock, and learns
+//! which clock that is.
 //!
 //! What must stay true: both are sent in one write, before anything else. Absent on purpose: whether such a server can
 //! keep locks, which the caller decides by the answer.
@@ -9,11 +10,20 @@ use ::redis::{Cmd, Pipeline, RedisError, Value};
 use super::fault;
 use super::reply;
 use super::script::{self, Arguments};
+use crate::store::ClockId;
 
 /// A server's answers to the greeting.
 pub(crate) struct Greeting {
     hello: Value,
     raised: Value,
+}
+
+/// What `raise.lua` has done.
+pub(crate) struct Raised {
+    /// False if the server was out of memory.
+    pub(crate) counter: bool,
+    /// None if the server did not say which process it is: the user may not ask, or the server is older than 7.0.
+    pub(crate) clock: Option<ClockId>,
 }
 
 /// Asks what the server is and raises the counter, in one write.
@@ -45,11 +55,11 @@ impl Greeting {
         Ok(reply::version_in_info(&reply))
     }
 
-    /// False if the server was out of memory, so that the counter was not raised.
-    pub(crate) fn raised(self) -> Result<bool, RedisError> {
+    /// Whether the counter was raised, and which clock the server has.
+    pub(crate) fn raised(self) -> Result<Raised, RedisError> {
         match self.raised.extract_error() {
-            Ok(_) => Ok(true),
-            Err(error) if fault::code(&error) == Some("OOM") => Ok(false),
+            Ok(reply) => Ok(Raised { counter: true, clock: reply::clock_in_raised(&reply) }),
+            Err(error) if fault::code(&error) == Some("OOM") => Ok(Raised { counter: false, clock: None }),
             Err(error) => Err(error),
         }
     }

@@ -165,15 +165,15 @@ fn digits(bits: u128) -> [u8; 32] {
 pub(crate) struct EntryText<'a>(pub(crate) Token, pub(crate) &'a Entry);
 
 impl EntryText<'_> {
-    pub(crate) const LEN: usize = 2 * TokenText::LEN + 34;
+    pub(crate) const LEN: usize = 2 * TokenText::LEN + 45;
 }
 
 impl ToRedisArgs for EntryText<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        let Self(token, Entry { listener, first_lease, fences, .. }) = self;
+        let Self(token, Entry { version, listener, first_lease, fences, .. }) = self;
         let (token, listener, lease) = (token.bits(), listener.bits(), ttl_ms(*first_lease));
         // A command is memory, and writing to memory never fails.
-        let _ = write!(out.writer_for_next_arg(), "{token:032x}|{listener:032x}|{lease}|{fences}");
+        let _ = write!(out.writer_for_next_arg(), "{version}|{token:032x}|{listener:032x}|{lease}|{fences}");
     }
 }
 
@@ -260,9 +260,9 @@ mod tests {
         let entry = Entry::new(listener, first_lease).with_fences(32);
         let again = entry.clone().with_since(Some(7)).with_alive_for(Some(first_lease));
         let token = Token::from_bits(0xa);
-        assert_eq!(text(EntryText(token, &entry)), format!("{:0>32}|{:0>32}|1000|32", "a", "b"));
+        assert_eq!(text(EntryText(token, &entry)), format!("1|{:0>32}|{:0>32}|1000|32", "a", "b"));
         assert_eq!(text(EntryText(token, &entry)), text(EntryText(token, &again)));
-        let longest = Entry::new(listener, Duration::MAX).with_fences(u32::MAX);
+        let longest = Entry::new(listener, Duration::MAX).with_fences(u32::MAX).with_version(u32::MAX);
         assert!(text(EntryText(token, &longest)).len() <= EntryText::LEN);
     }
 

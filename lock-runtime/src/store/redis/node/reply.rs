@@ -10,7 +10,7 @@ use ::redis::{RedisError, Value};
 
 use super::fault::{from_text, unexpected};
 use super::names::{LONGEST_MS, Names};
-use crate::store::{Acquired, Grant, Released, Renewed, Rotated, Token};
+use crate::store::{Acquired, ClockId, ClockReading, Grant, Released, Renewed, Rotated, Token};
 use lock_core::store::MOST_FENCES;
 
 /// In microseconds since 1970, a day in 2020: no server's clock is earlier, and so no fence of ours is smaller.
@@ -64,8 +64,8 @@ fn usable(count: i64, floor: u64) -> Option<u64> {
     (fence > floor && (OLDEST_CLOCK..FENCE_LIMIT).contains(&fence)).then_some(fence)
 }
 
-/// Reads the reply to a script that reserves fences.
-pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
+/// Reads the reply to a script that reserves fences, by a server with this clock.
+pub(crate) fn minted(reply: Value, clock: ClockId) -> Result<Minted, RedisError> {
     let unexpected = || unexpected("a script that reserves fences");
     let parts = parts(reply)?.ok_or_else(unexpected)?;
     let number = |number: i64| plausible(number).ok_or_else(unexpected);
@@ -75,7 +75,7 @@ pub(crate) fn minted(reply: Value) -> Result<Minted, RedisError> {
         [0] => held(None),
         [0, -1] => Ok(Minted::HeldForEver),
         [0, ms] => held(Some(left(ms))),
-        [0, ms, clock] => Ok(Minted::Known(Acquired::queued(Some(left(ms)), number(clock)?))),
+        [0, ms, shown] => Ok(Minted::Known(Acquired::queued(Some(left(ms)), ClockReading::new(clock, number(shown)?)))),
         _ => Err(unexpected()),
     }
 }
@@ -91,13 +91,13 @@ fn left(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
-/// Reads the reply to a rotation.
-pub(crate) fn rotated(reply: Value) -> Result<Rotated, RedisError> {
+/// Reads the reply to a rotation, by a server with this clock.
+pub(crate) fn rotated(reply: Value, clock: ClockId) -> Result<Rotated, RedisError> {
     let unexpected = || unexpected("the rotation script");
     let number = |number: i64| plausible(number).ok_or_else(unexpected);
     match parts(reply)?.ok_or_else(unexpected)?[..] {
         [1, fence] => Ok(Rotated::retained(number(fence)?)),
-        [2, clock] => Ok(Rotated::handed_over(number(clock)?)),
+        [2, shown] => Ok(Rotated::handed_over(ClockReading::new(clock, number(shown)?))),
         [3] => Ok(Rotated::Freed),
         [0] => Ok(Rotated::NotOurs),
         _ => Err(unexpected()),
@@ -112,15 +112,16 @@ fn parts(reply: Value) -> Result<Option<Vec<i64>>, RedisError> {
     }
 }
 
-/// Reads a message on a wake channel: `token fence fences first-lease clock name`, if it is one of ours.
-pub(crate) fn grant(message: &Value, names: &Names) -> Option<Grant> {
+/// Reads a message on a wake channel of a server with this clock: `token fence fences first-lease clock name`, if it is
+/// one of ours.
+pub(crate) fn grant(message: &Value, names: &Names, clock: ClockId) -> Option<Grant> {
     let message = text(message)?;
     let mut words = message.splitn(6, ' ');
     let token = hexadecimal(words.next()?).map(Token::from_bits)?;
     let fence = within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?;
     let fences = within(words.next()?, 1, MOST_FENCES.into())?.try_into().ok()?;
     let first_lease = Duration::from_millis(within(words.next()?, 1, LONGEST_MS)?);
-    let clock = within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?;
+    let clock = ClockReading::new(clock, within(words.next()?, OLDEST_CLOCK, FENCE_LIMIT)?);
     // The name comes last because it can contain spaces.
     let key = names.key(words.next()?)?;
     Some(Grant::new(key, token, fence, first_lease, clock).with_fences(fences))
@@ -184,6 +185,13 @@ pub(crate) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Reads the reply to `raise.lua`: the clock, if the server said which process it is.
+pub(crate) fn clock_in_raised(reply: &Value) -> Option<ClockId> {
+    let Value::Array(parts) = reply else { return None };
+    let run = text(parts.get(1)?)?;
+    u64::from_str_radix(run.get(..16)?, 16).ok().map(ClockId::from_bits)
 }
 
 /// Reads the version out of the reply to INFO, if there is one.

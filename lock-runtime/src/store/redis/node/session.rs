@@ -20,8 +20,8 @@ use super::script::{self, Arguments, Known, Script};
 use super::state::NodeState;
 use super::wake::Subscription;
 use crate::store::{
-    Acquired, Ask, Enqueue, Entry, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError,
-    StoreErrorKind, StoreFuture,
+    Acquired, Ask, ClockId, Enqueue, Entry, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
+    StoreError, StoreErrorKind, StoreFuture,
 };
 use lock_core::LockKey;
 
@@ -40,16 +40,19 @@ pub(crate) struct Connection {
     raised: bool,
     known: Known,
     subscription: Subscription,
+    /// Of the server.
+    clock: ClockId,
 }
 
 impl RedisSession {
     pub(crate) fn new(
         connection: MultiplexedConnection,
         state: Arc<NodeState>,
-        raised: bool,
+        (raised, clock): (bool, ClockId),
         subscription: Subscription,
     ) -> Self {
-        Self(Arc::new(Connection { multiplexed: connection, state, raised, known: Known::default(), subscription }))
+        let known = Known::default();
+        Self(Arc::new(Connection { multiplexed: connection, state, raised, known, subscription, clock }))
     }
 }
 
@@ -174,7 +177,7 @@ impl Connection {
         seen: u64,
         fences: u32,
     ) -> Result<Acquired, StoreError> {
-        let minted = reply.and_then(reply::minted).map_err(|e| self.fault(e, key))?;
+        let minted = reply.and_then(|reply| reply::minted(reply, self.clock)).map_err(|e| self.fault(e, key))?;
         match minted {
             Minted::Known(answer) => {
                 if let Acquired::Granted { fence, .. } = answer {
@@ -220,7 +223,7 @@ impl Connection {
     async fn rotate(&self, rotation: &Rotate) -> Result<Rotated, StoreError> {
         let call = Rotating { names: self.names(), rotation, seen: self.state.greatest_fence() };
         let reply = self.once(&script::ROTATE, &call, &rotation.key).await?;
-        let rotated = reply::rotated(reply).map_err(|e| self.fault(e, &rotation.key))?;
+        let rotated = reply::rotated(reply, self.clock).map_err(|e| self.fault(e, &rotation.key))?;
         if let Rotated::Retained { fence, .. } = rotated {
             self.state.minted_fences(call.seen, fence, rotation.fences);
         }

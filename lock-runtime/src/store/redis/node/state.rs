@@ -1,18 +1,20 @@
-//! What all sessions of a store share: its names, its identity, and the greatest fence that was seen.
+//! What all sessions to one node share: how the store names its keys, and the greatest fence of the node's counter that was
+//! seen.
 //!
-//! What must stay true: no fence is remembered that no counter of ours can have given. Absent on purpose: connections,
-//! and how they are made.
+//! What must stay true: no fence is remembered that no counter of ours can have given; a fence says nothing about the
+//! counter of another node. Absent on purpose: connections, and how they are made; and what is only as true as a
+//! connection lasts (whether the counter was raised, which scripts the server has, whose clock it is), which `session` has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::names::Names;
 use super::reply;
 
-/// What is known about a server, whichever session learned it.
+/// What is known about a node, whichever session learned it.
 pub(crate) struct NodeState {
     pub(crate) names: Names,
     pub(crate) identity: String,
-    /// Of the one counter that the store has.
+    /// Of the one counter that the node has.
     greatest_fence: AtomicU64,
 }
 

@@ -13,21 +13,23 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::redis::aio::{MultiplexedConnection, PubSub, PubSubStream};
-use ::redis::{PushInfo, PushKind, RedisError, Value};
+use ::redis::{Cmd, PushInfo, PushKind, RedisError, Value};
 use futures_core::Stream as _;
+use once_cell::sync::OnceCell;
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::state::NodeState;
 use super::{fault, reply};
-use crate::store::{Listener, StoreErrorKind};
+use crate::store::{ClockId, Listener, StoreErrorKind};
 
 /// Whether a session is open, and whether it is subscribed to its wake channel.
 pub(crate) struct Subscription {
     open: Arc<Open>,
     /// The push receiver of the operations' connection was dropped, because the connection has ended.
     disconnected: Arc<AtomicBool>,
+    clock: Arc<OnceCell<ClockId>>,
     listens: bool,
     _reader: Option<Reader>,
 }
@@ -51,6 +53,8 @@ pub(crate) struct PushReceiver {
     state: Arc<NodeState>,
     listener: Listener,
     open: Arc<Open>,
+    /// The clock of the server, once that is known; no message is sent before.
+    clock: Arc<OnceCell<ClockId>>,
     disconnected: Option<Arc<AtomicBool>>,
 }
 
@@ -74,7 +78,13 @@ impl Subscription {
     /// For a session that does not listen.
     pub(crate) fn none() -> Self {
         let open = Open { is: AtomicBool::new(true), closed: Notify::new() };
-        Self { open: Arc::new(open), disconnected: Arc::default(), listens: false, _reader: None }
+        Self {
+            open: Arc::new(open),
+            disconnected: Arc::default(),
+            clock: Arc::default(),
+            listens: false,
+            _reader: None,
+        }
     }
 
     pub(crate) fn listens(&self) -> bool {
@@ -105,7 +115,7 @@ impl Subscription {
     /// A receiver that closes this session when it is dropped.
     fn receiver(&self, state: &Arc<NodeState>, listener: &Listener) -> PushReceiver {
         let (state, listener, open) = (Arc::clone(state), listener.clone(), Arc::clone(&self.open));
-        PushReceiver { state, listener, open, disconnected: None }
+        PushReceiver { state, listener, open, clock: Arc::clone(&self.clock), disconnected: None }
     }
 
     /// The same, for the pushes of the operations' connection.
@@ -151,7 +161,8 @@ impl PushReceiver {
         // A session was closed if its server turned out not to be the primary, and then its messages do not count
         // either.
         if self.open.is.load(Ordering::Relaxed)
-            && let Some(grant) = reply::grant(message, &self.state.names)
+            && let Some(clock) = self.clock.get()
+            && let Some(grant) = reply::grant(message, &self.state.names, *clock)
         {
             let (fence, fences) = (grant.fence, grant.fences);
             // Only if it was expected: anybody who may publish can forge a message, but cannot guess a waiter's token.
@@ -185,9 +196,20 @@ pub(crate) async fn subscribe_by_push(
     subscription: Subscription,
     connection: &mut MultiplexedConnection,
     channel: String,
+    clock: ClockId,
 ) -> Result<Subscription, RedisError> {
+    let _ = subscription.clock.set(clock);
     let listens = unless_refused(connection.subscribe(channel).await)?.is_some();
     Ok(Subscription { listens, ..subscription })
+}
+
+/// The connection for operations beside which another one subscribes.
+pub(crate) struct Beside<'a> {
+    pub(crate) connection: &'a mut MultiplexedConnection,
+    /// Of its server.
+    pub(crate) clock: ClockId,
+    /// Another name than any server's clock has.
+    pub(crate) unknown: ClockId,
 }
 
 /// Subscribes over a separate connection, which a task on this runtime reads, unless the server refuses.
@@ -196,23 +218,35 @@ pub(crate) async fn subscribe_apart(
     listener: &Listener,
     connecting: impl Future<Output = Result<PubSub, RedisError>>,
     at_most: Duration,
+    beside: Beside<'_>,
 ) -> Result<Subscription, RedisError> {
     let subscription = Subscription::none();
     let channel = state.names.channel(listener.id());
-    let within = tokio::time::timeout(at_most, subscribed(connecting, channel)).await;
+    let within = tokio::time::timeout(at_most, subscribed(connecting, &channel)).await;
     let subscribed = within.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
     let Some(stream) = unless_refused(subscribed)? else { return Ok(subscription) };
+    // Both connections were made to one address, which a failover may have changed between them.
+    let is_one_server = is_heard(beside.connection, &channel).await?;
+    let _ = subscription.clock.set(if is_one_server { beside.clock } else { beside.unknown });
     let reader = tokio::spawn(read(stream, subscription.receiver(state, listener)));
     Ok(Subscription { listens: true, _reader: Some(Reader(reader.abort_handle())), ..subscription })
 }
 
 async fn subscribed(
     connecting: impl Future<Output = Result<PubSub, RedisError>>,
-    channel: String,
+    channel: &str,
 ) -> Result<PubSubStream, RedisError> {
     let mut connection = connecting.await?;
     connection.subscribe(channel).await?;
     Ok(connection.into_on_message())
+}
+
+/// Whether a message to this channel is heard by anybody at this very server. A receiver ignores an empty one.
+async fn is_heard(connection: &mut MultiplexedConnection, channel: &str) -> Result<bool, RedisError> {
+    let mut publish = Cmd::new();
+    publish.arg("PUBLISH").arg(channel).arg("");
+    let reply = connection.send_packed_command(&publish).await?;
+    Ok(matches!(reply, Value::Int(receivers) if receivers > 0))
 }
 
 async fn read(mut stream: PubSubStream, receiver: PushReceiver) {

@@ -19,10 +19,11 @@ use crate::store::redis::node::greeting::greet;
 use crate::store::redis::node::names::Names;
 use crate::store::redis::node::session::RedisSession;
 use crate::store::redis::node::state::NodeState;
-use crate::store::redis::node::wake::{self, Subscription};
+use crate::store::redis::node::wake::{self, Beside, Subscription};
 use crate::store::redis::node::{quote, reply};
 use crate::store::redis::settings::{RedisSettings, Unusable};
-use crate::store::{Listener, StoreError, StoreErrorKind};
+use crate::store::{ClockId, Listener, StoreError, StoreErrorKind};
+use crate::system::random;
 
 /// A server that keeps all locks of a store.
 pub(crate) struct Single {
@@ -34,6 +35,23 @@ pub(crate) struct Single {
     operation_timeout: Duration,
     /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
     had_primary: AtomicBool,
+}
+
+/// A new connection to a server that can keep locks.
+struct Connected {
+    connection: MultiplexedConnection,
+    /// False if the server was out of memory, so that its counter was not raised.
+    raised: bool,
+    clock: ClockId,
+}
+
+/// The name of a clock that may be any server's: this connection's alone, so that it is compared with what it said
+/// itself.
+fn unknown_clock() -> Result<ClockId, StoreError> {
+    match random::bits() {
+        Ok(bits) => Ok(ClockId::from_bits(u64::try_from(bits >> 64).unwrap_or_default())),
+        Err(error) => Err(StoreError::new(StoreErrorKind::Disconnected, "no random bits").with_source(error)),
+    }
 }
 
 impl Single {
@@ -59,8 +77,8 @@ impl Single {
 
     /// Connects, asks what the server is, and raises the counter.
     pub(crate) async fn open(&self) -> Result<RedisSession, StoreError> {
-        let (connection, raised) = self.connected(&self.client, &self.config).await?;
-        Ok(self.session(connection, raised, Subscription::none()))
+        let connected = self.connected(&self.client, &self.config).await?;
+        Ok(self.session(connected, Subscription::none()))
     }
 
     /// The same, and subscribes to the listener's wake channel: over this connection if the server pushes, else over
@@ -73,10 +91,12 @@ impl Single {
                 opened => return opened,
             }
         }
-        let (connection, raised) = self.connected(&self.client, &self.config).await?;
-        let connecting = self.client.get_async_pubsub();
-        let subscription = wake::subscribe_apart(&self.state, &listener, connecting, self.operation_timeout).await;
-        Ok(self.session(connection, raised, subscription.map_err(|error| self.opening_error(error))?))
+        let mut connected = self.connected(&self.client, &self.config).await?;
+        let (connecting, at_most) = (self.client.get_async_pubsub(), self.operation_timeout);
+        let beside =
+            Beside { connection: &mut connected.connection, clock: connected.clock, unknown: unknown_clock()? };
+        let subscription = wake::subscribe_apart(&self.state, &listener, connecting, at_most, beside).await;
+        Ok(self.session(connected, subscription.map_err(|error| self.opening_error(error))?))
     }
 
     async fn listen_by_push(&self, pushing: &Client, listener: &Listener) -> Result<RedisSession, StoreError> {
@@ -86,23 +106,19 @@ impl Single {
             receiver.on_push(&push);
             Ok::<(), Infallible>(())
         });
-        let (mut connection, raised) = self.connected(pushing, &config).await?;
-        let subscription =
-            wake::subscribe_by_push(subscription, &mut connection, self.state.names.channel(listener.id())).await;
-        Ok(self.session(connection, raised, subscription.map_err(|error| self.opening_error(error))?))
+        let mut connected = self.connected(pushing, &config).await?;
+        let (connection, channel) = (&mut connected.connection, self.state.names.channel(listener.id()));
+        let subscription = wake::subscribe_by_push(subscription, connection, channel, connected.clock).await;
+        Ok(self.session(connected, subscription.map_err(|error| self.opening_error(error))?))
     }
 
-    fn session(&self, connection: MultiplexedConnection, raised: bool, subscription: Subscription) -> RedisSession {
-        RedisSession::new(connection, Arc::clone(&self.state), raised, subscription)
+    fn session(&self, connected: Connected, subscription: Subscription) -> RedisSession {
+        let Connected { connection, raised, clock } = connected;
+        RedisSession::new(connection, Arc::clone(&self.state), (raised, clock), subscription)
     }
 
-    /// A connection to a server that can keep locks; false if the server was out of memory, so that its counter was not
-    /// raised.
-    async fn connected(
-        &self,
-        client: &Client,
-        config: &AsyncConnectionConfig,
-    ) -> Result<(MultiplexedConnection, bool), StoreError> {
+    /// A connection to a server that can keep locks.
+    async fn connected(&self, client: &Client, config: &AsyncConnectionConfig) -> Result<Connected, StoreError> {
         let fault = |error| self.opening_error(error);
         let mut connection = client.get_multiplexed_async_connection_with_config(config).await.map_err(fault)?;
         let greeting = greet(&mut connection, self.state.names.counter()).await.map_err(fault)?;
@@ -117,7 +133,7 @@ impl Single {
         }
         let raised = greeting.raised().map_err(fault)?;
         self.had_primary.store(true, Ordering::Relaxed);
-        Ok((connection, raised))
+        Ok(Connected { connection, raised: raised.counter, clock: raised.clock.map_or_else(unknown_clock, Ok)? })
     }
 
     fn opening_error(&self, error: RedisError) -> StoreError {

@@ -9,6 +9,11 @@ fn token(bits: u128) -> Token {
     Token::from_bits(bits)
 }
 
+/// What the clock shows then.
+fn reading(seconds: u64) -> ClockReading {
+    ClockReading::new(ClockId::from_bits(0), seconds * 1_000_000)
+}
+
 fn entry() -> Entry {
     Entry::new(LISTENER, FIRST).with_fences(4)
 }
@@ -34,7 +39,7 @@ fn queue_of(waiters: &[u128]) -> Model {
     for (second, waiter) in (1..).zip(waiters) {
         let answer = model.enqueue(at(second), &queueing(*waiter, entry()));
         let left = TTL.saturating_sub(Duration::from_secs(second));
-        assert_eq!(answer, Acquired::Held { for_at_most: Some(left), queued_at: Some(second * 1_000_000) });
+        assert_eq!(answer, Acquired::Held { for_at_most: Some(left), queued_at: Some(reading(second)) });
     }
     model
 }
@@ -60,7 +65,7 @@ fn line(model: &mut Model, now: Moment, holder: u128) -> Vec<Token> {
 fn a_release_makes_the_key_the_first_waiters_and_says_so() {
     let mut model = queue_of(&[2, 3]);
     assert_eq!(model.release(at(4), &release("a", 1, None)), Released::Freed);
-    let grant = Grant { key: "a".into(), token: token(2), fence: 2, fences: 4, first_lease: FIRST, clock: 4_000_000 };
+    let grant = Grant { key: "a".into(), token: token(2), fence: 2, fences: 4, first_lease: FIRST, clock: reading(4) };
     assert_eq!(model.take_grants(), [(LISTENER, grant)]);
     assert_eq!(model.take_grants(), []);
     assert_eq!(model.look(at(4), &look("a", 9)), Acquired::Held { for_at_most: Some(FIRST), queued_at: None });
@@ -213,7 +218,7 @@ fn who_takes_an_expired_key_from_the_queue_stands_there_no_more() {
 fn a_look_at_a_free_key_serves_the_first_in_line() {
     let look = |model: &mut Model| model.look(at(10), &look("a", 9));
     let enqueue = |model: &mut Model| model.enqueue(at(10), &queueing(3, entry()));
-    for (waits, queued_at) in [(false, None), (true, Some(10_000_000))] {
+    for (waits, queued_at) in [(false, None), (true, Some(reading(10)))] {
         let mut model = queue_of(&[2, 3]);
         let answer = if waits { enqueue(&mut model) } else { look(&mut model) };
         assert_eq!(answer, Acquired::Held { for_at_most: Some(FIRST), queued_at });
@@ -266,7 +271,7 @@ fn a_release_by_a_stranger_or_too_late_hands_over_to_nobody() {
 #[test]
 fn a_rotation_hands_over_and_queues_behind() {
     let mut model = queue_of(&[2, 3]);
-    assert_eq!(model.rotate(at(4), &rotate(1, 0)), Rotated::HandedOver { clock: 4_000_000 });
+    assert_eq!(model.rotate(at(4), &rotate(1, 0)), Rotated::HandedOver { clock: reading(4) });
     assert_eq!(heirs(&mut model), [token(2)]);
     assert_eq!(line(&mut model, at(4), 2), [3, 0].map(token));
 }

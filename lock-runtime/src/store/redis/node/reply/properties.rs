@@ -6,6 +6,8 @@ use proptest::test_runner::Config;
 
 use super::*;
 
+const CLOCK: ClockId = ClockId::from_bits(7);
+
 /// Few under Miri, where each takes long.
 const CASES: u32 = if cfg!(miri) { 8 } else { 2_000 };
 
@@ -114,7 +116,7 @@ proptest! {
     #[test]
     fn a_script_that_mints_grants_only_by_a_one_and_a_fence(reply in any_value()) {
         let numbers = numbers(&reply);
-        match minted(reply.clone()) {
+        match minted(reply.clone(), CLOCK) {
             Ok(Minted::Known(Acquired::Granted { fence, .. })) => {
                 prop_assert_eq!(numbers, Some(vec![1, i64::try_from(fence).expect("a number")]));
                 prop_assert!(fence <= FENCE_LIMIT);
@@ -128,12 +130,12 @@ proptest! {
     fn a_rotation_goes_on_only_by_a_one_and_a_fence(reply in any_value()) {
         let numbers = numbers(&reply);
         let number = |number: u64| i64::try_from(number).expect("a number");
-        match rotated(reply.clone()) {
+        match rotated(reply.clone(), CLOCK) {
             Ok(Rotated::Retained { fence, .. }) => {
                 prop_assert_eq!(numbers, Some(vec![1, number(fence)]));
                 prop_assert!(fence <= FENCE_LIMIT);
             }
-            Ok(Rotated::HandedOver { clock, .. }) => prop_assert_eq!(numbers, Some(vec![2, number(clock)])),
+            Ok(Rotated::HandedOver { clock, .. }) => prop_assert_eq!(numbers, Some(vec![2, number(clock.micros)])),
             Ok(Rotated::Freed) => prop_assert_eq!(numbers, Some(vec![3])),
             Ok(Rotated::NotOurs) => prop_assert_eq!(numbers, Some(vec![0])),
             Ok(other) => panic!("no reply says {other:?}"),
@@ -196,8 +198,9 @@ proptest! {
         ms in 1..=LONGEST_MS,
     ) {
         let names = Names::new("lock", None).expect("valid names");
-        let told = grant(&bulk(&format!("{token:032x} {fence} {fences} {ms} {clock} lock:{{{key}}}")), &names);
+        let told = grant(&bulk(&format!("{token:032x} {fence} {fences} {ms} {clock} lock:{{{key}}}")), &names, CLOCK);
         let (token, first_lease) = (Token::from_bits(token), Duration::from_millis(ms));
+        let clock = ClockReading::new(CLOCK, clock);
         prop_assert_eq!(told, Some(Grant::new(key.as_str(), token, fence, first_lease, clock).with_fences(fences)));
     }
 
@@ -209,7 +212,7 @@ proptest! {
             [token, numbers @ .., name] => token.len() == 32 && *name != "x" && *numbers == USUAL,
             _ => false,
         };
-        prop_assert_eq!(grant(&bulk(&words.join(" ")), &names).is_some(), is_one);
+        prop_assert_eq!(grant(&bulk(&words.join(" ")), &names, CLOCK).is_some(), is_one);
     }
 
     /// A number that no server can have given must not be used, let alone remembered.
@@ -222,12 +225,12 @@ proptest! {
             numbers[at] = number.to_string();
             let message = format!("{:032x} {} lock:{{a}}", 7, numbers.join(" "));
             let names = Names::new("lock", None).expect("valid names");
-            prop_assert_eq!(grant(&bulk(&message), &names).is_some(), (least..=most).contains(&number), "{}", message);
+            prop_assert_eq!(grant(&bulk(&message), &names, CLOCK).is_some(), (least..=most).contains(&number), "{}", message);
         }
     }
 
     #[test]
     fn a_reply_tells_of_no_grant(reply in any_value()) {
-        prop_assert_eq!(grant(&reply, &Names::new("lock", None).expect("valid names")), None);
+        prop_assert_eq!(grant(&reply, &Names::new("lock", None).expect("valid names"), CLOCK), None);
     }
 }

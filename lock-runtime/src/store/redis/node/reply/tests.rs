@@ -1,5 +1,7 @@
 use super::*;
 
+const CLOCK: ClockId = ClockId::from_bits(7);
+
 fn bulk(text: &str) -> Value {
     Value::BulkString(text.as_bytes().to_vec())
 }
@@ -31,7 +33,7 @@ fn a_fence_is_never_below_a_plausible_clock() {
 
 #[test]
 fn minting_scripts_are_understood() {
-    let minted = |parts: &[Value]| minted(Value::Array(parts.to_vec()));
+    let minted = |parts: &[Value]| minted(Value::Array(parts.to_vec()), CLOCK);
     let held = |ms: Option<u64>| Ok(Minted::Known(Acquired::held(ms.map(Duration::from_millis))));
     assert_eq!(minted(&[Value::Int(1), bulk("17")]), Ok(Minted::Known(Acquired::granted(17))));
     assert_eq!(minted(&[Value::Int(0)]), held(None));
@@ -39,7 +41,7 @@ fn minting_scripts_are_understood() {
     assert_eq!(minted(&[Value::Int(0), Value::Int(-2)]), held(Some(0)));
     assert_eq!(
         minted(&[Value::Int(0), Value::Int(5), bulk("99")]),
-        Ok(Minted::Known(Acquired::queued(Some(Duration::from_millis(5)), 99)))
+        Ok(Minted::Known(Acquired::queued(Some(Duration::from_millis(5)), ClockReading::new(CLOCK, 99))))
     );
     assert_eq!(minted(&[Value::Int(0), Value::Int(-1)]), Ok(Minted::HeldForEver));
     for strange in [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &[Value::Int(2), bulk("1")]] {
@@ -50,9 +52,9 @@ fn minting_scripts_are_understood() {
 
 #[test]
 fn rotations_are_understood() {
-    let rotated = |parts: &[Value]| rotated(Value::Array(parts.to_vec()));
+    let rotated = |parts: &[Value]| rotated(Value::Array(parts.to_vec()), CLOCK);
     assert_eq!(rotated(&[Value::Int(1), bulk("17")]), Ok(Rotated::retained(17)));
-    assert_eq!(rotated(&[Value::Int(2), bulk("99")]), Ok(Rotated::handed_over(99)));
+    assert_eq!(rotated(&[Value::Int(2), bulk("99")]), Ok(Rotated::handed_over(ClockReading::new(CLOCK, 99))));
     assert_eq!(rotated(&[Value::Int(3)]), Ok(Rotated::Freed));
     assert_eq!(rotated(&[Value::Int(0)]), Ok(Rotated::NotOurs));
     for strange in [&[Value::Int(1)][..], &[Value::Int(2), Value::Int(-1)], &[Value::Int(4)], &[bulk("x")]] {
@@ -64,9 +66,10 @@ fn rotations_are_understood() {
 fn a_message_tells_of_a_grant() {
     let names = Names::new("lock", None).expect("valid names");
     let token = format!("{:0>32}", "a");
-    let told = grant(&bulk(&format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{job 42}}")), &names);
+    let told =
+        grant(&bulk(&format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{job 42}}")), &names, CLOCK);
     let (token, first_lease) = (Token::from_bits(0xa), Duration::from_secs(1));
-    let (fence, clock) = (1_700_000_000_000_009, 1_700_000_000_000_000);
+    let (fence, clock) = (1_700_000_000_000_009, ClockReading::new(CLOCK, 1_700_000_000_000_000));
     assert_eq!(told, Some(Grant::new("job 42", token, fence, first_lease, clock).with_fences(32)));
 }
 
@@ -75,16 +78,16 @@ fn a_message_that_cannot_be_read_is_none() {
     let names = Names::new("lock", None).expect("valid names");
     let token = "a".repeat(32);
     let fine = format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{a}}");
-    assert!(grant(&bulk(&fine), &names).is_some());
+    assert!(grant(&bulk(&fine), &names, CLOCK).is_some());
     let plus = format!("+{}", &token[1..]);
     let changes =
         [(&*token, "a"), (&*token, &*plus), ("17", "x"), ("32", "-1"), (" 1000", ""), ("32", "+32"), ("lock:", "k:")];
     for (part, other) in changes {
         let message = fine.replacen(part, other, 1);
-        assert_eq!(grant(&bulk(&message), &names), None, "{message}");
+        assert_eq!(grant(&bulk(&message), &names, CLOCK), None, "{message}");
     }
     for value in [Value::Nil, Value::Int(1), bulk(""), Value::BulkString(vec![0xff, b' '])] {
-        assert_eq!(grant(&value, &names), None, "{value:?}");
+        assert_eq!(grant(&value, &names, CLOCK), None, "{value:?}");
     }
 }
 
@@ -105,8 +108,8 @@ fn a_batch_is_answered_key_by_key_or_as_a_whole() {
 fn strange_shapes_are_errors() {
     let shapes = [Value::Nil, Value::Okay, Value::Int(7), bulk("x"), Value::Array(vec![]), Value::Map(vec![])];
     for shape in shapes {
-        assert!(minted(shape.clone()).is_err(), "{shape:?}");
-        assert!(rotated(shape.clone()).is_err(), "{shape:?}");
+        assert!(minted(shape.clone(), CLOCK).is_err(), "{shape:?}");
+        assert!(rotated(shape.clone(), CLOCK).is_err(), "{shape:?}");
         assert!(released(shape.clone()).is_err(), "{shape:?}");
         assert!(freed(shape.clone()).is_err() || shape == Value::Nil, "{shape:?}");
         assert!(renewed(shape.clone(), 2).is_err(), "{shape:?}");
@@ -114,6 +117,18 @@ fn strange_shapes_are_errors() {
         assert!(taken(vec![Value::Okay, bulk("x")], 0).is_err());
         assert_eq!(said_in_hello(&shape, "version"), None);
         assert_eq!(version_in_info(&shape), None);
+        assert_eq!(clock_in_raised(&shape), None);
+    }
+}
+
+#[test]
+fn a_server_that_says_which_process_it_is_says_which_clock_it_has() {
+    let clock = |run: &str| clock_in_raised(&Value::Array(vec![bulk("1700000000000009"), bulk(run)]));
+    let run = "00000000000000ffda39a3ee5e6b4b0d32550000";
+    assert_eq!(clock(run), Some(ClockId::from_bits(0xff)));
+    assert_ne!(clock(run), clock(&run.replacen('0', "1", 1)));
+    for silent in ["", "ff", "00000000000000fx", "é000000000000000"] {
+        assert_eq!(clock(silent), None, "{silent}");
     }
 }
 
