@@ -60,6 +60,13 @@ impl Default for Capabilities {
 
 impl Capabilities {
     /// What every store does, and no more.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Capabilities, Kind};
+    ///
+    /// let plain = Capabilities::new();
+    /// assert!(plain.keeps(Kind::Exclusive) && !plain.keeps(Kind::Shared) && !plain.queues());
+    /// ```
     pub const fn new() -> Self {
         Self {
             sets: Sets { shared: false, permits: Permits::None },
@@ -74,18 +81,37 @@ impl Capabilities {
     /// Waiters queue at the store, so that a release hands the key to the first of them, and tells its listener.
     ///
     /// Of a store that does not, whoever looks first has the key: it is sent no entry, no enqueue and no rotation.
+    ///
+    /// ```
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// assert!(Capabilities::new().with_queues().queues());
+    /// ```
     #[must_use]
     pub const fn with_queues(self) -> Self {
         Self { queues: true, ..self }
     }
 
     /// It keeps [`Kind::Shared`].
+    ///
+    /// ```
+    /// use lock_runtime::store::{Capabilities, Kind};
+    ///
+    /// assert!(Capabilities::new().with_shared().keeps(Kind::Shared));
+    /// ```
     #[must_use]
     pub const fn with_shared(self) -> Self {
         Self { sets: Sets { shared: true, ..self.sets }, ..self }
     }
 
     /// It keeps [`Kind::Permits`] of which each holder takes one.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Capabilities, Kind};
+    ///
+    /// let capabilities = Capabilities::new().with_permits();
+    /// assert!(capabilities.keeps(Kind::permits(5)) && !capabilities.keeps(Kind::permits(5).with_weight(2)));
+    /// ```
     #[must_use]
     pub const fn with_permits(self) -> Self {
         let permits = match self.sets.permits {
@@ -96,6 +122,12 @@ impl Capabilities {
     }
 
     /// It keeps [`Kind::Permits`] of which each holder takes as many as it asks for.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Capabilities, Kind};
+    ///
+    /// assert!(Capabilities::new().with_weights().keeps(Kind::permits(5).with_weight(2)));
+    /// ```
     #[must_use]
     pub const fn with_weights(self) -> Self {
         Self { sets: Sets { permits: Permits::Weighted, ..self.sets }, ..self }
@@ -105,18 +137,40 @@ impl Capabilities {
     /// smaller than each that is reserved later. With them a lock goes from hand to hand inside a process.
     ///
     /// A store that cannot is asked for one at a time.
+    ///
+    /// ```
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// assert!(Capabilities::new().with_fence_blocks().reserves_fences());
+    /// ```
     #[must_use]
     pub const fn with_fence_blocks(self) -> Self {
         Self { reserves_fences: true, ..self }
     }
 
     /// No lease is shorter. What a release still keeps is none, and may be shorter: it is rounded up where it must be.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(Capabilities::new().with_shortest_ttl(second).shortest_ttl(), second);
+    /// ```
     #[must_use]
     pub const fn with_shortest_ttl(self, shortest_ttl: Duration) -> Self {
         Self { shortest_ttl, ..self }
     }
 
     /// No lease is longer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// assert_eq!(Capabilities::new().with_longest_ttl(hour).longest_ttl(), hour);
+    /// ```
     #[must_use]
     pub const fn with_longest_ttl(self, longest_ttl: Duration) -> Self {
         Self { longest_ttl, ..self }
@@ -125,12 +179,24 @@ impl Capabilities {
     /// Connections are dear: a client opens one session, and all its runtimes use it.
     ///
     /// Else each runtime has one of its own, which wakes no other thread, and the client one for what nobody awaits.
+    ///
+    /// ```
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// assert!(Capabilities::new().with_one_session().wants_one_session());
+    /// ```
     #[must_use]
     pub const fn with_one_session(self) -> Self {
         Self { sessions: Sessions::One, ..self }
     }
 
     /// Whether it keeps locks of this kind; exclusive ones in any case.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Kind, MemoryStore, Store};
+    ///
+    /// assert!(MemoryStore::new().capabilities().keeps(Kind::Exclusive));
+    /// ```
     pub const fn keeps(&self, kind: Kind) -> bool {
         match (kind, self.sets.permits) {
             (Kind::Exclusive, _) | (Kind::Permits { .. }, Permits::Weighted) => true,
@@ -140,26 +206,58 @@ impl Capabilities {
     }
 
     /// Whether waiters queue at the store.
+    ///
+    /// ```
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// assert!(MemoryStore::new().capabilities().queues());
+    /// ```
     pub const fn queues(&self) -> bool {
         self.queues
     }
 
     /// Whether it may be asked for many fences at once.
+    ///
+    /// ```
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// assert!(MemoryStore::new().capabilities().reserves_fences());
+    /// ```
     pub const fn reserves_fences(&self) -> bool {
         self.reserves_fences
     }
 
     /// Zero if it has no bound.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// assert_eq!(Capabilities::new().shortest_ttl(), Duration::ZERO);
+    /// ```
     pub const fn shortest_ttl(&self) -> Duration {
         self.shortest_ttl
     }
 
     /// [`Duration::MAX`] if it has no bound.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// assert_eq!(Capabilities::new().longest_ttl(), Duration::MAX);
+    /// ```
     pub const fn longest_ttl(&self) -> Duration {
         self.longest_ttl
     }
 
     /// Whether a client opens one session instead of one for each runtime and one for itself.
+    ///
+    /// ```
+    /// use lock_runtime::store::Capabilities;
+    ///
+    /// assert!(!Capabilities::new().wants_one_session());
+    /// ```
     pub const fn wants_one_session(&self) -> bool {
         matches!(self.sessions, Sessions::One)
     }

@@ -24,11 +24,25 @@ pub struct ClockId(u64);
 
 impl ClockId {
     /// A clock's name from 64 bits that no other clock has.
+    ///
+    /// ```
+    /// use lock_runtime::store::ClockId;
+    ///
+    /// // The first digits of a server's run_id, for instance.
+    /// let clock = ClockId::from_bits(0xda39_a3ee_5e6b_4b0d);
+    /// assert_eq!(format!("{clock:?}"), "ClockId(da39a3ee5e6b4b0d)");
+    /// ```
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
     /// The bits, for a store to write down.
+    ///
+    /// ```
+    /// use lock_runtime::store::ClockId;
+    ///
+    /// assert_eq!(ClockId::from_bits(7).bits(), 7);
+    /// ```
     pub const fn bits(self) -> u64 {
         self.0
     }
@@ -63,6 +77,13 @@ pub struct ClockReading {
 
 impl ClockReading {
     /// That clock showed so many microseconds.
+    ///
+    /// ```
+    /// use lock_runtime::store::{ClockId, ClockReading};
+    ///
+    /// let reading = ClockReading::new(ClockId::from_bits(7), 1_700_000_000_000_000);
+    /// assert_eq!(reading.micros, 1_700_000_000_000_000);
+    /// ```
     pub const fn new(of: ClockId, micros: u64) -> Self {
         Self { of, micros }
     }

@@ -8,6 +8,13 @@ use std::hash::{Hash, Hasher};
 use super::cause::Cause;
 
 /// A store could not do what it was asked, or nobody knows whether it did.
+///
+/// ```
+/// use lock_runtime::store::{StoreError, StoreErrorKind};
+///
+/// let error = StoreError::new(StoreErrorKind::Unready, "the server is loading its data");
+/// assert_eq!(error.to_string(), "the server is loading its data");
+/// ```
 #[derive(Debug, Clone)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -43,6 +50,15 @@ impl Error for StoreError {
 }
 
 /// What to do about a [`StoreError`].
+///
+/// ```
+/// use lock_runtime::store::{StoreError, StoreErrorKind};
+///
+/// fn is_worth_another_try(error: &StoreError) -> bool {
+///     !matches!(error.kind(), StoreErrorKind::Refused)
+/// }
+/// # assert!(is_worth_another_try(&StoreError::new(StoreErrorKind::Unready, "full")));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
@@ -59,11 +75,27 @@ pub enum StoreErrorKind {
 
 impl StoreError {
     /// An error with a text that says what could not be done, lower case and without a full stop.
+    ///
+    /// ```
+    /// use lock_runtime::store::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::new(StoreErrorKind::Refused, "the password is wrong");
+    /// assert_eq!(error.kind(), StoreErrorKind::Refused);
+    /// ```
     pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), cause: Cause::none() }
     }
 
     /// The same, with the error that caused it.
+    ///
+    /// ```
+    /// use std::{error::Error, io};
+    /// use lock_runtime::store::{StoreError, StoreErrorKind};
+    ///
+    /// let cause = io::Error::from(io::ErrorKind::BrokenPipe);
+    /// let error = StoreError::new(StoreErrorKind::Disconnected, "the connection ended").with_source(cause);
+    /// assert!(error.source().is_some());
+    /// ```
     #[must_use]
     pub fn with_source(mut self, source: impl Error + Send + Sync + 'static) -> Self {
         self.cause = Cause::new(source);
@@ -77,6 +109,13 @@ impl StoreError {
     }
 
     /// What to do about it.
+    ///
+    /// ```
+    /// use lock_runtime::store::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::new(StoreErrorKind::Disconnected, "the connection ended");
+    /// assert_eq!(error.kind(), StoreErrorKind::Disconnected);
+    /// ```
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }

@@ -34,11 +34,24 @@ pub enum Kind {
 
 impl Kind {
     /// One of so many permits.
+    ///
+    /// ```
+    /// use lock_runtime::store::Kind;
+    ///
+    /// assert!(matches!(Kind::permits(5), Kind::Permits { most: 5, weight: 1, .. }));
+    /// ```
     pub const fn permits(most: u32) -> Self {
         Self::Permits { most, weight: 1 }
     }
 
     /// The same with that many of the permits; other kinds have no weight.
+    ///
+    /// ```
+    /// use lock_runtime::store::Kind;
+    ///
+    /// assert!(matches!(Kind::permits(5).with_weight(2), Kind::Permits { weight: 2, .. }));
+    /// assert_eq!(Kind::Shared.with_weight(2), Kind::Shared);
+    /// ```
     #[must_use]
     pub const fn with_weight(self, weight: u32) -> Self {
         match self {

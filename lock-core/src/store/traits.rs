@@ -1,8 +1,8 @@
 //! What a store does: one round trip at a time, atomic, and harmless to repeat.
 //!
-//! A [`Store`] opens [`Session`]s; a session carries the operations on one key in order. An operation never sleeps, never
-//! tries again and never renews: those exist once, above. Every operation names a token, so that asking
-//! twice after a lost reply does no harm.
+//! A [`Store`] opens [`Session`]s; a session carries the operations on one key in order. An operation never sleeps,
+//! never tries again and never renews: those exist once, above. Every operation names a token, so that asking twice
+//! after a lost reply does no harm.
 //! Absent on purpose: deadlines, waiting and anything that knows of tasks.
 
 use std::fmt;
@@ -16,6 +16,18 @@ use super::operations::Entry;
 use super::operations::{Acquired, Ask, Enqueue, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use lock_runtime::store::StoreFuture;
+///
+/// fn answer() -> StoreFuture<u64> {
+///     Box::pin(async { 7 })
+/// }
+///
+/// assert_eq!(answer().await, 7);
+/// # Ok(()) }
+/// ```
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// A place that keeps locks, such as a server.
@@ -25,17 +37,56 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// a key has at most one token, and it expires by itself; an operation compares the token and acts in one atomic
 /// step; fences grow with every grant of a key. A store that [`queues`](Capabilities::queues) keeps its waiters in order,
 /// too.
+///
+/// ```
+/// use std::sync::Arc;
+/// use lock_runtime::store::{Capabilities, MemoryStore, Session, Store, StoreError, StoreFuture};
+///
+/// /// Another store under a name of its own, which claims nothing but exclusive locks.
+/// #[derive(Debug)]
+/// struct Plain(MemoryStore);
+///
+/// impl Store for Plain {
+///     fn identity(&self) -> &str {
+///         "plain://"
+///     }
+///
+///     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {
+///         self.0.open()
+///     }
+/// }
+///
+/// assert_eq!(Plain(MemoryStore::new()).capabilities(), Capabilities::new());
+/// ```
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Names the place and the namespace in it. Two stores of one identity keep the same locks. Holds no secret.
+    ///
+    /// ```
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// assert_eq!(MemoryStore::named("jobs").identity(), MemoryStore::named("jobs").identity());
+    /// ```
     fn identity(&self) -> &str;
 
     /// What it claims to do beyond what every store must; the same each time. A client asks once, before anything is
     /// sent, and sends nothing that was not claimed. A store that wraps another hands on what that one claims.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Kind, MemoryStore, Store};
+    ///
+    /// assert!(!MemoryStore::new().capabilities().keeps(Kind::Shared));
+    /// ```
     fn capabilities(&self) -> Capabilities {
         Capabilities::new()
     }
 
     /// A session that needs no opening and no runtime, if the store has no connections.
+    ///
+    /// ```
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// assert!(MemoryStore::new().session().is_some());
+    /// ```
     fn session(&self) -> Option<Arc<dyn Session>> {
         None
     }
@@ -43,6 +94,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Opens a session, on the runtime that polls the future.
     ///
     /// It may stay pending for as long as it takes; the caller gives up by dropping it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// assert!(session.is_open());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`StoreErrorKind::Refused`](crate::store::StoreErrorKind::Refused) when trying again is pointless (wrong
@@ -54,8 +114,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// and open; [`Session::listens`] says whether it does.
     ///
     /// A client opens one such session for each runtime that calls and one for itself, each for a listener of its own;
-    /// or one alone, where the store [wants](Capabilities::with_one_session) that. All of them lead to one place and
-    /// read one clock. A store that keeps no queues needs none: its waiters look.
+    /// or one alone, where the store [wants](Capabilities::with_one_session) that. All of them lead to one place; each
+    /// says of a reading [which clock](super::ClockId) it is of. A store that keeps no queues needs none: its waiters
+    /// look.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{Listener, ListenerId, MemoryStore, Store};
+    ///
+    /// let listener = Listener::new(ListenerId::from_bits(7), |grant| grant.key.as_str() == "job:42");
+    /// let session = MemoryStore::new().listen(listener).await?;
+    /// assert!(session.listens());
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// As [`open`](Store::open). That a server refuses to tell of grants is no error.
@@ -78,34 +149,116 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 /// a key or queue somebody behind the release of the same token must not do so: a session that cannot carry it out at
 /// once answers [`StoreErrorKind::NotExecuted`](crate::store::StoreErrorKind::NotExecuted) instead of sending it a
 /// second time.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use lock_runtime::store::{Ask, MemoryStore, Release, Released, Store, Token};
+///
+/// let (session, holder) = (MemoryStore::new().open().await?, Token::from_bits(1));
+/// session.acquire(Ask::new("job:42", holder, Duration::from_secs(30))).await?;
+/// assert_eq!(session.release(Release::new("job:42", holder)).await?, Released::Freed);
+/// # Ok(()) }
+/// ```
 pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// Takes the key if it is free, for a token that was never sent before.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Acquired, Ask, MemoryStore, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let ask = |token| Ask::new("job:42", Token::from_bits(token), Duration::from_secs(30));
+    /// assert!(matches!(session.acquire(ask(1)).await?, Acquired::Granted { .. }));
+    /// assert!(matches!(session.acquire(ask(2)).await?, Acquired::Held { .. }));
+    /// # Ok(()) }
+    /// ```
     fn acquire(&self, ask: Ask) -> StoreFuture<Result<Acquired, StoreError>>;
 
     /// Takes the key if it is free and nobody waits for it, or is held by this very token already; says else for how
     /// long it is held. A lease that the token has already is never made shorter. If the key is free and others wait,
     /// it is handed to the first of them who is alive.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Acquired, Look, MemoryStore, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let look = |token| Look::new("job:42", Token::from_bits(token), Duration::from_secs(30));
+    /// assert!(matches!(session.look(look(1)).await?, Acquired::Granted { .. }));
+    /// assert!(matches!(session.look(look(2)).await?, Acquired::Held { for_at_most: Some(_), .. }));
+    /// # Ok(()) }
+    /// ```
     fn look(&self, look: Look) -> StoreFuture<Result<Acquired, StoreError>>;
 
     /// The same for a token that waits: it takes its place in the queue or keeps it, unless it is granted the key. A
     /// store without queues looks.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Acquired, Enqueue, Entry, ListenerId, MemoryStore, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1));
+    /// let enqueue = |token| Enqueue::new("job:42", Token::from_bits(token), Duration::from_secs(30), entry.clone());
+    /// session.enqueue(enqueue(1)).await?;
+    /// assert!(matches!(session.enqueue(enqueue(2)).await?, Acquired::Held { queued_at: Some(_), .. }));
+    /// # Ok(()) }
+    /// ```
     fn enqueue(&self, enqueue: Enqueue) -> StoreFuture<Result<Acquired, StoreError>> {
         self.look(enqueue.into_look().0)
     }
 
     /// Makes each lease whose token still holds its key last `ttl` from now, or as long as it did if that is longer.
     /// Never creates a key. Answers for each renewal by itself, in order.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{MemoryStore, Renewal, Renewed, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let renewal = Renewal::new("job:42", Token::from_bits(1), Duration::from_secs(30));
+    /// let answers = session.renew(vec![renewal.clone(), renewal]).await;
+    /// assert!(matches!(answers[..], [Ok(Renewed::NotOurs), Ok(Renewed::NotOurs)])); // nobody holds it
+    /// # Ok(()) }
+    /// ```
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>>;
 
     /// Takes the token out of the queue if the release says so. Then, if the token holds the key: hands it to the first
     /// waiter who is alive, or frees it; or keeps it for `keep`, if there is that: held as before, but by nobody. No
     /// renewal, release, rotation or look of this token or another finds it its own, so that nothing which comes late
     /// lengthens, shortens or frees it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{MemoryStore, Release, Released, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let release = Release::new("job:42", Token::from_bits(1));
+    /// assert_eq!(session.release(release).await?, Released::NotOurs); // nobody holds it
+    /// # Ok(()) }
+    /// ```
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
-    /// fences, if nobody else waits. If nobody waits but entries of an [unknown version](Entry), it frees the key and queues
-    /// nobody, so that they find it free when they look. A store without queues frees the key.
+    /// fences, if nobody else waits. If nobody waits but entries of an [unknown version](Entry), it frees the key and
+    /// queues nobody, so that they find it free when they look. A store without queues frees the key.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId, MemoryStore, Rotate, Rotated, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1));
+    /// let rotation = Rotate::new("job:42", Token::from_bits(1), Duration::from_secs(30), Token::from_bits(2), entry);
+    /// assert_eq!(session.rotate(rotation).await?, Rotated::NotOurs); // nobody holds it
+    /// # Ok(()) }
+    /// ```
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
         let release = self.release(Release::new(rotation.key, rotation.token).with_contended(true));
         Box::pin(async move {
@@ -117,15 +270,42 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Whether the store tells this session's listener of grants.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// assert!(!MemoryStore::new().open().await?.listens());
+    /// # Ok(()) }
+    /// ```
     fn listens(&self) -> bool {
         false
     }
 
     /// False once operations through this session can only fail, or its listener is no longer told.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// assert!(MemoryStore::new().open().await?.is_open());
+    /// # Ok(()) }
+    /// ```
     fn is_open(&self) -> bool;
 
     /// Comes back when [`is_open`](Self::is_open) has become false, for those who ask for nothing meanwhile. A session
     /// that cannot tell stays pending, and is found out when it is used next. The future does not keep the session.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{MemoryStore, Store};
+    /// use tokio::time::{Duration, timeout};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let closed = timeout(Duration::from_millis(1), session.closed()).await;
+    /// assert!(closed.is_err(), "memory stays open");
+    /// # Ok(()) }
+    /// ```
     fn closed(&self) -> StoreFuture<()> {
         Box::pin(std::future::pending())
     }

@@ -1,5 +1,5 @@
-//! What a store with queues promises of waiters whose entries are of a version that it does not know: those of processes
-//! that run another release.
+//! What a store with queues promises of waiters whose entries are of a version that it does not know: those of
+//! processes that run another release.
 
 use super::trial::{Broken, Trial, ensure, expect, fence, token};
 use crate::store::{Entry, Rotated};

@@ -1,12 +1,12 @@
-//! All sessions of a client: to each node of the store one for each tokio runtime that calls, and one for the keeper; or
-//! the keeper's for all, where the store wants one alone. Every store so far has one node.
+//! All sessions of a client: to each node of the store one for each tokio runtime that calls, and one for the keeper;
+//! or the keeper's for all, where the store wants one alone. Every store so far has one node.
 //!
 //! A runtime's session is opened by a task on that runtime at its first use, and ends with the runtime. Until it is
 //! open, and where there is no runtime, the keeper's is used.
 //! Must stay true: nobody waits for a runtime's session; a session that fails is silently replaced, stays replaced, and
 //! nothing that arrives over it afterwards counts; what changes with a node lives with its session; a runtime has one
-//! task of ours for each session, and briefly a second while the first is told to end. Deliberately absent: timers on a user's runtime, which may have none; an opening
-//! that takes too long is noticed by the next call.
+//! task of ours for each session, and briefly a second while the first is told to end. Deliberately absent: timers on a
+//! user's runtime, which may have none; an opening that takes too long is noticed by the next call.
 
 mod client_session;
 

@@ -74,10 +74,26 @@ pub struct Entry {
 
 impl Entry {
     /// Of what this release knows.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1));
+    /// assert_eq!(entry.version, Entry::VERSION);
+    /// ```
     pub const VERSION: u32 = 1;
 
     /// Somebody who comes now, is granted the key for this long at first, with one fence and nobody beside, and is alive
     /// for as long as its listener hears.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1));
+    /// assert_eq!((entry.fences, entry.since), (1, None));
+    /// ```
     pub const fn new(listener: ListenerId, first_lease: Duration) -> Self {
         let kind = Kind::Exclusive;
         let version = Self::VERSION;
@@ -85,36 +101,88 @@ impl Entry {
     }
 
     /// The same of another version, for those who try what a store does with it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_version(2);
+    /// assert_eq!(entry.version, 2);
+    /// ```
     #[must_use]
     pub const fn with_version(self, version: u32) -> Self {
         Self { version, ..self }
     }
 
     /// The same for a lock of another kind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, Kind, ListenerId};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_kind(Kind::Shared);
+    /// assert_eq!(entry.kind, Kind::Shared);
+    /// ```
     #[must_use]
     pub const fn with_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
     }
 
     /// The same with a block of fences.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_fences(32);
+    /// assert_eq!(entry.fences, 32);
+    /// ```
     #[must_use]
     pub const fn with_fences(self, fences: u32) -> Self {
         Self { fences, ..self }
     }
 
     /// The same in the place of one who came then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId};
+    ///
+    /// // What the answer to its first enqueue said.
+    /// let since = Some(1_700_000_000_000_000);
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_since(since);
+    /// assert_eq!(entry.since, since);
+    /// ```
     #[must_use]
     pub const fn with_since(self, since: Option<u64>) -> Self {
         Self { since, ..self }
     }
 
     /// The same for one who looks by itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId};
+    ///
+    /// let period = Duration::from_millis(100);
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_alive_for(Some(3 * period));
+    /// assert_eq!(entry.alive_for, Some(3 * period));
+    /// ```
     #[must_use]
     pub const fn with_alive_for(self, alive_for: Option<Duration>) -> Self {
         Self { alive_for, ..self }
     }
 
     /// The same with a queue that is kept for longer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId};
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_lasts(Some(minute));
+    /// assert_eq!(entry.lasts, Some(minute));
+    /// ```
     #[must_use]
     pub const fn with_lasts(self, lasts: Option<Duration>) -> Self {
         Self { lasts, ..self }

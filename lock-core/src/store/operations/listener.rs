@@ -40,11 +40,29 @@ pub struct Grant {
 impl Grant {
     /// The key is this token's for so long from `clock` on, which the store's clock showed at the hand-over; with one
     /// fence.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{ClockId, ClockReading, Grant, Token};
+    ///
+    /// let clock = ClockReading::new(ClockId::from_bits(3), 1_700_000_000_000_000);
+    /// let grant = Grant::new("job:42", Token::from_bits(2), 7, Duration::from_secs(1), clock);
+    /// assert_eq!((grant.key.as_str(), grant.clock), ("job:42", clock));
+    /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, fence: u64, first_lease: Duration, clock: ClockReading) -> Self {
         Self { key: key.into(), token, fence, fences: 1, first_lease, clock }
     }
 
     /// The same with a block of fences, which begins with that one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{ClockId, ClockReading, Grant, Token};
+    ///
+    /// let clock = ClockReading::new(ClockId::from_bits(3), 1_700_000_000_000_000);
+    /// let grant = Grant::new("job:42", Token::from_bits(2), 7, Duration::from_secs(1), clock).with_fences(32);
+    /// assert_eq!((grant.fence, grant.fences), (7, 32));
+    /// ```
     #[must_use]
     pub fn with_fences(self, fences: u32) -> Self {
         Self { fences, ..self }
@@ -63,11 +81,24 @@ pub struct ListenerId(u128);
 
 impl ListenerId {
     /// A listener from 128 bits that nobody else has.
+    ///
+    /// ```
+    /// use lock_runtime::store::ListenerId;
+    ///
+    /// assert_ne!(ListenerId::from_bits(7), ListenerId::from_bits(8));
+    /// ```
     pub const fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
 
     /// The bits, for a store to write down.
+    ///
+    /// ```
+    /// use lock_runtime::store::ListenerId;
+    ///
+    /// let channel = format!("wake:{:032x}", ListenerId::from_bits(0xab).bits());
+    /// assert!(channel.ends_with("ab"));
+    /// ```
     pub const fn bits(self) -> u128 {
         self.0
     }
@@ -84,6 +115,16 @@ impl fmt::Debug for ListenerId {
 ///
 /// Whoever can reach the store can forge a grant. So a store takes what it says (its fence, for instance) for true only if
 /// somebody waited for its token, which nobody can guess.
+///
+/// ```
+/// use lock_runtime::store::{Listener, ListenerId};
+///
+/// let listener = Listener::new(ListenerId::from_bits(7), |grant| {
+///     println!("{} was granted", grant.key);
+///     true // somebody waited for it
+/// });
+/// assert_eq!(listener.id().bits(), 7);
+/// ```
 #[derive(Clone)]
 pub struct Listener {
     id: ListenerId,
@@ -105,11 +146,27 @@ impl Listener {
     }
 
     /// Its name, as entries give it.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Listener, ListenerId};
+    ///
+    /// assert_eq!(Listener::new(ListenerId::from_bits(7), |_| false).id(), ListenerId::from_bits(7));
+    /// ```
     pub fn id(&self) -> ListenerId {
         self.id
     }
 
     /// Tells it of a grant; whether it waited for it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{ClockId, ClockReading, Grant, Listener, ListenerId, Token};
+    ///
+    /// let listener = Listener::new(ListenerId::from_bits(7), |grant| grant.token == Token::from_bits(2));
+    /// let clock = ClockReading::new(ClockId::from_bits(3), 1_700_000_000_000_000);
+    /// let forged = Grant::new("job:42", Token::from_bits(666), 7, Duration::from_secs(1), clock);
+    /// assert!(!listener.hear(forged));
+    /// ```
     pub fn hear(&self, grant: Grant) -> bool {
         (self.hear)(grant)
     }

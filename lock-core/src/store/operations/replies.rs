@@ -40,16 +40,35 @@ pub enum Acquired {
 
 impl Acquired {
     /// The token holds the key; with the first of its fences.
+    ///
+    /// ```
+    /// use lock_runtime::store::Acquired;
+    ///
+    /// assert!(matches!(Acquired::granted(7), Acquired::Granted { fence: 7, .. }));
+    /// ```
     pub const fn granted(fence: u64) -> Self {
         Self::Granted { fence }
     }
 
     /// Another token holds the key: for so long at most, if that is known.
+    ///
+    /// ```
+    /// use lock_runtime::store::Acquired;
+    ///
+    /// assert!(matches!(Acquired::held(None), Acquired::Held { for_at_most: None, queued_at: None, .. }));
+    /// ```
     pub const fn held(for_at_most: Option<Duration>) -> Self {
         Self::Held { for_at_most, queued_at: None }
     }
 
     /// Another token holds the key, and the one that asked stands in the queue, as of this time by the store's clock.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Acquired, ClockId, ClockReading};
+    ///
+    /// let at = ClockReading::new(ClockId::from_bits(3), 1_700_000_000_000_000);
+    /// assert!(matches!(Acquired::queued(None, at), Acquired::Held { queued_at: Some(_), .. }));
+    /// ```
     pub const fn queued(for_at_most: Option<Duration>, at: ClockReading) -> Self {
         Self::Held { for_at_most, queued_at: Some(at) }
     }
@@ -128,11 +147,24 @@ pub enum Rotated {
 
 impl Rotated {
     /// The token still holds the key; with the first of its new fences.
+    ///
+    /// ```
+    /// use lock_runtime::store::Rotated;
+    ///
+    /// assert!(matches!(Rotated::retained(7), Rotated::Retained { fence: 7, .. }));
+    /// ```
     pub const fn retained(fence: u64) -> Self {
         Self::Retained { fence }
     }
 
     /// The key went to another waiter, at this time by the store's clock.
+    ///
+    /// ```
+    /// use lock_runtime::store::{ClockId, ClockReading, Rotated};
+    ///
+    /// let at = ClockReading::new(ClockId::from_bits(3), 1_700_000_000_000_000);
+    /// assert!(matches!(Rotated::handed_over(at), Rotated::HandedOver { clock, .. } if clock == at));
+    /// ```
     pub const fn handed_over(clock: ClockReading) -> Self {
         Self::HandedOver { clock }
     }

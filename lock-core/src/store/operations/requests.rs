@@ -34,11 +34,27 @@ pub struct Ask {
 
 impl Ask {
     /// Asks for the key for this long, and for nobody beside.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Ask, Kind, Token};
+    ///
+    /// let ask = Ask::new("job:42", Token::from_bits(1), Duration::from_secs(30));
+    /// assert_eq!((ask.key.as_str(), ask.kind), ("job:42", Kind::Exclusive));
+    /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
         Self { key: key.into(), token, ttl, kind: Kind::Exclusive }
     }
 
     /// The same for a lock of another kind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Ask, Kind, Token};
+    ///
+    /// let ask = Ask::new("job:42", Token::from_bits(1), Duration::from_secs(30)).with_kind(Kind::Shared);
+    /// assert_eq!(ask.kind, Kind::Shared);
+    /// ```
     #[must_use]
     pub fn with_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
@@ -76,17 +92,41 @@ pub struct Look {
 
 impl Look {
     /// Asks for the key for this long, with one fence, and for nobody beside.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Look, Token};
+    ///
+    /// let look = Look::new("job:42", Token::from_bits(1), Duration::from_secs(30));
+    /// assert_eq!(look.fences, 1);
+    /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
         Self { key: key.into(), token, ttl, fences: 1, kind: Kind::Exclusive }
     }
 
     /// The same for a lock of another kind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Kind, Look, Token};
+    ///
+    /// let look = Look::new("job:42", Token::from_bits(1), Duration::from_secs(30)).with_kind(Kind::Shared);
+    /// assert_eq!(look.kind, Kind::Shared);
+    /// ```
     #[must_use]
     pub fn with_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
     }
 
     /// The same with a block of fences.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Look, Token};
+    ///
+    /// let look = Look::new("job:42", Token::from_bits(1), Duration::from_secs(30)).with_fences(32);
+    /// assert_eq!(look.fences, 32);
+    /// ```
     #[must_use]
     pub fn with_fences(self, fences: u32) -> Self {
         Self { fences, ..self }
@@ -125,17 +165,44 @@ pub struct Enqueue {
 
 impl Enqueue {
     /// Asks for the key for this long, with as many fences and beside whom the entry says.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Enqueue, Entry, ListenerId, Token};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_fences(32);
+    /// let enqueue = Enqueue::new("job:42", Token::from_bits(1), Duration::from_secs(30), entry);
+    /// assert_eq!(enqueue.fences, 32);
+    /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration, entry: Entry) -> Self {
         Self { key: key.into(), token, ttl, fences: entry.fences, entry }
     }
 
     /// The same with another block of fences, if the key is granted at once.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Enqueue, Entry, ListenerId, Token};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_fences(32);
+    /// let enqueue = Enqueue::new("job:42", Token::from_bits(1), Duration::from_secs(30), entry).with_fences(8);
+    /// assert_eq!((enqueue.fences, enqueue.entry.fences), (8, 32));
+    /// ```
     #[must_use]
     pub fn with_fences(self, fences: u32) -> Self {
         Self { fences, ..self }
     }
 
     /// Apart: the look that it is, and the place in the queue.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Enqueue, Entry, ListenerId, Token};
+    ///
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1));
+    /// let enqueue = Enqueue::new("job:42", Token::from_bits(1), Duration::from_secs(30), entry.clone());
+    /// assert_eq!(enqueue.into_look().1, entry);
+    /// ```
     #[must_use]
     pub fn into_look(self) -> (Look, Entry) {
         let Self { key, token, ttl, fences, entry } = self;
@@ -169,6 +236,14 @@ pub struct Renewal {
 
 impl Renewal {
     /// Asks for this long from now.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Renewal, Token};
+    ///
+    /// let renewal = Renewal::new("job:42", Token::from_bits(1), Duration::from_secs(30));
+    /// assert_eq!(renewal.ttl, Duration::from_secs(30));
+    /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
         Self { key: key.into(), token, ttl }
     }
@@ -207,23 +282,52 @@ pub struct Release {
 
 impl Release {
     /// Frees the key, or hands it over.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Release, Token};
+    ///
+    /// let release = Release::new("job:42", Token::from_bits(1));
+    /// assert!(release.keep.is_none() && release.leave.is_none() && !release.contended);
+    /// ```
     pub fn new(key: impl Into<LockKey>, token: Token) -> Self {
         Self { key: key.into(), token, keep: None, leave: None, contended: false }
     }
 
     /// The same, but keeps the key for that long, if there is that.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Release, Token};
+    ///
+    /// let left = Some(Duration::from_secs(3));
+    /// assert_eq!(Release::new("job:42", Token::from_bits(1)).with_keep(left).keep, left);
+    /// ```
     #[must_use]
     pub fn with_keep(self, keep: Option<Duration>) -> Self {
         Self { keep, ..self }
     }
 
     /// The same, and takes that entry out of the queue, if there is one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId, Release, Token};
+    ///
+    /// let entry = Some(Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)));
+    /// assert_eq!(Release::new("job:42", Token::from_bits(1)).with_leave(entry.clone()).leave, entry);
+    /// ```
     #[must_use]
     pub fn with_leave(self, leave: Option<Entry>) -> Self {
         Self { leave, ..self }
     }
 
     /// The same with the hint whether somebody waits.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Release, Token};
+    ///
+    /// assert!(Release::new("job:42", Token::from_bits(1)).with_contended(true).contended);
+    /// ```
     #[must_use]
     pub fn with_contended(self, contended: bool) -> Self {
         Self { contended, ..self }
@@ -265,11 +369,31 @@ pub struct Rotate {
 impl Rotate {
     /// Hands the key over and queues `next` in that place; with as many fences as the entry asks for, if nobody else
     /// waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId, Rotate, Token};
+    ///
+    /// let (holder, next) = (Token::from_bits(1), Token::from_bits(2));
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)).with_fences(32);
+    /// let rotation = Rotate::new("job:42", holder, Duration::from_secs(30), next, entry);
+    /// assert_eq!((rotation.next, rotation.fences), (next, 32));
+    /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration, next: Token, entry: Entry) -> Self {
         Self { key: key.into(), token, ttl, fences: entry.fences, next, entry }
     }
 
     /// The same with another block of fences, if nobody else waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Entry, ListenerId, Rotate, Token};
+    ///
+    /// let (holder, next) = (Token::from_bits(1), Token::from_bits(2));
+    /// let entry = Entry::new(ListenerId::from_bits(7), Duration::from_secs(1));
+    /// let rotation = Rotate::new("job:42", holder, Duration::from_secs(30), next, entry).with_fences(8);
+    /// assert_eq!(rotation.fences, 8);
+    /// ```
     #[must_use]
     pub fn with_fences(self, fences: u32) -> Self {
         Self { fences, ..self }

@@ -34,7 +34,9 @@ use topology::single::Single;
 ///     +eval +evalsha +zadd +zrem +zscore +zpopmin +publish +subscribe
 /// ```
 ///
-/// and `+select` where the URL names a database other than 0, as in `redis://host/3`.
+/// and `+select` where the URL names a database other than 0, as in `redis://host/3`. With `+info`, sessions see that
+/// they lead to one server, and know more of how old a grant is that one of them asked for and another heard of;
+/// nothing else depends on it.
 ///
 /// Without the channels, `publish` or `subscribe` no waiter is told when it is granted a lock; waiters then poll. A
 /// replica, a node of a cluster and a Sentinel are refused when a session is opened, if the server's reply to HELLO
