@@ -90,7 +90,7 @@ fn a_release_is_tried_for_as_long_as_an_ask_in_flight_may_make_the_key_last() {
     story.cancelled(id);
     story.client.disconnected();
     assert!(story.work().is_empty());
-    story.pass(OPERATION * 2 + TTL - ms(1));
+    story.pass(OPERATION * 2 + TTL.saturating_sub(ms(1)));
     story.client.connected(story.now, KEEPER, true);
     assert!(matches!(story.only_job(), Sent::Release(..)));
 }
