@@ -156,8 +156,8 @@ impl<'a> Both<'a> {
         }
     }
 
-    /// Gives a key back for as long as anybody has it, and finds that nothing is left of it, unless it is kept; none if it
-    /// took too long.
+    /// Gives a key back for as long as anybody has it, and finds that nothing is left of it, unless it is kept; none if
+    /// it took too long.
     async fn drain(&mut self, key: &LockKey, tokens: &[Token]) -> Result<Option<()>, TestCaseError> {
         let step =
             |operation| Step { key: 0, actor: 0, operation, ttl: Duration::from_secs(60), fences: 1, alive_for: None };

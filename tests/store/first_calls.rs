@@ -1,4 +1,5 @@
-//! The first calls of a script over a connection: its text is on its way to the server, and nobody else brings it along.
+//! The first calls of a script over a connection: its text is on its way to the server, and nobody else brings it
+//! along.
 
 use std::task::Poll;
 

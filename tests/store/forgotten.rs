@@ -1,8 +1,8 @@
-//! A server that forgets its scripts between two operations of one token: what is sent a second time comes behind what was
-//! sent in the meantime, and must do nothing there.
+//! A server that forgets its scripts between two operations of one token: what is sent a second time comes behind what
+//! was sent in the meantime, and must do nothing there.
 //!
-//! Each operation is polled once, which sends it, before the reply to any of them is read: on a runtime with one thread,
-//! where nothing can be answered while an operation is being polled.
+//! Each operation is polled once, which sends it, before the reply to any of them is read: on a runtime with one
+//! thread, where nothing can be answered while an operation is being polled.
 
 use std::sync::Arc;
 use std::task::Poll;

@@ -1,5 +1,5 @@
-//! Texts under our names that nobody of ours wrote: whatever they are, they can cost the key that they name, and neither a
-//! client nor any other key.
+//! Texts under our names that nobody of ours wrote: whatever they are, they can cost the key that they name, and
+//! neither a client nor any other key.
 
 use std::time::Duration;
 

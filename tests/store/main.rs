@@ -1,4 +1,5 @@
-//! The stores that we ship, each against its promises and each other, and Redis against what only Redis can do to a lock.
+//! The stores that we ship, each against its promises and each other, and Redis against what only Redis can do to a
+//! lock.
 //!
 //! Everything here goes through `Store` and `Session`, as the layers above do; what a server holds is asked for with
 //! the harness's own connection.

@@ -1,4 +1,5 @@
-//! What a store is: what it can do, what it is asked and answers, what can go wrong, and the [`model`] that says what is right.
+//! What a store is: what it can do, what it is asked and answers, what can go wrong, and the [`model`] that says what
+//! is right.
 
 mod capabilities;
 #[doc(hidden)]

@@ -33,10 +33,9 @@ pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 /// A place that keeps locks, such as a server.
 ///
 /// # Contract
-/// The conformance suite (`lock_runtime::conformance`) states it as tests. In words:
-/// a key has at most one token, and it expires by itself; an operation compares the token and acts in one atomic
-/// step; fences grow with every grant of a key. A store that [`queues`](Capabilities::queues) keeps its waiters in order,
-/// too.
+/// The conformance suite (`lock_runtime::conformance`) states it as tests. In words: a key has at most one token, and
+/// it expires by itself; an operation compares the token and acts in one atomic step; fences grow with every grant of a
+/// key. A store that [`queues`](Capabilities::queues) keeps its waiters in order, too.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -106,8 +105,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreErrorKind::Refused`](crate::store::StoreErrorKind::Refused) when trying again is pointless (wrong
-    /// credentials, a server that is too old), [`StoreErrorKind::Disconnected`](crate::store::StoreErrorKind::Disconnected)
-    /// else.
+    /// credentials, a server that is too old),
+    /// [`StoreErrorKind::Disconnected`](crate::store::StoreErrorKind::Disconnected) else.
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>>;
 
     /// Opens a session that also tells `listener` of the grants to its waiters, for as long as the session is there

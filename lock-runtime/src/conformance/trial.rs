@@ -11,7 +11,8 @@ use crate::store::{
 };
 use lock_core::LockKey;
 
-/// A ttl that trials wait for the end of, if the store can; long enough that a busy machine asks again before it is over.
+/// A ttl that trials wait for the end of, if the store can; long enough that a busy machine asks again before it is
+/// over.
 const SHORT: Duration = Duration::from_millis(500);
 
 /// A ttl that outlasts every trial.

@@ -226,8 +226,8 @@ impl Sessions {
         SessionId(self.next.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Opens a session that receives grant messages, if the store sends them. The store's code runs when this is polled,
-    /// so that a panic of it is one of the task that opens.
+    /// Opens a session that receives grant messages, if the store sends them. The store's code runs when this is
+    /// polled, so that a panic of it is one of the task that opens.
     fn open(
         &self,
         id: SessionId,

@@ -56,8 +56,8 @@ impl Queue {
         self.waiters.retain(|waiter| waiter.token != token);
     }
 
-    /// Takes out all who stand before the first whom `may` lets have the key, and that one. Entries of an unknown version
-    /// stay in their places; with so many of them, nobody is looked for behind.
+    /// Takes out all who stand before the first whom `may` lets have the key, and that one. Entries of an unknown
+    /// version stay in their places; with so many of them, nobody is looked for behind.
     pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> Next {
         let mut next = Next::default();
         let mut at = 0;

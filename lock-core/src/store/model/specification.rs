@@ -139,8 +139,8 @@ impl Model {
     /// Hands the key over and queues; or goes on, if nobody who is alive waits.
     ///
     /// Whether those are alive whose entries are of an unknown version cannot be told, nor can they be granted the key.
-    /// So they count as waiting: a key that went on for ever in one process would never be free for them. It is freed, as
-    /// by a release, and they find that when they look; and nothing waits for them, in case they are gone.
+    /// So they count as waiting: a key that went on for ever in one process would never be free for them. It is freed,
+    /// as by a release, and they find that when they look; and nothing waits for them, in case they are gone.
     pub fn rotate(&mut self, now: Moment, rotation: &Rotate) -> Rotated {
         self.forget_some(now);
         let Some(expiry) = self.held_by(now, &rotation.key, rotation.token) else { return Rotated::NotOurs };

@@ -68,7 +68,8 @@ pub struct Entry {
     /// For how long the waiter counts as alive although nobody listens for it: it will have looked again by then.
     /// A day at most.
     pub alive_for: Option<Duration>,
-    /// For how long the queue is kept for want of another look, if that is more than half a minute. Nobody makes it less.
+    /// For how long the queue is kept for want of another look, if that is more than half a minute. Nobody makes it
+    /// less.
     pub lasts: Option<Duration>,
 }
 
@@ -84,8 +85,8 @@ impl Entry {
     /// ```
     pub const VERSION: u32 = 1;
 
-    /// Somebody who comes now, is granted the key for this long at first, with one fence and nobody beside, and is alive
-    /// for as long as its listener hears.
+    /// Somebody who comes now, is granted the key for this long at first, with one fence and nobody beside, and is
+    /// alive for as long as its listener hears.
     ///
     /// ```
     /// use std::time::Duration;

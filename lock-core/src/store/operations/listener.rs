@@ -113,8 +113,8 @@ impl fmt::Debug for ListenerId {
 /// Hears of grants, and says whether it waited for them. It returns at once and never panics; it may be called from any
 /// thread.
 ///
-/// Whoever can reach the store can forge a grant. So a store takes what it says (its fence, for instance) for true only if
-/// somebody waited for its token, which nobody can guess.
+/// Whoever can reach the store can forge a grant. So a store takes what it says (its fence, for instance) for true only
+/// if somebody waited for its token, which nobody can guess.
 ///
 /// ```
 /// use lock_runtime::store::{Listener, ListenerId};

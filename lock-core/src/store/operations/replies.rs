@@ -141,7 +141,8 @@ pub enum Rotated {
     },
     /// The key is free, and `next` does not stand in the queue.
     Freed,
-    /// The token did not hold the key, and this rotation did not queue `next`; one before it, whose reply was lost, may have.
+    /// The token did not hold the key, and this rotation did not queue `next`; one before it, whose reply was lost, may
+    /// have.
     NotOurs,
 }
 

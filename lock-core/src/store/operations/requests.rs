@@ -275,8 +275,8 @@ pub struct Release {
     pub keep: Option<Duration>,
     /// Take this entry of the token out of the queue, too.
     pub leave: Option<Entry>,
-    /// Somebody was seen to wait for the key a moment ago. No more than a hint, for a store that frees faster when nobody
-    /// waits.
+    /// Somebody was seen to wait for the key a moment ago. No more than a hint, for a store that frees faster when
+    /// nobody waits.
     pub contended: bool,
 }
 

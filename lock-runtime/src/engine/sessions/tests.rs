@@ -290,8 +290,8 @@ fn an_opening_on_a_runtime_that_is_polled_now_and_then_is_not_begun_anew_each_ti
                 session
             })
         });
-        // Nobody polls the runtime for as long as an operation may take, which is what this is about. There is no event to
-        // await: whatever awaited one on this runtime would poll it.
+        // Nobody polls the runtime for as long as an operation may take, which is what this is about. There is no event
+        // to await: whatever awaited one on this runtime would poll it.
         std::thread::sleep(operation);
     }
     assert!(session.is_some_and(|session| session.is_usable()));

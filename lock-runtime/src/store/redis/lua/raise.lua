@@ -1,9 +1,7 @@
 -- Raises the fence counter to the server's clock; never lowers it. Sent on every new connection, so that fences keep
 -- growing after the server lost or forgot its counter. Also says which process of a server this is, and so whose clock
--- the scripts read.
--- KEYS  1 counter
--- ARGV  none
--- Reply {the counter's number as text, the server's run_id, empty if it may not be asked}; FENCEBAD if the counter holds
+-- the scripts read. KEYS  1 counter ARGV  none Reply {the counter's number as text, the server's run_id, empty if it
+-- may not be asked}; FENCEBAD if the counter holds
 --       something else
 
 -- Whether the user may send INFO is asked first, which servers can tell since 7.0: a refusal would be noted in ACL LOG.

@@ -1,9 +1,9 @@
 -- Hands a lock that the token holds to the first live waiter, and enqueues the next token; or retains it, with new
--- fences, if nobody else waits. A lease is never shortened. If no fences or no lease can be written, on a server that is
--- out of memory for instance, the lock is freed. So it is if nobody waits but entries of unknown versions: they cannot be
--- granted it, and a lock that was retained again and again would never be free when they look.
--- KEYS  as in queue.lua
--- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8 for how
+-- fences, if nobody else waits. A lease is never shortened. If no fences or no lease can be written, on a server that
+-- is out of memory for instance, the lock is freed. So it is if nobody waits but entries of unknown versions: they
+-- cannot be granted it, and a lock that was retained again and again would never be free when they look. KEYS  as in
+-- queue.lua ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8
+-- for how
 --       many ms it counts as alive, 9 for how many ms the queue is kept at least, 10 the next token; 7 to 9 may be empty
 -- Reply {1, first fence as text} retained; {2, the clock as text} handed over, and the next token queues;
 --       {3} freed; {0} the token does not hold the lock

@@ -2,7 +2,8 @@
 //!
 //! `greeting` comes first. `session` carries operations, `script` calls scripts with what `calls` writes, `reply` reads
 //! replies, `wake` receives messages. `fault` says what an error means, `quote` what may be shown of it, `names` how
-//! keys and channels are named, `state` is shared by all sessions to a node. What must stay true is stated at the top of each.
+//! keys and channels are named, `state` is shared by all sessions to a node. What must stay true is stated at the top
+//! of each.
 //! Absent on purpose: which server it is, and how it was reached.
 
 mod calls;

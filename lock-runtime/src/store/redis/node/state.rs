@@ -1,9 +1,10 @@
-//! What all sessions to one node share: how the store names its keys, and the greatest fence of the node's counter that was
-//! seen.
+//! What all sessions to one node share: how the store names its keys, and the greatest fence of the node's counter that
+//! was seen.
 //!
 //! What must stay true: no fence is remembered that no counter of ours can have given; a fence says nothing about the
 //! counter of another node. Absent on purpose: connections, and how they are made; and what is only as true as a
-//! connection lasts (whether the counter was raised, which scripts the server has, whose clock it is), which `session` has.
+//! connection lasts (whether the counter was raised, which scripts the server has, whose clock it is), which `session`
+//! has.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -17,7 +17,8 @@ fn rotate(token: u128, next: u128) -> Rotate {
     Rotate::new("a", Token::from_bits(token), TTL, Token::from_bits(next), entry(1))
 }
 
-/// A model whose key `a` token 1 holds, and for which others wait: how they are called, and the versions of their entries.
+/// A model whose key `a` token 1 holds, and for which others wait: how they are called, and the versions of their
+/// entries.
 fn queue_of(waiters: impl IntoIterator<Item = (u128, u32)>) -> Model {
     let mut model = Model::default();
     model.listen(LISTENER);
