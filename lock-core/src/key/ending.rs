@@ -94,7 +94,7 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         doubt => doubt,
     };
     let leave = held.in_doubt.take().and_then(|requests| requests.entry);
-    let releasing = Releasing {
+    let mut releasing = Releasing {
         caller: Some(caller),
         progress: if task_may_send { Progress::TaskMaySend } else { Progress::Due(cx.now) },
         keep_until,
@@ -102,6 +102,9 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         may_rotate: is_handed_on(held.kind) && held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
         ..Releasing::orphan(cx.now, number, token, Orphan { ttl: held.longest_ttl, doubt, leave })
     };
+    if is_renewing || doubt != Doubt::Nowhere {
+        releasing.request_in_flight(cx.known.settings.operation_timeout);
+    }
     calls.last_known_held = cx.now;
     if held.queued {
         cx.effects.push(Effect::Contended);

@@ -29,8 +29,12 @@ pub(super) fn give_back_unseen<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>,
 }
 
 fn push_orphan<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, token: Token, what: Orphan) {
-    let number = cx.number();
-    calls.others_or_new(cx.spare).releases.push(Releasing::orphan(cx.now, number, token, what));
+    let (number, is_in_doubt) = (cx.number(), what.doubt != Doubt::Nowhere);
+    let mut releasing = Releasing::orphan(cx.now, number, token, what);
+    if is_in_doubt {
+        releasing.request_in_flight(cx.known.settings.operation_timeout);
+    }
+    calls.others_or_new(cx.spare).releases.push(releasing);
 }
 
 /// The release is finished; a task that awaits it is woken.

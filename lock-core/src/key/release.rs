@@ -10,16 +10,12 @@ use super::context::{Context, Effect};
 use super::giving_back::finish;
 use super::ids::{Number, SessionId};
 use super::messages::{Action, Job, ReleaseReply, ReleaseRequest, ReleaseStep};
-use super::releasing::Progress;
+use super::releasing::{Progress, REPEATS};
 use super::rotating::{rotate, rotated, rotation_failed};
 use crate::store::{Released, StoreError, StoreErrorKind};
 
 /// How long a release that its task has sent may stay without an answer before the keeper sends it too.
 const TASK_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often a release is repeated while a request for its token may still arrive. Each repetition waits for an
-/// operation time-out after the previous answer. Two, because a clock that leaps forward may cut one of these waits
-/// short.
-const REPEATS: u32 = 2;
 
 /// The next step of the task that awaits this release; `session` is that of its runtime, if there is one.
 pub(super) fn next<C>(

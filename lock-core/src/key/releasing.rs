@@ -14,6 +14,11 @@ use crate::store::{Entry, LockKey, Moment, Release, Released, StoreError, Token}
 /// The least time for which a queue entry is given back: a short ttl alone would not leave time to try twice.
 const LEAVES_FOR: Duration = Duration::from_secs(15);
 
+/// How often a release is repeated while a request for its token may still arrive. Each repetition waits for an
+/// operation time-out after the previous answer. Two, because a clock that leaps forward may cut one of these waits
+/// short.
+pub(super) const REPEATS: u32 = 2;
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Releasing<C> {
@@ -169,6 +174,12 @@ impl<C> Releasing<C> {
     pub(super) fn key_may_last(&mut self, now: Moment, ttl: Duration) {
         self.longest_ttl = self.longest_ttl.max(ttl);
         self.pointless_from = self.pointless_from.max(now + self.longest_ttl);
+    }
+
+    /// A request for the token is still in flight: it may make the key last from later on, for as long as a release is
+    /// repeated for it.
+    pub(super) fn request_in_flight(&mut self, operation_timeout: Duration) {
+        self.pointless_from = self.pointless_from + operation_timeout * REPEATS;
     }
 
     /// The client closes: a repetition that was scheduled for later is due now.

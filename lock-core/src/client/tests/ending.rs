@@ -75,6 +75,27 @@ fn a_release_is_tried_for_as_long_as_the_key_may_last_although_it_was_renewed_fo
 }
 
 #[test]
+fn a_release_is_tried_for_as_long_as_a_renewal_in_flight_may_make_the_key_last() {
+    let mut story = Story::new();
+    let id = story.hold("a", no_wait());
+    while !matches!(story.next_work().first(), Some(Sent::Renew(..))) {}
+    // The renewal may reach the store as late as that, and then the key lasts for its ttl.
+    is_released_for(story, id, OPERATION * 2 + TTL);
+}
+
+#[test]
+fn a_release_is_tried_for_as_long_as_an_ask_in_flight_may_make_the_key_last() {
+    let mut story = Story::new();
+    let (id, _) = story.ask("a", no_wait());
+    story.cancelled(id);
+    story.client.disconnected();
+    assert!(story.work().is_empty());
+    story.pass(OPERATION * 2 + TTL.saturating_sub(ms(1)));
+    story.client.connected(story.now, KEEPER, true);
+    assert!(matches!(story.only_job(), Sent::Release(..)));
+}
+
+#[test]
 fn a_release_is_tried_for_as_long_as_the_holder_before_had_asked_for() {
     let mut story = Story::new();
     let (first, sent) = story.ask("a", patient());
