@@ -5,6 +5,7 @@
 
 mod picture;
 mod replay;
+mod request;
 mod search;
 pub mod simulator;
 

@@ -16,9 +16,9 @@ use super::history::What;
 use super::packet::From;
 use super::plan::Over;
 use super::process::OPERATION;
-use super::request::{Reply, Request};
 use super::task::{Body, Ending, Sent, State, Task};
 use super::world::{LATE, LONGEST_MIN_HOLD, World};
+use crate::request::{Reply, Request};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)

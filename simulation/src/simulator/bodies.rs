@@ -10,9 +10,9 @@ use std::time::Duration;
 use super::event::Event;
 use super::history::What;
 use super::process::OPERATION;
-use super::request::{Reply, Request};
 use super::task::{Ending, State};
 use super::world::{LATE, World};
+use crate::request::{Reply, Request};
 
 impl World {
     /// One step of the body, if it may start.

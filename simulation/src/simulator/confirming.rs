@@ -4,8 +4,8 @@ use lock_core::Moment;
 use lock_core::key::{ReleaseReply, ReleaseRequest};
 use lock_core::store::{Acquired, Renewed, Rotated};
 
-use super::request::{Reply, Request};
 use super::world::World;
+use crate::request::{Reply, Request};
 
 impl World {
     pub(super) fn confirm(&mut self, sent: Moment, request: &Request, reply: &Reply) {

@@ -6,7 +6,7 @@ use lock_core::store::{Grant, StoreError};
 
 use super::packet::Packet;
 use super::plan::Over;
-use super::request::Reply;
+use crate::request::Reply;
 
 #[derive(Debug)]
 pub(super) enum Event {

@@ -7,8 +7,8 @@ use lock_core::walk::{Errand, Route, errands};
 use super::event::Event;
 use super::packet::{From, Packet};
 use super::process::OPERATION;
-use super::request::{Reply, Request};
 use super::world::World;
+use crate::request::{Reply, Request};
 
 impl World {
     /// The keeper of a process does everything that is due.

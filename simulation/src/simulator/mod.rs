@@ -23,7 +23,6 @@ mod packet;
 mod plan;
 mod process;
 mod random;
-mod request;
 mod run;
 mod settling;
 mod strangers;

@@ -11,9 +11,9 @@ use super::history::What;
 use super::packet::{From, Packet};
 use super::plan::Over;
 use super::process::OPERATION;
-use super::request::{Reply, Request, shown};
 use super::tokens::name;
 use super::world::World;
+use crate::request::{Reply, Request, shown};
 
 impl World {
     /// Sends a request; returns its number.

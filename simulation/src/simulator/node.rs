@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::checker::Checker;
-use super::request::{Reply, Request};
 use super::tokens::owner;
+use crate::request::{Reply, Request};
 use lock_core::LockKey;
 use lock_core::Moment;
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
@@ -112,20 +112,7 @@ impl Node {
         let now = self.clock(now);
         let stood: Vec<_> =
             request.about().map(|(key, token)| (key.clone(), token, self.model.holder(now, key))).collect();
-        let reply = match request {
-            Request::Ask(AcquireRequest::Ask(ask)) => Reply::Acquired(self.model.acquire(now, ask)),
-            Request::Ask(AcquireRequest::Look(look)) => Reply::Acquired(self.model.look(now, look)),
-            Request::Ask(AcquireRequest::Enqueue(enqueue)) => Reply::Acquired(self.model.enqueue(now, enqueue)),
-            Request::Renew(batch) => {
-                Reply::Renewed(batch.iter().map(|renewal| Ok(self.model.renew(now, renewal))).collect())
-            }
-            Request::Release(ReleaseRequest::Release(release)) => {
-                Reply::Released(ReleaseReply::Released(self.model.release(now, release)))
-            }
-            Request::Release(ReleaseRequest::Rotate(rotation)) => {
-                Reply::Released(ReleaseReply::Rotated(self.model.rotate(now, rotation)))
-            }
-        };
+        let reply = request.execute(now, &mut self.model);
         let grants = self.model.take_grants();
         for (key, token, before) in stood {
             if before.is_some_and(|(holder, _)| holder != token) && before != self.model.holder(now, &key) {

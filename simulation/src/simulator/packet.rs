@@ -4,7 +4,7 @@ use lock_core::Moment;
 use lock_core::key::SessionId;
 use lock_core::walk::Errand;
 
-use super::request::Request;
+use crate::request::Request;
 
 #[derive(Debug, Clone)]
 pub(super) struct Packet {

@@ -10,7 +10,7 @@ use lock_core::walk::{Acquiring, Holding, Releasing};
 use lock_core::{LockKey, Moment};
 
 use super::caller::Caller;
-use super::request::{Reply, Request};
+use crate::request::{Reply, Request};
 
 #[derive(Debug)]
 pub(super) struct Task {

@@ -1,28 +1,45 @@
-//! One operation of the store, and its answer.
+//! One operation of the store, its answer, and what the model makes of it.
 
-use lock_core::LockKey;
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
+use lock_core::store::model::Model;
 use lock_core::store::{Acquired, Renewal, Renewed, Rotated, StoreError, Token};
+use lock_core::{LockKey, Moment};
 
 /// A request.
-#[derive(Debug, Clone)]
-pub(super) enum Request {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Request {
     Ask(AcquireRequest),
     Renew(Vec<Renewal>),
     Release(ReleaseRequest),
 }
 
 /// Its answer.
-#[derive(Debug, Clone)]
-pub(super) enum Reply {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Reply {
     Acquired(Acquired),
     Renewed(Vec<Result<Renewed, StoreError>>),
     Released(ReleaseReply),
 }
 
 impl Request {
+    /// Executes it at a store.
+    pub(crate) fn execute(&self, now: Moment, store: &mut Model) -> Reply {
+        match self {
+            Self::Ask(AcquireRequest::Ask(ask)) => Reply::Acquired(store.acquire(now, ask)),
+            Self::Ask(AcquireRequest::Look(look)) => Reply::Acquired(store.look(now, look)),
+            Self::Ask(AcquireRequest::Enqueue(enqueue)) => Reply::Acquired(store.enqueue(now, enqueue)),
+            Self::Renew(batch) => Reply::Renewed(batch.iter().map(|renewal| Ok(store.renew(now, renewal))).collect()),
+            Self::Release(ReleaseRequest::Release(release)) => {
+                Reply::Released(ReleaseReply::Released(store.release(now, release)))
+            }
+            Self::Release(ReleaseRequest::Rotate(rotation)) => {
+                Reply::Released(ReleaseReply::Rotated(store.rotate(now, rotation)))
+            }
+        }
+    }
+
     /// The keys and the tokens that it is about: one, except for a batch of renewals.
-    pub(super) fn about(&self) -> impl Iterator<Item = (&LockKey, Token)> {
+    pub(crate) fn about(&self) -> impl Iterator<Item = (&LockKey, Token)> {
         let one = match self {
             Self::Ask(request) => Some((request.key(), request.token())),
             Self::Release(release) => Some((release.key(), release.token())),
@@ -32,7 +49,7 @@ impl Request {
         one.into_iter().chain(many.iter().map(|renewal| (&renewal.key, renewal.token)))
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Ask(AcquireRequest::Ask(_)) => "acquire",
             Self::Ask(AcquireRequest::Look(_)) => "look",
@@ -44,7 +61,7 @@ impl Request {
     }
 
     /// Whether it could take the key or enqueue a waiter, so that no session sends it a second time.
-    pub(super) fn may_take(&self) -> bool {
+    pub(crate) fn may_take(&self) -> bool {
         match self {
             Self::Ask(_) | Self::Release(ReleaseRequest::Rotate(_)) => true,
             Self::Renew(_) | Self::Release(ReleaseRequest::Release(_)) => false,
@@ -52,13 +69,13 @@ impl Request {
     }
 
     /// Whether it is a script, which a store can have forgotten.
-    pub(super) fn is_script(&self) -> bool {
+    pub(crate) fn is_script(&self) -> bool {
         !matches!(self, Self::Ask(AcquireRequest::Ask(_)))
     }
 }
 
 /// A reply, as shown in a history.
-pub(super) fn shown(reply: &Reply) -> String {
+pub(crate) fn shown(reply: &Reply) -> String {
     match reply {
         Reply::Acquired(Acquired::Granted { fence, .. }) => format!("granted, fence {fence}"),
         Reply::Acquired(Acquired::Held { queued_at: Some(_), .. }) => "held, stands in the queue".to_owned(),
