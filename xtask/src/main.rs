@@ -5,6 +5,7 @@
 
 mod bench;
 mod campaign;
+mod exhaustive;
 mod fuzz;
 mod layers;
 mod miri;
@@ -21,6 +22,7 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
        cargo xtask layers [PACKAGE..]
        cargo xtask bench [NAME] [--short]
        cargo xtask simulate [--seed N [--picture FILE] | --minutes M]
+       cargo xtask exhaustive [--small | PLAN..]
        cargo xtask campaign [--seconds N] [--seed S]
        cargo xtask mutants [arguments for cargo mutants]
        cargo xtask miri [arguments for cargo test]
@@ -39,6 +41,9 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
   simulate
           runs fleets of the library's core without sockets or time, 20000 of them, or for so many minutes, or one of them
           for a reader. The last line is the verdict; --help lists all that can be said.
+  exhaustive
+          lets a model checker see every state of one key: a few clients, a store, a few faults; minutes. The last line
+          is the verdict, and says how many states there are; --help lists the plans.
   campaign
           gets a redis-server if it is missing, then lets processes lock, and servers, networks and processes fail, and
           checks what they wrote down; a minute long unless told otherwise. The last line is the verdict.
@@ -55,6 +60,7 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "layers" => layers::layers(rest),
         Some((chore, rest)) if chore == "bench" => bench::bench(rest),
         Some((chore, rest)) if chore == "simulate" => simulate::simulate(rest),
+        Some((chore, rest)) if chore == "exhaustive" => exhaustive::exhaustive(rest),
         Some((chore, rest)) if chore == "campaign" => campaign::campaign(rest),
         Some((chore, rest)) if chore == "mutants" => mutants::mutants(rest),
         Some((chore, rest)) if chore == "miri" => miri::miri(rest),

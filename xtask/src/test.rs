@@ -16,7 +16,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     if arguments.is_empty() {
         say("the runtime once more without Redis: the memory store alone");
         run(&mut cargo(&["test", "-p", "lock-runtime", "--no-default-features"]))?;
-        say("thousands of simulated fleets, and faults that are planted in them");
+        say("thousands of simulated fleets, every state of one key, and faults that are planted in both");
         run(&mut cargo_planted(&["test", "--profile", "simulation", "-p", "lock-simulation"]))?;
         say("a short campaign");
         run(cargo_planted(&["test", "-p", "lock-campaign"]).envs(servers))?;
