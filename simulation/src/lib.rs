@@ -1,7 +1,8 @@
 //! The simulation: fleets of the library's own clients, thousands a second, and one history at a time for a reader.
 //!
 //! The [`simulator`] runs one seed. Many are run side by side (`search`), and one is told (`replay`) and drawn
-//! (`picture`). What must stay true: the last line is the verdict, and the exit code says the same.
+//! (`picture`). Beside it, the [`exhaustive`] check leaves nothing to a seed: it sees every state of one key. What must
+//! stay true: the last line is the verdict, and the exit code says the same.
 
 pub mod exhaustive;
 mod picture;

@@ -1,7 +1,7 @@
 //! The exhaustive check bites: each planted fault that concerns one key is found by it.
 //!
-//! One test, because a process has one fault at a time; and in a build in which faults can be planted alone, as
-//! `cargo xtask test` makes one.
+//! One test plants them, because a process has one fault at a time; and in a build in which faults can be planted
+//! alone, as `cargo xtask test` makes one.
 #![cfg(lock_planted)]
 
 use lock_core::planted::{ALL, Mutant, plant};

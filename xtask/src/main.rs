@@ -42,8 +42,8 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
           runs fleets of the library's core without sockets or time, 20000 of them, or for so many minutes, or one of them
           for a reader. The last line is the verdict; --help lists all that can be said.
   exhaustive
-          lets a model checker see every state of one key: a few clients, a store, a few faults; minutes. The last line is
-          the verdict, and says how many states there are; --help lists the plans.
+          lets a model checker see every state of one key: a few clients, a store, a few faults; minutes. The last line
+          is the verdict, and says how many states there are; --help lists the plans.
   campaign
           gets a redis-server if it is missing, then lets processes lock, and servers, networks and processes fail, and
           checks what they wrote down; a minute long unless told otherwise. The last line is the verdict.

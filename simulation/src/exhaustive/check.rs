@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use lock_core::key::ReleaseRequest;
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
-use super::client::KEY;
-use super::memory::Broken;
-use super::packet::{Coming, Packet};
 use super::plan::Plan;
-use super::steps::Step;
-use super::task::State;
-use super::world::World;
+use crate::exhaustive::moves::steps::Step;
+use crate::exhaustive::state::client::KEY;
+use crate::exhaustive::state::memory::Broken;
+use crate::exhaustive::state::packet::{Coming, Packet};
+use crate::exhaustive::state::task::State;
+use crate::exhaustive::state::world::World;
 use crate::request::Request;
 
 /// The property that must hold in every state.
@@ -58,7 +58,7 @@ pub struct Report {
     pub states: usize,
     /// How many of them are different.
     pub different: usize,
-    /// The most steps from the beginning to any of them.
+    /// The most steps from the beginning to any of them, as the search went.
     pub depth: usize,
     /// How long it took.
     pub took: Duration,

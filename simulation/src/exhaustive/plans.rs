@@ -14,47 +14,55 @@ const fn ms(ms: u64) -> Duration {
 /// A lease lasts longer than two operations may take, so that a renewal can fail and be tried again.
 const TERMS: Terms =
     Terms { kind: Kind::Exclusive, ttl: ms(1_200), wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
-const NONE: Faults = Faults { losses: 0, stalls: 0, cancellations: 0, crashes: 0, resets: 0 };
+const IMPATIENT: Terms = Terms { wait: Wait::AtMost(ms(300)), ..TERMS };
+const NONE: Faults = Faults { losses: 0, errors: 0, stalls: 0, cancellations: 0, crashes: 0, resets: 0 };
+const LOSS: Faults = Faults { losses: 1, ..NONE };
+const STALL: Faults = Faults { stalls: 1, ..NONE };
 
 /// Plans of up to some hundred thousand states each.
 pub fn small() -> Vec<Plan> {
-    let impatient = Terms { wait: Wait::AtMost(ms(300)), ..TERMS };
     let keeping = Terms { min_hold: Some(ms(300)), ..TERMS };
-    let (loss, stall) = (Faults { losses: 1, ..NONE }, Faults { stalls: 1, ..NONE });
-    let dropped = Faults { cancellations: 1, ..loss };
+    let dropped = Faults { cancellations: 1, ..LOSS };
     vec![
         pair("loss-and-cancellation", TERMS, dropped),
-        pair("loss-and-crash", TERMS, Faults { crashes: 1, ..loss }),
-        pair("stall", TERMS, stall),
-        lasting(ms(1_500), pair("loss-of-a-long-body", TERMS, loss)),
-        lasting(ms(500), pair("impatient", impatient, dropped)),
+        pair("loss-and-crash", TERMS, Faults { crashes: 1, ..LOSS }),
+        pair("error-and-loss", TERMS, Faults { errors: 1, ..LOSS }),
+        pair("stall", TERMS, STALL),
+        lasting(ms(1_500), pair("loss-of-a-long-body", TERMS, LOSS)),
+        lasting(ms(500), pair("impatient", IMPATIENT, dropped)),
         pair("min-hold", keeping, dropped),
-        Plan { calls: calls(&[0, 0, 1], TERMS), ..pair("local-queue", TERMS, loss) },
+        calling(&[0, 0, 1], pair("local-queue", TERMS, LOSS)),
     ]
 }
 
 /// Plans of up to some million states each.
 pub fn large() -> Vec<Plan> {
-    let (loss, stall) = (Faults { losses: 1, ..NONE }, Faults { stalls: 1, ..NONE });
-    let short = Terms { ttl: ms(300), ..TERMS };
-    let three = Plan { clients: 3, calls: calls(&[0, 1, 2], TERMS), ..pair("three-clients", TERMS, loss) };
+    let dropped = Faults { cancellations: 1, ..NONE };
+    let crowd = |name| calling(&[0, 0, 0, 1], pair(name, TERMS, NONE));
     vec![
-        pair("loss-and-reset", TERMS, Faults { resets: 1, ..loss }),
-        pair("stall-and-reset", TERMS, Faults { resets: 1, ..stall }),
+        pair("loss-and-reset", TERMS, Faults { resets: 1, ..LOSS }),
+        pair("stall-and-reset", TERMS, Faults { resets: 1, ..STALL }),
         pair("two-resets", TERMS, Faults { resets: 2, ..NONE }),
+        pair("error-and-stall", TERMS, Faults { errors: 1, ..STALL }),
         pair("three-losses", TERMS, Faults { losses: 3, ..NONE }),
-        pair("loss-and-stall", TERMS, Faults { losses: 1, ..stall }),
-        pair("stall-and-cancellation", TERMS, Faults { cancellations: 1, ..stall }),
-        lasting(ms(1_500), pair("stall-of-a-long-body", TERMS, stall)),
-        pair("stall-not-renewed", Terms { renew: false, ..TERMS }, stall),
-        pair("stall-and-min-hold", Terms { min_hold: Some(ms(300)), ..TERMS }, stall),
-        pair("stall-of-a-short-lease", short, stall),
-        Plan {
-            calls: calls(&[0, 0, 1], TERMS),
-            ..pair("local-queue-and-cancellation", TERMS, Faults { cancellations: 1, ..NONE })
-        },
-        Plan { calls: calls(&[0, 0, 1, 1], TERMS), ..pair("two-local-queues", TERMS, NONE) },
-        three,
+        pair("loss-and-stall", TERMS, Faults { losses: 1, ..STALL }),
+        lasting(ms(30), pair("two-stalls", TERMS, Faults { stalls: 2, ..NONE })),
+        pair("stall-and-cancellation", TERMS, Faults { cancellations: 1, ..STALL }),
+        lasting(ms(1_500), pair("stall-of-a-long-body", TERMS, STALL)),
+        pair("stall-not-renewed", Terms { renew: false, ..TERMS }, STALL),
+        pair("stall-and-min-hold", Terms { min_hold: Some(ms(300)), ..TERMS }, STALL),
+        pair("stall-of-a-short-lease", Terms { ttl: ms(300), ..TERMS }, STALL),
+        Plan { manual_renewals: 2, ..pair("loss-and-manual-renewals", TERMS, LOSS) },
+        Plan { manual_renewals: 1, ..pair("stall-and-manual-renewal", TERMS, STALL) },
+        Plan { has_messages: false, ..pair("loss-without-messages", IMPATIENT, LOSS) },
+        Plan { has_messages: false, ..pair("stall-without-messages", IMPATIENT, STALL) },
+        calling(&[0, 0, 1], pair("local-queue-and-cancellation", TERMS, dropped)),
+        calling(&[0, 0, 1], pair("local-queue-and-stall", TERMS, STALL)),
+        calling(&[0, 0, 1], pair("impatient-local-queue", IMPATIENT, LOSS)),
+        crowd("long-local-queue"),
+        Plan { local_handover: false, ..crowd("long-local-queue-without-handover") },
+        calling(&[0, 0, 1, 1], pair("two-local-queues", TERMS, NONE)),
+        calling(&[0, 1, 2], pair("three-clients", TERMS, LOSS)),
     ]
 }
 
@@ -65,15 +73,27 @@ pub fn named(name: &str) -> Option<Plan> {
 
 /// Two clients with a call each, on the same terms.
 fn pair(name: &'static str, terms: Terms, faults: Faults) -> Plan {
-    let calls = calls(&[0, 1], terms);
-    Plan { name, clients: 2, calls, longest_body: ms(100), local_handover: true, faults }
+    Plan {
+        name,
+        clients: 2,
+        calls: vec![(0, terms), (1, terms)],
+        longest_body: ms(100),
+        has_messages: true,
+        local_handover: true,
+        manual_renewals: 0,
+        faults,
+    }
 }
 
-/// The calls of these clients.
-fn calls(of: &[usize], terms: Terms) -> Vec<(usize, Terms)> {
-    of.iter().map(|client| (*client, terms)).collect()
+/// The same with a call of each of these clients.
+fn calling(of: &[usize], mut plan: Plan) -> Plan {
+    let (_, terms) = plan.calls[0];
+    plan.clients = of.iter().max().map_or(0, |last| last + 1);
+    plan.calls = of.iter().map(|client| (*client, terms)).collect();
+    plan
 }
 
+/// The same with bodies that last so long.
 fn lasting(longest_body: Duration, plan: Plan) -> Plan {
     Plan { longest_body, ..plan }
 }

@@ -15,7 +15,7 @@ use super::plans::{large, named, small};
 const USAGE: &str = "usage: exhaustive [--small | PLAN..] [--FAULT N ..] [--body MS] [--mutant NAME]
 
   --small   only the plans that the tests check, too
-  --FAULT   how often it may occur instead: losses, stalls, cancellations, crashes, resets
+  --FAULT   how often it may occur instead: losses, errors, stalls, cancellations, crashes, resets
   --body    how long a body lasts at most instead
   --mutant  plants a fault in the library first, to see that it is found";
 
@@ -90,6 +90,7 @@ fn change(plan: &mut Plan, what: &str, value: &str) -> Option<()> {
     let faults = &mut plan.faults;
     let fault = match what {
         "losses" => &mut faults.losses,
+        "errors" => &mut faults.errors,
         "stalls" => &mut faults.stalls,
         "cancellations" => &mut faults.cancellations,
         "crashes" => &mut faults.crashes,

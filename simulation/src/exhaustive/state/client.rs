@@ -1,14 +1,14 @@
 //! One client with one key: the key's state as it ships, and what the client's state does for it.
 //!
-//! `lock_core::client` keeps many keys, and counts, schedules and batches for them. With one key little of that is left,
-//! and here it is: a value that can be compared. Must stay true: it decides nothing.
+//! `lock_core::client` keeps many keys, and counts, schedules and batches for them. With one key little of that is
+//! left, and here it is: a value that can be compared. Must stay true: it decides nothing.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use lock_core::key::{
-    Action, CallId, Census, Context, Effect, Job, KeyId, KeyState, Known, Number, Refusal, ReleaseReply, ReleaseStep,
-    SessionId, Settings, Spares, Step, Via,
+    Action, CallId, Census, Context, Effect, Job, KeyId, KeyState, Known, ManualStep, Number, Refusal, ReleaseReply,
+    ReleaseStep, SessionId, Settings, Spares, Step, Via,
 };
 use lock_core::lease::{FirstLease, Rhythm, Terms};
 use lock_core::store::model::Model;
@@ -18,10 +18,10 @@ use lock_core::{LockKey, Moment};
 
 use super::names::StateNames;
 use super::packet::{KEEPERS, listener};
-use super::plan::OPERATION;
+use crate::exhaustive::plan::{OPERATION, Plan};
 
 /// The one key.
-pub(super) static KEY: LazyLock<LockKey> = LazyLock::new(|| LockKey::from("a"));
+pub(crate) static KEY: LazyLock<LockKey> = LazyLock::new(|| LockKey::from("a"));
 /// More than a key of this check ever has.
 const MOST_PER_ROUND: usize = 64;
 /// How long a key counts as contended after waiters were seen.
@@ -29,8 +29,9 @@ const CONTENDED_FOR: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Client {
+pub(crate) struct Client {
     index: usize,
+    has_messages: bool,
     local_handover: bool,
     state: KeyState<usize>,
     /// The last number that was given out.
@@ -44,10 +45,11 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn new(index: usize, local_handover: bool) -> Self {
+    pub(crate) fn new(index: usize, plan: &Plan) -> Self {
         Self {
             index,
-            local_handover,
+            has_messages: plan.has_messages,
+            local_handover: plan.local_handover,
             state: KeyState::default(),
             numbers: 0,
             first_lease: FirstLease::default(),
@@ -70,7 +72,7 @@ impl Client {
         let known = Known {
             settings: &settings,
             keeper: self.keeper,
-            listening: true,
+            listening: self.has_messages,
             closing: false,
             outage: None,
             queued: self.state.census().queued,
@@ -106,17 +108,17 @@ impl Client {
     }
 
     /// Does what is due; returns what the keeper has to send.
-    pub(super) fn work(&mut self, now: Moment) -> Vec<(KeyId, Job)> {
+    pub(crate) fn work(&mut self, now: Moment) -> Vec<(KeyId, Job)> {
         self.on(now, |state, cx| state.tick(cx, MOST_PER_ROUND));
         std::mem::take(&mut self.jobs)
     }
 
-    pub(super) fn take_actions(&mut self) -> Vec<Action<usize>> {
+    pub(crate) fn take_actions(&mut self) -> Vec<Action<usize>> {
         std::mem::take(&mut self.actions)
     }
 
     /// A message over this session says that the store handed the key to a token.
-    pub(super) fn handed_over(&mut self, now: Moment, session: SessionId, grant: &Grant) {
+    pub(crate) fn handed_over(&mut self, now: Moment, session: SessionId, grant: &Grant) {
         let known = self.on(now, |state, cx| state.handed_over(cx, session, grant));
         if known.is_none() {
             self.on(now, |state, cx| state.give_back_unsolicited(cx, grant.token, grant.first_lease));
@@ -124,41 +126,51 @@ impl Client {
     }
 
     /// A runtime's session is gone.
-    pub(super) fn session_gone(&mut self, now: Moment, session: SessionId) {
+    pub(crate) fn session_gone(&mut self, now: Moment, session: SessionId) {
         self.on(now, |state, cx| state.session_gone(cx, session));
     }
 
-    pub(super) fn keeper(&self) -> Option<SessionId> {
+    /// A task asks for a renewal now.
+    pub(crate) fn renew_manually(&mut self, now: Moment, id: CallId, ttl: Duration) -> Number {
+        self.on(now, |state, cx| state.renew_manually(cx, id.number, ttl))
+    }
+
+    /// Whether a manual renewal has no outcome yet.
+    pub(crate) fn awaits_manual(&mut self, now: Moment, id: CallId, renewal: Number) -> bool {
+        matches!(self.on(now, |state, _| state.manual_next(id.number, renewal)), ManualStep::Pending)
+    }
+
+    pub(crate) fn keeper(&self) -> Option<SessionId> {
         self.keeper
     }
 
-    pub(super) fn due(&self) -> Moment {
+    pub(crate) fn due(&self) -> Moment {
         self.state.due()
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.state.is_empty() && self.state.census() == Census::default()
     }
 
-    pub(super) fn knows(&self, token: Token) -> bool {
+    pub(crate) fn knows(&self, token: Token) -> bool {
         self.state.knows(token)
     }
 
-    pub(super) fn token_of(&self, id: CallId) -> Option<Token> {
+    pub(crate) fn token_of(&self, id: CallId) -> Option<Token> {
         self.state.token_of(id.number)
     }
 
-    pub(super) fn has_refused(&self, id: CallId) -> bool {
+    pub(crate) fn has_refused(&self, id: CallId) -> bool {
         self.state.has_refused(id.number)
     }
 
-    pub(super) fn show_names(&mut self, names: &mut impl StateNames) {
+    pub(crate) fn show_names(&mut self, names: &mut impl StateNames) {
         self.state.show_names(names);
         names.moment(&mut self.contended_until);
     }
 
     /// The last number counts from here on.
-    pub(super) fn set_last_number(&mut self, now: Moment, last: u64) {
+    pub(crate) fn set_last_number(&mut self, now: Moment, last: u64) {
         self.numbers = last;
         if self.contended_until <= now {
             self.contended_until = Moment::MIN;

@@ -1,20 +1,27 @@
 //! What may happen next, and what comes of it.
 
+use lock_core::store::StoreErrorKind;
+
 use super::moments::Party;
-use super::packet::{Coming, From, listener};
-use super::plan::Plan;
-use super::task::State;
-use super::world::{Process, World};
+use crate::exhaustive::plan::Plan;
+use crate::exhaustive::state::packet::{Coming, From, listener};
+use crate::exhaustive::state::task::State;
+use crate::exhaustive::state::world::{Process, World};
+
+/// The errors by which a request may be answered.
+const ERRORS: [StoreErrorKind; 3] = [StoreErrorKind::Unready, StoreErrorKind::Refused, StoreErrorKind::NotExecuted];
 
 /// One step. Tasks, processes, connections and what a keeper awaits are numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Step {
+pub(crate) enum Step {
     /// A call comes.
     Arrives(usize),
     /// A task that was woken or answered goes on, or one whose lease is over sees that.
     Polls(usize),
     /// A body returns.
     Ends(usize),
+    /// A body renews its lease manually.
+    RenewsManually(usize),
     /// A keeper does what is due.
     KeeperWorks(usize),
     /// A keeper's request had no answer in time.
@@ -25,25 +32,27 @@ pub enum Step {
     ReplyArrives(usize),
     /// Nobody has anything to do, or whoever has is stalled.
     TimePasses,
-    /// Faults.
-    LosesRequest(usize),
-    /// A reply or a message is lost.
-    LosesReply(usize),
-    /// It does nothing for a while.
-    Stalls(Party),
-    /// A task is dropped.
-    IsDropped(usize),
-    /// A process is killed, and the store notices.
-    Crashes(usize),
-    /// A connection is reset.
-    Resets(usize),
-    /// It is opened again.
+    /// A connection is opened again.
     Opens(usize),
+    /// A fault: the first request over a connection is lost.
+    LosesRequest(usize),
+    /// A fault: it is not executed, and answered with such an error.
+    Fails(usize, StoreErrorKind),
+    /// A fault: the first reply or message over a connection is lost.
+    LosesReply(usize),
+    /// A fault: it does nothing for a while.
+    Stalls(Party),
+    /// A fault: a task is dropped.
+    IsDropped(usize),
+    /// A fault: a process is killed, and the store notices.
+    Crashes(usize),
+    /// A fault: a connection is reset.
+    Resets(usize),
 }
 
 impl World {
     /// All that may happen now.
-    pub(super) fn steps(&self, plan: &Plan, steps: &mut Vec<Step>) {
+    pub(crate) fn steps(&self, plan: &Plan, steps: &mut Vec<Step>) {
         if self.broken.is_some() {
             return;
         }
@@ -76,6 +85,7 @@ impl World {
             State::NotArrived => return steps.push(Step::Arrives(index)),
             State::Holding(body) if body.may_step(self.now) => {
                 steps.push(Step::Ends(index));
+                steps.extend((self.manual_renewals > 0).then_some(Step::RenewsManually(index)));
                 steps.extend(goes_on.then_some(Step::Polls(index)));
             }
             State::Holding(_) => steps.push(Step::Polls(index)),
@@ -109,6 +119,9 @@ impl World {
         if !self.links[index].up.is_empty() {
             steps.push(Step::RequestArrives(index));
             steps.extend(may_lose.then_some(Step::LosesRequest(index)));
+            if self.faults.errors > 0 {
+                steps.extend(ERRORS.map(|kind| Step::Fails(index, kind)));
+            }
         }
         if !self.links[index].down.is_empty() {
             steps.push(Step::ReplyArrives(index));
@@ -117,11 +130,13 @@ impl World {
     }
 
     /// Takes a step; afterwards the state is watched, and named anew.
-    pub(super) fn take(&mut self, plan: &Plan, step: Step) {
+    pub(crate) fn take(&mut self, plan: &Plan, step: Step) {
         match step {
-            Step::Arrives(task) | Step::Polls(task) | Step::Ends(task) | Step::IsDropped(task) => {
-                self.take_task_step(plan, task, step);
-            }
+            Step::Arrives(task)
+            | Step::Polls(task)
+            | Step::Ends(task)
+            | Step::RenewsManually(task)
+            | Step::IsDropped(task) => self.take_task_step(plan, task, step),
             Step::KeeperWorks(process) => {
                 self.acts(Party::Process(process));
                 self.keeper_works(process);
@@ -132,7 +147,7 @@ impl World {
             }
             Step::Opens(link) => {
                 self.acts(Party::Process(self.links[link].client));
-                self.open(link);
+                self.open(plan, link);
             }
             Step::RequestArrives(link) => {
                 self.acts(Party::Up(link));
@@ -147,9 +162,12 @@ impl World {
                     self.pass_time(moment);
                 }
             }
-            Step::LosesRequest(_) | Step::LosesReply(_) | Step::Stalls(_) | Step::Crashes(_) | Step::Resets(_) => {
-                self.take_fault(plan, step);
-            }
+            Step::LosesRequest(_)
+            | Step::Fails(..)
+            | Step::LosesReply(_)
+            | Step::Stalls(_)
+            | Step::Crashes(_)
+            | Step::Resets(_) => self.take_fault(plan, step),
         }
         self.store.forget_expired(self.now);
         self.watch(plan);
@@ -161,6 +179,10 @@ impl World {
         match step {
             Step::Arrives(_) => self.task_arrives(plan, task),
             Step::Ends(_) => self.body_ends(plan, task),
+            Step::RenewsManually(_) => {
+                self.manual_renewals -= 1;
+                self.renews_manually(plan, task);
+            }
             Step::IsDropped(_) => {
                 self.faults.cancellations -= 1;
                 self.memory.wanted_since = None;
@@ -176,6 +198,10 @@ impl World {
             Step::LosesRequest(link) => {
                 self.faults.losses -= 1;
                 self.links[link].up.pop_front();
+            }
+            Step::Fails(link, kind) => {
+                self.faults.errors -= 1;
+                self.request_fails(link, kind);
             }
             Step::LosesReply(link) => {
                 self.faults.losses -= 1;
@@ -214,8 +240,8 @@ impl World {
         let (process, session) = (self.links[link].client, self.links[link].session);
         match self.links[link].down.pop_front() {
             Some(Coming::Grant(grant)) => self.grant_arrives(process, session, &grant),
-            Some(Coming::Reply(number, From::Task(task), reply)) => self.task_receives(task, number, reply),
-            Some(Coming::Reply(number, From::Keeper, reply)) => self.keeper_receives(process, number, reply),
+            Some(Coming::Answer(number, From::Task(task), answer)) => self.task_receives(task, number, answer),
+            Some(Coming::Answer(number, From::Keeper, answer)) => self.keeper_receives(process, number, answer),
             None => {}
         }
     }

@@ -3,18 +3,19 @@
 use std::time::Duration;
 
 use super::moments::Party;
-use super::packet::{Coming, is_keepers};
 use super::steps::Step;
-use super::world::World;
+use crate::exhaustive::state::packet::{Coming, is_keepers};
+use crate::exhaustive::state::world::World;
 use crate::request::shown;
 
 impl World {
     /// What a step from this state does.
-    pub(super) fn told(&self, step: Step) -> String {
+    pub(crate) fn told(&self, step: Step) -> String {
         match step {
             Step::Arrives(task) => format!("call {task} comes"),
             Step::Polls(task) => format!("call {task} goes on"),
             Step::Ends(task) => format!("the body of call {task} returns"),
+            Step::RenewsManually(task) => format!("the body of call {task} renews manually"),
             Step::KeeperWorks(client) => format!("the keeper of client {client} does what is due"),
             Step::KeeperTimesOut(client, _) => format!("the keeper of client {client} had no answer in time"),
             Step::RequestArrives(link) => format!("{} arrives, {}", self.first_up(link), self.over(link)),
@@ -22,6 +23,7 @@ impl World {
             Step::TimePasses => "time passes".to_owned(),
             Step::Opens(link) => format!("a connection is opened, {}", self.over(link)),
             Step::LosesRequest(link) => format!("LOST: {}, {}", self.first_up(link), self.over(link)),
+            Step::Fails(link, kind) => format!("{kind:?}: {}, {}", self.first_up(link), self.over(link)),
             Step::LosesReply(link) => format!("LOST: {}, {}", self.first_down(link), self.over(link)),
             Step::Stalls(Party::Process(client)) => format!("STALLED: the process of client {client}"),
             Step::Stalls(Party::Up(link)) => format!("STALLED: what goes to the store, {}", self.over(link)),
@@ -33,7 +35,7 @@ impl World {
     }
 
     /// How long it takes.
-    pub(super) fn takes(&self, step: Step) -> Duration {
+    pub(crate) fn takes(&self, step: Step) -> Duration {
         let next = if step == Step::TimePasses { self.next_moment() } else { None };
         next.map_or(Duration::ZERO, |next| next.since(self.now))
     }
@@ -51,7 +53,8 @@ impl World {
 
     fn first_down(&self, link: usize) -> String {
         match self.links[link].down.front() {
-            Some(Coming::Reply(_, _, reply)) => format!("`{}`", shown(reply)),
+            Some(Coming::Answer(_, _, Ok(reply))) => format!("`{}`", shown(reply)),
+            Some(Coming::Answer(_, _, Err(error))) => format!("`{error}`"),
             Some(Coming::Grant(_)) => "a grant message".to_owned(),
             None => "nothing".to_owned(),
         }

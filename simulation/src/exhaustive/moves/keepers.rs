@@ -1,19 +1,18 @@
 //! The keepers: they drive the library's own rounds, and hear of grants.
 
-use lock_core::key::Number;
+use lock_core::Moment;
+use lock_core::key::{Number, SessionId};
 use lock_core::store::{Grant, StoreError};
 use lock_core::walk::{Errand, errands};
 
-use super::packet::From;
-use super::plan::OPERATION;
-use super::world::{Pending, Process, World};
+use crate::exhaustive::plan::OPERATION;
+use crate::exhaustive::state::packet::From;
+use crate::exhaustive::state::world::{Pending, Process, World};
 use crate::request::{Reply, Request};
-use lock_core::Moment;
-use lock_core::key::SessionId;
 
 impl World {
     /// The keeper of a process does what is due.
-    pub(super) fn keeper_works(&mut self, process: usize) {
+    pub(crate) fn keeper_works(&mut self, process: usize) {
         let now = self.now;
         let jobs = self.processes[process].client.work(now);
         let Some(keepers) = self.processes[process].client.keeper() else {
@@ -39,20 +38,20 @@ impl World {
     }
 
     /// The keeper had no answer in time.
-    pub(super) fn keeper_times_out(&mut self, process: usize, pending: usize) {
+    pub(crate) fn keeper_times_out(&mut self, process: usize, pending: usize) {
         let pending = self.processes[process].pending.remove(pending);
         self.keeper_is_told(process, &pending, Err(StoreError::no_answer()));
     }
 
     /// An answer reaches the keeper, unless it has timed out.
-    pub(super) fn keeper_receives(&mut self, process: usize, number: Number, reply: Reply) {
+    pub(crate) fn keeper_receives(&mut self, process: usize, number: Number, answer: Result<Reply, StoreError>) {
         let pending = &mut self.processes[process].pending;
         let Some(at) = pending.iter().position(|pending| pending.number == number) else { return };
         let pending = pending.remove(at);
-        self.keeper_is_told(process, &pending, Ok(reply));
+        self.keeper_is_told(process, &pending, answer);
     }
 
-    pub(super) fn keeper_is_told(&mut self, process: usize, pending: &Pending, answer: Result<Reply, StoreError>) {
+    pub(crate) fn keeper_is_told(&mut self, process: usize, pending: &Pending, answer: Result<Reply, StoreError>) {
         let (now, Process { client, .. }) = (self.now, &mut self.processes[process]);
         let Pending { session, errand, sent, .. } = pending;
         match (errand, answer) {
@@ -79,7 +78,7 @@ impl World {
     }
 
     /// A message says that the key was handed over.
-    pub(super) fn grant_arrives(&mut self, process: usize, session: SessionId, grant: &Grant) {
+    pub(crate) fn grant_arrives(&mut self, process: usize, session: SessionId, grant: &Grant) {
         // Here all clocks are the same, so that the moment of the hand-over is known.
         let at = Moment::from_nanos(grant.clock.micros * 1_000);
         self.memory.handed_over(grant.token, at, grant.first_lease);

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use lock_core::Moment;
 use lock_core::lease::{Terms, Wait};
 use lock_core::store::Token;
 
-use super::client::KEY;
-use super::memory::Broken;
 use super::moments::Party;
-use super::packet::Link;
-use super::plan::{OPERATION, Plan};
-use super::task::State;
-use super::world::World;
+use crate::exhaustive::plan::{OPERATION, Plan};
+use crate::exhaustive::state::client::KEY;
+use crate::exhaustive::state::memory::Broken;
+use crate::exhaustive::state::packet::Link;
+use crate::exhaustive::state::task::{State, Task};
+use crate::exhaustive::state::world::World;
 
 /// How late an answer may come.
 const LATE: Duration = Duration::from_millis(100);
@@ -20,7 +21,7 @@ const HAD_AGAIN: Duration = Duration::from_secs(1);
 
 impl World {
     /// Checks everything.
-    pub(super) fn watch(&mut self, plan: &Plan) {
+    pub(crate) fn watch(&mut self, plan: &Plan) {
         let holder = self.store.holder(self.now, &KEY).map(|(token, _)| token);
         self.memory.holder(holder);
         let broken = self.broken_by_steps(holder);
@@ -60,15 +61,19 @@ impl World {
         held.into_iter().chain(self.store.waiters(self.now, &KEY)).any(|token| !known(token))
     }
 
-    /// Whether a call has no answer although its time is over, and its process is there to tell it.
+    /// Whether a call or a manual renewal has no answer although its time is over, and its process could tell it.
     fn is_overdue(&self, plan: &Plan) -> bool {
-        self.tasks.iter().zip(&plan.calls).any(|(task, &(process, Terms { wait, .. }))| match (&task.state, wait) {
-            (State::Acquiring(_, arrived), Wait::AtMost(wait)) => {
-                let is_stalled = self.stalled(Party::Process(process)).is_some();
-                let late = *arrived + wait.max(OPERATION) + LATE < self.now;
-                late && !is_stalled && !self.is_urgent(plan, Party::Process(process))
+        let is_late = |task: &Task, wait: Wait| {
+            let late = |since: Moment, time: Duration| since + time + LATE < self.now;
+            let renews_late = task.manual.iter().any(|(_, asked)| late(*asked, OPERATION));
+            match (&task.state, wait) {
+                (State::Acquiring(_, arrived), Wait::AtMost(wait)) => late(*arrived, wait.max(OPERATION)),
+                _ => renews_late,
             }
-            _ => false,
+        };
+        self.tasks.iter().zip(&plan.calls).any(|(task, &(process, Terms { wait, .. }))| {
+            let party = Party::Process(process);
+            is_late(task, wait) && self.stalled(party).is_none() && !self.is_urgent(plan, party)
         })
     }
 
@@ -87,7 +92,7 @@ impl World {
 
     /// Whether nothing will happen any more.
     fn is_at_rest(&self, plan: &Plan) -> bool {
-        let may = |task: &super::task::Task| matches!(task.state, State::NotArrived | State::Holding(_));
+        let may = |task: &Task| matches!(task.state, State::NotArrived | State::Holding(_));
         !self.tasks.iter().any(may)
             && self.next_moment().is_none()
             && !self.parties().any(|party| self.is_urgent(plan, party))

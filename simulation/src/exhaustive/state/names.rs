@@ -12,12 +12,12 @@ use lock_core::store::{Names, Token};
 /// Fences that are this far apart or farther are no part of one block.
 const LONGEST_BLOCK: u64 = 33;
 /// How far tokens are apart: a call that starts over uses the next few.
-pub(super) const TOKENS_APART: u128 = 256;
+pub(crate) const TOKENS_APART: u128 = 256;
 
 /// All names of a state. Each client has numbers of its own; those of packets are the network's.
 #[derive(Debug, Default)]
-pub(super) struct Collected {
-    pub(super) tokens: BTreeSet<u128>,
+pub(crate) struct Collected {
+    pub(crate) tokens: BTreeSet<u128>,
     fences: BTreeSet<u64>,
     numbers: BTreeMap<usize, BTreeSet<u64>>,
     /// Whose numbers come next.
@@ -25,7 +25,7 @@ pub(super) struct Collected {
 }
 
 /// Shows a state's names to whoever visits it, and whose they are.
-pub(super) trait StateNames: CallNames {
+pub(crate) trait StateNames: CallNames {
     /// The numbers that follow are of this client, or the network's.
     fn numbers_of(&mut self, whom: usize);
     /// A moment that nothing depends on: it is told to the caller, and that is all.
@@ -62,7 +62,7 @@ impl StateNames for Collected {
 
 /// Replaces the names that were collected.
 #[derive(Debug)]
-pub(super) struct Ranked {
+pub(crate) struct Ranked {
     tokens: Vec<u128>,
     fences: BTreeMap<u64, u64>,
     numbers: BTreeMap<usize, Vec<u64>>,
@@ -73,8 +73,9 @@ pub(super) struct Ranked {
 }
 
 impl Ranked {
-    pub(super) fn new(collected: Collected, now: Moment, today: Moment) -> Self {
-        let (mut fences, mut last) = (BTreeMap::new(), (0, 0));
+    pub(crate) fn new(collected: Collected, now: Moment, today: Moment) -> Self {
+        // The lowest fence counts as none at all.
+        let (mut fences, mut last) = (BTreeMap::new(), (collected.fences.first().copied().unwrap_or(0), 0));
         for fence in collected.fences {
             last = (fence, last.1 + (fence - last.0).min(LONGEST_BLOCK));
             fences.insert(fence, last.1);
@@ -84,12 +85,12 @@ impl Ranked {
     }
 
     /// The last number of this client.
-    pub(super) fn last_number(&self, whom: usize) -> u64 {
+    pub(crate) fn last_number(&self, whom: usize) -> u64 {
         self.numbers.get(&whom).map_or(0, |numbers| rank(numbers.len()))
     }
 
     /// The last token.
-    pub(super) fn last_token(&self) -> Token {
+    pub(crate) fn last_token(&self) -> Token {
         token(self.tokens.len())
     }
 }
@@ -143,7 +144,7 @@ impl StateNames for Ranked {
 
 /// Shows the moments of a walk, which it tells its caller and decides nothing by.
 #[derive(Debug)]
-pub(super) struct Told<'a, N>(pub(super) &'a mut N);
+pub(crate) struct Told<'a, N>(pub(crate) &'a mut N);
 
 impl<N: StateNames> Names for Told<'_, N> {
     fn token(&mut self, token: &mut Token) {

@@ -3,13 +3,13 @@
 use lock_core::Moment;
 use lock_core::key::Action;
 
-use super::memory::Broken;
-use super::task::State;
-use super::world::World;
+use crate::exhaustive::state::memory::Broken;
+use crate::exhaustive::state::task::State;
+use crate::exhaustive::state::world::World;
 
 impl World {
     /// To be called whenever a client was told anything.
-    pub(super) fn settle(&mut self, process: usize) {
+    pub(crate) fn settle(&mut self, process: usize) {
         for action in self.processes[process].client.take_actions() {
             match action {
                 Action::Wake(task) => self.wake(task),

@@ -4,80 +4,80 @@ use std::collections::VecDeque;
 
 use lock_core::Moment;
 use lock_core::key::{CallNames, Number, ReleaseReply, SessionId};
-use lock_core::store::{Acquired, Grant, ListenerId, Rotated};
+use lock_core::store::{Acquired, Grant, ListenerId, Rotated, StoreError};
 
 use crate::request::{Reply, Request};
 
 /// The first session of a keeper, and of the runtime on which a client's tasks run. The next is two further.
-pub(super) const KEEPERS: SessionId = SessionId(1);
-pub(super) const TASKS: SessionId = SessionId(2);
+pub(crate) const KEEPERS: SessionId = SessionId(1);
+pub(crate) const TASKS: SessionId = SessionId(2);
 
 /// Whether this is a keeper's.
-pub(super) fn is_keepers(session: SessionId) -> bool {
+pub(crate) fn is_keepers(session: SessionId) -> bool {
     session.0 % 2 == 1
 }
 
 /// Who is told of grants over this session: over each of the keeper's the same.
-pub(super) fn listener(client: usize, session: SessionId) -> ListenerId {
+pub(crate) fn listener(client: usize, session: SessionId) -> ListenerId {
     let of = if is_keepers(session) { KEEPERS } else { session };
     ListenerId::from_bits((client as u128) << 64 | u128::from(of.0))
 }
 
 /// Who awaits an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum From {
+pub(crate) enum From {
     Task(usize),
     Keeper,
 }
 
 /// A request on its way to the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Packet {
-    pub(super) number: Number,
-    pub(super) from: From,
-    pub(super) sent: Moment,
-    pub(super) request: Request,
+pub(crate) struct Packet {
+    pub(crate) number: Number,
+    pub(crate) from: From,
+    pub(crate) sent: Moment,
+    pub(crate) request: Request,
 }
 
 /// What is on its way to a client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Coming {
-    Reply(Number, From, Reply),
+pub(crate) enum Coming {
+    Answer(Number, From, Result<Reply, StoreError>),
     Grant(Grant),
 }
 
 /// One connection of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Link {
-    pub(super) client: usize,
+pub(crate) struct Link {
+    pub(crate) client: usize,
     /// That of now, or the next one.
-    pub(super) session: SessionId,
-    pub(super) is_open: bool,
-    pub(super) up: VecDeque<Packet>,
-    pub(super) down: VecDeque<Coming>,
+    pub(crate) session: SessionId,
+    pub(crate) is_open: bool,
+    pub(crate) up: VecDeque<Packet>,
+    pub(crate) down: VecDeque<Coming>,
     /// Until when nothing arrives, either way.
-    pub(super) up_stalled: Option<Moment>,
-    pub(super) down_stalled: Option<Moment>,
+    pub(crate) up_stalled: Option<Moment>,
+    pub(crate) down_stalled: Option<Moment>,
 }
 
 impl Link {
-    pub(super) fn new(client: usize, session: SessionId) -> Self {
+    pub(crate) fn new(client: usize, session: SessionId) -> Self {
         let (up, down) = (VecDeque::new(), VecDeque::new());
         Self { client, session, is_open: true, up, down, up_stalled: None, down_stalled: None }
     }
 
     /// It ends. What is on its way to the store may still arrive: it stays on a connection that is closed.
-    pub(super) fn reset(&mut self) -> Self {
+    pub(crate) fn reset(&mut self) -> Self {
         let next = Self { is_open: false, ..Self::new(self.client, SessionId(self.session.0 + 2)) };
         let last = std::mem::replace(self, next);
         Self { is_open: false, down: VecDeque::new(), down_stalled: None, ..last }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.up.is_empty() && self.down.is_empty()
     }
 
-    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+    pub(crate) fn show_names(&mut self, names: &mut impl CallNames) {
         for Packet { number, sent, request, .. } in &mut self.up {
             names.number(number);
             names.moment(sent);
@@ -85,9 +85,11 @@ impl Link {
         }
         for coming in &mut self.down {
             match coming {
-                Coming::Reply(number, _, reply) => {
+                Coming::Answer(number, _, answer) => {
                     names.number(number);
-                    show_reply(reply, names);
+                    if let Ok(reply) = answer {
+                        show_reply(reply, names);
+                    }
                 }
                 Coming::Grant(grant) => {
                     names.token(&mut grant.token);
@@ -102,7 +104,7 @@ impl Link {
     }
 }
 
-pub(super) fn show_request(request: &mut Request, names: &mut impl CallNames) {
+pub(crate) fn show_request(request: &mut Request, names: &mut impl CallNames) {
     match request {
         Request::Ask(request) => request.show_names(names),
         Request::Release(request) => request.show_names(names),
@@ -114,7 +116,7 @@ pub(super) fn show_request(request: &mut Request, names: &mut impl CallNames) {
     }
 }
 
-pub(super) fn show_reply(reply: &mut Reply, names: &mut impl CallNames) {
+pub(crate) fn show_reply(reply: &mut Reply, names: &mut impl CallNames) {
     match reply {
         Reply::Acquired(Acquired::Granted { fence, .. })
         | Reply::Released(ReleaseReply::Rotated(Rotated::Retained { fence, .. })) => names.fence(fence),

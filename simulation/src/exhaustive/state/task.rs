@@ -11,14 +11,16 @@ use super::packet::{show_reply, show_request};
 use crate::request::{Reply, Request};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Task {
-    pub(super) state: State,
-    pub(super) is_woken: bool,
-    pub(super) sent: Option<Sent>,
+pub(crate) struct Task {
+    pub(crate) state: State,
+    pub(crate) is_woken: bool,
+    pub(crate) sent: Option<Sent>,
+    /// The manual renewals that it awaits, with when it asked.
+    pub(crate) manual: Vec<(Number, Moment)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum State {
+pub(crate) enum State {
     NotArrived,
     Acquiring(Acquiring, Moment),
     Holding(Body),
@@ -28,28 +30,28 @@ pub(super) enum State {
 
 /// What a task has sent over its runtime's session.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Sent {
-    pub(super) number: Number,
-    pub(super) at: Moment,
-    pub(super) session: SessionId,
-    pub(super) request: Request,
-    pub(super) answer: Option<Result<Reply, StoreError>>,
+pub(crate) struct Sent {
+    pub(crate) number: Number,
+    pub(crate) at: Moment,
+    pub(crate) session: SessionId,
+    pub(crate) request: Request,
+    pub(crate) answer: Option<Result<Reply, StoreError>>,
 }
 
 /// A body that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Body {
-    pub(super) holding: Holding,
-    pub(super) token: Token,
+pub(crate) struct Body {
+    pub(crate) holding: Holding,
+    pub(crate) token: Token,
     /// What the lease's validity says.
-    pub(super) until: Moment,
-    pub(super) loss: Option<LossReason>,
-    pub(super) ends_by: Moment,
+    pub(crate) until: Moment,
+    pub(crate) loss: Option<LossReason>,
+    pub(crate) ends_by: Moment,
 }
 
 impl Body {
     /// The validity that task and keeper share, as it is now.
-    pub(super) fn validity(&self) -> Validity {
+    pub(crate) fn validity(&self) -> Validity {
         let validity = Validity::default();
         validity.granted(0, self.until);
         if let Some(reason) = self.loss {
@@ -59,34 +61,34 @@ impl Body {
     }
 
     /// What became of it.
-    pub(super) fn set_validity(&mut self, validity: &Validity) {
+    pub(crate) fn set_validity(&mut self, validity: &Validity) {
         (self.until, self.loss) = (validity.until(), validity.loss());
     }
 
     /// Whether a step may start, as the body's own task would see it.
-    pub(super) fn may_step(&self, now: Moment) -> bool {
+    pub(crate) fn may_step(&self, now: Moment) -> bool {
         self.validity().start_step(now)
     }
 }
 
 impl Task {
-    pub(super) fn new() -> Self {
-        Self { state: State::NotArrived, is_woken: false, sent: None }
+    pub(crate) fn new() -> Self {
+        Self { state: State::NotArrived, is_woken: false, sent: None, manual: Vec::new() }
     }
 
-    /// Its process was killed.
-    pub(super) fn stop(&mut self) {
-        (self.state, self.is_woken, self.sent) = (State::Over, false, None);
+    /// It is over, or its process was killed.
+    pub(crate) fn stop(&mut self) {
+        *self = Self { state: State::Over, ..Self::new() };
     }
 
     /// Whether it has something to do.
-    pub(super) fn is_urgent(&self, now: Moment) -> bool {
+    pub(crate) fn is_urgent(&self, now: Moment) -> bool {
         let is_answered = self.sent.as_ref().is_some_and(|sent| sent.answer.is_some());
         let is_finished = matches!(&self.state, State::Holding(body) if body.ends_by <= now);
         self.is_woken || is_answered || is_finished
     }
 
-    pub(super) fn show_names(&mut self, names: &mut impl StateNames) {
+    pub(crate) fn show_names(&mut self, names: &mut impl StateNames) {
         match &mut self.state {
             State::NotArrived | State::Over => {}
             State::Acquiring(walk, arrived) => {
@@ -101,6 +103,10 @@ impl Task {
             }
             State::Releasing(walk) => walk.show_names(names),
         }
+        for (number, asked) in &mut self.manual {
+            names.number(number);
+            names.moment(asked);
+        }
         if let Some(Sent { at, request, answer, .. }) = &mut self.sent {
             names.moment(at);
             show_request(request, names);
@@ -111,7 +117,7 @@ impl Task {
     }
 
     /// The number of the packet whose answer it awaits.
-    pub(super) fn show_packet(&mut self, names: &mut impl StateNames) {
+    pub(crate) fn show_packet(&mut self, names: &mut impl StateNames) {
         self.sent.iter_mut().for_each(|sent| names.number(&mut sent.number));
     }
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use lock_core::Moment;
 
-use super::client::KEY;
-use super::plan::{LONGEST_DELAY, LONGEST_STALL, Plan, TICK};
-use super::task::State;
-use super::world::{Process, World};
+use crate::exhaustive::plan::{LONGEST_DELAY, LONGEST_STALL, Plan, TICK};
+use crate::exhaustive::state::client::KEY;
+use crate::exhaustive::state::task::State;
+use crate::exhaustive::state::world::{Process, World};
 
 /// Who may be stalled: a process, or one direction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Party {
+pub(crate) enum Party {
     /// The process of this number.
     Process(usize),
     /// What goes to the store over the connection of this number.
@@ -24,13 +24,13 @@ pub enum Party {
 }
 
 impl World {
-    pub(super) fn parties(&self) -> impl Iterator<Item = Party> + use<> {
+    pub(crate) fn parties(&self) -> impl Iterator<Item = Party> + use<> {
         let links = (0..self.links.len()).flat_map(|link| [Party::Up(link), Party::Down(link)]);
         (0..self.processes.len()).map(Party::Process).chain(links)
     }
 
     /// Whether it has something to do now.
-    pub(super) fn is_urgent(&self, plan: &Plan, party: Party) -> bool {
+    pub(crate) fn is_urgent(&self, plan: &Plan, party: Party) -> bool {
         match party {
             Party::Process(index) => self.processes[index].is_running && self.is_process_urgent(plan, index),
             Party::Up(link) => !self.links[link].up.is_empty(),
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    pub(super) fn stalled(&self, party: Party) -> Option<Moment> {
+    pub(crate) fn stalled(&self, party: Party) -> Option<Moment> {
         match party {
             Party::Process(index) => self.processes[index].stalled,
             Party::Up(link) => self.links[link].up_stalled,
@@ -64,7 +64,7 @@ impl World {
     }
 
     /// Until when it would do nothing, if it stalled now.
-    pub(super) fn stalls_until(&self, party: Party) -> Option<Moment> {
+    pub(crate) fn stalls_until(&self, party: Party) -> Option<Moment> {
         let until = match party {
             // However often it stalls, no request is delayed for longer.
             Party::Up(link) => self.links[link].up.front()?.sent + LONGEST_DELAY,
@@ -74,22 +74,22 @@ impl World {
     }
 
     /// From now on it does nothing for a while.
-    pub(super) fn stall(&mut self, party: Party) {
+    pub(crate) fn stall(&mut self, party: Party) {
         *self.stalled_mut(party) = self.stalls_until(party);
     }
 
     /// It does something, so it is not stalled any more.
-    pub(super) fn acts(&mut self, party: Party) {
+    pub(crate) fn acts(&mut self, party: Party) {
         *self.stalled_mut(party) = None;
     }
 
     /// Whether time may pass now.
-    pub(super) fn is_quiet(&self, plan: &Plan) -> bool {
+    pub(crate) fn is_quiet(&self, plan: &Plan) -> bool {
         self.parties().all(|party| self.stalled(party).is_some() || !self.is_urgent(plan, party))
     }
 
     /// When something may change next, by the clock alone.
-    pub(super) fn next_moment(&self) -> Option<Moment> {
+    pub(crate) fn next_moment(&self) -> Option<Moment> {
         let running = self.processes.iter().filter(|process| process.is_running);
         let dues = running.flat_map(|Process { client, pending, .. }| {
             pending.iter().map(|pending| pending.fails_at).chain([client.due()])
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// Time passes to this moment.
-    pub(super) fn pass_time(&mut self, to: Moment) {
+    pub(crate) fn pass_time(&mut self, to: Moment) {
         self.now = to;
         for party in self.parties() {
             let stalled = self.stalled_mut(party);

@@ -4,13 +4,13 @@ use lock_core::key::SessionId;
 use lock_core::store::StoreError;
 use lock_core::walk::CallTable as _;
 
-use super::packet::{is_keepers, listener};
-use super::plan::Plan;
-use super::world::{Process, World};
+use crate::exhaustive::plan::Plan;
+use crate::exhaustive::state::packet::{is_keepers, listener};
+use crate::exhaustive::state::world::{Process, World};
 
 impl World {
     /// A connection is reset, and both ends notice. What was on its way to the store may still arrive.
-    pub(super) fn reset(&mut self, plan: &Plan, link: usize) {
+    pub(crate) fn reset(&mut self, plan: &Plan, link: usize) {
         let closed = self.links[link].reset();
         let (process, session) = (closed.client, closed.session);
         self.links.push(closed);
@@ -41,13 +41,15 @@ impl World {
     }
 
     /// It is opened again.
-    pub(super) fn open(&mut self, link: usize) {
+    pub(crate) fn open(&mut self, plan: &Plan, link: usize) {
         self.links[link].is_open = true;
         let (process, session) = (self.links[link].client, self.links[link].session);
-        self.store.listen(listener(process, session));
+        if plan.has_messages {
+            self.store.listen(listener(process, session));
+        }
         if is_keepers(session) {
             let now = self.now;
-            self.processes[process].client.connected(now, session, true);
+            self.processes[process].client.connected(now, session, plan.has_messages);
         }
         self.settle(process);
     }

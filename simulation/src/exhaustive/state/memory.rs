@@ -37,9 +37,11 @@ pub enum Broken {
     LostWithoutCause,
     /// A call was granted its lease before another of its client that came earlier.
     OutOfOrder,
+    /// A client had the key twice while another waited for it.
+    Overtaken,
     /// A body began while the key was kept for another.
     MinHoldIgnored,
-    /// A call has no answer although its time is over.
+    /// A call, or a manual renewal, has no answer although its time is over.
     Overdue,
     /// The key is waited for, nobody has it, and nobody gets it.
     WaitedInVain,
@@ -61,8 +63,9 @@ impl fmt::Display for Broken {
             Self::Orphaned => "the key, or a place in its queue, is nobody's, and nobody gives it back",
             Self::LostWithoutCause => "a call lost its lease or had no answer, and nothing was wrong",
             Self::OutOfOrder => "a call was served before another of its client that came earlier",
+            Self::Overtaken => "a client had the key twice while another waited for it",
             Self::MinHoldIgnored => "a body began while the key was kept for another",
-            Self::Overdue => "a call has no answer, and its time is over",
+            Self::Overdue => "a call or a manual renewal has no answer, and its time is over",
             Self::WaitedInVain => "the key is waited for in vain",
             Self::LeftOver => "something is left in a client or in the store",
         })
@@ -71,7 +74,7 @@ impl fmt::Display for Broken {
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// Until when steps may start under a token.
     allowed: BTreeMap<Token, Moment>,
     /// Tokens by which a body began.
@@ -81,10 +84,12 @@ pub(super) struct Memory {
     /// The last fence that the store reserved, and the last that a body had.
     reserved: u64,
     had: u64,
+    /// How often each client was granted the key since a token entered its queue.
+    overtaken: BTreeMap<Token, BTreeMap<usize, u8>>,
     /// Since when the key is waited for although no body has it.
-    pub(super) wanted_since: Option<Moment>,
+    pub(crate) wanted_since: Option<Moment>,
     /// Until when no other body may begin, since the key is kept.
-    pub(super) kept_until: Option<Moment>,
+    pub(crate) kept_until: Option<Moment>,
 }
 
 impl Memory {
@@ -98,7 +103,7 @@ impl Memory {
     }
 
     /// An answer came to what was sent at `sent`.
-    pub(super) fn answered(&mut self, sent: Moment, request: &Request, reply: &Reply) {
+    pub(crate) fn answered(&mut self, sent: Moment, request: &Request, reply: &Reply) {
         match (request, reply) {
             (Request::Ask(request), Reply::Acquired(Acquired::Granted { .. })) => {
                 self.confirmed(request.token(), sent, request.ttl());
@@ -119,24 +124,35 @@ impl Memory {
     }
 
     /// The key was handed over at `at`, which is known here exactly.
-    pub(super) fn handed_over(&mut self, token: Token, at: Moment, first_lease: Duration) {
+    pub(crate) fn handed_over(&mut self, token: Token, at: Moment, first_lease: Duration) {
         self.confirmed(token, at, first_lease);
     }
 
+    /// A client was granted the key while these tokens waited in its queue; whether one was overtaken by it before.
+    pub(crate) fn granted(&mut self, to: usize, waiting: &[Token]) -> bool {
+        self.overtaken.retain(|token, _| waiting.contains(token));
+        let times = waiting.iter().map(|token| {
+            let times = self.overtaken.entry(*token).or_default().entry(to).or_default();
+            *times += 1;
+            *times
+        });
+        times.max() > Some(1)
+    }
+
     /// Until when steps may start under a token.
-    pub(super) fn allows(&self, token: Token) -> Moment {
+    pub(crate) fn allows(&self, token: Token) -> Moment {
         self.allowed.get(&token).copied().unwrap_or(Moment::MIN)
     }
 
     /// The store reserved fences; false if one is no greater than all before.
-    pub(super) fn reserved(&mut self, first: u64, count: u32) -> bool {
+    pub(crate) fn reserved(&mut self, first: u64, count: u32) -> bool {
         let grows = self.reserved < first;
         self.reserved = self.reserved.max(first + u64::from(count) - 1);
         grows
     }
 
     /// A body begins.
-    pub(super) fn begins(&mut self, token: Token, fence: u64) -> Option<Broken> {
+    pub(crate) fn begins(&mut self, token: Token, fence: u64) -> Option<Broken> {
         let grows = self.had < fence;
         self.had = self.had.max(fence);
         self.begun.insert(token);
@@ -147,25 +163,31 @@ impl Memory {
     }
 
     /// Who holds the key now.
-    pub(super) fn holder(&mut self, holder: Option<Token>) {
+    pub(crate) fn holder(&mut self, holder: Option<Token>) {
         self.spent.extend(self.begun.iter().filter(|token| Some(**token) != holder));
     }
 
     /// Forgets tokens that are nobody's any more, and moments that are over.
-    pub(super) fn forget(&mut self, now: Moment, is_known: impl Fn(Token) -> bool) {
+    pub(crate) fn forget(&mut self, now: Moment, is_known: impl Fn(Token) -> bool) {
         self.allowed.retain(|token, until| now < *until && is_known(*token));
         self.begun.retain(|token| is_known(*token));
         self.spent.retain(|token| is_known(*token));
+        self.overtaken.retain(|token, _| is_known(*token));
         self.kept_until = self.kept_until.filter(|until| now < *until);
     }
 
-    pub(super) fn show_names(&mut self, names: &mut impl Names) {
+    pub(crate) fn show_names(&mut self, names: &mut impl Names) {
         let renamed = std::mem::take(&mut self.allowed).into_iter().map(|(mut token, mut until)| {
             names.token(&mut token);
             names.moment(&mut until);
             (token, until)
         });
         self.allowed = renamed.collect();
+        let renamed = std::mem::take(&mut self.overtaken).into_iter().map(|(mut token, by)| {
+            names.token(&mut token);
+            (token, by)
+        });
+        self.overtaken = renamed.collect();
         for tokens in [&mut self.begun, &mut self.spent] {
             let renamed = std::mem::take(tokens).into_iter().map(|mut token| {
                 names.token(&mut token);
@@ -178,5 +200,30 @@ impl Memory {
         for moment in [&mut self.wanted_since, &mut self.kept_until].into_iter().flatten() {
             names.moment(moment);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_the_key_twice_while_another_waits_overtakes_it() {
+        let (mut memory, waiting) = (Memory::default(), [Token::from_bits(1)]);
+        assert!(!memory.granted(0, &waiting) && !memory.granted(1, &waiting));
+        assert!(memory.granted(0, &waiting));
+        assert!(!memory.granted(2, &[]), "nobody waits");
+        assert!(!memory.granted(0, &waiting), "it waits anew");
+    }
+
+    #[test]
+    fn a_second_grant_of_a_token_and_a_fence_that_does_not_grow_are_noticed() {
+        let (mut memory, token) = (Memory::default(), Token::from_bits(1));
+        assert_eq!(memory.begins(token, 1), None);
+        memory.holder(Some(token));
+        assert_eq!(memory.begins(token, 2), None, "a local hand-over");
+        memory.holder(None);
+        assert_eq!(memory.begins(token, 3), Some(Broken::TokenUsedTwice));
+        assert_eq!(memory.begins(Token::from_bits(2), 3), Some(Broken::FenceShrank));
     }
 }

@@ -1,23 +1,23 @@
 //! The tasks: they drive the library's own walk from arrival to release.
 
 use lock_core::key::{Number, Refusal, ReleaseStep, Via};
-use lock_core::lease::Terms;
+use lock_core::lease::{Terms, Validity, Wait};
 use lock_core::store::StoreError;
 use lock_core::walk::{AcquireStep, Acquiring, Answer, Holding, ReleaseAnswer, Releasing, Start};
 use lock_core::{LossReason, Moment};
 
-use super::client::KEY;
-use super::memory::Broken;
-use super::packet::{From, listener};
-use super::plan::Plan;
-use super::task::{Body, Sent, State};
-use super::world::World;
+use crate::exhaustive::plan::Plan;
+use crate::exhaustive::state::client::KEY;
+use crate::exhaustive::state::memory::Broken;
+use crate::exhaustive::state::packet::{From, listener};
+use crate::exhaustive::state::task::{Body, Sent, State, Task};
+use crate::exhaustive::state::world::World;
 use crate::request::{Reply, Request};
 
 impl World {
-    pub(super) fn task_arrives(&mut self, plan: &Plan, task: usize) {
+    pub(crate) fn task_arrives(&mut self, plan: &Plan, task: usize) {
         let (process, terms) = plan.calls[task];
-        let (token, now, via) = (self.new_token(), self.now, self.via(process));
+        let (token, now, via) = (self.new_token(), self.now, self.via(plan, process));
         let client = &mut self.processes[process].client;
         let (walk, step) = Acquiring::arrive(client, now, via, (&*KEY, token, task), terms);
         self.tasks[task].state = State::Acquiring(walk, now);
@@ -25,12 +25,15 @@ impl World {
     }
 
     /// A task is polled: it takes its answer, and goes on.
-    pub(super) fn task_polls(&mut self, plan: &Plan, task: usize) {
+    pub(crate) fn task_polls(&mut self, plan: &Plan, task: usize) {
         self.tasks[task].is_woken = false;
         match self.tasks[task].state {
             State::Acquiring(..) => self.poll_acquire(plan, task),
             State::Releasing(_) => self.poll_release(plan, task),
-            State::Holding(_) => self.poll_body(plan, task),
+            State::Holding(_) => {
+                self.poll_manual_renewals(plan, task);
+                self.poll_body(plan, task);
+            }
             State::NotArrived | State::Over => {}
         }
     }
@@ -45,9 +48,9 @@ impl World {
     }
 
     /// The session of the tasks' runtime, as the client's state knows it.
-    fn via(&self, process: usize) -> Option<Via> {
+    fn via(&self, plan: &Plan, process: usize) -> Option<Via> {
         let session = self.tasks_session(process)?;
-        Some(Via { session, listener: Some(listener(process, session)) })
+        Some(Via { session, listener: plan.has_messages.then(|| listener(process, session)) })
     }
 
     fn poll_acquire(&mut self, plan: &Plan, task: usize) {
@@ -60,7 +63,7 @@ impl World {
             Answer { token, sent: sent.at, result }
         });
         let (process, now) = (plan.calls[task].0, self.now);
-        let via = self.via(process);
+        let via = self.via(plan, process);
         let State::Acquiring(walk, _) = &mut self.tasks[task].state else { return };
         let step = walk.go_on(&mut self.processes[process].client, now, via, answer);
         self.on_acquire_step(plan, task, step);
@@ -106,7 +109,7 @@ impl World {
         self.memory.kept_until = min_hold.filter(|_| sees_at_once).map(|min_hold| self.now + min_hold);
         let ends_by = self.now + plan.longest_body;
         let mut body = Body { holding, token, until: Moment::MIN, loss: None, ends_by };
-        let validity = lock_core::lease::Validity::default();
+        let validity = Validity::default();
         validity.granted(fence, until);
         body.set_validity(&validity);
         (self.tasks[task].state, self.tasks[task].sent) = (State::Holding(body), None);
@@ -114,21 +117,21 @@ impl World {
 
     /// Within a client, calls are served in order of arrival.
     fn check_order(&mut self, plan: &Plan, granted: usize) {
-        let id_of = |task: usize| match &self.tasks[task].state {
-            State::Acquiring(walk, _) => walk.id(),
+        let arrival = |task: usize| match &self.tasks[task].state {
+            State::Acquiring(walk, arrived) => walk.id().map(|id| (id, *arrived)),
             _ => None,
         };
-        let process = plan.calls[granted].0;
-        let State::Acquiring(_, arrived) = self.tasks[granted].state else { return };
-        let is_overtaken = (0..self.tasks.len()).any(|other| {
-            let State::Acquiring(_, earlier) = self.tasks[other].state else { return false };
-            let (of, Terms { wait, .. }) = plan.calls[other];
-            let waits = match wait {
-                lock_core::lease::Wait::Forever => true,
-                lock_core::lease::Wait::AtMost(wait) => self.now < earlier + wait,
+        let (process, now) = (plan.calls[granted].0, self.now);
+        let Some((id, _)) = arrival(granted) else { return };
+        let is_overtaken = plan.calls.iter().enumerate().any(|(other, (of, terms))| {
+            let still_waits = |arrived: Moment| match terms.wait {
+                Wait::Forever => true,
+                Wait::AtMost(wait) => now < arrived + wait,
             };
-            let is_refused = id_of(other).is_some_and(|id| self.processes[process].client.has_refused(id));
-            of == process && waits && !is_refused && earlier < arrived
+            *of == process
+                && arrival(other).is_some_and(|(earlier, arrived)| {
+                    earlier < id && still_waits(arrived) && !self.processes[process].client.has_refused(earlier)
+                })
         });
         if is_overtaken {
             self.found(Broken::OutOfOrder);
@@ -151,6 +154,25 @@ impl World {
         }
     }
 
+    /// The body renews its lease manually.
+    pub(crate) fn renews_manually(&mut self, plan: &Plan, task: usize) {
+        let (process, Terms { ttl, .. }) = plan.calls[task];
+        let State::Holding(body) = &self.tasks[task].state else { return };
+        let Some(id) = body.holding.id() else { return };
+        let renewal = self.processes[process].client.renew_manually(self.now, id, ttl / 2);
+        self.tasks[task].manual.push((renewal, self.now));
+        self.settle(process);
+    }
+
+    /// Drops the manual renewals that have an outcome.
+    fn poll_manual_renewals(&mut self, plan: &Plan, task: usize) {
+        let (now, Task { state, manual, .. }) = (self.now, &mut self.tasks[task]);
+        let State::Holding(body) = state else { return };
+        let Some(id) = body.holding.id() else { return };
+        let client = &mut self.processes[plan.calls[task].0].client;
+        manual.retain(|(renewal, _)| client.awaits_manual(now, id, *renewal));
+    }
+
     fn lose_body(&mut self, plan: &Plan, task: usize, reason: LossReason) {
         let (_, Terms { renew, .. }) = plan.calls[task];
         if reason == LossReason::Stolen || reason == LossReason::Expired && renew {
@@ -170,9 +192,10 @@ impl World {
     }
 
     /// The body returns, and its release is awaited.
-    pub(super) fn body_ends(&mut self, plan: &Plan, task: usize) {
+    pub(crate) fn body_ends(&mut self, plan: &Plan, task: usize) {
         let (process, now) = (plan.calls[task].0, self.now);
         let session = self.tasks_session(process);
+        self.tasks[task].manual.clear();
         let State::Holding(body) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
         let validity = body.validity();
         let (releasing, step) = body.holding.end(&mut self.processes[process].client, now, &validity, session);
@@ -206,7 +229,7 @@ impl World {
     }
 
     /// The task is dropped, whatever it does.
-    pub(super) fn task_is_dropped(&mut self, plan: &Plan, task: usize) {
+    pub(crate) fn task_is_dropped(&mut self, plan: &Plan, task: usize) {
         let (process, now) = (plan.calls[task].0, self.now);
         let client = &mut self.processes[process].client;
         match &mut self.tasks[task].state {
@@ -220,16 +243,15 @@ impl World {
     }
 
     /// An answer reaches a task, unless it does not await it any more.
-    pub(super) fn task_receives(&mut self, task: usize, number: Number, reply: Reply) {
+    pub(crate) fn task_receives(&mut self, task: usize, number: Number, answer: Result<Reply, StoreError>) {
         let awaited = self.tasks[task].sent.as_mut().filter(|sent| sent.number == number);
         if let Some(sent) = awaited.filter(|sent| sent.answer.is_none()) {
-            sent.answer = Some(Ok(reply));
+            sent.answer = Some(answer);
         }
     }
 
     fn task_is_over(&mut self, task: usize) {
-        let task = &mut self.tasks[task];
-        (task.state, task.sent, task.is_woken) = (State::Over, None, false);
+        self.tasks[task].stop();
     }
 
     /// While nothing went wrong, no call fails.
