@@ -63,7 +63,7 @@ fn look<C>(cx: &Context<'_, C>, waiter: &mut Waiter<C>, local_waiters: usize, by
     waiter.waiting.last_look = cx.now;
     let (key, token, Terms { ttl, kind, .. }) = (cx.key.clone(), waiter.token, waiter.waiting.terms);
     match entry {
-        Some(entry) => AcquireRequest::Enqueue(Enqueue { key, token, ttl, fences, entry }),
+        Some(entry) => AcquireRequest::Enqueue(Box::new(Enqueue { key, token, ttl, fences, entry })),
         None => AcquireRequest::Look(Look { key, token, ttl, fences, kind }),
     }
 }

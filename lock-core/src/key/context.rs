@@ -8,7 +8,6 @@ use crate::store::{LockKey, Moment, StoreError};
 
 /// What a key's state wants done. The client carries each of them out in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // a job is moved once or twice, and a box would be an allocation for each
 pub enum Effect<C> {
     Do(Action<C>),
     Send(Job),

@@ -94,7 +94,7 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         doubt if is_renewing => doubt.without_session(),
         doubt => doubt,
     };
-    let leave = held.in_doubt.take().and_then(|requests| requests.entry);
+    let leave = held.in_doubt.take().and_then(|requests| requests.entry).map(Box::new);
     let mut releasing = Releasing {
         caller: Some(caller),
         progress: if task_may_send { Progress::TaskMaySend } else { Progress::Due(cx.now) },

@@ -15,7 +15,7 @@ use crate::store::{Released, StoreError, Token};
 /// Queues a release of a waiter's token, if there is anything to undo.
 pub(super) fn give_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, waiter: &Waiter<C>) {
     let waiting = &waiter.waiting;
-    let (doubt, leave) = (waiting.in_doubt(), waiting.entry.as_ref().map(|(entry, _)| entry.clone()));
+    let (doubt, leave) = (waiting.in_doubt(), waiting.entry.as_ref().map(|(entry, _)| Box::new(entry.clone())));
     if doubt != Doubt::Nowhere || leave.is_some() {
         let ttl = waiting.terms.ttl.max(waiting.longest_ttl);
         push_orphan(calls, cx, waiter.token, Orphan { ttl, doubt, leave });
@@ -24,7 +24,7 @@ pub(super) fn give_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, waiter
 
 /// Queues a release of a lease that its task never saw.
 pub(super) fn give_back_unseen<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, token: Token, held: &Held) {
-    let (ttl, doubt, leave) = (held.longest_ttl, held.doubt(), held.entry().cloned());
+    let (ttl, doubt, leave) = (held.longest_ttl, held.doubt(), held.entry().cloned().map(Box::new));
     push_orphan(calls, cx, token, Orphan { ttl, doubt, leave });
 }
 

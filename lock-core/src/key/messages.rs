@@ -33,7 +33,8 @@ pub enum AcquireRequest {
     /// The first request for a token.
     Ask(Ask),
     Look(Look),
-    Enqueue(Enqueue),
+    /// Boxed like a rotation, so that the common requests, which are small, are cheap to pass on.
+    Enqueue(Box<Enqueue>),
 }
 
 impl AcquireRequest {
@@ -79,7 +80,7 @@ impl AcquireRequest {
 pub enum ReleaseRequest {
     Release(Release),
     /// Hands the key to another process's waiter, if there is one, and enqueues one of ours behind it.
-    Rotate(Rotate),
+    Rotate(Box<Rotate>),
 }
 
 impl ReleaseRequest {

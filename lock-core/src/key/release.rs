@@ -55,7 +55,7 @@ fn request<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, number: Number, session
     let releasing = calls.release_mut(number)?;
     releasing.key_may_last(cx.now, rotate.ttl);
     releasing.rotating = Some(rotating);
-    Some(ReleaseRequest::Rotate(rotate))
+    Some(ReleaseRequest::Rotate(Box::new(rotate)))
 }
 
 /// The task that awaited this release was dropped.

@@ -40,7 +40,7 @@ pub(super) struct Releasing<C> {
     pub(super) longest_ttl: Duration,
     pub(super) class: ReleaseClass,
     /// The token's entry, which may be in the store's queue again.
-    pub(super) leave: Option<Entry>,
+    pub(super) leave: Option<Box<Entry>>,
     /// Whether one request may both hand the key to another process's waiter and enqueue one of ours.
     pub(super) may_rotate: bool,
     /// The rotation in flight.
@@ -273,5 +273,5 @@ impl Progress {
 pub(super) struct Orphan {
     pub(super) ttl: Duration,
     pub(super) doubt: Doubt,
-    pub(super) leave: Option<Entry>,
+    pub(super) leave: Option<Box<Entry>>,
 }

@@ -196,7 +196,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
     let operation = async {
         match request {
             ReleaseRequest::Release(release) => session.store.release(release).await.map(ReleaseReply::Released),
-            ReleaseRequest::Rotate(rotate) => session.store.rotate(rotate).await.map(ReleaseReply::Rotated),
+            ReleaseRequest::Rotate(rotate) => session.store.rotate(*rotate).await.map(ReleaseReply::Rotated),
         }
     };
     let answer = carry(&session, route, operation).await.and_then(|answer| session.accept(answer));

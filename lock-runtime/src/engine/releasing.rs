@@ -40,7 +40,7 @@ impl SentRelease {
                 Self::Release(Sent { at, session, operation })
             }
             ReleaseRequest::Rotate(rotate) => {
-                let operation = session.store.rotate(rotate);
+                let operation = session.store.rotate(*rotate);
                 Self::Rotate(Sent { at, session, operation })
             }
         }

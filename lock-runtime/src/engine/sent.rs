@@ -28,7 +28,7 @@ pub(super) fn ask(store: &dyn Session, request: AcquireRequest) -> StoreFuture<R
     match request {
         AcquireRequest::Ask(ask) => store.acquire(ask),
         AcquireRequest::Look(look) => store.look(look),
-        AcquireRequest::Enqueue(enqueue) => store.enqueue(enqueue),
+        AcquireRequest::Enqueue(enqueue) => store.enqueue(*enqueue),
     }
 }
 

@@ -21,7 +21,7 @@ impl Story {
 
     fn enqueues(&mut self, terms: Terms) -> Enqueue {
         match self.asks_again(terms) {
-            (_, AcquireRequest::Enqueue(enqueue)) => enqueue,
+            (_, AcquireRequest::Enqueue(enqueue)) => *enqueue,
             (_, other) => panic!("{other:?}"),
         }
     }

@@ -237,7 +237,7 @@ fn the_next_waiter_may_leave_while_its_rotation_is_in_flight() {
     let (id, rotation) = story.rotate(holder);
     story.cancelled(next);
     let (leaving, release, _) = release_of(story.only_job());
-    assert_eq!((release.token, release.leave), (rotation.next, Some(rotation.entry)));
+    assert_eq!((release.token, release.leave), (rotation.next, Some(Box::new(rotation.entry))));
     story.rotated(id, Rotated::Retained { fence: 9 });
     let (freeing, release, _) = release_of(story.only_job());
     assert_eq!(release.token, rotation.token, "nobody goes on");

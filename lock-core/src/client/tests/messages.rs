@@ -80,7 +80,7 @@ fn a_key_that_nobody_waits_for_is_given_back_at_once() {
     let (id, look) = story.queue("a", patient());
     story.cancelled(id);
     let (leaving, release, _) = release_of(story.only_job());
-    assert_eq!((release.token, release.leave), (look.token, Some(look.entry)));
+    assert_eq!((release.token, release.leave), (look.token, Some(Box::new(look.entry))));
     story.push(&grant(look.token, 9, ms(1000), clock(story.now)));
     let (giving_back, release, _) = release_of(story.only_job());
     assert_eq!(release.token, look.token);
@@ -219,7 +219,7 @@ fn a_waiter_whose_own_session_is_gone_goes_to_its_old_place_under_another_name()
     assert!(matches!(story.next_work()[..], [Sent::Ask(_, _, HERE)]));
     story.client.cut_off(story.now, id);
     let (leaving, release, _) = release_of(story.only_job());
-    assert_eq!((release.token, release.leave), (look.token, Some(look.entry)));
+    assert_eq!((release.token, release.leave), (look.token, Some(Box::new(look.entry))));
     story.released(leaving, KEEPER, Ok(Released::NotOurs));
     let Step::Send(AcquireRequest::Enqueue(again)) = story.next(id) else { panic!("it queues again") };
     let entry = again.entry;

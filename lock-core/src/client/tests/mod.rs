@@ -277,7 +277,7 @@ impl Story {
         self.answer(id, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
         let Step::Send(AcquireRequest::Enqueue(look)) = self.next(id) else { panic!("it looks at once") };
         self.found_held(id);
-        (id, look)
+        (id, *look)
     }
 
     /// The look that was sent just now found the key held.
@@ -330,7 +330,7 @@ pub(super) enum Sent {
 /// The rotation that a job carries.
 pub(super) fn rotation_of(job: Sent) -> (CallId, Rotate) {
     match job {
-        Sent::Release(id, ReleaseRequest::Rotate(rotation), _) => (id, rotation),
+        Sent::Release(id, ReleaseRequest::Rotate(rotation), _) => (id, *rotation),
         other => panic!("not a rotation: {other:?}"),
     }
 }

@@ -274,7 +274,7 @@ pub struct Release {
     /// once; whole milliseconds. It is nobody's then, this token's neither.
     pub keep: Option<Duration>,
     /// Take this entry of the token out of the queue, too.
-    pub leave: Option<Entry>,
+    pub leave: Option<Box<Entry>>,
     /// Somebody was seen to wait for the key a moment ago. No more than a hint, for a store that frees faster when
     /// nobody waits.
     pub contended: bool,
@@ -314,11 +314,12 @@ impl Release {
     /// use lock_runtime::store::{Entry, ListenerId, Release, Token};
     ///
     /// let entry = Some(Entry::new(ListenerId::from_bits(7), Duration::from_secs(1)));
-    /// assert_eq!(Release::new("job:42", Token::from_bits(1)).with_leave(entry.clone()).leave, entry);
+    /// let release = Release::new("job:42", Token::from_bits(1)).with_leave(entry.clone());
+    /// assert_eq!(release.leave.as_deref(), entry.as_ref());
     /// ```
     #[must_use]
     pub fn with_leave(self, leave: Option<Entry>) -> Self {
-        Self { leave, ..self }
+        Self { leave: leave.map(Box::new), ..self }
     }
 
     /// The same with the hint whether somebody waits.

@@ -27,7 +27,7 @@ fn rotate(token: u128, next: u128) -> Rotate {
 }
 
 fn leave(token: u128) -> Release {
-    Release { leave: Some(entry()), ..release("a", token, None) }
+    Release { leave: Some(Box::new(entry())), ..release("a", token, None) }
 }
 
 /// A model whose key `a` token 1 took at 0 s, and for which each of these tokens queued, the first at 1 s, the next at
