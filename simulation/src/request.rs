@@ -3,6 +3,7 @@
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
 use lock_core::store::{Acquired, Renewal, Renewed, Rotated, StoreError, Token};
+use lock_core::walk::Answer;
 use lock_core::{LockKey, Moment};
 
 /// A request.
@@ -72,6 +73,16 @@ impl Request {
     pub(crate) fn is_script(&self) -> bool {
         !matches!(self, Self::Ask(AcquireRequest::Ask(_)))
     }
+}
+
+/// The answer to an acquire request that was sent then, for the walk that sent it.
+pub(crate) fn acquire_answer(request: &Request, sent: Moment, answer: Result<Reply, StoreError>) -> Answer {
+    let token = request.about().next().map(|(_, token)| token).expect("an acquire request is about one");
+    let result = answer.map(|reply| match reply {
+        Reply::Acquired(acquired) => acquired,
+        other => unreachable!("{other:?} is no answer to an acquire request"),
+    });
+    Answer { token, sent, result }
 }
 
 /// A reply, as shown in a history.

@@ -41,8 +41,8 @@ const ASKED_LATE: u32 = 16;
 /// Receives a grant message over a session; returns at once whether a waiter expected it.
 pub(crate) type OnGrant = Arc<dyn Fn(SessionId, Grant) -> bool + Send + Sync>;
 
-/// From which runtime a session leads to which node.
-type Line = (Id, NodeId);
+/// The runtime and the node that a slot's session joins.
+type Ends = (Id, NodeId);
 
 #[derive(Debug, Clone)]
 enum Slot {
@@ -99,7 +99,7 @@ pub(crate) struct Sessions {
     only: Option<Arc<ClientSession>>,
     /// The keeper's, while they are there, if the store wants those for all.
     of_all: Option<Mutex<HashMap<NodeId, Weak<ClientSession>>>>,
-    by_line: Mutex<HashMap<Line, Slot>>,
+    slots: Mutex<HashMap<Ends, Slot>>,
     by_id: Mutex<HashMap<SessionId, Weak<ClientSession>>>,
     next: AtomicU64,
     /// Tells the tasks that keep sessions open that the client is gone.
@@ -124,7 +124,7 @@ impl Sessions {
             operation_timeout,
             on_grant,
             on_gone,
-            by_line: Mutex::default(),
+            slots: Mutex::default(),
             by_id: Mutex::default(),
             next: AtomicU64::new(1),
             ended: Arc::default(),
@@ -142,11 +142,11 @@ impl Sessions {
             return found.filter(|session| session.is_usable());
         }
         let runtime = Handle::try_current().ok()?;
-        let line = (runtime.id(), node);
+        let ends = (runtime.id(), node);
         // A session is queried and dropped while nothing is locked.
         let found = {
-            let mut slots = enter(&self.by_line);
-            let mut slot = slots.get_mut(&line);
+            let mut slots = enter(&self.slots);
+            let mut slot = slots.get_mut(&ends);
             if let Some(Slot::Opening(opening)) = &mut slot
                 && !opening.is_stuck(self.operation_timeout)
             {
@@ -161,7 +161,7 @@ impl Sessions {
             _ => None,
         };
         let opening = Opening { id: self.next_id(), since: clock::now(), asked_late: 0, given_up: Arc::default() };
-        if self.claim_slot(line, found.as_ref(), opening.clone()) {
+        if self.claim_slot(ends, found.as_ref(), opening.clone()) {
             if let Some(given_up) = stuck {
                 given_up.notify_one();
             }
@@ -171,9 +171,9 @@ impl Sessions {
     }
 
     /// Replaces what was found in the slot, unless another thread was faster.
-    fn claim_slot(&self, line: Line, found: Option<&Slot>, opening: Opening) -> bool {
-        let mut slots = enter(&self.by_line);
-        let is_as_found = match (slots.get(&line), found) {
+    fn claim_slot(&self, ends: Ends, found: Option<&Slot>, opening: Opening) -> bool {
+        let mut slots = enter(&self.slots);
+        let is_as_found = match (slots.get(&ends), found) {
             (None, None) => true,
             (Some(slot), Some(found)) => slot.is_same(found),
             _ => false,
@@ -182,14 +182,14 @@ impl Sessions {
             let now = opening.since;
             slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
             // The caller still holds what was in the slot, so nothing is dropped here.
-            slots.insert(line, Slot::Opening(opening));
+            slots.insert(ends, Slot::Opening(opening));
         }
         is_as_found
     }
 
     fn open_here(self: &Arc<Self>, runtime: &Handle, node: NodeId, Opening { id, given_up, .. }: Opening) {
         // Created here, because a runtime that is shutting down drops the task without polling it.
-        let entry = Entry { sessions: Arc::downgrade(self), line: (runtime.id(), node), id, session: None };
+        let entry = Entry { sessions: Arc::downgrade(self), ends: (runtime.id(), node), id, session: None };
         let listener = ListenerId::from_bits(self.keeper_listener.bits().wrapping_add(id.0.into()));
         runtime.spawn(keep_open(entry, self.open(id, listener), given_up, Arc::clone(&self.ended)));
     }
@@ -241,7 +241,6 @@ impl Sessions {
         let (store, listener) = (Arc::clone(&self.store), Listener::new(name, forward_while_current));
         async move {
             let session = store.listen(listener).await?;
-            drop(store);
             Ok(Arc::new(ClientSession::new(id, session.listens().then_some(name), session, retired)))
         }
     }
@@ -298,7 +297,7 @@ async fn run_until<T>(work: impl Future<Output = T>, end: impl Future) -> Option
 /// drivers, or by the end of the runtime.
 struct Entry {
     sessions: Weak<Sessions>,
-    line: Line,
+    ends: Ends,
     /// The session's number since its opening began: by now the slot may hold another one, and the id may be another
     /// runtime's.
     id: SessionId,
@@ -310,10 +309,10 @@ impl Entry {
     fn opened(&mut self, session: Arc<ClientSession>) -> Option<Arc<ClientSession>> {
         let sessions = self.sessions.upgrade()?;
         let session = sessions.add(session);
-        let mut slots = enter(&sessions.by_line);
-        let is_awaited = matches!(slots.get(&self.line), Some(Slot::Opening(opening)) if opening.id == self.id);
+        let mut slots = enter(&sessions.slots);
+        let is_awaited = matches!(slots.get(&self.ends), Some(Slot::Opening(opening)) if opening.id == self.id);
         if is_awaited {
-            slots.insert(self.line, Slot::Open(Arc::clone(&session)));
+            slots.insert(self.ends, Slot::Open(Arc::clone(&session)));
         }
         drop(slots);
         self.session = Some(Arc::clone(&session));
@@ -332,12 +331,12 @@ impl Drop for Entry {
             session.retire();
         }
         let Some(sessions) = self.sessions.upgrade() else { return };
-        let mut slots = enter(&sessions.by_line);
-        let old = match slots.get(&self.line) {
+        let mut slots = enter(&sessions.slots);
+        let old = match slots.get(&self.ends) {
             Some(Slot::Opening(opening)) if opening.id == self.id => {
-                slots.insert(self.line, Slot::Closed { again_at: Self::again_at() })
+                slots.insert(self.ends, Slot::Closed { again_at: Self::again_at() })
             }
-            Some(Slot::Open(open)) if open.id == self.id => slots.remove(&self.line),
+            Some(Slot::Open(open)) if open.id == self.id => slots.remove(&self.ends),
             _ => None,
         };
         drop(slots);

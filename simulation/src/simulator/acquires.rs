@@ -8,7 +8,7 @@ use lock_core::LockKey;
 use lock_core::key::{Refusal, SessionId, Via};
 use lock_core::lease::{Terms, Validity, Wait};
 use lock_core::store::{Kind, StoreError};
-use lock_core::walk::{AcquireStep, Acquiring, Answer, Holding};
+use lock_core::walk::{AcquireStep, Acquiring, Holding};
 
 use super::caller::Caller;
 use super::event::Event;
@@ -18,7 +18,7 @@ use super::plan::Over;
 use super::process::OPERATION;
 use super::task::{Body, Ending, Sent, State, Task};
 use super::world::{LATE, LONGEST_MIN_HOLD, World};
-use crate::request::{Reply, Request};
+use crate::request::{Reply, Request, acquire_answer};
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -126,14 +126,7 @@ impl World {
 
     /// Polls a task that acquires. A task that has arrived is polled for its answer, or because it was woken.
     pub(super) fn poll_acquire(&mut self, task: usize) {
-        let answer = self.take_answer(task).map(|(sent, answer)| {
-            let token = sent.request.about().next().map(|(_, token)| token).expect("a request is about one");
-            let result = answer.map(|reply| match reply {
-                Reply::Acquired(acquired) => acquired,
-                other => unreachable!("{other:?} is no answer to a request"),
-            });
-            Answer { token, sent: sent.at, result }
-        });
+        let answer = self.take_answer(task).map(|(sent, answer)| acquire_answer(&sent.request, sent.at, answer));
         let (local, via) = (self.local(task), self.via(task));
         let Task { process, key, caller, terms, state, .. } = &mut self.tasks[task];
         let host = &mut self.processes[*process];

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::lease::Validity;
+use crate::walk::{AcquireStep, Acquiring, Answer, Start};
 
 fn renewal_of(jobs: &[Sent]) -> (Token, Duration) {
     match jobs {
@@ -299,4 +301,25 @@ fn a_lease_that_nobody_wants_renewed_is_left_alone_when_the_connection_is_back()
     story.client.manual_cancelled(story.now, id, by_hand);
     story.client.connected(story.now, KEEPER, true);
     assert_eq!(story.client.next_due(), due);
+}
+
+/// Asking takes time, so the step begins by a clock that is read behind it.
+#[test]
+fn a_later_deadline_is_shown_to_the_body_and_begins_no_step_of_it() {
+    let (mut story, validity) = (Story::new(), Validity::default());
+    let token = Token::from_bits(1);
+    let call = (&"a".into(), token, 0);
+    let via = Some(Via { session: HERE, listener: None });
+    let (mut walk, _) = Acquiring::arrive(&mut story.client, story.now, via, call, no_wait());
+    let answer = Answer { token, sent: story.now, result: Ok(Acquired::Granted { fence: 7 }) };
+    let step = walk.go_on(&mut story.client, story.now, via, Some(answer));
+    let AcquireStep::Granted { holding, fence, until } = step else { panic!("{step:?}") };
+    validity.granted(fence, until);
+    let key = holding.id().expect("it is held").key;
+    story.pass(ms(10_000));
+    story.client.renewed(story.now, key, token, (story.now, TTL), Ok(Renewed::Renewed));
+    story.now = until;
+    assert_eq!(holding.ask_again(&mut story.client, story.now, &validity), Start::Now);
+    assert!(!validity.end_at_exit(), "no step is in progress");
+    assert_eq!(holding.ask_again(&mut story.client, story.now, &validity), Start::NeverAgain);
 }

@@ -17,7 +17,7 @@ use lock_core::key::Settings;
 /// Even what takes no time may take some on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
-/// Panics as often as is left when it opens a session; and once, when a session is asked whether it listens.
+/// Panics so often when it opens a session, and so often when a session is asked whether it listens.
 #[derive(Debug)]
 struct Panicky {
     store: MemoryStore,

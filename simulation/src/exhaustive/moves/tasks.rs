@@ -3,7 +3,7 @@
 use lock_core::key::{Number, Refusal, ReleaseStep, Via};
 use lock_core::lease::{Terms, Validity, Wait};
 use lock_core::store::StoreError;
-use lock_core::walk::{AcquireStep, Acquiring, Answer, Holding, ReleaseAnswer, Releasing, Start};
+use lock_core::walk::{AcquireStep, Acquiring, Holding, ReleaseAnswer, Releasing, Start};
 use lock_core::{LossReason, Moment};
 
 use crate::exhaustive::plan::Plan;
@@ -12,7 +12,7 @@ use crate::exhaustive::state::memory::Broken;
 use crate::exhaustive::state::packet::{From, listener};
 use crate::exhaustive::state::task::{Body, Sent, State, Task};
 use crate::exhaustive::state::world::World;
-use crate::request::{Reply, Request};
+use crate::request::{Reply, Request, acquire_answer};
 
 impl World {
     pub(crate) fn task_arrives(&mut self, plan: &Plan, task: usize) {
@@ -54,14 +54,7 @@ impl World {
     }
 
     fn poll_acquire(&mut self, plan: &Plan, task: usize) {
-        let answer = self.take_answer(task).map(|(sent, answer)| {
-            let token = sent.request.about().next().map(|(_, token)| token).expect("a request is about one");
-            let result = answer.map(|reply| match reply {
-                Reply::Acquired(acquired) => acquired,
-                other => unreachable!("{other:?} is no answer to a request"),
-            });
-            Answer { token, sent: sent.at, result }
-        });
+        let answer = self.take_answer(task).map(|(sent, answer)| acquire_answer(&sent.request, sent.at, answer));
         let (process, now) = (plan.calls[task].0, self.now);
         let via = self.via(plan, process);
         let State::Acquiring(walk, _) = &mut self.tasks[task].state else { return };

@@ -50,7 +50,11 @@ struct Connected {
 fn unknown_clock() -> Result<ClockId, StoreError> {
     match random::bits() {
         Ok(bits) => Ok(ClockId::from_bits(u64::try_from(bits >> 64).unwrap_or_default())),
-        Err(error) => Err(StoreError::new(StoreErrorKind::Disconnected, "no random bits").with_source(error)),
+        Err(error) => Err(StoreError::new(
+            StoreErrorKind::Disconnected,
+            "the operating system provided no random bits for the name of a clock",
+        )
+        .with_source(error)),
     }
 }
 
