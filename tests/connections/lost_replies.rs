@@ -27,8 +27,9 @@ on_every_server! {
         let client = connect(&proxy.url()).await;
         let guard = client.lock("again").acquire().await.expect("it is free");
         proxy.drop_replies();
+        let arrived = proxy.until_request_containing(name("again").as_bytes());
         let releasing = tokio::spawn(guard.release());
-        proxy.until_request_containing(b"EVAL").await;
+        arrived.await;
         proxy.pass_anew();
         assert_eq!(releasing.await.expect("no panic").expect("it is tried again"), Released::Freed);
         server.until_gone(&name("again"), SOON).await;
