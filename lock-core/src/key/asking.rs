@@ -15,7 +15,7 @@ use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
 use super::leaving::{note_held, refuse};
 use super::local_queue::{Due, Waiter};
-use super::messages::{AcquireRequest, Action, Job, Refusal, Step};
+use super::messages::{AcquireRequest, Job, Refusal, Step};
 use super::waiting::{Asker, Phase};
 use crate::lease::{Fences, Terms};
 use crate::planted::{Mutant, planted};
@@ -124,11 +124,12 @@ pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, 
     let is_awaited = waiter.waiting.awaits(sent);
     match result {
         Ok(Acquired::Granted { fence }) => {
-            let by_look = waiter.waiting.has_waited();
+            let (by_look, unheard) = (waiter.waiting.has_waited(), waiter.waiting.awaits_message());
             let fences = Fences::block(fence, waiter.waiting.fences_asked_at(sent));
             let from = if planted(Mutant::ClockFromReply) { cx.now } else { sent };
             if grant(calls, cx, waiter, Granted { fences, from, by: By::Answer }) && by_look {
                 cx.effects.push(Effect::Granted(GrantedBy::ByLook));
+                cx.effects.extend(unheard.map(Effect::NotHeard));
             }
         }
         Ok(Acquired::Held { for_at_most, queued_at }) if is_awaited => {
@@ -278,8 +279,11 @@ fn give_up_refusal<C>(
     waiter.waiting.give_up_refusal(waiter.waiting.arrived <= last_known_held, blocked)
 }
 
+/// A request that was sent only a moment ago tells nothing about its session.
 fn report_time_out<C>(cx: &mut Context<'_, C>, waiter: &Waiter<C>) {
-    if let Some((_, session)) = waiter.waiting.unanswered() {
-        cx.effects.push(Effect::Do(Action::TimedOut(session)));
+    if let Some((sent, session)) = waiter.waiting.unanswered()
+        && sent + cx.known.settings.operation_timeout / 2 <= cx.now
+    {
+        cx.timed_out(session);
     }
 }

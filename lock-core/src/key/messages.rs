@@ -188,6 +188,6 @@ pub enum Action<C> {
     Extend(C, Moment),
     /// No step of the body may start any more.
     Lose(C, LossReason),
-    /// A request over this session had no answer in time.
-    TimedOut(SessionId),
+    /// Replace this session: it does not answer.
+    Replace(SessionId),
 }

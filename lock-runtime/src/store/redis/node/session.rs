@@ -98,6 +98,11 @@ impl Session for RedisSession {
         in_place(move || async move { connection.rotate(&rotation).await })
     }
 
+    fn probe(&self) -> StoreFuture<Result<(), StoreError>> {
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.probe().await })
+    }
+
     fn listens(&self) -> bool {
         self.0.subscription.listens()
     }
@@ -272,6 +277,34 @@ impl Connection {
         each: Vec<Result<Renewed, RedisError>>,
     ) -> impl Iterator<Item = Result<Renewed, StoreError>> {
         part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
+    }
+
+    /// Reads the counter; or, if the session listens, sends a message to itself and awaits that, too, since a
+    /// connection for messages may be silent by itself. Any reply is an answer.
+    async fn probe(&self) -> Result<(), StoreError> {
+        let heard = self.subscription.hears_itself();
+        let mut command = Cmd::new();
+        match &heard {
+            Some((channel, _)) => command.arg("PUBLISH").arg(channel).arg(""),
+            None => command.arg("GET").arg(self.names().counter()),
+        };
+        let mut connection = self.multiplexed.clone();
+        let reply = self.subscription.unless_disconnected(connection.send_packed_command(&command)).await;
+        match (reply.and_then(Value::extract_error), heard) {
+            (Err(error), _) if fault::kind(&error) == StoreErrorKind::Disconnected => {
+                self.subscription.close();
+                Err(fault::store_error(error, About { counter: self.names().counter(), lock: None, queue: None }))
+            }
+            (Ok(Value::Int(0)), Some(_)) => {
+                self.subscription.close();
+                Err(StoreError::new(StoreErrorKind::Disconnected, "the server has ended the session's subscription"))
+            }
+            (Ok(Value::Int(_)), Some((_, heard))) => {
+                heard.await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Turns an error into one of ours, and closes the session if it has to be.
