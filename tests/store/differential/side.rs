@@ -199,7 +199,7 @@ fn near(one: Option<Duration>, other: Option<Duration>) -> bool {
 
 /// A lock as it stands on a server, to which the library's names are known here alone.
 pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<Standing> {
-    let name = format!("lock:{{{key}}}");
+    let name = format!("dlock:{{{key}}}");
     let left = u64::try_from(server.pttl(&name)).ok()?;
     let value = server.get(&name)?;
     let kept = value.strip_prefix("kept|");
@@ -209,5 +209,5 @@ pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<Standing> {
 
 /// Whether a server keeps nothing at all of a key.
 pub(super) fn is_forgotten(server: &Server, key: &LockKey) -> bool {
-    server.ask::<u32>(&["EXISTS", &format!("lock:{{{key}}}"), &format!("lock:{{{key}}}:queue")]) == 0
+    server.ask::<u32>(&["EXISTS", &format!("dlock:{{{key}}}"), &format!("dlock:{{{key}}}:queue")]) == 0
 }
