@@ -252,7 +252,7 @@ impl Connection {
         for (part, reply) in self.renewals(batch, RENEWALS_PER_CALL).await {
             match reply {
                 Ok(each) => answers.extend(self.by_key(part, each)),
-                Err(error) if part.len() > 1 && fault::kind(&error) == StoreErrorKind::Refused => {
+                Err(error) if part.len() > 1 && fault::may_be_of_one_key(&error) => {
                     // One key can fail the whole batch, by a missing permission for instance; the others are renewed
                     // singly.
                     for (one, reply) in self.renewals(part, 1).await {

@@ -221,7 +221,9 @@ pub(crate) async fn subscribe_by_push(
 
 /// The connection for operations beside which another one subscribes.
 pub(crate) struct Beside<'a> {
-    pub(crate) connection: &'a mut MultiplexedConnection,
+    /// None if it can only be used for what locks cannot do without: then a connection that is closed in answer to the
+    /// subscription is a refusal, too, and it stays unknown which server was subscribed to.
+    pub(crate) connection: Option<&'a mut MultiplexedConnection>,
     /// Of its server.
     pub(crate) clock: ClockId,
     /// Another name than any server's clock has.
@@ -240,9 +242,16 @@ pub(crate) async fn subscribe_apart(
     let channel = state.names.channel(listener.id());
     let within = tokio::time::timeout(at_most, subscribed(connecting, &channel)).await;
     let subscribed = within.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-    let Some(stream) = unless_refused(subscribed)? else { return Ok(subscription) };
+    let subscribed = match unless_refused(subscribed) {
+        Err(error) if beside.connection.is_none() && fault::is_cut(&error) => None,
+        subscribed => subscribed?,
+    };
+    let Some(stream) = subscribed else { return Ok(subscription) };
     // Both connections were made to one address, which a failover may have changed between them.
-    let is_one_server = is_heard(beside.connection, &channel).await?;
+    let is_one_server = match beside.connection {
+        Some(connection) => is_heard(connection, &channel).await?,
+        None => false,
+    };
     let _ = subscription.clock.set(if is_one_server { beside.clock } else { beside.unknown });
     let reader = tokio::spawn(read(stream, subscription.receiver(state, listener)));
     Ok(Subscription { channel: Some(channel), _reader: Some(Reader(reader.abort_handle())), ..subscription })
@@ -276,7 +285,7 @@ async fn read(mut stream: PubSubStream, receiver: PushReceiver) {
 /// A refusal is an answer: the waiters of a session that does not listen poll instead.
 fn unless_refused<T>(answer: Result<T, RedisError>) -> Result<Option<T>, RedisError> {
     match answer {
-        Err(error) if fault::kind(&error) == StoreErrorKind::Refused => Ok(None),
+        Err(error) if fault::kind(&error) != StoreErrorKind::Disconnected => Ok(None),
         answer => answer.map(Some),
     }
 }
