@@ -31,8 +31,8 @@ use lock_core::walk::{AskErrand, Errand, Introduction, KeepersSession, ReleaseEr
 /// The longest sleep of the keeper: it needs none, but this bounds what a bug could cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// How long the store's answer is awaited at most when a client takes leave of it.
-const LONGEST_LEAVE: Duration = Duration::from_secs(1);
+/// How long the answer to a card, and to taking it back, is awaited at most.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// The outcome of the first attempt to connect.
 pub(crate) type FirstTry = oneshot::Receiver<Result<(), StoreError>>;
@@ -85,6 +85,9 @@ struct Keeper {
     opening: Option<JoinHandle<Result<Arc<ClientSession>, StoreError>>>,
     /// Who awaits the first attempt.
     first_result: Option<oneshot::Sender<Result<(), StoreError>>>,
+    /// The same once it has succeeded: told when the client's card is there, so that nothing is written behind a
+    /// connect that came back.
+    connected: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Keeper {
@@ -98,6 +101,7 @@ impl Keeper {
             session: None,
             opening: None,
             first_result,
+            connected: None,
         }
     }
 
@@ -171,7 +175,10 @@ impl Keeper {
             Ok(()) => {}
             Err(error) => foreign::run(|| observe::connection_failed(&self.shared.place, error)),
         }
-        first.map(|first| first.send(outcome));
+        match outcome {
+            Ok(()) => self.connected = first,
+            failed => drop(first.map(|first| first.send(failed))),
+        }
     }
 
     /// Has the client's card written when it is due, and hears what became of the one before.
@@ -183,16 +190,13 @@ impl Keeper {
         {
             foreign::run(|| observe::card_refused(&self.shared.place, error));
         }
-        let Some(session) = self.session.clone() else { return };
-        if self.introduction.begin(now) {
-            self.shared.introduction.begins();
-            let (shared, session) = (Arc::clone(&self.shared), session);
-            self.card = Some(tokio::spawn(async move {
-                let _wake = WakeKeeper(Arc::clone(&shared));
-                let (id, card) = (shared.introduction.id, shared.introduction.card.clone());
-                let answer = timeout(shared.operation_timeout, session.store.introduce(id, card)).await;
-                answer.unwrap_or_else(|_| Err(StoreError::no_answer()))
-            }));
+        let connected = self.connected.take();
+        match self.session.clone() {
+            Some(session) if self.introduction.begin(now) => {
+                self.shared.introduction.begins();
+                self.card = Some(tokio::spawn(write_card(Arc::clone(&self.shared), session, connected)));
+            }
+            _ => drop(connected.map(|connected| connected.send(Ok(())))),
         }
     }
 
@@ -204,7 +208,7 @@ impl Keeper {
             let (shared, session) = (Arc::clone(shared), session.cloned());
             tokio::spawn(async move {
                 if let Some(session) = session {
-                    let limit = shared.operation_timeout.min(LONGEST_LEAVE);
+                    let limit = shared.operation_timeout.min(LONGEST);
                     let _ = timeout(limit, session.store.take_leave(shared.introduction.id)).await;
                 }
                 shared.introduction.ends();
@@ -253,19 +257,40 @@ impl Drop for WakeKeeper {
     }
 }
 
+/// Writes the client's card; then tells whoever awaits the first attempt to connect, whatever came of it.
+async fn write_card(
+    shared: Arc<Shared>,
+    session: Arc<ClientSession>,
+    connected: Option<oneshot::Sender<Result<(), StoreError>>>,
+) -> Result<(), StoreError> {
+    let _wake = WakeKeeper(Arc::clone(&shared));
+    let (id, card) = (shared.introduction.id, shared.introduction.card.clone());
+    let limit = shared.operation_timeout.min(LONGEST);
+    let written = in_time(&session, limit, session.store.introduce(id, card)).await;
+    drop(connected.map(|connected| connected.send(Ok(()))));
+    written
+}
+
 /// Answers what a task asked, over this session if there is one; at the end of its time in any case.
 async fn answer(session: Option<Arc<ClientSession>>, Inquiry { key, until, answer }: Inquiry) {
     let found = match session {
-        Some(session) => {
-            let limit = until.since(clock::now());
-            let found =
-                timeout(limit, session.store.inspect(key)).await.unwrap_or_else(|_| Err(StoreError::no_answer()));
-            session.accept(found)
-        }
+        Some(session) => in_time(&session, until.since(clock::now()), session.store.inspect(key)).await,
         None => Err(StoreError::no_answer()),
     };
     // Nobody may await it any more.
     let _ = answer.send(found);
+}
+
+/// The answer to what no lock depends on, so that a missing one does not count against the session.
+async fn in_time<T>(
+    session: &ClientSession,
+    limit: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match timeout(limit, operation).await {
+        Ok(answer) => session.accept(answer),
+        Err(_) => Err(StoreError::no_answer()),
+    }
 }
 
 async fn carry_question(shared: Arc<Shared>, session: Arc<ClientSession>, errand: AskErrand) {

@@ -83,7 +83,11 @@ impl Side {
         let short_leases = self.short_leases;
         let entry = |token| entry(token, short_leases).with_alive_for(step.alive_for);
         let (reply, left, minted) = match &step.operation {
-            Operation::Acquire => acquired(session.acquire(Ask::new(key, token, ttl)).await.expect("a reply"), 1),
+            Operation::Acquire => {
+                let ask = Ask::new(key, token, ttl);
+                let ask = if step.actor.is_multiple_of(2) { ask.with_time_left() } else { ask };
+                acquired(session.acquire(ask).await.expect("a reply"), 1)
+            }
             Operation::Look { waits: true } => {
                 let enqueue = Enqueue::new(key, token, ttl, entry(token)).with_fences(fences);
                 acquired(session.enqueue(enqueue).await.expect("a reply"), fences)
