@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::store::{ListenerId, Session, StoreError, StoreErrorKind, Token};
+use crate::store::{ListenerId, Session, StoreError, StoreErrorKind};
 use crate::system::random::Portion;
 use lock_core::key::{SessionId, Via};
 
@@ -60,9 +60,9 @@ impl ClientSession {
         }
     }
 
-    /// A token that nobody else has.
-    pub(crate) fn new_token(&self) -> io::Result<Token> {
-        self.random.bits().map(Token::from_bits)
+    /// The random part of a token.
+    pub(crate) fn random(&self) -> io::Result<u64> {
+        self.random.number()
     }
 
     /// The session, as the client's state knows it.
