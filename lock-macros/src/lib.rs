@@ -8,10 +8,13 @@ mod boxed;
 mod diagnostics;
 mod duration;
 mod expand;
+mod foreign;
 mod key;
+mod made_sync;
 mod output;
 mod patterns;
 mod signature;
+mod stacked;
 mod value;
 
 /// Runs an `async fn` in one place at a time, across all processes that use the same store.
