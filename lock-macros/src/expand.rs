@@ -4,7 +4,7 @@
 //! macro's own, so that no name of the body can be captured and no lint of the user looks at it. Where an error of the
 //! compiler is foreseen, the token that it will point at takes its place from the user's code.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Index, LitStr, Member, ReturnType, Stmt, Type};
 
@@ -76,7 +76,7 @@ fn write(locks: &[Args], function: &Function) -> TokenStream {
 /// The user's braces stay the user's: their edition says when temporaries of the last expression are dropped.
 fn guarded(locks: &[Args], function: &Function, arguments: &[Stmt], body: &Group) -> TokenStream {
     let hint = function.output().and_then(works_later).map(|later| hint(&locks[0], later));
-    let mut inner = quote_spanned!(site()=> #body);
+    let mut inner = with_edge(function.output(), body).into_token_stream();
     let mut captured = captures(&function.bindings);
     for args in locks.iter().rev() {
         inner = Expansion { args, function }.locked(&captured, &inner);
@@ -103,8 +103,7 @@ impl Expansion<'_> {
     fn locked(&self, captures: &TokenStream, body: &TokenStream) -> TokenStream {
         let run = self.door("run");
         let request = self.request();
-        let edge = self.function.output().map(return_edge);
-        self.settled(&quote_spanned!(site()=> #run(#request, async move { #captures #edge #body }).await))
+        self.settled(&quote_spanned!(site()=> #run(#request, async move { #captures #body }).await))
     }
 
     /// The request, filled option by option in the order in which they were written.
@@ -329,24 +328,30 @@ fn quiet(name: &Ident) -> Option<TokenStream> {
     name.to_string().starts_with('_').then(|| quote_spanned!(site()=> #[allow(clippy::used_underscore_binding)]))
 }
 
-/// Tells the compiler the block's type before it sees the body, so that a wrong one is reported at the user's
-/// expression.
-fn return_edge(output: &Type) -> TokenStream {
-    let returned = Ident::new("__returned", site());
-    let output = without_impl_trait(output);
-    if matches!(output, Type::Never(_)) {
-        return TokenStream::new();
-    }
-    quote_spanned! {site()=>
-        #[allow(unreachable_code)]
-        if let ::core::option::Option::Some(#returned) = ::core::option::Option::None::<#output> {
-            return #returned;
+/// The body behind a first statement that tells the compiler the block's type, so that a wrong one is reported at the
+/// user's expression.
+///
+/// It stands within the user's braces: around a single expression they would be told to be needless.
+fn with_edge(output: Option<&Type>, body: &Group) -> Group {
+    let edge = match output.map(without_impl_trait) {
+        None | Some(Type::Never(_)) => quote_spanned!(site()=> let () = ();),
+        Some(output) => {
+            let returned = Ident::new("__returned", site());
+            quote_spanned! {site()=>
+                #[allow(unreachable_code)]
+                if let ::core::option::Option::Some(#returned) = ::core::option::Option::None::<#output> {
+                    return #returned;
+                }
+            }
         }
-    }
+    };
+    let mut whole = Group::new(Delimiter::Brace, edge.into_iter().chain(body.stream()).collect());
+    whole.set_span(body.span());
+    whole
 }
 
 fn braces(span: Span, content: TokenStream) -> TokenTree {
-    let mut group = Group::new(proc_macro2::Delimiter::Brace, content);
+    let mut group = Group::new(Delimiter::Brace, content);
     group.set_span(site().located_at(span));
     group.into()
 }

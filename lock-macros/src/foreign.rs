@@ -2,7 +2,10 @@
 //!
 //! Here they are plain text, so that all calls would have one key. A name counts only where it is an argument's and a
 //! mark stands at it that nobody puts there by chance: the word `created` of `"order:created"` is a word, whatever the
-//! arguments are called.
+//! arguments are called. Doubled brackets count only in a key without placeholders: whoever has written one of ours
+//! knows what doubled ones stand for.
+
+use std::ops::Range;
 
 use syn::LitStr;
 
@@ -51,7 +54,8 @@ pub(crate) fn placeholders(template: &Template, is_argument: impl Fn(&str) -> bo
     for part in &template.parts {
         match part {
             Part::Text(text) => {
-                found.extend(in_text(text, before, &is_argument));
+                let brackets = if template.brackets == Brackets::None { &BRACKETS[..] } else { &BRACKETS[..1] };
+                found.extend(in_text(text, before, brackets, &is_argument));
                 before = text.chars().last().unwrap_or(before);
             }
             Part::Formatted(content) => {
@@ -72,9 +76,10 @@ pub(crate) fn placeholders(template: &Template, is_argument: impl Fn(&str) -> bo
 const ALWAYS: [char; 3] = ['#', '$', '%'];
 /// Marks that do so unless a word stands before them: then they separate.
 const BEHIND_NO_WORD: [char; 2] = [':', '@'];
-const BRACKETS: [(char, char); 3] = [('{', '}'), ('<', '>'), ('[', ']')];
+/// The last two are doubled in a literal.
+const BRACKETS: [(char, char); 3] = [('[', ']'), ('{', '}'), ('<', '>')];
 
-fn in_text(text: &str, before: char, is_argument: impl Fn(&str) -> bool) -> Vec<Foreign> {
+fn in_text(text: &str, before: char, brackets: &[(char, char)], is_argument: impl Fn(&str) -> bool) -> Vec<Foreign> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(start) = text[at..].find(is_word).map(|next| at + next) {
@@ -82,28 +87,32 @@ fn in_text(text: &str, before: char, is_argument: impl Fn(&str) -> bool) -> Vec<
         let name = path.split('.').next().unwrap_or_default();
         let end = start + name.len();
         at = end;
-        let written = if is_argument(name) { marked(text, start, start + path.len(), before) } else { None };
+        let written = if is_argument(name) { marked(text, start..start + path.len(), before, brackets) } else { None };
         found.extend(written.map(|written| Foreign { written, path: path.into(), formatted: false }));
     }
     found
 }
 
-/// The placeholder around the name between two places, from its mark to its end, if there is a mark.
-fn marked(text: &str, start: usize, end: usize, before: char) -> Option<String> {
-    let (head, tail) = (&text[..start], &text[end..]);
-    in_brackets(head, tail).or_else(|| behind_a_mark(head, tail, before)).map(|(open, close)| {
-        let rest = &tail[..close];
-        format!("{}{}{rest}", &head[open..], &text[start..end])
-    })
+/// The placeholder around a name, from its mark to its end and as the literal has it, if there is a mark.
+fn marked(text: &str, name: Range<usize>, before: char, brackets: &[(char, char)]) -> Option<String> {
+    let (head, tail) = (&text[..name.start], &text[name.end..]);
+    let (open, close) = in_brackets(head, tail, brackets).or_else(|| behind_a_mark(head, tail, before))?;
+    Some(doubled(&text[open..name.end + close]))
+}
+
+/// Text as it stands in a literal.
+fn doubled(text: &str) -> String {
+    let twice = |c| if "{}<>".contains(c) { 2 } else { 1 };
+    text.chars().flat_map(|c| std::iter::repeat_n(c, twice(c))).collect()
 }
 
 /// How many bytes of the head stay outside, and how many of the tail belong to it.
 type Extent = (usize, usize);
 
-fn in_brackets(head: &str, tail: &str) -> Option<Extent> {
+fn in_brackets(head: &str, tail: &str, brackets: &[(char, char)]) -> Option<Extent> {
     let (inner, behind) = (head.trim_end(), tail.trim_start());
     let (open, close) =
-        BRACKETS.into_iter().find(|&(open, close)| inner.ends_with(open) && behind.starts_with(close))?;
+        *brackets.iter().find(|&&(open, close)| inner.ends_with(open) && behind.starts_with(close))?;
     let outside = inner.trim_end_matches(open);
     let outside = outside.strip_suffix(ALWAYS).unwrap_or(outside);
     Some((outside.len(), tail.len() - behind.trim_start_matches(close).len()))
@@ -170,10 +179,10 @@ mod tests {
             ("job:${id}", "${id}", "id"),
             ("job:#{id}", "#{id}", "id"),
             ("job:%{id}", "%{id}", "id"),
-            ("job:{{id}}", "{id}", "id"),
-            ("job:{{ id }}", "{ id }", "id"),
-            ("job:${{id}}", "${id}", "id"),
-            ("job:<<id>>", "<id>", "id"),
+            ("job:{{id}}", "{{id}}", "id"),
+            ("job:{{ id }}", "{{ id }}", "id"),
+            ("job:${{id}}", "${{id}}", "id"),
+            ("job:<<id>>", "<<id>>", "id"),
             ("job:[id]", "[id]", "id"),
             ("job:[[id]]", "[[id]]", "id"),
             ("job:#job.id", "#job.id", "job.id"),
@@ -200,6 +209,8 @@ mod tests {
             "job:#other",
             "issue#<id>",
             "{{<id>}}",
+            "{{x-<job>}}:<<id>>",
+            "{{id}}:{job}",
             "{{{id}}}:created",
             "(id)",
             "f(<id>):id",
