@@ -49,7 +49,8 @@ pub(super) fn grant<C: Clone>(
         held.renew_first(cx.now, waiter.waiting);
     }
     calls.active = Active::Holder(Holder { number: waiter.number, caller: waiter.caller, token: waiter.token, held });
-    note_held(calls, cx, Moment::MAX);
+    let free_at = calls.free_at(cx.now);
+    note_held(calls, cx, Moment::MAX, free_at);
     true
 }
 
