@@ -111,8 +111,7 @@ type Extent = (usize, usize);
 
 fn in_brackets(head: &str, tail: &str, brackets: &[(char, char)]) -> Option<Extent> {
     let (inner, behind) = (head.trim_end(), tail.trim_start());
-    let (open, close) =
-        *brackets.iter().find(|&&(open, close)| inner.ends_with(open) && behind.starts_with(close))?;
+    let (open, close) = *brackets.iter().find(|&&(open, close)| inner.ends_with(open) && behind.starts_with(close))?;
     let outside = inner.trim_end_matches(open);
     let outside = outside.strip_suffix(ALWAYS).unwrap_or(outside);
     Some((outside.len(), tail.len() - behind.trim_start_matches(close).len()))
