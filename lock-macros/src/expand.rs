@@ -89,7 +89,7 @@ fn guarded(locks: &[Args], function: &Function, arguments: &[Stmt], body: &Group
 /// other warning that a macro can ask for.
 fn hint(args: &Args, later: &Type) -> TokenStream {
     let at = later.to_token_stream().into_iter().next().map_or_else(site, |token| token.span());
-    let door = door(args, Ident::new("works_after_the_release", at));
+    let door = door(args, &Ident::new("works_after_the_release", at));
     quote_spanned!(site()=> #door();)
 }
 
@@ -218,12 +218,12 @@ impl Expansion<'_> {
     }
 
     fn door(&self, name: &str) -> TokenStream {
-        door(self.args, Ident::new(name, site()))
+        door(self.args, &Ident::new(name, site()))
     }
 }
 
 /// A path into the one door.
-fn door(args: &Args, name: Ident) -> TokenStream {
+fn door(args: &Args, name: &Ident) -> TokenStream {
     let given = args.runtime.as_ref().map(ToTokens::to_token_stream);
     let runtime = given.unwrap_or_else(|| quote_spanned!(site()=> ::lock_runtime));
     quote_spanned!(site()=> #runtime::__private::#name)

@@ -120,8 +120,3 @@ async fn words_that_are_keywords_later_stay_names() {
     let client = Client::connect("memory://").await.expect("memory needs no server");
     assert_eq!(client.scope(locked(7)).await.expect("free"), 7);
 }
-
-#[test]
-fn what_this_edition_rejects_stays_rejected() {
-    trybuild::TestCases::new().compile_fail("ui/*.rs");
-}
