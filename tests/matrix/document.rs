@@ -6,8 +6,21 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The rows of faults that concern one address; the numbers between them are of set-ups that the library has not yet.
-const ROWS: [RangeInclusive<u32>; 11] =
-    [1..=23, 25..=35, 37..=39, 41..=42, 44..=44, 46..=60, 62..=65, 68..=68, 70..=72, 82..=99, 141..=146];
+const ROWS: [RangeInclusive<u32>; 13] = [
+    1..=23,
+    25..=35,
+    37..=39,
+    41..=42,
+    44..=44,
+    46..=60,
+    62..=65,
+    68..=68,
+    70..=72,
+    82..=99,
+    141..=146,
+    150..=150,
+    175..=183,
+];
 
 /// A row of the table.
 struct Row {

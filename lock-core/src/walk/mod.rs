@@ -13,7 +13,7 @@ mod releasing;
 pub use acquiring::{AcquireStep, Acquiring, Answer};
 pub use call_table::CallTable;
 pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Route, errands};
-pub use holding::{Holding, Start};
+pub use holding::{Holding, RELEASE_TIMEOUT, Start};
 pub use keepers_session::KeepersSession;
 pub use releasing::{ReleaseAnswer, Releasing};
 
