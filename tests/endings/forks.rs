@@ -29,6 +29,7 @@ on_every_store! {
         assert_eq!(says(&lines, "shutdown"), "shutdown ShutdownReport { lost: 0, left: [] }");
         assert_eq!(says(&lines, "close"), "close ShutdownReport { lost: 0, left: [] }");
         assert_eq!(says(&lines, "stats"), "stats 0");
+        assert!(says(&lines, "inspect").contains(FORKED), "{lines:#?}");
         assert_eq!(says(&lines, "own"), "own Ok(\"ran\")");
         assert_eq!(says(&lines, "child"), "child Some(0)");
         assert_eq!(says(&lines, "parent"), "parent Ok(\"ran\")");

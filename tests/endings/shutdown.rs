@@ -176,6 +176,8 @@ on_every_store! {
 
         let refused = other.lock("new").wait_forever().acquire().await;
         assert!(matches!(refused, Err(LockError::ShuttingDown { .. })), "{refused:?}");
+        let report = tokio::time::timeout(SOON, client.inspect("guard")).await.expect("nobody answers any more");
+        assert!(matches!(report, Err(LockError::Unavailable { .. })), "{report:?}");
         let renewed = guard.renew(TTL).await;
         assert!(matches!(renewed, Err(LockError::Lost { reason: LossReason::Shutdown, .. })), "{renewed:?}");
         let released = tokio::time::timeout(SOON, guard.release()).await.expect("nobody is there to wait for");

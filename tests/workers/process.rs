@@ -66,6 +66,7 @@ fn made_before_the_fork(url: &str) {
             println!("shutdown {:?}", soon(client.shutdown(SOON)).await);
             println!("close {:?}", soon(client.close(SOON)).await);
             println!("stats {:?}", client.stats().held);
+            println!("inspect {:?}", soon(client.inspect("job")).await.map(drop));
             let own = Client::connect(url).await.expect("the store is there");
             println!("own {:?}", soon(own.lock("job").run(async { "ran" })).await);
         });

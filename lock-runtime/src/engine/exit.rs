@@ -5,8 +5,9 @@
 //! ends the leases of the clients that it made itself, and those alone.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::engine::registry;
 use crate::engine::shared::Shared;
 use crate::store::memory;
 use crate::system::clock;
-use crate::system::process::{self, Hooks};
+use crate::system::forks::{self, Hooks};
 
 /// How long the exit of the process may be delayed: so long, and so much longer for each release, but for so long at
 /// the very most. If none of them is confirmed for the first of these, the store is out of reach and the rest is given
@@ -34,7 +35,7 @@ const LOOKS: Duration = Duration::from_millis(10);
 /// # Errors
 /// The system has no memory for the hooks.
 pub(crate) fn watch(shared: &Arc<Shared>) -> io::Result<()> {
-    process::watch(Hooks { at_exit: release_all, at_fork: &[registry::lock, memory::lock_names] })?;
+    forks::watch(Hooks { at_exit: release_all, at_fork: &[registry::lock, memory::lock_names] })?;
     registry::add(shared);
     Ok(())
 }
@@ -45,7 +46,8 @@ fn release_all() {
     let clients: Vec<_> = registry::take_all().into_iter().filter(|shared| !shared.thread.has_ended()).collect();
     let releases = clients.iter().map(|shared| shared.with(|client, _| client.unfinished())).sum();
     let watchers: Vec<_> = clients.iter().map(|shared| end_leases(shared, &waker)).collect();
-    await_releases(clock::now(), releases, || clients.iter().map(|shared| unfinished(shared)).sum());
+    let give_up = await_releases(clock::now(), releases, || clients.iter().map(|shared| unfinished(shared)).sum());
+    clients.iter().for_each(|shared| await_leave(shared, give_up, &waker));
     drop(watchers);
 }
 
@@ -54,9 +56,9 @@ fn unfinished(shared: &Shared) -> usize {
     shared.with(|client, _| if client.is_closed() { 0 } else { client.unfinished() })
 }
 
-/// Returns when none of so many is unfinished, or the bounds are reached. Runs on the thread that the end of a closing
-/// unparks.
-fn await_releases(start: Moment, releases: usize, unfinished: impl Fn() -> usize) {
+/// Returns when none of so many is unfinished, or the bounds are reached; answers with the moment at which they are. Runs
+/// on the thread that the end of a closing unparks.
+fn await_releases(start: Moment, releases: usize, unfinished: impl Fn() -> usize) -> Moment {
     let all = PER_RELEASE.saturating_mul(u32::try_from(releases).unwrap_or(u32::MAX));
     let give_up = start + (BOUND + all).min(AT_MOST);
     let (mut left, mut stalls) = (releases, start + BOUND);
@@ -66,6 +68,16 @@ fn await_releases(start: Moment, releases: usize, unfinished: impl Fn() -> usize
         if left < before {
             stalls = clock::now() + BOUND;
         }
+    }
+    give_up.min(stalls)
+}
+
+/// Waits until the keeper has taken leave. Runs on the thread that the waker unparks.
+fn await_leave(shared: &Shared, give_up: Moment, waker: &Waker) {
+    shared.wake_keeper.notify_one();
+    let (mut ended, mut context) = (pin!(shared.introduction.ended()), Context::from_waker(waker));
+    while ended.as_mut().poll(&mut context).is_pending() && clock::now() < give_up {
+        thread::park_timeout(give_up.since(clock::now()));
     }
 }
 

@@ -14,7 +14,7 @@ use lock_core::{LockKey, LossReason, Moment};
 use tokio::sync::Notify;
 
 use crate::system::foreign;
-use crate::system::process::Process;
+use crate::system::forks::Process;
 
 use super::sync::{AtomicUsize, Mutex, Ordering, Validity, enter};
 

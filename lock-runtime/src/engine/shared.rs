@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 
 use lock_core::Moment;
 
+use crate::engine::inquiries::Inquiries;
+use crate::engine::introduction::Introduction;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Observed;
 use crate::engine::sessions::{OnGone, OnGrant, Sessions};
@@ -18,8 +20,8 @@ use crate::engine::thread::KeeperThread;
 use crate::store::{Capabilities, Store};
 use crate::system::clock;
 use crate::system::foreign;
+use crate::system::forks::Process;
 use crate::system::mutex::enter;
-use crate::system::process::Process;
 use lock_core::client::ClientState;
 use lock_core::key::{Action, Job, KeyId, SessionId, Settings};
 
@@ -29,6 +31,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) observed: Observed,
+    pub(crate) introduction: Introduction,
+    pub(crate) inquiries: Inquiries,
     /// The store's identity.
     pub(crate) place: Arc<str>,
     /// What the store claims.
@@ -104,6 +108,8 @@ impl Shared {
                 state: Mutex::new(State { client: ClientState::new(settings), keeper_wakes: Moment::MIN }),
                 sessions: Sessions::new(store, settings.listener, operation_timeout, on_grant, on_gone),
                 observed: Observed::default(),
+                introduction: Introduction::new(settings.listener),
+                inquiries: Inquiries::default(),
                 place,
                 capabilities: settings.capabilities,
                 default_ttl,
