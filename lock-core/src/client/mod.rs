@@ -11,6 +11,7 @@ mod closing;
 mod contended;
 mod keys;
 mod look_limiter;
+mod sessions;
 mod slab;
 mod state;
 mod tally;
@@ -20,6 +21,7 @@ mod timer_queue;
 mod trust;
 
 pub use closing::Closed;
+pub use sessions::SessionTable;
 pub use state::ClientState;
 pub use tally::Tally;
 pub use trust::Probe;

@@ -10,7 +10,7 @@ use super::look_limiter::LookLimiter;
 use super::slab::page;
 use super::tally::Tally;
 use super::timer_queue::TimerQueue;
-use super::trust::{Probe, Trust};
+use super::trust::Trust;
 use crate::key::{
     Action, CallId, Census, Context, Effect, GrantedBy, Job, KeyId, KeyState, Known, ManualStep, Number, SessionId,
     Settings, Spares,
@@ -28,7 +28,7 @@ const LONGEST_UNSOLICITED: Duration = Duration::from_secs(30);
 /// See the module. Whoever tells it an event carries out its [actions](Self::take_actions) afterwards.
 #[derive(Debug)]
 pub struct ClientState<C> {
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(super) keys: Keys<C>,
     census: Census,
     timers: TimerQueue,
@@ -38,7 +38,7 @@ pub struct ClientState<C> {
     pub(super) numbers: u64,
     spare: Spares<C>,
     effects: Vec<Effect<C>>,
-    actions: Vec<Action<C>>,
+    pub(super) actions: Vec<Action<C>>,
     jobs: Vec<(KeyId, Job)>,
     pub(super) trust: Trust,
     pub(super) outage: Option<StoreError>,
@@ -113,46 +113,6 @@ impl<C: Clone> ClientState<C> {
         self.on(now, id.key, |state, _| state.leave_to_ttl(id.number));
     }
 
-    /// A runtime's session was opened.
-    pub fn session_opened(&mut self, now: Moment, session: SessionId) {
-        self.change_trust(now, |trust| trust.opened(session));
-    }
-
-    /// A runtime's session is gone.
-    pub fn session_gone(&mut self, now: Moment, session: SessionId) {
-        self.change_trust(now, |trust| trust.gone(session));
-        for key in self.keys.ids() {
-            if self.keys.get(key).is_some_and(|entry| entry.state.relies_on(session)) {
-                self.on(now, key, |state, cx| state.session_gone(cx, session));
-            }
-        }
-    }
-
-    /// A request over a session had no answer for so long.
-    pub fn timed_out(&mut self, now: Moment, waited: Duration) {
-        let most = self.settings.operation_timeout;
-        self.change_trust(now, |trust| trust.suspect_all(waited, most));
-    }
-
-    /// The sessions to be probed now.
-    pub fn take_probes(&mut self) -> Vec<Probe> {
-        self.trust.take_probes()
-    }
-
-    /// The outcome of a probe: whether the session answered in time, if only by an error.
-    pub fn probed(&mut self, now: Moment, session: SessionId, answered: bool) {
-        if answered {
-            return self.change_trust(now, |trust| trust.answered(session));
-        }
-        self.actions.push(Action::Replace(session));
-        self.session_gone(now, session);
-    }
-
-    /// The session of what the keeper sends unless it names another: its own, or one that stands in for it.
-    pub fn carrier(&self) -> Option<SessionId> {
-        self.trust.carrier()
-    }
-
     /// What was parked is due if the keeper has a session and had none.
     pub(super) fn change_trust(&mut self, now: Moment, change: impl FnOnce(&mut Trust)) {
         let has = |trust: &Trust| (trust.keeper().is_some(), trust.carrier().is_some());
@@ -187,7 +147,9 @@ impl<C: Clone> ClientState<C> {
     pub fn soonest(&mut self) -> Moment {
         self.schedule_touched();
         let keys = self.timers.first().map_or(Moment::MAX, |(at, _)| at);
-        keys.min(self.trust.due()).min(self.looks.due()).min(self.closing.as_ref().map_or(Moment::MAX, Closing::due))
+        let in_reach = self.trust.carrier().is_some();
+        let closing = self.closing.as_ref().map_or(Moment::MAX, |closing| closing.due(in_reach));
+        keys.min(self.trust.due()).min(self.looks.due()).min(closing)
     }
 
     /// Does what is due at `now`; part of it if that is very much, and the rest stays due. Returns what the keeper has
@@ -341,7 +303,10 @@ impl<C: Clone> ClientState<C> {
                 Effect::Do(action) => self.actions.push(action),
                 Effect::Send(job) => self.jobs.push((id, job)),
                 Effect::Park => drop(self.parked.insert(id)),
-                Effect::TimedOut(_) => self.timed_out(now, self.settings.operation_timeout),
+                Effect::TimedOut(_) => {
+                    let timeout = self.settings.operation_timeout;
+                    self.change_trust(now, |trust| trust.suspect_all(timeout, timeout));
+                }
                 Effect::NotHeard(session) => self.trust.probe(session, self.settings.operation_timeout),
                 Effect::WantsLook { last } if self.looks.admit(now, id, last) => {
                     self.apply(now, id, |state, cx| state.resume_look(cx, last));
@@ -392,6 +357,26 @@ impl<C: Clone> ClientState<C> {
         self.keys.iter().flat_map(leases).collect()
     }
 
+    /// Whether new calls are refused.
+    pub fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Whether the closing has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.over)
+    }
+
+    /// Wakes all who await a release, because nobody does anything for this client any more.
+    pub fn wake_releases(&mut self, now: Moment) {
+        self.apply_to_all(now, KeyState::wake_releases);
+    }
+
+    /// How many leases and releases are unfinished.
+    pub fn unfinished(&self) -> usize {
+        self.census.unfinished
+    }
+
     /// How the closing ended, once it has.
     pub fn closed(&self) -> Option<Closed> {
         let closing = self.closing.as_ref().filter(|closing| closing.over)?;
@@ -404,7 +389,7 @@ impl<C: Clone> ClientState<C> {
 
     fn tick_closing(&mut self, now: Moment) {
         while let Some(closing) = &mut self.closing {
-            match closing.next(now, &self.census) {
+            match closing.next(now, &self.census, self.trust.carrier().is_some()) {
                 Next::Wait => return,
                 Next::LoseAll => self.apply_to_all(now, |state, cx| state.lose(cx, LossReason::Shutdown)),
                 Next::Over => {

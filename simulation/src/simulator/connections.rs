@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lock_core::client::Probe;
+use lock_core::client::{Probe, SessionTable as _};
 use lock_core::key::SessionId;
 use lock_core::store::{StoreError, StoreErrorKind};
 

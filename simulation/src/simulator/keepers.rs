@@ -1,5 +1,6 @@
 //! The keepers of processes: drives the library's own rounds.
 
+use lock_core::client::SessionTable as _;
 use lock_core::key::SessionId;
 use lock_core::store::StoreError;
 use lock_core::walk::{Errand, Route, errands};

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::sessions::SessionTable as _;
 use super::state::{ClientState, MOST_PER_ROUND};
 use super::tally::Tally;
 use super::trust::Probe;

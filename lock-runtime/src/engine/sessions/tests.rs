@@ -11,6 +11,7 @@ use crate::store::{
     Acquired, Ask, Capabilities, Look, MemoryStore, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
     StoreErrorKind, StoreFuture,
 };
+use lock_core::client::SessionTable as _;
 
 const SOON: Duration = Duration::from_secs(10);
 const OPERATION: Duration = Duration::from_secs(2);
