@@ -20,8 +20,8 @@ const ANSWER: Duration = Duration::from_millis(500);
 /// The names of all keys but the counter, and among them those that never expire.
 const LOOK: &str = "
 local immortal, all = {}, {}
-for _, key in ipairs(redis.call('KEYS', 'lock:*')) do
-    if key ~= 'lock:fence' then
+for _, key in ipairs(redis.call('KEYS', 'dlock:*')) do
+    if key ~= 'dlock:fence' then
         all[#all + 1] = key
         local strangers = redis.call('TYPE', key).ok == 'string' and redis.call('GET', key) == ARGV[1]
         if redis.call('PTTL', key) == -1 and not strangers then immortal[#immortal + 1] = key end

@@ -18,7 +18,7 @@ const APPENDED: &str = "appendonlydir";
 /// Two servers with append-only files and the workers' user, of which one is the other's replica.
 pub(crate) fn start() -> Pair {
     let mut settings = Server::builder(Kind::Redis).arg("--appendonly", "yes").arg("--appendfsync", "always");
-    let user = ["--user", "app", "on", ">secret", "~lock:*", "resetchannels", "&lock:wake:*"];
+    let user = ["--user", "app", "on", ">secret", "~dlock:*", "resetchannels", "&dlock:wake:*"];
     // Settings come in pairs; saying the last right twice does no harm.
     let words: Vec<&str> = user.into_iter().chain(RIGHTS).chain(["+subscribe"]).collect();
     for pair in words.chunks(2) {
@@ -34,7 +34,7 @@ pub(crate) fn url_on(port: u16) -> String {
 
 /// The name of a lock in Redis.
 pub(crate) fn name(key: u64) -> String {
-    format!("lock:{{{}}}", lock_key(key))
+    format!("dlock:{{{}}}", lock_key(key))
 }
 
 /// The key of a lock, as the workers know it.

@@ -63,7 +63,7 @@ async fn what_a_user_does_on_a_connection_of_its_own_reaches_no_lock() {
     });
     until_renewed(&guard).await;
     until_renewed(&guard).await;
-    assert_eq!(server.keys(), ["lock:fence", "lock:{shared}"]);
+    assert_eq!(server.keys(), ["dlock:fence", "dlock:{shared}"]);
     assert_eq!(guard.release().await.expect("the server is there"), Released::Freed);
     blocking.abort();
 }

@@ -35,7 +35,7 @@ on_every_server! {
             assert_eq!(guard.release().await.expect("the server is there"), Released::Freed);
         }
         client.shutdown(SOON).await;
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 }
 

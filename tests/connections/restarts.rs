@@ -111,7 +111,7 @@ on_every_server! {
             call.await.expect("no panic").expect("it is back");
         }
         assert_eq!(client.stats().unavailable, 0);
-        server.until_gone("lock:{job:0}", SLACK).await;
+        server.until_gone("dlock:{job:0}", SLACK).await;
     }
 
     async fn a_held_lock_survives_a_restart_that_keeps_its_key(server: Server) {

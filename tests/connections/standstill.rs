@@ -36,7 +36,7 @@ async fn assert_handed_over_by_the_clock(server: &Server, begins: impl FnOnce(),
     let waiting = other.lock("still").wait(SOON);
     let entering = tokio::spawn(waiting.run(async { (Instant::now(), lease().fence()) }));
     server.until_there(&format!("{}:queue", name("still")), SOON).await;
-    let fence = server.ask::<u64>(&["GET", "lock:fence"]);
+    let fence = server.ask::<u64>(&["GET", "dlock:fence"]);
     begins();
     let reason = loss_of(run).await;
     assert_eq!(reason, LossReason::Expired, "no answer is no theft");

@@ -33,7 +33,7 @@ on_every_server! {
         worker.tell("busy taken");
         worker.line_starting_with("busy true").await;
         // A stranger's lock is found busy by the store, not by this process.
-        server.command(&["SET", "lock:{foreign}", "somebody", "PX", "30000"]);
+        server.command(&["SET", "dlock:{foreign}", "somebody", "PX", "30000"]);
         worker.tell("busy foreign");
         worker.line_starting_with("busy true").await;
         assert!(worker.lines().iter().any(|line| line.contains("lock is held elsewhere") && line.contains("foreign")));
@@ -44,7 +44,7 @@ on_every_server! {
         let mut worker = traced(&server.url()).await;
         worker.tell("body stolen 600");
         worker.line_starting_with("inside stolen").await;
-        assert!(server.del("lock:{stolen}"));
+        assert!(server.del("dlock:{stolen}"));
         let outcome = worker.line_starting_with("outcome stolen").await;
         assert!(outcome.contains("Lost") && outcome.contains("Stolen"), "{outcome}");
         // The caller may hear of it a moment before, or a moment later.
@@ -61,18 +61,18 @@ on_every_server! {
         let mut worker = traced(&url).await;
         worker.tell("job 42");
         worker.line_starting_with("inside 42").await;
-        let mut tokens = vec![server.get("lock:{job:42}").expect("it is held")];
+        let mut tokens = vec![server.get("dlock:{job:42}").expect("it is held")];
         worker.tell("finish");
         worker.line_starting_with("outcome 42").await;
         worker.tell("body stolen 600");
         worker.line_starting_with("inside stolen").await;
-        tokens.push(server.get("lock:{stolen}").expect("it is held"));
-        server.command(&["SET", "lock:{stolen}", "somebody"]);
+        tokens.push(server.get("dlock:{stolen}").expect("it is held"));
+        server.command(&["SET", "dlock:{stolen}", "somebody"]);
         worker.line_starting_with("outcome stolen").await;
         // Trouble is where secrets come out: an outage, and a server that does not know the user any more.
         worker.tell("body cut 3000");
         worker.line_starting_with("inside cut").await;
-        tokens.push(server.get("lock:{cut}").expect("it is held"));
+        tokens.push(server.get("dlock:{cut}").expect("it is held"));
         server.restart();
         worker.line_starting_with("event WARN").await;
         worker.line_starting_with("outcome cut").await;

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_exit-worker");
 /// What is left of a lock server that nobody uses.
-const NOTHING: [&str; 1] = ["lock:fence"];
+const NOTHING: [&str; 1] = ["dlock:fence"];
 /// What the end of a process may take: a quarter of a second for the hook, and the rest for a busy machine.
 const END: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ on_every_server! {
             let mut worker = holding(&server).await;
             worker.tell("shutdown");
             assert_eq!(worker.line_starting_with("shut down").await, "shut down, 2 lost and 1 left");
-            assert_eq!(server.keys(), ["lock:fence", "lock:{guard}"]);
+            assert_eq!(server.keys(), ["dlock:fence", "dlock:{guard}"]);
             worker.tell(way);
             worker.ended().await;
             assert_eq!(server.keys(), NOTHING, "{way}");
@@ -57,7 +57,7 @@ on_every_server! {
         let mut worker = holding(&server).await;
         worker.tell("guard-at-most short 300");
         assert_eq!(worker.line_starting_with("lost short").await, "lost short MaxHold");
-        assert!(server.pttl("lock:{short}") > 20_000);
+        assert!(server.pttl("dlock:{short}") > 20_000);
         worker.tell("exit");
         worker.ended().await;
         assert_eq!(server.keys(), NOTHING);
@@ -75,7 +75,7 @@ on_every_server! {
             let mut worker = holding(&server).await;
             worker.tell(&format!("{way} inside-{way}"));
             assert!(!worker.ended().await.success());
-            let left = format!("lock:{{inside-{way}}}");
+            let left = format!("dlock:{{inside-{way}}}");
             assert!(server.pttl(&left) > 20_000, "{way}");
             assert!(server.del(&left));
             assert_eq!(server.keys(), NOTHING, "{way}");
@@ -87,7 +87,7 @@ on_every_server! {
         worker.tell("until-ctrl-c");
         worker.line_starting_with("listening").await;
         worker.line_starting_with("inside work").await;
-        assert!(server.keys().contains(&"lock:{work}".to_owned()));
+        assert!(server.keys().contains(&"dlock:{work}".to_owned()));
         let pid = Pid::from_raw(worker.pid().cast_signed()).expect("a process has a number");
         kill_process(pid, Signal::INT).expect("it runs");
         worker.line_starting_with("interrupted").await;
@@ -101,16 +101,16 @@ on_every_server! {
         worker.line_starting_with("held kept").await;
         worker.tell("exit");
         worker.ended().await;
-        assert_eq!(server.keys(), ["lock:fence", "lock:{kept}"]);
-        let left = server.pttl("lock:{kept}");
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{kept}"]);
+        let left = server.pttl("dlock:{kept}");
         assert!(left <= 10_000 && left > 5_000, "{left}");
     }
 
     async fn a_killed_process_leaves_its_keys_to_their_ttl(server: Server) {
         let mut worker = holding(&server).await;
         assert_eq!(worker.kill().signal(), Some(9));
-        assert!(server.pttl("lock:{guard}") > 20_000);
-        assert!(server.pttl("lock:{body}") > 20_000);
+        assert!(server.pttl("dlock:{guard}") > 20_000);
+        assert!(server.pttl("dlock:{body}") > 20_000);
     }
 
     async fn the_end_is_not_held_up_by_a_server_that_is_gone(server: Server) {
@@ -168,6 +168,6 @@ async fn holding(server: &Server) -> Worker {
     worker.line_starting_with("held guard").await;
     worker.tell("body body 30000");
     worker.line_starting_with("inside body").await;
-    assert_eq!(server.keys(), ["lock:fence", "lock:{body}", "lock:{guard}"]);
+    assert_eq!(server.keys(), ["dlock:fence", "dlock:{body}", "dlock:{guard}"]);
     worker
 }

@@ -41,13 +41,13 @@ on_every_server! {
         assert_failure_comes_out(&client, body).await;
         // The release goes on being tried.
         server.cont();
-        server.until_gone("lock:{job}", Duration::from_secs(5)).await;
+        server.until_gone("dlock:{job}", Duration::from_secs(5)).await;
     }
 
     async fn the_value_of_a_body_survives_the_loss_of_its_key(server: Server) {
         let client = impatient(&server).await;
         let body = async {
-            server.del("lock:{job}");
+            server.del("dlock:{job}");
             42
         };
         assert_eq!(client.lock("job").run(body).await.expect("the body ran to its end"), 42);

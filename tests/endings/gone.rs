@@ -144,7 +144,7 @@ on_every_server! {
         assert!(acquire.is_err(), "nobody answers");
         server.cont();
         client.lock("job").wait(SOON * 5).run(async {}).await.expect("the answer was given back");
-        server.until_gone("lock:{job}", SOON).await;
+        server.until_gone("dlock:{job}", SOON).await;
     }
 
     async fn a_call_that_is_dropped_while_it_releases_is_released_all_the_same(server: Server) {
@@ -153,7 +153,7 @@ on_every_server! {
         let releasing = tokio::time::timeout(Duration::from_millis(500), client.lock("job").run(body)).await;
         assert!(releasing.is_err(), "nobody answers");
         server.cont();
-        server.until_gone("lock:{job}", SOON).await;
+        server.until_gone("dlock:{job}", SOON).await;
     }
 }
 

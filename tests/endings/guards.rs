@@ -117,21 +117,21 @@ on_every_server! {
     async fn a_guard_whose_key_was_taken_away_hears_of_it_at_its_next_renewal(server: Server) {
         let client = connect(&server.url()).await;
         let guard = client.lock("job").acquire().await.expect("free");
-        server.command(&["SET", "lock:{job}", "somebody", "PX", "30000"]);
+        server.command(&["SET", "dlock:{job}", "somebody", "PX", "30000"]);
         let renewed = guard.renew(TTL).await;
         assert!(matches!(renewed, Err(LockError::Lost { reason: LossReason::Stolen, .. })), "{renewed:?}");
         assert_eq!(guard.lost().await, LossReason::Stolen);
         assert_eq!(guard.release().await.expect("the store answers"), Released::NotOurs);
-        assert_eq!(server.get("lock:{job}").as_deref(), Some("somebody"));
+        assert_eq!(server.get("dlock:{job}").as_deref(), Some("somebody"));
     }
 
     async fn a_shorter_renewal_changes_the_schedule_and_not_the_key(server: Server) {
         let client = connect(&server.url()).await;
         let guard = client.lock("job").acquire().await.expect("free");
         guard.renew(Duration::from_millis(300)).await.expect("the server answers");
-        assert!(server.pttl("lock:{job}") > 20_000);
+        assert!(server.pttl("dlock:{job}") > 20_000);
         // From now on it is renewed every 100 ms, so that a theft is found out long before a third of half a minute.
-        server.command(&["SET", "lock:{job}", "somebody", "PX", "30000"]);
+        server.command(&["SET", "dlock:{job}", "somebody", "PX", "30000"]);
         let lost = tokio::time::timeout(SOON, guard.lost()).await.expect("soon");
         assert_eq!(lost, LossReason::Stolen);
     }

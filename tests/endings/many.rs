@@ -33,7 +33,7 @@ on_every_server! {
             done += task.await.expect("no panic");
         }
         assert_eq!(done, KEYS);
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
         let stats = client.stats();
         assert_eq!((stats.acquired, stats.held, stats.waiting, stats.release_failed), (u64::from(KEYS), 0, 0, 0));
     }

@@ -35,7 +35,7 @@ impl Onlooker {
             Self::Server(client) => {
                 let mut connection = client.get_connection_with_timeout(SOON).expect("the server is there");
                 let there: bool =
-                    redis::cmd("EXISTS").arg(format!("lock:{{{key}}}")).query(&mut connection).expect("an answer");
+                    redis::cmd("EXISTS").arg(format!("dlock:{{{key}}}")).query(&mut connection).expect("an answer");
                 there
             }
         }

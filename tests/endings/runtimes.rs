@@ -49,7 +49,7 @@ fn an_installed_client_serves_runtimes_one_after_the_other_and_at_once() {
     assert_eq!(all.len(), 100, "each grant has a fence of its own");
     assert!(all[0] > fences[2]);
     assert_eq!((client.stats().acquired, client.stats().unavailable), (103, 0));
-    assert_eq!(server.keys(), ["lock:fence"]);
+    assert_eq!(server.keys(), ["dlock:fence"]);
 }
 
 on_every_store! {

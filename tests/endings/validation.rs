@@ -151,7 +151,7 @@ type Set = fn(ClientBuilder) -> ClientBuilder;
 
 /// Settings that not every store has a use for, each set to what it is by default where it has a default.
 const SETTINGS: [(&str, Set); 4] = [
-    ("namespace", |builder| builder.namespace("lock")),
+    ("namespace", |builder| builder.namespace("dlock")),
     ("name_format", |builder| builder.name_format("<key>")),
     ("nodelay", |builder| builder.nodelay(false)),
     ("root_certificates", |builder| builder.root_certificates("")),

@@ -28,7 +28,7 @@ on_every_server! {
         assert_eq!(findings.grants, strikes, "every strike is in the ledger");
         assert!(strikes > PROCESSES * 20, "{strikes} strikes show too little");
         ledger.check().assert_clean();
-        assert_eq!(server.keys(), ["lock:fence"], "nothing stays behind");
+        assert_eq!(server.keys(), ["dlock:fence"], "nothing stays behind");
     }
 }
 

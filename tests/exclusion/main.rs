@@ -19,5 +19,5 @@ async fn connect(url: &str) -> Client {
 
 /// The name of a key in Redis.
 fn name(key: &str) -> String {
-    format!("lock:{{{key}}}")
+    format!("dlock:{{{key}}}")
 }

@@ -33,7 +33,7 @@ on_every_server! {
         assert_eq!(client.stats().lost, 0);
         let fence = guard.fence();
         assert_eq!(guard.release().await.expect("it comes to the new primary"), Released::Freed);
-        assert_eq!(pair.primary().keys(), ["lock:fence"]);
+        assert_eq!(pair.primary().keys(), ["dlock:fence"]);
         let next = client.lock("held").acquire().await.expect("it is free");
         assert!(next.fence() > fence);
     }

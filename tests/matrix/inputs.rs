@@ -53,12 +53,12 @@ fn hostile_values_stay_within_their_place_in_the_key() {
     proptest!(a_hundred_cases(), |(a in hostile(), b in hostile())| {
         let key = format!("pair:{}:{}", encoded(&a), encoded(&b));
         match runtime.block_on(pair(&client, &server, &a, &b)) {
-            Ok(keys) => prop_assert_eq!(keys, ["lock:fence".to_owned(), name(&key)]),
+            Ok(keys) => prop_assert_eq!(keys, ["dlock:fence".to_owned(), name(&key)]),
             Err(LockError::InvalidKey { .. }) => prop_assert!(key.len() > 1024, "{}", key),
             Err(other) => prop_assert!(false, "{:?}", other),
         }
     });
-    assert_eq!(server.keys(), ["lock:fence"]);
+    assert_eq!(server.keys(), ["dlock:fence"]);
 }
 
 #[test]
@@ -66,14 +66,14 @@ fn hostile_keys_stay_within_the_namespace() {
     let (server, client, runtime) = for_many_cases();
     proptest!(a_hundred_cases(), |(key in hostile())| {
         match runtime.block_on(client.lock(key.as_str()).run(async { server.keys() })) {
-            Ok(keys) => prop_assert_eq!(keys, ["lock:fence".to_owned(), name(&key)]),
+            Ok(keys) => prop_assert_eq!(keys, ["dlock:fence".to_owned(), name(&key)]),
             Err(LockError::InvalidKey { .. }) => {
                 prop_assert!(key.is_empty() || key.len() > 1024 || key.contains(char::is_control), "{:?}", key);
             }
             Err(other) => prop_assert!(false, "{:?}", other),
         }
     });
-    assert_eq!(server.keys(), ["lock:fence"]);
+    assert_eq!(server.keys(), ["dlock:fence"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,7 +131,7 @@ async fn a_body_that_ends_at_the_instant_of_its_renewal_leaves_no_key() {
     }
     proxy.pass();
     client.shutdown(SOON).await;
-    assert_eq!(server.keys(), ["lock:fence"], "no renewal brought it back");
+    assert_eq!(server.keys(), ["dlock:fence"], "no renewal brought it back");
     assert_eq!(client.stats().lost, 0);
 }
 

@@ -38,15 +38,15 @@ on_every_server! {
         let client = connect(&server.url()).await;
         let fence = || client.lock("counted").run(async { crate::lease().fence() });
         let before = fence().await.expect("it is free");
-        assert!(server.del("lock:fence"));
+        assert!(server.del("dlock:fence"));
         let after = fence().await.expect("it is free");
         assert!(after > before, "{after} after {before}");
         for nonsense in ["abc", "9007199254740993"] {
-            server.command(&["SET", "lock:fence", nonsense]);
+            server.command(&["SET", "dlock:fence", nonsense]);
             let refused = client.lock("counted").run(async { panic!("there is no fence for it") }).await;
             let Err(error @ LockError::Unavailable { .. }) = refused else { panic!("{nonsense}: {refused:?}") };
             let source = error.source().expect("it says why").to_string();
-            assert!(source.contains("`lock:fence`"), "{source}");
+            assert!(source.contains("`dlock:fence`"), "{source}");
             server.until_gone(&name("counted"), SOON).await;
         }
     }
@@ -63,7 +63,7 @@ on_every_server! {
     async fn a_server_clock_that_jumps_lets_another_in_with_a_greater_fence_and_tells_the_first(server: Server) {
         let (client, other) = (connect(&server.url()).await, connect(&server.url()).await);
         let (_, run) = staying(&client, "jumped", TTL * 2).await;
-        let fence = server.ask::<u64>(&["GET", "lock:fence"]);
+        let fence = server.ask::<u64>(&["GET", "dlock:fence"]);
         // What such a jump does to the key.
         server.command(&["PEXPIRE", &name("jumped"), "1"]);
         server.until_gone(&name("jumped"), SOON).await;

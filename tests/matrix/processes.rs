@@ -10,7 +10,7 @@ use crate::{SOON, TTL, connect, name};
 
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_matrix-worker");
 /// What is left of a lock server that nobody uses.
-const NOTHING: [&str; 1] = ["lock:fence"];
+const NOTHING: [&str; 1] = ["dlock:fence"];
 
 async fn worker(url: &str) -> Worker {
     let mut worker = Worker::start(WORKER, &[url]);
@@ -65,7 +65,7 @@ async fn sigterm_that_ends_in_a_shutdown_releases_all_at_once() {
     worker.tell("until-terminated");
     worker.line_starting_with("listening").await;
     worker.line_starting_with("inside work").await;
-    assert_eq!(server.keys(), ["lock:fence", "lock:{work}"]);
+    assert_eq!(server.keys(), ["dlock:fence", "dlock:{work}"]);
     worker.terminate();
     let told = Instant::now();
     worker.line_starting_with("left []").await;

@@ -22,7 +22,7 @@ on_every_server! {
         let guard = client.lock("held").ttl(TTL).acquire().await.expect("it is free");
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
         assert_eq!(refusal(&client, Duration::ZERO).await, StoreErrorKind::Unready);
-        assert_eq!(server.keys(), ["lock:fence", "lock:{held}"], "no half of a grant");
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{held}"], "no half of a grant");
         until_renewed(&guard).await;
         assert_eq!(guard.release().await.expect("it takes no memory"), Released::Freed);
     }

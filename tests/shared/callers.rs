@@ -26,7 +26,7 @@ pub(crate) async fn connect_impatient(url: &str) -> Client {
 
 /// The name of a key in Redis.
 pub(crate) fn name(key: &str) -> String {
-    format!("lock:{{{key}}}")
+    format!("dlock:{{{key}}}")
 }
 
 /// The lease under which the calling body runs.

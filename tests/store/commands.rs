@@ -58,10 +58,10 @@ lock_tests::on_every_server! {
     async fn a_lock_is_a_key_with_the_token_and_a_ttl(server: Server) {
         let session = open(&server.url()).await;
         fence(acquire(&session, "job:42", 0xabc).await);
-        assert_eq!(server.get("lock:{job:42}"), Some(format!("{:0>32}", "abc")));
-        let left = server.pttl("lock:{job:42}");
+        assert_eq!(server.get("dlock:{job:42}"), Some(format!("{:0>32}", "abc")));
+        let left = server.pttl("dlock:{job:42}");
         assert!((25_000..=30_000).contains(&left), "{left}");
-        assert_eq!(server.pttl("lock:fence"), -1);
+        assert_eq!(server.pttl("dlock:fence"), -1);
     }
 
     async fn a_free_lock_costs_three_commands(server: Server) {
@@ -113,7 +113,7 @@ lock_tests::on_every_server! {
             let store = RedisStore::from_url(url, settings).expect("a valid URL");
             fence(acquire(&store.open().await.expect("a session"), "a", 1).await);
         }
-        assert_eq!(server.keys(), ["billing:fence", "billing:{a}", "fence", "lock:fence", "lock:{a}", "{a}"]);
+        assert_eq!(server.keys(), ["billing:fence", "billing:{a}", "dlock:fence", "dlock:{a}", "fence", "{a}"]);
     }
 
     async fn clients_that_name_the_same_locks_hand_them_over_whatever_their_namespaces(server: Server) {
@@ -170,18 +170,18 @@ lock_tests::on_every_server! {
         let keep = |token, keep| session.release(Release::new("a", Token::from_bits(token)).with_keep(Some(keep)));
         fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::from_secs(90)).await.expect("a release"), Released::Freed);
-        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
-        assert_eq!(server.get("lock:{a}"), Some(format!("kept|{}", crate::waiters::written(1))), "a tool can read whose it was");
+        assert!((85_000..=90_000).contains(&server.pttl("dlock:{a}")));
+        assert_eq!(server.get("dlock:{a}"), Some(format!("kept|{}", crate::waiters::written(1))), "a tool can read whose it was");
         assert_eq!(keep(1, Duration::from_secs(10)).await.expect("a release"), Released::NotOurs);
-        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
-        server.del("lock:{a}");
+        assert!((85_000..=90_000).contains(&server.pttl("dlock:{a}")));
+        server.del("dlock:{a}");
         fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::from_secs(10)).await.expect("a release"), Released::Freed);
-        assert!((5_000..=10_000).contains(&server.pttl("lock:{a}")));
-        server.del("lock:{a}");
+        assert!((5_000..=10_000).contains(&server.pttl("dlock:{a}")));
+        server.del("dlock:{a}");
         fence(acquire(&session, "a", 1).await);
         assert_eq!(keep(1, Duration::ZERO).await.expect("a release"), Released::Freed);
-        assert_eq!(server.get("lock:{a}"), None);
+        assert_eq!(server.get("dlock:{a}"), None);
     }
 
     async fn a_full_server_keeps_a_key_from_everybody(server: Server) {
@@ -192,26 +192,26 @@ lock_tests::on_every_server! {
         let release = Release::new("a", Token::from_bits(1)).with_keep(keep);
         assert_eq!(session.release(release.clone()).await.expect("a release"), Released::Freed);
         assert_eq!(session.release(release).await.expect("a release"), Released::NotOurs);
-        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
+        assert!((85_000..=90_000).contains(&server.pttl("dlock:{a}")));
     }
 
     async fn a_user_without_the_right_to_set_keeps_a_key_all_the_same(server: Server) {
         fence(acquire(&open(&server.url()).await, "a", 1).await);
         let rights: Vec<_> = RIGHTS.into_iter().filter(|right| *right != "+set").collect();
-        server.command(&["SET", "lock:fence", "4000000000000000"]);
+        server.command(&["SET", "dlock:fence", "4000000000000000"]);
         let session = open(&allow(&server, &rights, &CHANNELS)).await;
         let keep = Some(Duration::from_secs(90));
         let release = Release::new("a", Token::from_bits(1)).with_keep(keep);
         assert_eq!(session.release(release).await.expect("a release"), Released::Freed);
-        assert!((85_000..=90_000).contains(&server.pttl("lock:{a}")));
+        assert!((85_000..=90_000).contains(&server.pttl("dlock:{a}")));
     }
 
     async fn somebodys_persist_is_mended_by_a_renewal(server: Server) {
         let session = open(&server.url()).await;
         fence(acquire(&session, "a", 1).await);
-        server.command(&["PERSIST", "lock:{a}"]);
+        server.command(&["PERSIST", "dlock:{a}"]);
         assert_eq!(renew(&session, "a", 1).await.expect("a renewal"), Renewed::Renewed);
-        assert!(server.pttl("lock:{a}") > 0);
+        assert!(server.pttl("dlock:{a}") > 0);
     }
 
     async fn a_session_is_named_in_the_servers_list_of_clients(server: Server) {
@@ -232,16 +232,16 @@ async fn a_unix_socket_is_a_server_too() {
     assert_eq!(server.keys(), [""; 0], "database 0");
     assert!(server.ask::<String>(&["INFO", "keyspace"]).contains("db5:keys=2"));
     let identity = store(&url).identity().to_owned();
-    assert!(identity.starts_with("redis+unix:///") && identity.ends_with("/socket?db=5#lock"), "{identity}");
+    assert!(identity.starts_with("redis+unix:///") && identity.ends_with("/socket?db=5#dlock"), "{identity}");
 }
 
 #[test]
 fn identities_tell_places_and_names_apart() {
     let identity = |url: &str| store(url).identity().to_owned();
-    assert_eq!(identity("redis://user:pass@Db.Internal"), "redis://db.internal:6379/0#lock");
-    assert_eq!(identity("redis://[::1]:7000/2"), "redis://[::1]:7000/2#lock");
+    assert_eq!(identity("redis://user:pass@Db.Internal"), "redis://db.internal:6379/0#dlock");
+    assert_eq!(identity("redis://[::1]:7000/2"), "redis://[::1]:7000/2#dlock");
     let mut settings = RedisSettings::default();
     settings.name_format = Some("<namespace>.<key>".to_owned());
     let store = RedisStore::from_url("redis://h", settings).expect("a valid URL");
-    assert_eq!(store.identity(), "redis://h:6379/0#lock.<key>");
+    assert_eq!(store.identity(), "redis://h:6379/0#dlock.<key>");
 }

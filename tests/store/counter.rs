@@ -51,8 +51,8 @@ lock_tests::on_every_server! {
         for back in ["0", "17", "1600000000000001", "007", ""] {
             release(&session, "a", 1).await.expect("a release");
             match back {
-                "" => assert!(server.del("lock:fence")),
-                back => drop(server.command(&["SET", "lock:fence", back])),
+                "" => assert!(server.del("dlock:fence")),
+                back => drop(server.command(&["SET", "dlock:fence", back])),
             }
             let next = fence(acquire(&session, "a", 1).await);
             assert!(next > last, "{next} after {last}, set back to {back:?}");
@@ -62,46 +62,46 @@ lock_tests::on_every_server! {
 
     async fn a_counter_ahead_of_the_clock_is_never_lowered(server: Server) {
         let ahead = in_half_a_year(&server);
-        server.command(&["SET", "lock:fence", &ahead.to_string()]);
+        server.command(&["SET", "dlock:fence", &ahead.to_string()]);
         assert_eq!(fence(look(&open(&server.url()).await, "a", 1).await), ahead + 1);
         let session = open(&server.url()).await;
         assert_eq!(fence(acquire(&session, "b", 1).await), ahead + 2);
         assert_eq!(fence(look(&session, "b", 1).await), ahead + 3);
         // What the server forgot and its clock does not know, the client remembers.
-        server.del("lock:fence");
+        server.del("dlock:fence");
         assert_eq!(fence(acquire(&session, "c", 1).await), ahead + 4);
-        server.del("lock:fence");
+        server.del("dlock:fence");
         assert_eq!(fence(look(&session, "c", 1).await), ahead + 5);
     }
 
     async fn a_counter_that_is_no_number_is_named_and_leaves_no_lock(server: Server) {
         let session = open(&server.url()).await;
         for nonsense in ["abc", "-5", "1.5", "0x10", "1e15", "9007199254740993", "9223372036854775807", "99999999999999999999"] {
-            server.command(&["SET", "lock:fence", nonsense]);
+            server.command(&["SET", "dlock:fence", nonsense]);
             for error in [acquire(&session, "a", 1).await, look(&session, "a", 1).await] {
                 let error = error.expect_err("a fence out of nonsense");
                 assert_eq!(error.kind(), StoreErrorKind::Refused, "{nonsense}");
-                assert!(error.to_string().contains("`lock:fence`") && error.to_string().contains("delete it"), "{error}");
+                assert!(error.to_string().contains("`dlock:fence`") && error.to_string().contains("delete it"), "{error}");
                 assert!(redis_error(&error).is_some());
-                assert_eq!(server.get("lock:{a}"), None, "{nonsense}");
+                assert_eq!(server.get("dlock:{a}"), None, "{nonsense}");
             }
             assert_eq!(kind(crate::store(&server.url()).open().await), StoreErrorKind::Refused, "{nonsense}");
         }
         assert!(session.is_open());
-        server.del("lock:fence");
+        server.del("dlock:fence");
         fence(acquire(&session, "a", 1).await);
     }
 
     async fn a_counter_of_another_type_is_named(server: Server) {
-        server.command(&["RPUSH", "lock:fence", "1"]);
+        server.command(&["RPUSH", "dlock:fence", "1"]);
         let error = crate::store(&server.url()).open().await.expect_err("a counter that is a list");
-        assert!(error.to_string().contains("`lock:fence`"), "{error}");
+        assert!(error.to_string().contains("`dlock:fence`"), "{error}");
     }
 
     async fn a_broken_counter_does_not_hinder_a_release(server: Server) {
         let session = open(&server.url()).await;
         fence(acquire(&session, "a", 1).await);
-        server.command(&["SET", "lock:fence", "abc"]);
+        server.command(&["SET", "dlock:fence", "abc"]);
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
     }
 }
@@ -111,7 +111,7 @@ lock_tests::on_every_server! {
 async fn a_grant_that_expires_before_its_fence_is_repaired_is_none() {
     let server = Server::redis();
     let session = open(&server.url()).await;
-    server.del("lock:fence");
+    server.del("dlock:fence");
     let mut acquire = session.acquire(Ask::new("a", Token::from_bits(1), Duration::from_millis(1)));
     let sent = std::future::poll_fn(|context| Poll::Ready(acquire.as_mut().poll(context))).await;
     assert!(sent.is_pending());
@@ -119,5 +119,5 @@ async fn a_grant_that_expires_before_its_fence_is_repaired_is_none() {
     // future whether they have come, and nobody else knows.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(acquire.await.expect("an answer"), Acquired::held(None));
-    assert_eq!(server.get("lock:{a}"), None);
+    assert_eq!(server.get("dlock:{a}"), None);
 }

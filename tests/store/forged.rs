@@ -23,7 +23,7 @@ const SOON: u64 = 600_000_000;
 
 /// Publishes that a token was handed a key; somebody hears it.
 fn publish(server: &Server, channel: &str, token: u128, fence: u64, key: &str) {
-    let message = format!("{} {fence} 1 1000 {} lock:{{{key}}}", written(token), clock(server));
+    let message = format!("{} {fence} 1 1000 {} dlock:{{{key}}}", written(token), clock(server));
     assert_eq!(server.ask::<u64>(&["PUBLISH", channel, &message]), 1);
 }
 
@@ -43,7 +43,7 @@ async fn fence_heard(heard: &mut UnboundedReceiver<u64>) -> u64 {
 async fn believe(server: &Server, name: u128, fence: u64, heard: &mut UnboundedReceiver<u64>) {
     // What is heard is remembered a moment later, but before the next is heard.
     for _ in 0..2 {
-        publish(server, &format!("lock:wake:{}", written(name)), 7, fence, "a");
+        publish(server, &format!("dlock:wake:{}", written(name)), 7, fence, "a");
         assert_eq!(fence_heard(heard).await, fence);
     }
 }
@@ -51,7 +51,7 @@ async fn believe(server: &Server, name: u128, fence: u64, heard: &mut UnboundedR
 /// The counter of fences is about where the server's clock is.
 #[track_caller]
 fn assert_counts_by_the_clock(server: &Server) {
-    let count: u64 = server.get("lock:fence").expect("a counter").parse().expect("a number");
+    let count: u64 = server.get("dlock:fence").expect("a counter").parse().expect("a number");
     assert!(count < clock(server) + SOON, "{count}");
 }
 
@@ -59,7 +59,7 @@ lock_tests::on_every_server! {
     async fn a_fence_counts_only_if_somebody_waited_for_its_token(server: Server) {
         for (url, name) in [(server.url(), 9), (resp2(&server), 8)] {
             let (session, mut heard) = listening(&url, name, false).await;
-            let channel = format!("lock:wake:{}", written(name));
+            let channel = format!("dlock:wake:{}", written(name));
             for forged in [LIMIT - 1, crate::counter::in_half_a_year(&server)] {
                 publish(&server, &channel, 7, forged, "a");
                 assert_eq!(fence_heard(&mut heard).await, forged);
@@ -73,14 +73,14 @@ lock_tests::on_every_server! {
     async fn a_number_that_no_server_says_is_not_even_heard(server: Server) {
         for (url, name) in [(server.url(), 9), (resp2(&server), 8)] {
             let (session, mut heard) = listening(&url, name, true).await;
-            let channel = format!("lock:wake:{}", written(name));
+            let channel = format!("dlock:wake:{}", written(name));
             for forged in [u64::MAX, 1 << 53, LIMIT + 1, 1, 0] {
                 publish(&server, &channel, 7, forged, "a");
             }
             for rest in ["1700000000000000 0 1000 1700000000000000", "1700000000000000 1025 1000 1700000000000000",
                 "1700000000000000 1 0 1700000000000000", "1700000000000000 1 3153600000001 1700000000000000",
                 "1700000000000000 1 1000 18446744073709551615", "1700000000000000 1 1000 0"] {
-                server.command(&["PUBLISH", &channel, &format!("{} {rest} lock:{{a}}", written(7))]);
+                server.command(&["PUBLISH", &channel, &format!("{} {rest} dlock:{{a}}", written(7))]);
             }
             let plausible = clock(&server);
             publish(&server, &channel, 7, plausible, "a");
@@ -136,10 +136,10 @@ lock_tests::on_every_server! {
             let seen = crate::counter::in_half_a_year(&server);
             believe(&server, name, seen, &mut heard).await;
             // What the server forgot and its clock does not know, the client remembers.
-            server.del("lock:fence");
+            server.del("dlock:fence");
             assert_eq!(fence(acquire(&session, "a", 1).await), seen + 1);
             release(&session, "a", 1).await.expect("a release");
-            server.del("lock:fence");
+            server.del("dlock:fence");
         }
     }
 
@@ -150,11 +150,11 @@ lock_tests::on_every_server! {
             client.lock("b").run(async {}).await.expect("it is free");
         }
         let held = fleet[0].lock("held").ttl(TTL).acquire().await.expect("it is free");
-        let channels: Vec<String> = server.ask(&["PUBSUB", "CHANNELS", "lock:wake:*"]);
+        let channels: Vec<String> = server.ask(&["PUBSUB", "CHANNELS", "dlock:wake:*"]);
         assert!(channels.len() >= 2, "{channels:?}");
         for forged in [u64::MAX, LIMIT - 1, crate::counter::in_half_a_year(&server)] {
             for (channel, key) in channels.iter().flat_map(|channel| [(channel, "held"), (channel, "b"), (channel, "never locked")]) {
-                let message = format!("{} {forged} 1 1000 {} lock:{{{key}}}", written(7), clock(&server));
+                let message = format!("{} {forged} 1 1000 {} dlock:{{{key}}}", written(7), clock(&server));
                 server.command(&["PUBLISH", channel, &message]);
             }
             for _ in 0..3 {
@@ -165,7 +165,7 @@ lock_tests::on_every_server! {
                     // The forged grants of this one are given back first.
                     client.lock("b").wait(Duration::from_secs(10)).run(async {}).await.expect("it is free");
                 }
-                server.del("lock:fence");
+                server.del("dlock:fence");
             }
         }
         held.renew(2 * TTL).await.expect("it is held as before");

@@ -16,7 +16,7 @@ use lock_tests::Server;
 use crate::waiters::{entry, heard, leave, listen, queue, rotate};
 use crate::{TTL, acquire, ask, fence, kind, look, release, renew};
 
-const QUEUE: &str = "lock:{a}:queue";
+const QUEUE: &str = "dlock:{a}:queue";
 
 /// Polls an operation once, so that it is on its way.
 async fn send<T>(mut operation: StoreFuture<T>) -> StoreFuture<T> {
@@ -39,10 +39,10 @@ async fn session(
     leave(&session, "a", 904, &entry(9)).await.expect("a release");
     release(&session, "a", 903).await.expect("a release");
     // The counter is gone for the repair of this fence, and back by it.
-    server.del("lock:fence");
+    server.del("dlock:fence");
     fence(acquire(&session, "a", 905).await);
     release(&session, "a", 905).await.expect("a release");
-    assert_eq!(server.keys(), ["lock:fence"]);
+    assert_eq!(server.keys(), ["dlock:fence"]);
     (session, grants)
 }
 
@@ -83,7 +83,7 @@ lock_tests::on_every_server! {
                 let releasing = send(releasing(&session, 1, None, waits)).await;
                 assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
                 assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
-                assert_eq!(server.keys(), ["lock:fence"], "nobody holds and nobody queues");
+                assert_eq!(server.keys(), ["dlock:fence"], "nobody holds and nobody queues");
                 // Asked again it brings its text along, and is carried out.
                 fence(look(&session, "a", 2).await);
                 release(&session, "a", 2).await.expect("a release");
@@ -101,7 +101,7 @@ lock_tests::on_every_server! {
             let releasing = send(releasing(&session, 1, None, true)).await;
             assert_eq!(kind(looking.await), StoreErrorKind::NotExecuted);
             assert_eq!(releasing.await.expect("a release"), Released::NotOurs);
-            assert_eq!(server.keys(), ["lock:fence", "lock:{a}"], "nobody queues");
+            assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"], "nobody queues");
         });
     }
 
@@ -133,7 +133,7 @@ lock_tests::on_every_server! {
             // The release is sent again first, by its text.
             assert_eq!(keeping.await.expect("a release"), Released::Freed);
             assert_eq!(renewing.await.remove(0).expect("a renewal"), Renewed::NotOurs);
-            assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+            assert!((25_000..=30_000).contains(&server.pttl("dlock:{a}")));
         });
     }
 
@@ -146,20 +146,20 @@ lock_tests::on_every_server! {
             let keeping = send(releasing(&session, 1, Some(TTL), false)).await;
             assert_eq!(keeping.await.expect("a release"), Released::Freed);
             assert_eq!(freeing.await.expect("a release"), Released::NotOurs);
-            assert!((25_000..=30_000).contains(&server.pttl("lock:{a}")));
+            assert!((25_000..=30_000).contains(&server.pttl("dlock:{a}")));
         });
     }
 
     async fn a_fence_is_repaired_for_nobody_behind_a_release(server: Server) {
         on_one_thread(async move {
             let (session, _grants) = session(&server).await;
-            server.del("lock:fence");
+            server.del("dlock:fence");
             server.command(&["SCRIPT", "FLUSH"]);
             let acquiring = send(session.acquire(ask("a", 1))).await;
             let releasing = send(releasing(&session, 1, None, false)).await;
             assert_eq!(releasing.await.expect("a release"), Released::Freed);
             assert_eq!(acquiring.await.expect("an answer"), Acquired::held(None));
-            assert_eq!(server.keys(), ["lock:fence"]);
+            assert_eq!(server.keys(), ["dlock:fence"]);
         });
     }
 }

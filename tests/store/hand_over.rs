@@ -20,9 +20,9 @@ lock_tests::on_every_server! {
         assert_eq!((grant.key.as_str(), grant.token.bits(), grant.fences), ("a", 2, 32));
         assert_eq!(grant.first_lease, FIRST_LEASE);
         assert!(grant.fence > before && grant.clock.micros > queued_at.micros);
-        assert_eq!(server.get("lock:{a}"), Some(written(2)));
-        assert!((5_000..=10_000).contains(&server.pttl("lock:{a}")));
-        assert_eq!(server.get("lock:fence"), Some((grant.fence + 31).to_string()));
+        assert_eq!(server.get("dlock:{a}"), Some(written(2)));
+        assert!((5_000..=10_000).contains(&server.pttl("dlock:{a}")));
+        assert_eq!(server.get("dlock:fence"), Some((grant.fence + 31).to_string()));
     }
 
     async fn those_who_are_gone_are_passed_over(server: Server) {
@@ -36,22 +36,22 @@ lock_tests::on_every_server! {
         assert_eq!(heard(&mut grants).await.token.bits(), 4);
         queue(&session, "a", 5, &entry(8)).await.expect("a look");
         release(&session, "a", 4).await.expect("a release");
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn a_rotation_past_those_who_are_gone_keeps_the_lease(server: Server) {
         let session = open(&server.url()).await;
         let before = fence(acquire(&session, "a", 1).await);
         queue(&session, "a", 2, &entry(8)).await.expect("a look");
-        server.command(&["PEXPIRE", "lock:{a}", "90000"]);
+        server.command(&["PEXPIRE", "dlock:{a}", "90000"]);
         let Ok(Rotated::Retained { fence, .. }) = rotate(&session, "a", [1, 3], &entry(9)).await else { panic!("nobody else waits") };
         assert!(fence > before);
-        assert_eq!(server.get("lock:{a}"), Some(written(1)));
-        assert!(server.pttl("lock:{a}") > 80_000, "never made shorter");
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
-        server.command(&["PEXPIRE", "lock:{a}", "5000"]);
+        assert_eq!(server.get("dlock:{a}"), Some(written(1)));
+        assert!(server.pttl("dlock:{a}") > 80_000, "never made shorter");
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
+        server.command(&["PEXPIRE", "dlock:{a}", "5000"]);
         assert!(matches!(rotate(&session, "a", [1, 3], &entry(9)).await, Ok(Rotated::Retained { .. })));
-        assert!(server.pttl("lock:{a}") > 20_000);
+        assert!(server.pttl("dlock:{a}") > 20_000);
     }
 
     async fn a_rotation_takes_its_place_behind_the_heir(server: Server) {
@@ -62,7 +62,7 @@ lock_tests::on_every_server! {
         }
         let Ok(Rotated::HandedOver { clock, .. }) = rotate(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
         assert_eq!(heard(&mut grants).await.clock, clock);
-        let place = server.ask::<u64>(&["ZSCORE", "lock:{a}:queue", &format!("1|{}|{}|10000|1", written(4), written(9))]);
+        let place = server.ask::<u64>(&["ZSCORE", "dlock:{a}:queue", &format!("1|{}|{}|10000|1", written(4), written(9))]);
         assert_eq!(place, clock.micros);
         assert_eq!(rotate(&session, "a", [1, 5], &entry(9)).await.expect("a rotation"), Rotated::NotOurs);
         for (token, next) in [(2, 3), (3, 4)] {
@@ -70,7 +70,7 @@ lock_tests::on_every_server! {
             assert_eq!(heard(&mut grants).await.token.bits(), next);
         }
         release(&session, "a", 4).await.expect("a release");
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn a_full_server_frees_what_nobody_waits_for(server: Server) {
@@ -83,7 +83,7 @@ lock_tests::on_every_server! {
         for key in ["a", "b"] {
             assert_eq!(release(&session, key, 1).await.expect("a release"), Released::Freed);
         }
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     /// Servers let a script that has deleted something write after that, so that full ones hand over.
@@ -98,7 +98,7 @@ lock_tests::on_every_server! {
         assert!(matches!(rotate(&session, "b", [1, 3], &entry(9)).await, Ok(Rotated::HandedOver { .. })));
         for key in ["a", "b"] {
             assert_eq!(heard(&mut grants).await.key.as_str(), key);
-            assert_eq!(server.get(&format!("lock:{{{key}}}")), Some(written(2)));
+            assert_eq!(server.get(&format!("dlock:{{{key}}}")), Some(written(2)));
         }
     }
 
@@ -109,15 +109,15 @@ lock_tests::on_every_server! {
             queue(&session, key, 2, &entry(9)).await.expect("a look");
         }
         for nonsense in ["abc", "9007199254740000"] {
-            server.command(&["SET", "lock:fence", nonsense]);
+            server.command(&["SET", "dlock:fence", nonsense]);
             assert_eq!(kind(look(&session, "a", 1).await), StoreErrorKind::Refused);
         }
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
         assert_eq!(rotate(&session, "b", [1, 3], &entry(9)).await.expect("a rotation"), Rotated::Freed);
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}:queue", "lock:{b}:queue"]);
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}:queue", "dlock:{b}:queue"]);
         assert_eq!(kind(queue(&session, "a", 2, &entry(9)).await), StoreErrorKind::Refused);
-        assert_eq!((server.get("lock:{a}"), grants.try_recv().is_ok()), (None, false));
-        server.del("lock:fence");
+        assert_eq!((server.get("dlock:{a}"), grants.try_recv().is_ok()), (None, false));
+        server.del("dlock:fence");
         fence(queue(&session, "a", 2, &entry(9)).await);
     }
 
@@ -129,15 +129,15 @@ lock_tests::on_every_server! {
             fence(acquire(&session, key, 1).await);
             queue(&session, key, 2, &wants).await.expect("a look");
         }
-        let ending = || drop(server.command(&["SET", "lock:fence", "9007189999999990"]));
+        let ending = || drop(server.command(&["SET", "dlock:fence", "9007189999999990"]));
         ending();
         assert_eq!(release(&session, "released", 1).await.expect("a release"), Released::Freed);
         ending();
         assert_eq!(rotate(&session, "rotated", [1, 3], &entry(9)).await.expect("a rotation"), Rotated::Freed);
         ending();
-        server.del("lock:{looked at}");
+        server.del("dlock:{looked at}");
         assert_eq!(kind(queue(&session, "looked at", 3, &entry(9)).await), StoreErrorKind::Refused);
-        let queues = ["lock:{looked at}:queue", "lock:{released}:queue", "lock:{rotated}:queue"].map(str::to_owned);
+        let queues = ["dlock:{looked at}:queue", "dlock:{released}:queue", "dlock:{rotated}:queue"].map(str::to_owned);
         assert_eq!(server.keys()[1..], queues, "those who wait keep their places");
     }
 
@@ -149,8 +149,8 @@ lock_tests::on_every_server! {
         let counters = ["0", &ahead, "1700000000000000", ""];
         for (token, counter) in (1..).zip(counters) {
             match counter {
-                "" => assert!(server.del("lock:fence")),
-                counter => drop(server.command(&["SET", "lock:fence", counter])),
+                "" => assert!(server.del("dlock:fence")),
+                counter => drop(server.command(&["SET", "dlock:fence", counter])),
             }
             queue(&session, "a", token + 1, &wants).await.expect("a look");
             release(&session, "a", token).await.expect("a release");
@@ -161,7 +161,7 @@ lock_tests::on_every_server! {
             assert!(fence > last, "{fence} after {last}, counter {counter:?}");
             let (key, token) = ("a", Token::from_bits(token + 1));
             let block = Enqueue::new(key, token, TTL, entry(9)).with_fences(32);
-            server.del("lock:fence");
+            server.del("dlock:fence");
             let again = crate::fence(session.enqueue(block).await);
             assert!(again > fence + 31, "{again} after a block from {fence}, counter {counter:?}");
             last = again + 31;
@@ -199,14 +199,14 @@ lock_tests::on_every_server! {
         for (token, listener) in [(2, 8), (3, 9), (4, 9)] {
             queue(&session, "a", token, &entry(listener)).await.expect("a look");
         }
-        server.del("lock:{a}");
+        server.del("dlock:{a}");
         let answer = queue(&session, "a", 4, &entry(9)).await.expect("a look");
         assert!(matches!(answer, Acquired::Held { for_at_most: Some(FIRST_LEASE), queued_at: Some(_), .. }), "{answer:?}");
         assert_eq!(heard(&mut grants).await.token.bits(), 3);
-        server.del("lock:{a}");
+        server.del("dlock:{a}");
         fence(queue(&session, "a", 4, &entry(9)).await);
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
-        assert!(server.pttl("lock:{a}") > 20_000, "for the ttl of the look");
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
+        assert!(server.pttl("dlock:{a}") > 20_000, "for the ttl of the look");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::listening::resp2;
 use crate::waiters::{entry, heard, listen, queue, written};
 use crate::{acquire, fence, look, release};
 
-const QUEUE: &str = "lock:{a}:queue";
+const QUEUE: &str = "dlock:{a}:queue";
 
 /// Where marks begin.
 const MARKS: u64 = 4_000_000_000_000_000;
@@ -53,14 +53,14 @@ lock_tests::on_every_server! {
         let grant = heard(&mut grants).await;
         assert_eq!((grant.token.bits(), grants.is_empty()), (2, true));
         assert!(grant.fence < clock(&server) + 600_000_000, "{}", grant.fence);
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
         // By a look at a free key, likewise.
         for strange in &strange {
             server.command(&["ZADD", QUEUE, "1", strange]);
         }
-        server.del("lock:{a}");
+        server.del("dlock:{a}");
         fence(look(&session, "a", 3).await);
-        assert_eq!(server.get("lock:{a}"), Some(written(3)));
+        assert_eq!(server.get("dlock:{a}"), Some(written(3)));
     }
 
     async fn a_mark_that_no_client_writes_makes_nobody_alive(server: Server) {
@@ -75,7 +75,7 @@ lock_tests::on_every_server! {
             release(&session, "a", 1).await.expect("a release");
             assert_eq!(heard(&mut grants).await.token.bits(), 3, "{mark}");
             release(&session, "a", 3).await.expect("a release");
-            assert_eq!(server.get("lock:{a}"), None, "{mark}");
+            assert_eq!(server.get("dlock:{a}"), None, "{mark}");
             server.del(QUEUE);
         }
     }
@@ -88,7 +88,7 @@ lock_tests::on_every_server! {
         let mark: u64 = server.ask(&["ZSCORE", QUEUE, &format!("seen|{}", written(2))]);
         assert!(mark <= MARKS + clock(&server) + 24 * 3600 * 1_000_000, "{mark}");
         release(&session, "a", 1).await.expect("a release");
-        assert_eq!(server.get("lock:{a}"), Some(written(2)));
+        assert_eq!(server.get("dlock:{a}"), Some(written(2)));
     }
 
     async fn whatever_stands_under_our_names_costs_the_key_that_it_names_and_nothing_else(server: Server) {
@@ -141,7 +141,7 @@ fn any_token() -> impl Strategy<Value = String> {
 
 fn any_trick() -> impl Strategy<Value = Trick> {
     let numbers = || [any_number(), any_number(), any_number(), any_number()];
-    let name = prop_oneof![4 => Just("lock:{a}"), 1 => Just("lock:{other}"), 1 => Just("x"), 1 => Just("lock:{}")];
+    let name = prop_oneof![4 => Just("dlock:{a}"), 1 => Just("dlock:{other}"), 1 => Just("x"), 1 => Just("dlock:{}")];
     let message = (any_token(), numbers(), name)
         .prop_map(|(token, numbers, name)| format!("{token} {} {name}", numbers.join(" ")));
     let entry = (any_token(), any_token(), any_number(), any_number())
@@ -157,13 +157,13 @@ fn any_trick() -> impl Strategy<Value = Trick> {
         3 => (prop_oneof![3 => entry, 1 => mark, 1 => ".{0,80}"], score).prop_map(|(member, score)| Trick::Queue(member, score)),
         1 => (prop_oneof![any_token(), any_token().prop_map(|token| format!("kept|{token}")), ".{0,40}"], any::<bool>())
             .prop_map(|(value, expires)| Trick::Lock(value, expires)),
-        1 => proptest::sample::select(vec!["lock:{a}", "lock:{a}:queue"]).prop_map(Trick::List),
+        1 => proptest::sample::select(vec!["dlock:{a}", "dlock:{a}:queue"]).prop_map(Trick::List),
     ]
 }
 
 /// Plays the tricks on the key `a`; the fleet goes on with others, and with this one as soon as it is cleared.
 async fn survives(server: &Server, fleet: &[Client], tricks: &[Trick]) -> Result<(), TestCaseError> {
-    let channels: Vec<String> = server.ask(&["PUBSUB", "CHANNELS", "lock:wake:*"]);
+    let channels: Vec<String> = server.ask(&["PUBSUB", "CHANNELS", "dlock:wake:*"]);
     prop_assert!(channels.len() >= fleet.len(), "{:?}", channels);
     for trick in tricks {
         // One that the server refuses, for its type or its score, was none.
@@ -175,8 +175,8 @@ async fn survives(server: &Server, fleet: &[Client], tricks: &[Trick]) -> Result
                 continue;
             }
             Trick::Queue(member, score) => server.try_ask(&["ZADD", QUEUE, score, member]),
-            Trick::Lock(value, true) => server.try_ask(&["SET", "lock:{a}", value, "PX", "60000"]),
-            Trick::Lock(value, false) => server.try_ask(&["SET", "lock:{a}", value]),
+            Trick::Lock(value, true) => server.try_ask(&["SET", "dlock:{a}", value, "PX", "60000"]),
+            Trick::Lock(value, false) => server.try_ask(&["SET", "dlock:{a}", value]),
             Trick::List(name) => server.try_ask(&["RPUSH", name, "x"]),
         };
     }
@@ -187,7 +187,7 @@ async fn survives(server: &Server, fleet: &[Client], tricks: &[Trick]) -> Result
         let other = client.lock("other").wait(SOON).run(async {}).await;
         prop_assert!(other.is_ok(), "{:?}", other);
     }
-    server.del("lock:{a}");
+    server.del("dlock:{a}");
     server.del(QUEUE);
     for client in fleet {
         let guard = client.lock("a").wait(SOON).acquire().await;

@@ -41,7 +41,7 @@ async fn until_closed(session: &Arc<dyn Session>) {
 
 /// How many connections read a channel of ours.
 fn subscribers(server: &Server) -> usize {
-    server.ask::<Vec<String>>(&["PUBSUB", "CHANNELS", "lock:wake:*"]).len()
+    server.ask::<Vec<String>>(&["PUBSUB", "CHANNELS", "dlock:wake:*"]).len()
 }
 
 /// How many connections the server has, beside the one that asks; another that asked can still be counted.
@@ -82,7 +82,7 @@ lock_tests::on_every_server! {
     async fn a_session_subscribes_before_it_is_there_and_until_it_is_gone(server: Server) {
         for url in [server.url(), resp2(&server)] {
             let (session, grants) = listen(&url, 9).await;
-            assert_eq!(server.ask::<Vec<String>>(&["PUBSUB", "CHANNELS", "*"]), [format!("lock:wake:{}", written(9))]);
+            assert_eq!(server.ask::<Vec<String>>(&["PUBSUB", "CHANNELS", "*"]), [format!("dlock:wake:{}", written(9))]);
             drop(session);
             until_there_are(0, || subscribers(&server)).await;
             until_there_are(0, || connections(&server)).await;
@@ -134,18 +134,18 @@ lock_tests::on_every_server! {
             fence(acquire(&session, "a", 1).await);
             queue(&told, "a", 2, &entry(9)).await.expect("a look");
             assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
-            assert_eq!(server.get("lock:{a}"), None, "one who cannot publish can free");
+            assert_eq!(server.get("dlock:{a}"), None, "one who cannot publish can free");
             fence(queue(&told, "a", 2, &entry(9)).await);
             queue(&session, "a", 3, &entry(8).with_alive_for(Some(crate::TTL))).await.expect("a look");
             release(&told, "a", 2).await.expect("a release");
-            assert_eq!(server.get("lock:{a}"), Some(written(3)), "one who looks is handed it");
+            assert_eq!(server.get("dlock:{a}"), Some(written(3)), "one who looks is handed it");
             release(&session, "a", 3).await.expect("a release");
         }
         assert!(grants.try_recv().is_err());
     }
 
     async fn a_user_who_may_not_subscribe_waits_by_looking(server: Server) {
-        let url = allow(&server, &RIGHTS, &["resetchannels", "&lock:wake:*", "-subscribe"]);
+        let url = allow(&server, &RIGHTS, &["resetchannels", "&dlock:wake:*", "-subscribe"]);
         for url in [url.clone(), format!("{url}?protocol=resp2")] {
             let (session, _grants) = listen(&url, 9).await;
             assert!(!session.listens() && session.is_open());
@@ -161,7 +161,7 @@ lock_tests::on_every_server! {
         fence(acquire(&session, "a", 1).await);
         queue(&told, "a", 2, &entry(9)).await.expect("a look");
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
-        assert_eq!(server.get("lock:{a}"), None);
+        assert_eq!(server.get("dlock:{a}"), None);
         assert_eq!(kind(queue(&session, "a", 3, &entry(9)).await), StoreErrorKind::Refused);
         fence(queue(&told, "a", 2, &entry(9)).await);
     }
@@ -170,11 +170,11 @@ lock_tests::on_every_server! {
         // The server may not have noticed yet that the first is gone.
         for (url, listener) in [(server.url(), 9), (resp2(&server), 8)] {
             let (session, mut grants) = listen(&url, listener).await;
-            let channel = format!("lock:wake:{}", written(listener));
+            let channel = format!("dlock:wake:{}", written(listener));
             for message in ["", "hello", "1 2 3 4 5 6", &format!("{} {NUMBERS} other:{{a}}", written(1))] {
                 assert_eq!(server.ask::<u64>(&["PUBLISH", &channel, message]), 1);
             }
-            server.command(&["PUBLISH", &channel, &format!("{} {NUMBERS} lock:{{a b}}", written(1))]);
+            server.command(&["PUBLISH", &channel, &format!("{} {NUMBERS} dlock:{{a b}}", written(1))]);
             let grant = heard(&mut grants).await;
             assert_eq!((grant.key.as_str(), grant.fence, grant.clock.micros), ("a b", 1_700_000_000_000_001, 1_700_000_000_000_004));
             assert!(session.listens());
@@ -237,7 +237,7 @@ async fn what_lies_between_and_knows_no_pushes_is_listened_through() {
     let address = fake::server(|words| match words[0].as_str() {
         "HELLO" => "-NOPROTO unsupported protocol version\r\n".to_owned(),
         "SUBSCRIBE" => {
-            let (channel, message) = (&words[1], format!("{} {NUMBERS} lock:{{a}}", written(2)));
+            let (channel, message) = (&words[1], format!("{} {NUMBERS} dlock:{{a}}", written(2)));
             let told = format!(
                 "*3\r\n$7\r\nmessage\r\n${}\r\n{channel}\r\n${}\r\n{message}\r\n",
                 channel.len(),

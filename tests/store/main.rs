@@ -16,6 +16,7 @@ mod forgotten;
 mod hand_over;
 mod hostile;
 mod listening;
+mod names;
 mod openings;
 mod promises;
 mod queue;

@@ -29,7 +29,7 @@ lock_tests::on_every_server! {
         fence(acquire(&session, "a", 1).await);
         assert_eq!(renew(&session, "a", 1).await.expect("a renewal"), Renewed::Renewed);
         assert_eq!(renew(&session, "b", 1).await.expect("a renewal"), Renewed::NotOurs);
-        server.command(&["DEL", "lock:fence"]);
+        server.command(&["DEL", "dlock:fence"]);
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::NotOurs);
         fence(acquire(&session, "a", 1).await);
@@ -66,7 +66,7 @@ lock_tests::on_every_server! {
 
     async fn keys_outside_the_users_pattern_are_refused(server: Server) {
         allow(&server, &RIGHTS, &CHANNELS);
-        server.command(&["ACL", "SETUSER", "app", "resetkeys", "~lock:{a*", "~lock:fence"]);
+        server.command(&["ACL", "SETUSER", "app", "resetkeys", "~dlock:{a*", "~dlock:fence"]);
         let session = open(&server.url().replace("redis://", "redis://app:secret@")).await;
         fence(acquire(&session, "a", 1).await);
         assert_eq!(kind(acquire(&session, "b", 1).await), StoreErrorKind::Refused);

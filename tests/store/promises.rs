@@ -31,6 +31,6 @@ lock_tests::on_every_server! {
         let session = crate::open(&server.url()).await;
         crate::fence(crate::acquire(&session, "a", 1).await);
         crate::release(&session, "a", 1).await.expect("a release");
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 }

@@ -9,7 +9,7 @@ use lock_tests::Server;
 use crate::waiters::{entry, heard, leave, listen, listen_to, queue, rotate, written};
 use crate::{acquire, fence, look, open, release};
 
-const QUEUE: &str = "lock:{a}:queue";
+const QUEUE: &str = "dlock:{a}:queue";
 
 lock_tests::on_every_server! {
     async fn a_queue_is_there_while_somebody_waits(server: Server) {
@@ -18,14 +18,14 @@ lock_tests::on_every_server! {
         for token in [2, 3] {
             assert!(matches!(queue(&session, "a", token, &entry(9)).await, Ok(Acquired::Held { queued_at: Some(_), .. })));
         }
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}", QUEUE]);
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}", QUEUE]);
         assert!((25_000..=30_000).contains(&server.pttl(QUEUE)));
         assert_eq!(leave(&session, "a", 2, &entry(9)).await.expect("a release"), Released::NotOurs);
         assert_eq!(server.ask::<Vec<String>>(&["ZRANGE", QUEUE, "0", "-1"]), [format!("1|{}|{}|10000|1", written(3), written(9))]);
         leave(&session, "a", 3, &entry(9)).await.expect("a release");
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
         release(&session, "a", 1).await.expect("a release");
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn a_waiter_that_looks_by_itself_has_a_mark_which_goes_with_it(server: Server) {
@@ -40,10 +40,10 @@ lock_tests::on_every_server! {
         assert_eq!(members().len(), 1, "a look without a mark takes it back");
         queue(&session, "a", 2, &looking).await.expect("a look");
         leave(&session, "a", 2, &looking).await.expect("a release");
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
         queue(&session, "a", 2, &looking).await.expect("a look");
         release(&session, "a", 1).await.expect("a release");
-        assert_eq!((server.get("lock:{a}"), server.keys().len()), (Some(written(2)), 2), "and so does a hand-over");
+        assert_eq!((server.get("dlock:{a}"), server.keys().len()), (Some(written(2)), 2), "and so does a hand-over");
     }
 
     async fn everybody_who_looks_makes_the_queue_last(server: Server) {
@@ -95,7 +95,7 @@ lock_tests::on_every_server! {
             settings.name_format = format.map(str::to_owned);
             settings
         };
-        let all = [settings("lock", None), settings("my app", None), settings("", None), settings("lock", Some("<key> locked"))];
+        let all = [settings("dlock", None), settings("my app", None), settings("", None), settings("dlock", Some("<key> locked"))];
         for settings in all {
             let store = RedisStore::from_url(&server.url(), settings).expect("a store");
             let (session, mut grants) = listen_to(&store, 9).await;
@@ -108,7 +108,7 @@ lock_tests::on_every_server! {
                 assert_eq!(release(&session, key, 2).await.expect("a release"), Released::Freed);
             }
         }
-        assert_eq!(server.keys(), [" locked:fence", "fence", "lock:fence", "my app:fence"]);
+        assert_eq!(server.keys(), [" locked:fence", "dlock:fence", "fence", "my app:fence"]);
     }
 
     async fn a_queue_of_another_type_is_named_and_hinders_no_release(server: Server) {
@@ -117,14 +117,14 @@ lock_tests::on_every_server! {
         server.command(&["SET", QUEUE, "x"]);
         let named = |error: lock_runtime::store::StoreError| {
             assert_eq!(error.kind(), StoreErrorKind::Refused);
-            assert!(error.to_string().contains("`lock:{a}:queue` is not a queue"), "{error}");
+            assert!(error.to_string().contains("`dlock:{a}:queue` is not a queue"), "{error}");
         };
         named(queue(&session, "a", 2, &entry(9)).await.expect_err("a queue that is a string"));
         assert!(matches!(rotate(&session, "a", [1, 3], &entry(9)).await, Ok(Rotated::Retained { .. })));
         assert_eq!(leave(&session, "a", 1, &entry(9)).await.expect("a release"), Released::Freed);
-        assert_eq!(server.keys(), ["lock:fence", QUEUE]);
+        assert_eq!(server.keys(), ["dlock:fence", QUEUE]);
         named(look(&session, "a", 2).await.expect_err("a queue that is a string"));
-        assert_eq!(server.get("lock:{a}"), None);
+        assert_eq!(server.get("dlock:{a}"), None);
         fence(acquire(&session, "a", 4).await);
         assert_eq!(release(&session, "a", 4).await.expect("a release"), Released::Freed);
     }
@@ -133,10 +133,10 @@ lock_tests::on_every_server! {
         let session = open(&server.url()).await;
         fence(acquire(&session, "a", 1).await);
         queue(&session, "a", 2, &entry(9)).await.expect("a look");
-        server.del("lock:{a}");
+        server.del("dlock:{a}");
         fence(acquire(&session, "a", 2).await);
         fence(queue(&session, "a", 2, &entry(9)).await);
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
     }
 
     async fn what_is_no_entry_loses_its_place(server: Server) {
@@ -148,14 +148,14 @@ lock_tests::on_every_server! {
         queue(&session, "a", 2, &entry(9)).await.expect("a look");
         release(&session, "a", 1).await.expect("a release");
         assert_eq!(heard(&mut grants).await.token.bits(), 2);
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
     }
 
     async fn a_lock_for_ever_is_not_waited_for(server: Server) {
         let session = open(&server.url()).await;
-        server.command(&["SET", "lock:{a}", "another program's"]);
+        server.command(&["SET", "dlock:{a}", "another program's"]);
         let error = queue(&session, "a", 2, &entry(9)).await.expect_err("a lock for ever");
-        assert!(error.to_string().starts_with("key `lock:{a}` exists without a ttl"), "{error}");
-        assert_eq!(server.keys(), ["lock:fence", "lock:{a}"]);
+        assert!(error.to_string().starts_with("key `dlock:{a}` exists without a ttl"), "{error}");
+        assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
     }
 }

@@ -34,7 +34,7 @@ async fn until_alike(pair: &Pair) {
 lock_tests::on_every_server! {
     async fn a_grant_is_told_where_it_was_made_and_not_to_those_who_listen_at_a_replica(server: Server) {
         let pair = Pair::of(server);
-        let channel = format!("lock:wake:{}", written(9));
+        let channel = format!("dlock:wake:{}", written(9));
         let at_replica = redis::Client::open(pair.replica().url()).expect("a URL of the harness");
         let mut at_replica = at_replica.get_async_pubsub().await.expect("the replica is there");
         at_replica.subscribe(&channel).await.expect("anybody may");
@@ -60,18 +60,18 @@ lock_tests::on_every_server! {
         release(&session, "a", 1).await.expect("a release");
         assert_eq!(heard(&mut grants).await.token.bits(), 3);
         until_alike(&pair).await;
-        assert_eq!(pair.replica().get("lock:{a}"), Some(written(3)));
+        assert_eq!(pair.replica().get("dlock:{a}"), Some(written(3)));
         // A rotation writes its entry behind the message.
         queue(&session, "a", 4, &entry(9)).await.expect("a look");
         assert!(matches!(rotate(&session, "a", [3, 5], &entry(9)).await, Ok(Rotated::HandedOver { .. })));
         until_alike(&pair).await;
-        assert_eq!(pair.replica().get("lock:{a}"), Some(written(4)));
-        assert_eq!(pair.replica().ask::<u64>(&["ZCARD", "lock:{a}:queue"]), 1);
+        assert_eq!(pair.replica().get("dlock:{a}"), Some(written(4)));
+        assert_eq!(pair.replica().ask::<u64>(&["ZCARD", "dlock:{a}:queue"]), 1);
         for token in [4, 5] {
             release(&session, "a", token).await.expect("a release");
         }
         until_alike(&pair).await;
-        assert_eq!(pair.replica().keys(), ["lock:fence"]);
+        assert_eq!(pair.replica().keys(), ["dlock:fence"]);
     }
 
     async fn what_is_written_behind_a_message_that_was_refused_is_replicated(server: Server) {
@@ -82,6 +82,6 @@ lock_tests::on_every_server! {
         queue(&told, "a", 2, &entry(9)).await.expect("a look");
         assert_eq!(release(&session, "a", 1).await.expect("a release"), Released::Freed);
         until_alike(&pair).await;
-        assert_eq!(pair.replica().keys(), ["lock:fence"]);
+        assert_eq!(pair.replica().keys(), ["dlock:fence"]);
     }
 }

@@ -72,7 +72,7 @@ lock_tests::on_every_server! {
         server.command(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
         assert_eq!(kinds_of_all(&session).await, [StoreErrorKind::Disconnected; 4]);
         assert!(!session.is_open());
-        server.until_there("lock:{copied}", Duration::from_secs(10)).await;
+        server.until_there("dlock:{copied}", Duration::from_secs(10)).await;
         assert_eq!(kind(look(&session, "copied", 2).await), StoreErrorKind::Disconnected);
         assert_eq!(kind(store(&server.url()).open().await), StoreErrorKind::Refused, "whoever never met a primary there");
     }

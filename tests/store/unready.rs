@@ -13,7 +13,7 @@ lock_tests::on_every_server! {
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
         assert_eq!(kind(acquire(&session, "a", 2).await), Unready);
         assert_eq!(kind(look(&session, "a", 2).await), Unready);
-        assert_eq!(server.get("lock:{a}"), None);
+        assert_eq!(server.get("dlock:{a}"), None);
         assert_eq!(renew(&session, "held", 1).await.expect("a renewal"), Renewed::Renewed);
         assert_eq!(renew(&session, "a", 2).await.expect("a renewal"), Renewed::NotOurs);
         assert_eq!(release(&session, "held", 1).await.expect("a release"), Released::Freed);
@@ -22,7 +22,7 @@ lock_tests::on_every_server! {
 
     async fn a_full_server_can_be_connected_to(server: Server) {
         fence(acquire(&open(&server.url()).await, "held", 1).await);
-        server.command(&["SET", "lock:fence", "1600000000000001"]);
+        server.command(&["SET", "dlock:fence", "1600000000000001"]);
         server.command(&["CONFIG", "SET", "maxmemory", "1"]);
         let session = open(&server.url()).await;
         assert_eq!(renew(&session, "held", 1).await.expect("a renewal"), Renewed::Renewed);

@@ -8,7 +8,7 @@ use lock_tests::Server;
 use crate::waiters::{entry, heard, listen, queue, rotate, written};
 use crate::{acquire, fence, look, release};
 
-const QUEUE: &str = "lock:{a}:queue";
+const QUEUE: &str = "dlock:{a}:queue";
 
 /// Such entries: of later versions, and of the former format, which had none; the last is longer than any of ours.
 fn of_others() -> Vec<String> {
@@ -38,10 +38,10 @@ lock_tests::on_every_server! {
             assert_eq!(members(&server), before);
             // Nobody else waits, and the queue is gone for a moment while it is looked through.
             assert_eq!(release(&session, "a", 2).await.expect("a release"), Released::Freed);
-            assert_eq!((server.get("lock:{a}"), members(&server)), (None, before.clone()));
+            assert_eq!((server.get("dlock:{a}"), members(&server)), (None, before.clone()));
             fence(look(&session, "a", 3).await);
             assert_eq!(rotate(&session, "a", [3, 4], &entry(9)).await.expect("a rotation"), Rotated::Freed);
-            assert_eq!((server.get("lock:{a}"), members(&server)), (None, before));
+            assert_eq!((server.get("dlock:{a}"), members(&server)), (None, before));
             assert!((4_900_000..=5_000_000).contains(&server.pttl(QUEUE)), "{}", server.pttl(QUEUE));
             server.del(QUEUE);
         }
@@ -55,7 +55,7 @@ lock_tests::on_every_server! {
         let before = members(&server);
         assert_eq!(before.len(), 4, "an entry and a mark: {before:?}");
         release(&session, "a", 1).await.expect("a release");
-        assert_eq!((server.get("lock:{a}"), members(&server)), (None, before));
+        assert_eq!((server.get("dlock:{a}"), members(&server)), (None, before));
         assert!(matches!(queue(&session, "a", 2, &polls).await, Ok(Acquired::Granted { .. })));
         assert_eq!(members(&server), Vec::<String>::new());
     }

@@ -26,7 +26,7 @@ on_every_server! {
         assert!(served > 100, "{served} who came inside show too little");
         assert_eq!(ledger.check().grants, served);
         ledger.check().assert_clean();
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn a_dropped_head_of_the_line_lets_the_next_one_come_first(server: Server) {
@@ -44,7 +44,7 @@ on_every_server! {
         assert_eq!(second.stats().granted_by_message, 1);
         assert_eq!(server.pttl(&queue("left")), -2, "nobody stands in line");
         guard.release().await.expect("the server is there");
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn a_lock_that_is_handed_to_one_who_has_just_left_goes_on_to_the_next(server: Server) {
@@ -64,6 +64,6 @@ on_every_server! {
         }
         assert_eq!(patient.stats().acquired, 30);
         fickle.shutdown(super::SOON).await;
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 }

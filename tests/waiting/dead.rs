@@ -48,7 +48,7 @@ on_every_server! {
         waiters[7].served().await;
         waiters[7].left("it").await;
         assert_eq!(waiters[7].stat("granted_by_message").await, 1);
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn a_stopped_head_of_the_line_costs_a_first_lease_and_a_look(server: Server) {
@@ -100,7 +100,7 @@ on_every_server! {
         let left = server.pttl(&queue("forgotten"));
         assert!((1..=30_000).contains(&left), "{left}");
         holder.release().await.expect("the server is there");
-        assert_eq!(server.keys(), ["lock:fence"], "a release finds the dead and clears the line");
+        assert_eq!(server.keys(), ["dlock:fence"], "a release finds the dead and clears the line");
     }
 
     async fn a_line_whose_holder_and_waiters_are_all_dead_clears_itself(server: Server) {

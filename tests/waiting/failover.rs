@@ -68,5 +68,5 @@ on_every_server! {
 
 /// How many lines of clients listen at the primary.
 fn listeners(pair: &Pair) -> usize {
-    pair.primary().ask::<Vec<String>>(&["PUBSUB", "CHANNELS", "lock:wake:*"]).len()
+    pair.primary().ask::<Vec<String>>(&["PUBSUB", "CHANNELS", "dlock:wake:*"]).len()
 }

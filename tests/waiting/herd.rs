@@ -60,7 +60,7 @@ on_every_server! {
         let commands = server.commandstats();
         let waiting = ["publish", "zadd", "zrem", "pexpire"];
         assert!(waiting.iter().all(|command| !commands.contains_key(*command)), "{commands:?}");
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn who_does_not_wait_does_not_queue(server: Server) {
@@ -81,6 +81,6 @@ on_every_server! {
         }
         let commands = server.commandstats();
         assert!(!commands.contains_key("zadd"), "{commands:?}");
-        assert_eq!(server.keys(), ["lock:fence".to_owned(), super::name("held")], "and no {}", queue("held"));
+        assert_eq!(server.keys(), ["dlock:fence".to_owned(), super::name("held")], "and no {}", queue("held"));
     }
 }

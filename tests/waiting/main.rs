@@ -46,12 +46,12 @@ async fn connect_asking(url: &str) -> Client {
 
 /// The name of a key in Redis.
 fn name(key: &str) -> String {
-    format!("lock:{{{key}}}")
+    format!("dlock:{{{key}}}")
 }
 
 /// The name of those who wait for it.
 fn queue(key: &str) -> String {
-    format!("lock:{{{key}}}:queue")
+    format!("dlock:{{{key}}}:queue")
 }
 
 /// How many processes stand in line at the server.

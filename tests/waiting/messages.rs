@@ -41,7 +41,7 @@ on_every_server! {
         for client in [one, other, third] {
             client.shutdown(SOON).await;
         }
-        assert_eq!(server.keys(), ["lock:fence"]);
+        assert_eq!(server.keys(), ["dlock:fence"]);
     }
 
     async fn a_message_that_is_lost_with_its_connection_costs_no_more_than_a_look(server: Server) {

@@ -51,7 +51,7 @@ impl Ages {
 }
 
 fn queue(number: usize) -> String {
-    format!("lock:{{{}}}:queue", key(number))
+    format!("dlock:{{{}}}:queue", key(number))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Taking for Bare {
 
 /// What a lock is called in the server.
 pub(crate) fn name(number: usize) -> String {
-    format!("lock:{{held:{number}}}")
+    format!("dlock:{{held:{number}}}")
 }
 
 /// Runs it on a runtime of one thread.

@@ -71,7 +71,9 @@ fn overtake<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
 fn ask<C>(cx: &Context<'_, C>, waiter: &mut Waiter<C>, by: Asker) -> AcquireRequest {
     waiter.waiting.request_sent(cx.now, by);
     let Terms { ttl, kind, .. } = waiter.waiting.terms;
-    AcquireRequest::Ask(Ask { key: cx.key.clone(), token: waiter.token, ttl, kind })
+    // A call that waits learns it from its look.
+    let time_left = waiter.waiting.wait_until <= cx.now;
+    AcquireRequest::Ask(Ask { key: cx.key.clone(), token: waiter.token, ttl, kind, time_left })
 }
 
 /// A look, with an entry for the store's queue if the call waits and the store has a queue.
@@ -186,12 +188,14 @@ pub(super) fn held_elsewhere<C>(
     (held_for, clock): (Option<Duration>, Option<ClockReading>),
 ) {
     let still_waits = cx.now < waiter.waiting.wait_until;
+    // The first request of a call that waits does not learn the ttl that is left; the same sender looks at once and
+    // does.
+    waiter.waiting.held_elsewhere(cx.now, sent, (held_for, clock));
+    let free_at = waiter.waiting.free_at(cx.now);
     // Calls that arrived before the request was sent share its answer; all do if this call stays ahead of them.
-    note_held(calls, cx, if still_waits { Moment::MAX } else { sent });
-    // The first request does not report the ttl that is left; the same sender looks at once and learns it.
-    waiter.waiting.held_elsewhere(cx.now, sent, clock);
+    note_held(calls, cx, if still_waits { Moment::MAX } else { sent }, free_at);
     if !still_waits {
-        return refuse(calls, cx, waiter, Refusal::Busy);
+        return refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }
     if let Some(held_for) = held_for {
         let has_push = clock.is_some() && waiter.waiting.push_session.is_some();
@@ -228,13 +232,15 @@ pub(super) fn request_failed<C: Clone>(
 
 /// The clock of the active waiter.
 pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
-    let (now, last_error, last_known_held) = (cx.now, calls.last_error(), calls.last_known_held);
+    let (now, known) = (cx.now, last_known(calls, cx));
     let Some(waiter) = calls.waiter_mut() else { return };
     let waiting = &waiter.waiting;
     let refusal = match waiting.phase {
         _ if waiting.is_to_be_overtaken(now) => return overtake(calls, cx),
-        _ if waiting.give_up_at <= now => Some(give_up_refusal(cx, waiter, last_error, last_known_held)),
-        Phase::Resting { found_held: true, .. } | Phase::Deferred if waiting.wait_until <= now => Some(Refusal::Busy),
+        _ if waiting.give_up_at <= now => Some(give_up_refusal(cx, waiter, known)),
+        Phase::Resting { found_held: true, .. } | Phase::Deferred if waiting.wait_until <= now => {
+            Some(Refusal::Busy { free_at: waiting.free_at(now) })
+        }
         _ => None,
     };
     if let Some(refusal) = refusal {
@@ -266,15 +272,18 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
 pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most: usize) -> usize {
     for served in 0..most {
         let Some(due) = calls.queue_mut().and_then(|queue| queue.take_due(cx.now)) else { return served };
+        let free_at = calls.free_at(cx.now);
         match due {
             // Checked before `give_up_at`, which may be the same moment: a key that is held here is a definite answer.
-            Due::WaitOver(waiter) if calls.is_known_held(cx.now) => refuse(calls, cx, waiter, Refusal::Busy),
+            Due::WaitOver(waiter) if calls.is_known_held(cx.now) => {
+                refuse(calls, cx, waiter, Refusal::Busy { free_at });
+            }
             Due::WaitOver(waiter) => {
                 calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);
                 recheck_held(calls, cx.now);
             }
             Due::GiveUp(waiter) => {
-                let refusal = give_up_refusal(cx, &waiter, calls.last_error(), calls.last_known_held);
+                let refusal = give_up_refusal(cx, &waiter, last_known(calls, cx));
                 refuse(calls, cx, waiter, refusal);
             }
         }
@@ -292,18 +301,21 @@ pub(super) fn recheck_held<C>(calls: &mut Calls<C>, now: Moment) {
     }
 }
 
-/// The refusal of a call that gives up: `last_error` is the active waiter's, and the key was last known to be held at
-/// `last_known_held`.
-fn give_up_refusal<C>(
-    cx: &Context<'_, C>,
-    waiter: &Waiter<C>,
-    last_error: Option<StoreError>,
-    last_known_held: Moment,
-) -> Refusal {
+/// What is known of a key to those who give up: the active waiter's last error, when the key was last known to be held,
+/// and until when it is at most.
+type LastKnown = (Option<StoreError>, Moment, Option<Moment>);
+
+fn last_known<C>(calls: &Calls<C>, cx: &Context<'_, C>) -> LastKnown {
+    (calls.last_error(), calls.last_known_held, calls.free_at(cx.now))
+}
+
+/// The refusal of a call that gives up.
+fn give_up_refusal<C>(cx: &Context<'_, C>, waiter: &Waiter<C>, known: LastKnown) -> Refusal {
+    let (last_error, last_known_held, free_at) = known;
     let outage = || cx.known.outage.cloned();
     let refused = outage().filter(|error| error.kind() == StoreErrorKind::Refused);
     let blocked = refused.or(last_error).or_else(outage);
-    waiter.waiting.give_up_refusal(waiter.waiting.arrived <= last_known_held, blocked)
+    waiter.waiting.give_up_refusal(waiter.waiting.arrived <= last_known_held, blocked, free_at)
 }
 
 /// A request in flight that has had its time counts against its session; one that was sent a moment ago does not.

@@ -228,6 +228,15 @@ impl<C> Calls<C> {
         }
     }
 
+    /// Until when the key is held at most, unless it is renewed, as far as that is known and to come.
+    pub(super) fn free_at(&self, now: Moment) -> Option<Moment> {
+        match &self.active {
+            Active::Holder(holder) => Some(holder.held.expires_at()).filter(|&expires_at| now < expires_at),
+            Active::Waiter(waiter) => waiter.waiting.free_at(now),
+            Active::Nobody => None,
+        }
+    }
+
     /// The last error of the active waiter, unless the store has answered since.
     pub(super) fn last_error(&self) -> Option<StoreError> {
         match &self.active {
@@ -259,8 +268,9 @@ impl<C> Holder<C> {
 impl<C> Others<C> {
     fn show_names(&mut self, names: &mut impl CallNames) {
         self.queue.show_names(names);
-        let renamed = std::mem::take(&mut self.refused).into_iter().map(|(mut number, refusal)| {
+        let renamed = std::mem::take(&mut self.refused).into_iter().map(|(mut number, mut refusal)| {
             names.number(&mut number);
+            refusal.show_names(names);
             (number, refusal)
         });
         self.refused = renamed.collect();

@@ -46,7 +46,8 @@ pub(super) fn grant<C: Clone>(
     let patience = waiting.patience_from_grant(cx.known.first_lease);
     held.await_task(cx.now, waiter.waiting, patience);
     calls.active = Active::Holder(Holder { number: waiter.number, caller: waiter.caller, token: waiter.token, held });
-    note_held(calls, cx, Moment::MAX);
+    let free_at = calls.free_at(cx.now);
+    note_held(calls, cx, Moment::MAX, free_at);
     true
 }
 

@@ -223,6 +223,11 @@ impl Held {
         self.deadline.min(self.hold_until)
     }
 
+    /// About when the key expires, unless it is renewed: what its deadline left of the ttl is added again.
+    pub(super) fn expires_at(&self) -> Moment {
+        self.deadline + self.ttl.saturating_sub(usable(self.ttl))
+    }
+
     /// Whether the clock has ended the lease, and for what reason.
     pub(super) fn ended_by_clock(&self, now: Moment) -> Option<LossReason> {
         (now + WAKE_LEAD >= self.until()).then_some(if self.hold_until <= self.deadline {

@@ -139,7 +139,8 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
         let had_time = waiting.token_since + known.settings.operation_timeout <= now;
         let error = known.outage.cloned().or_else(|| had_time.then(StoreError::no_answer));
         if let Some(holder) = calls.take_active_holder(|_| true) {
-            refuse_holder(calls, cx, holder, error.map_or(Refusal::Busy, Refusal::Unavailable));
+            let free_at = Some(holder.held.expires_at());
+            refuse_holder(calls, cx, holder, error.map_or(Refusal::Busy { free_at }, Refusal::Unavailable));
         }
         return;
     }

@@ -31,11 +31,12 @@ pub(super) fn note_was_held<C>(calls: &mut Calls<C>, cx: &Context<'_, C>) {
     calls.last_known_held = cx.now;
 }
 
-/// The key was held at `by`: waiters whose time is over and who arrived by then are refused as busy.
-pub(super) fn note_held<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, by: Moment) {
+/// The key was held at `by`, until `free_at` at most if that is known: waiters whose time is over and who arrived by
+/// then are refused as busy.
+pub(super) fn note_held<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, by: Moment, free_at: Option<Moment>) {
     calls.last_known_held = calls.last_known_held.max(by.min(cx.now));
     let answered = calls.queue_mut().map(|queue| queue.take_timed_out(by));
     for waiter in answered.into_iter().flatten() {
-        refuse(calls, cx, waiter, Refusal::Busy);
+        refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ids::{Number, SessionId};
+use super::names::CallNames;
 use crate::store::{
     Ask, Capabilities, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Names, Release, Released, Renewal,
     Rotate, Rotated, StoreError, Token,
@@ -124,9 +125,21 @@ pub enum ReleaseReply {
 /// Why an acquire ends without a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Refusal {
-    Busy,
+    /// Somebody else holds the key: until then at most, unless it is renewed, as far as that was learnt.
+    Busy {
+        free_at: Option<Moment>,
+    },
     Unavailable(StoreError),
     ShuttingDown,
+}
+
+impl Refusal {
+    /// Shows its names.
+    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        if let Self::Busy { free_at: Some(free_at) } = self {
+            names.told(free_at);
+        }
+    }
 }
 
 /// The next step of the task of a call without a lease.

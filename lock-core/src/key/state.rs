@@ -57,7 +57,7 @@ impl<C: Clone> KeyState<C> {
         caller: C,
     ) -> Result<(), Refusal> {
         if terms.wait == Wait::AtMost(Duration::ZERO) && self.calls.is_known_held(cx.now) {
-            return Err(Refusal::Busy);
+            return Err(Refusal::Busy { free_at: self.calls.free_at(cx.now) });
         }
         let waiting = Waiting::new(cx.now, token, terms, cx.known.settings.operation_timeout);
         let mut waiter = Waiter { number, caller, token, waiting: cx.spare.waiting.put_into(waiting) };

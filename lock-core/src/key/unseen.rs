@@ -98,7 +98,8 @@ pub(super) fn come_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut wa
     give_back_left_behind(calls, cx, &mut waiter);
     let is_wait_over = waiter.waiting.wait_until <= cx.now;
     if is_wait_over && calls.is_known_held(cx.now) {
-        return refuse(calls, cx, waiter, Refusal::Busy);
+        let free_at = calls.free_at(cx.now);
+        return refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }
     waiter.waiting.come_back(cx.now, cx.known.settings.operation_timeout);
     calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);

@@ -68,6 +68,8 @@ pub(super) struct Waiting {
     /// The last error, unless the store has answered since.
     pub(super) last_error: Option<StoreError>,
     answered: bool,
+    /// When the holder's lease expires at the latest, unless it is renewed, if the store said so.
+    held_until: Option<Moment>,
     /// How often it was answered that the key is held.
     looks: u32,
     /// How often in a row it had no answer.
@@ -111,6 +113,7 @@ impl Waiting {
             doubt: Doubt::Nowhere,
             last_error: None,
             answered: false,
+            held_until: None,
             looks: 0,
             failures: 0,
             last_look: Moment::MIN,
@@ -261,6 +264,11 @@ impl Waiting {
         matches!(self.phase, Phase::Resting { found_held: true, .. } | Phase::Deferred)
     }
 
+    /// When the holder's lease expires at the latest, unless it is renewed, if the store said so and that is to come.
+    pub(super) fn free_at(&self, now: Moment) -> Option<Moment> {
+        self.held_until.filter(|&held_until| now < held_until)
+    }
+
     /// Whether that answer is recent.
     pub(super) fn is_known_held(&self, now: Moment) -> bool {
         self.was_found_held() && now < self.known_held_until
@@ -337,11 +345,11 @@ impl Waiting {
     }
 
     /// The refusal when it gives up: `held` says whether the key was held meanwhile, `blocked` what kept the active
-    /// waiter from an answer.
-    pub(super) fn give_up_refusal(&self, held: bool, blocked: Option<StoreError>) -> Refusal {
+    /// waiter from an answer, and `free_at` until when the key is held at most.
+    pub(super) fn give_up_refusal(&self, held: bool, blocked: Option<StoreError>, free_at: Option<Moment>) -> Refusal {
         match (&self.last_error, blocked) {
-            (None, _) if self.answered => Refusal::Busy,
-            (None, None) if held => Refusal::Busy,
+            (None, _) if self.answered => Refusal::Busy { free_at: free_at.or(self.held_until) },
+            (None, None) if held => Refusal::Busy { free_at },
             (last_error, blocked) => {
                 // An error that ended the connection says less than the refusal that caused it.
                 let refused = blocked.as_ref().filter(|error| error.kind() == StoreErrorKind::Refused);
@@ -353,8 +361,14 @@ impl Waiting {
 
     /// The store answered that the key is held; the same sender asks again at once, unless the waiter
     /// [`rests`](Self::rest).
-    pub(super) fn held_elsewhere(&mut self, now: Moment, sent: Moment, clock: Option<ClockReading>) {
+    pub(super) fn held_elsewhere(
+        &mut self,
+        now: Moment,
+        sent: Moment,
+        (held_for, clock): (Option<Duration>, Option<ClockReading>),
+    ) {
         self.answered = true;
+        self.held_until = held_for.map(|held_for| now + held_for).or(self.held_until);
         (self.failures, self.not_executed) = (0, 0);
         self.last_error = None;
         if let Some(clock) = clock {
@@ -448,6 +462,7 @@ impl Waiting {
         self.reading.iter_mut().for_each(|reading| reading.show_names(names));
         names.moment(&mut self.last_look);
         names.moment(&mut self.known_held_until);
+        self.held_until.iter_mut().for_each(|until| names.told(until));
     }
 }
 
@@ -466,33 +481,4 @@ pub(super) fn alive_for(round_trip: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Kind;
-
-    #[test]
-    fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
-        let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
-        let terms = Terms {
-            kind: Kind::Exclusive,
-            ttl: Duration::ZERO,
-            wait: Wait::Forever,
-            renew: false,
-            max_hold: None,
-            min_hold: None,
-        };
-        let rest = |held_for, has_push| {
-            let mut waiting = Waiting::new(now, token, terms, Duration::ZERO);
-            waiting.rest(now, token, held_for, has_push, 1);
-            waiting.due().since(now)
-        };
-        let within = |rest: Duration, from, to| {
-            assert!(rest >= Duration::from_millis(from) && rest <= Duration::from_millis(to), "{rest:?}");
-        };
-        within(rest(Duration::from_secs(30), true), 1000, 1250);
-        within(rest(Duration::from_millis(400), true), 400, 500);
-        within(rest(Duration::ZERO, true), 100, 125);
-        within(rest(Duration::from_secs(30), false), 50, 150);
-        within(rest(Duration::from_millis(20), false), 10, 22);
-    }
-}
+mod tests;

@@ -27,23 +27,27 @@ use super::kind::Kind;
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// No client is installed, and the call names none.
-    #[error(
-        "lock `{key}` has no client: call lock_runtime::init(url) once at start-up, or name one with `client = ..`"
-    )]
+    /// No client is installed, and the call names none: a mistake in the program.
+    #[error("lock `{key}` has no client: {}", NoClient(*.scopes_used))]
     #[non_exhaustive]
     NotConfigured {
         /// What was to be locked.
         key: LockKey,
+        /// Whether this process has used scopes.
+        #[doc(hidden)]
+        scopes_used: bool,
     },
     /// Somebody else holds the lock, and the time to wait is over.
-    #[error("lock `{key}` is held elsewhere (waited {waited:?})")]
+    #[error("lock `{key}` is held elsewhere{}", Elsewhere(*.waited, *.free_in))]
     #[non_exhaustive]
     Busy {
         /// What was to be locked.
         key: LockKey,
-        /// How long this call waited.
+        /// How long this call waited; zero for one that was not to wait.
         waited: Duration,
+        /// When the lock is free at the latest, unless its holder renews it: what is left of the holder's ttl, as far
+        /// as the store said. A holder that is alive renews; after one that crashed the lock is free by then.
+        free_in: Option<Duration>,
     },
     /// The lock was held and was lost while the body ran; the body was dropped.
     #[error("lock `{key}` was lost: {reason}")]
@@ -65,7 +69,9 @@ pub enum LockError {
         /// What the store said last.
         source: Box<StoreError>,
     },
-    /// The key is one that no store may see.
+    /// The key is one that no store may see. Where a value of the key comes from outside, as a part of a URL does, this
+    /// is bad input, to be refused as such (400 in HTTP); the fault says in which way. In a key without such values it
+    /// is a mistake in the program.
     #[error("lock key `{key}` is invalid: {fault}")]
     #[non_exhaustive]
     InvalidKey {
@@ -74,7 +80,7 @@ pub enum LockError {
         /// What is wrong with it.
         fault: KeyFault,
     },
-    /// An option has a value that cannot work.
+    /// An option has a value that cannot work: a mistake in the program.
     #[error("lock `{key}` has invalid options: {fault}")]
     #[non_exhaustive]
     InvalidOptions {
@@ -111,7 +117,7 @@ impl LockError {
     /// ```
     pub fn key(&self) -> &LockKey {
         match self {
-            Self::NotConfigured { key }
+            Self::NotConfigured { key, .. }
             | Self::Busy { key, .. }
             | Self::Lost { key, .. }
             | Self::Unavailable { key, .. }
@@ -123,43 +129,218 @@ impl LockError {
     }
 }
 
-/// Variants have no constructor outside this crate, as they may grow; these are for our own.
-#[doc(hidden)]
+/// What a caller does with it.
 impl LockError {
-    pub fn not_configured(key: LockKey) -> Self {
-        Self::NotConfigured { key }
+    /// Whether somebody else holds the lock: no failure, but an answer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::{LockError, LossReason};
+    ///
+    /// assert!(LockError::busy("job:42", Duration::ZERO).is_busy());
+    /// assert!(!LockError::lost("job:42", LossReason::Expired).is_busy());
+    /// ```
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy { .. })
     }
 
-    pub fn busy(key: LockKey, waited: Duration) -> Self {
-        Self::Busy { key, waited }
+    /// Whether the very same call may succeed later, and does no harm: the lock is busy, or the store unavailable.
+    ///
+    /// Not so `Lost`: the body ran in part, and only its author knows whether that may be repeated. The others come back
+    /// every time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::{LockError, LossReason};
+    ///
+    /// assert!(LockError::busy("job:42", Duration::ZERO).is_retryable());
+    /// assert!(!LockError::lost("job:42", LossReason::Expired).is_retryable());
+    /// assert!(!LockError::already_held("job:42").is_retryable());
+    /// ```
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unavailable { .. })
     }
 
-    pub fn lost(key: LockKey, reason: LossReason) -> Self {
-        Self::Lost { key, reason }
+    /// Whether the program is wrong, and neither its input nor the world: there is no client, or an option cannot work.
+    #[doc(hidden)]
+    pub fn is_mistake(&self) -> bool {
+        matches!(self, Self::NotConfigured { .. } | Self::InvalidOptions { .. })
+    }
+}
+
+/// Whoever maps errors to something of its own can make each by hand, to test that.
+impl LockError {
+    /// No client is installed, and the call names none.
+    ///
+    /// ```
+    /// use lock_runtime::LockError;
+    ///
+    /// assert!(matches!(LockError::not_configured("job:42"), LockError::NotConfigured { .. }));
+    /// ```
+    pub fn not_configured(key: impl Into<LockKey>) -> Self {
+        Self::NotConfigured { key: key.into(), scopes_used: false }
     }
 
-    pub fn unavailable(key: LockKey, source: StoreError) -> Self {
-        Self::unanswered(Operation::Acquire, key, source)
+    /// Somebody else holds the lock, after this time to wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::LockError;
+    ///
+    /// let error = LockError::busy("job:42", Duration::from_secs(2)).with_free_in(Duration::from_secs(12));
+    /// let text = "lock `job:42` is held elsewhere (waited 2s; free in at most 12s unless renewed)";
+    /// assert_eq!(error.to_string(), text);
+    /// ```
+    pub fn busy(key: impl Into<LockKey>, waited: Duration) -> Self {
+        Self::Busy { key: key.into(), waited, free_in: None }
     }
 
+    /// The same, with the rest of the holder's ttl; without effect on any other variant than `Busy`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::LockError;
+    ///
+    /// let error = LockError::busy("job:42", Duration::ZERO).with_free_in(Duration::from_secs(12));
+    /// assert!(matches!(error, LockError::Busy { free_in: Some(_), .. }));
+    /// ```
+    #[must_use]
+    pub fn with_free_in(mut self, left: Duration) -> Self {
+        if let Self::Busy { free_in, .. } = &mut self {
+            *free_in = Some(left);
+        }
+        self
+    }
+
+    /// The lock was lost while the body ran.
+    ///
+    /// ```
+    /// use lock_runtime::{LockError, LossReason};
+    ///
+    /// let error = LockError::lost("job:42", LossReason::Stolen);
+    /// assert!(matches!(error, LockError::Lost { reason: LossReason::Stolen, .. }));
+    /// ```
+    pub fn lost(key: impl Into<LockKey>, reason: LossReason) -> Self {
+        Self::Lost { key: key.into(), reason }
+    }
+
+    /// The store could not be asked for the lock, and said this.
+    ///
+    /// ```
+    /// use lock_runtime::LockError;
+    /// use lock_runtime::store::{StoreError, StoreErrorKind};
+    ///
+    /// let said = StoreError::new(StoreErrorKind::Disconnected, "the connection was closed");
+    /// assert!(matches!(LockError::unavailable("job:42", said), LockError::Unavailable { .. }));
+    /// ```
+    pub fn unavailable(key: impl Into<LockKey>, source: StoreError) -> Self {
+        Self::unanswered(Operation::Acquire, key.into(), source)
+    }
+
+    #[doc(hidden)]
     pub fn unanswered(operation: Operation, key: LockKey, source: StoreError) -> Self {
         Self::Unavailable { key, operation, source: source.into() }
     }
 
-    pub fn invalid_key(key: LockKey, fault: KeyFault) -> Self {
-        Self::InvalidKey { key, fault }
+    /// No store may see the key, for this reason.
+    ///
+    /// ```
+    /// use lock_runtime::{KeyFault, LockError};
+    ///
+    /// assert!(matches!(LockError::invalid_key("", KeyFault::Empty), LockError::InvalidKey { .. }));
+    /// ```
+    pub fn invalid_key(key: impl Into<LockKey>, fault: KeyFault) -> Self {
+        Self::InvalidKey { key: key.into(), fault }
     }
 
-    pub fn invalid_options(key: LockKey, fault: OptionFault) -> Self {
-        Self::InvalidOptions { key, fault }
+    /// An option has a value that cannot work.
+    ///
+    /// ```
+    /// use lock_runtime::{LockError, OptionFault};
+    ///
+    /// let error = LockError::invalid_options("job:42", OptionFault::MinHoldOverTtl);
+    /// assert!(matches!(error, LockError::InvalidOptions { fault: OptionFault::MinHoldOverTtl, .. }));
+    /// ```
+    pub fn invalid_options(key: impl Into<LockKey>, fault: OptionFault) -> Self {
+        Self::InvalidOptions { key: key.into(), fault }
     }
 
-    pub fn already_held(key: LockKey) -> Self {
-        Self::AlreadyHeld { key }
+    /// An enclosing call holds this very lock.
+    ///
+    /// ```
+    /// use lock_runtime::LockError;
+    ///
+    /// assert!(matches!(LockError::already_held("job:42"), LockError::AlreadyHeld { .. }));
+    /// ```
+    pub fn already_held(key: impl Into<LockKey>) -> Self {
+        Self::AlreadyHeld { key: key.into() }
     }
 
-    pub fn shutting_down(key: LockKey) -> Self {
-        Self::ShuttingDown { key }
+    /// The client is shutting down.
+    ///
+    /// ```
+    /// use lock_runtime::LockError;
+    ///
+    /// assert!(matches!(LockError::shutting_down("job:42"), LockError::ShuttingDown { .. }));
+    /// ```
+    pub fn shutting_down(key: impl Into<LockKey>) -> Self {
+        Self::ShuttingDown { key: key.into() }
+    }
+
+    /// The same, in a process in which clients were given to scopes; without effect on any other variant than
+    /// `NotConfigured`.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_scopes_used(mut self, used: bool) -> Self {
+        if let Self::NotConfigured { scopes_used, .. } = &mut self {
+            *scopes_used = used;
+        }
+        self
+    }
+}
+
+/// What else is known of a lock that is held elsewhere.
+struct Elsewhere(Duration, Option<Duration>);
+
+impl fmt::Display for Elsewhere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let &Self(waited, free_in) = self;
+        let waited = (waited >= MILLISECOND).then(|| Duration::from_millis(millis(waited)));
+        let free_in = free_in.map(rounded_up);
+        match (waited, free_in) {
+            (None, None) => Ok(()),
+            (Some(waited), None) => write!(f, " (waited {waited:?})"),
+            (None, Some(left)) => write!(f, " (free in at most {left:?} unless renewed)"),
+            (Some(waited), Some(left)) => write!(f, " (waited {waited:?}; free in at most {left:?} unless renewed)"),
+        }
+    }
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// To whole seconds, or whole milliseconds below one: so that it stays true, and is easy to read.
+fn rounded_up(duration: Duration) -> Duration {
+    let unit = if duration > Duration::from_secs(1) { Duration::from_secs(1) } else { MILLISECOND };
+    Duration::from_millis(millis(duration + unit - Duration::from_nanos(1)) / millis(unit) * millis(unit))
+}
+
+/// Where to look for the client that a call has not.
+struct NoClient(bool);
+
+impl fmt::Display for NoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("call lock_runtime::init(url) once at start-up, or name one with `client = ..`")?;
+        if self.0 {
+            f.write_str(
+                "; this process gives clients to scopes, which tasks do not inherit: \
+                 spawn `client.scope(future)` with the client of `Client::current()`",
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -297,10 +478,38 @@ mod tests {
             (LockError::shutting_down(key()), "failed to acquire lock `job`: the client is shutting down"),
             (LockError::lost(key(), LossReason::MaxHold), "lock `job` was lost: `max_hold` was reached"),
             (LockError::busy(key(), Duration::from_secs(2)), "lock `job` is held elsewhere (waited 2s)"),
+            (LockError::busy(key(), Duration::ZERO), "lock `job` is held elsewhere"),
+            (LockError::busy(key(), Duration::from_nanos(999_999)), "lock `job` is held elsewhere"),
+            (LockError::busy(key(), Duration::from_micros(1500)), "lock `job` is held elsewhere (waited 1ms)"),
         ];
         for (error, text) in texts {
             assert_eq!(error.to_string(), text);
         }
+    }
+
+    #[test]
+    fn what_is_left_of_the_holders_ttl_is_rounded_up() {
+        let left = [
+            (Duration::from_nanos(11_000_000_001), "12s"),
+            (Duration::from_secs(12), "12s"),
+            (Duration::from_millis(1001), "2s"),
+            (Duration::from_secs(1), "1s"),
+            (Duration::from_micros(250_001), "251ms"),
+            (Duration::from_secs(7200), "7200s"),
+        ];
+        for (left, shown) in left {
+            let error = LockError::busy("job", Duration::ZERO).with_free_in(left);
+            let text = format!("lock `job` is held elsewhere (free in at most {shown} unless renewed)");
+            assert_eq!(error.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_missing_client_is_looked_for_in_scopes_only_where_there_are_some() {
+        let error = LockError::not_configured("job");
+        assert!(error.to_string().contains("init(url)") && !error.to_string().contains("scope"));
+        let error = error.with_scopes_used(true).to_string();
+        assert!(error.contains("init(url)") && error.contains("client.scope(future)"), "{error}");
     }
 
     #[test]

@@ -5,13 +5,15 @@ use std::time::Duration;
 use super::call_table::CallTable;
 use super::holding::Holding;
 use crate::key::{AcquireRequest, CallId, CallNames, Refusal, Step, Via};
-use crate::lease::Terms;
+use crate::lease::{Terms, Wait};
 use crate::store::{Acquired, LockKey, Moment, StoreError, Token};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Acquiring {
     arrived: Moment,
+    /// Whether its terms allow it to wait.
+    waits: bool,
     /// None once it has ended.
     id: Option<CallId>,
 }
@@ -35,7 +37,7 @@ pub enum AcquireStep {
     Pending,
     /// The lock is held, with this fence; no step of the body may start from `until` on, unless it is extended.
     Granted { holding: Holding, fence: u64, until: Moment },
-    /// It has ended, after so long.
+    /// It has ended, after waiting for so long: not at all if it was not to wait.
     Refused(Refusal, Duration),
 }
 
@@ -48,13 +50,14 @@ impl Acquiring {
         (key, token, caller): (&LockKey, Token, C),
         terms: Terms,
     ) -> (Self, AcquireStep) {
+        let waits = terms.wait != Wait::AtMost(Duration::ZERO);
         match client.arrive(now, key, token, terms, caller) {
             Ok(id) => {
-                let mut acquiring = Self { arrived: now, id: Some(id) };
+                let mut acquiring = Self { arrived: now, waits, id: Some(id) };
                 let step = acquiring.go_on(client, now, via, None);
                 (acquiring, step)
             }
-            Err(refusal) => (Self { arrived: now, id: None }, AcquireStep::Refused(refusal, Duration::ZERO)),
+            Err(refusal) => (Self { arrived: now, waits, id: None }, AcquireStep::Refused(refusal, Duration::ZERO)),
         }
     }
 
@@ -85,7 +88,8 @@ impl Acquiring {
             }
             Step::Refused(refusal) => {
                 self.id = None;
-                AcquireStep::Refused(refusal, now.since(self.arrived))
+                let waited = if self.waits { now.since(self.arrived) } else { Duration::ZERO };
+                AcquireStep::Refused(refusal, waited)
             }
         }
     }

@@ -110,8 +110,8 @@ impl ClientBuilder {
         Self { store: StoreSettings::new(), ttl: Duration::from_secs(30), local_handover: true }
     }
 
-    /// Stands before every key in the store, so that programs with other namespaces never meet: `lock` by default, so
-    /// that `job:42` is `lock:{job:42}` in Redis. It may be empty.
+    /// Stands before every key in the store, so that programs with other namespaces never meet: `dlock` by default, so
+    /// that `job:42` is `dlock:{job:42}` in Redis. It may be empty.
     ///
     /// Not for [`connect_store`](Self::connect_store), whose store has a namespace already if it has any.
     ///

@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn a_namespace_beside_a_format_has_to_stand_in_it() {
-        assert_eq!(named(None, None).as_deref(), Some("redis://host:6379/0#lock"));
+        assert_eq!(named(None, None).as_deref(), Some("redis://host:6379/0#dlock"));
         assert_eq!(named(Some("app"), None).as_deref(), Some("redis://host:6379/0#app"));
         assert_eq!(named(None, Some("a/<key>")).as_deref(), Some("redis://host:6379/0#a/<key>"));
-        assert_eq!(named(None, Some("<namespace>/<key>")).as_deref(), Some("redis://host:6379/0#lock/<key>"));
+        assert_eq!(named(None, Some("<namespace>/<key>")).as_deref(), Some("redis://host:6379/0#dlock/<key>"));
         assert_eq!(named(Some("app"), Some("<namespace>/<key>")).as_deref(), Some("redis://host:6379/0#app/<key>"));
         assert_eq!(named(Some("app"), Some("a/<key>")), None);
     }

@@ -121,11 +121,11 @@ mod tests {
     #[test]
     fn a_scheme_is_read_in_any_case_and_white_space_is_left_out() {
         for url in ["memory://jobs", "MEMORY://jobs", " memory://jobs\n"] {
-            assert_eq!(identity(url).as_deref(), Ok("memory://jobs#lock"), "{url:?}");
+            assert_eq!(identity(url).as_deref(), Ok("memory://jobs#dlock"), "{url:?}");
         }
         #[cfg(feature = "redis")]
         for url in ["redis://host", "REDIS://host", "\tValkey://host:6379/0\r\n"] {
-            assert_eq!(identity(url).as_deref(), Ok("redis://host:6379/0#lock"), "{url:?}");
+            assert_eq!(identity(url).as_deref(), Ok("redis://host:6379/0#dlock"), "{url:?}");
         }
     }
 

@@ -52,7 +52,7 @@ impl StoreSettings {
 
     /// The namespace that was set, or the default one.
     pub(crate) fn namespace(&self) -> &str {
-        self.namespace.as_deref().unwrap_or("lock")
+        self.namespace.as_deref().unwrap_or("dlock")
     }
 
     pub(crate) fn check(&self) -> Result<(), ConnectError> {
@@ -92,7 +92,7 @@ mod tests {
     fn each_set() -> [(Setting, StoreSettings); 4] {
         let unset = StoreSettings::new;
         ALL.map(|setting| match setting {
-            Setting::Namespace => (setting, StoreSettings { namespace: Some("lock".to_owned()), ..unset() }),
+            Setting::Namespace => (setting, StoreSettings { namespace: Some("dlock".to_owned()), ..unset() }),
             Setting::NameFormat => (setting, StoreSettings { name_format: Some("<key>".to_owned()), ..unset() }),
             Setting::Nodelay => (setting, StoreSettings { nodelay: Some(false), ..unset() }),
             Setting::RootCertificates => {

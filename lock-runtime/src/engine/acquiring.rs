@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use lock_core::key::Refusal;
 use lock_core::lease::Terms;
@@ -74,7 +75,9 @@ impl Acquiring {
                     self.state.validity.granted(fence, until);
                     return Poll::Ready(Ok(Holding::new(self.handle.clone(), Arc::clone(&self.state), holding)));
                 }
-                (AcquireStep::Refused(refusal, waited), _) => return Poll::Ready(Err(self.refused(refusal, waited))),
+                (AcquireStep::Refused(refusal, waited), _) => {
+                    return Poll::Ready(Err(self.refused(at, refusal, waited)));
+                }
                 (AcquireStep::AwaitAnswer, _) => return Poll::Pending,
                 _ => {
                     // The answer to what this task sent is no longer awaited.
@@ -126,13 +129,17 @@ impl Acquiring {
         Ok((now, step))
     }
 
-    fn refused(&self, refusal: Refusal, waited: std::time::Duration) -> LockError {
+    fn refused(&self, now: Moment, refusal: Refusal, waited: Duration) -> LockError {
         let key = self.state.key.clone();
         let observed = &self.handle.shared().observed;
         match refusal {
-            Refusal::Busy => {
+            Refusal::Busy { free_at } => {
                 observed.busy(&key);
-                LockError::busy(key, waited)
+                let left = free_at.map(|free_at| free_at.since(now)).filter(|left| !left.is_zero());
+                match (LockError::busy(key, waited), left) {
+                    (error, Some(left)) => error.with_free_in(left),
+                    (error, None) => error,
+                }
             }
             Refusal::Unavailable(error) => {
                 observed.unavailable(&key, &error);

@@ -247,7 +247,7 @@ fn shown(terms: &Terms) -> String {
 
 fn why(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Busy => "busy".to_owned(),
+        Refusal::Busy { .. } => "busy".to_owned(),
         Refusal::ShuttingDown => "its process shuts down".to_owned(),
         Refusal::Unavailable(error) => error.to_string(),
     }

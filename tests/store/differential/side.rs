@@ -65,7 +65,11 @@ impl Side {
         let short_leases = self.short_leases;
         let entry = |token| entry(token, short_leases).with_alive_for(step.alive_for);
         let (reply, left, minted) = match &step.operation {
-            Operation::Acquire => acquired(session.acquire(Ask::new(key, token, ttl)).await.expect("a reply"), 1),
+            Operation::Acquire => {
+                let ask = Ask::new(key, token, ttl);
+                let ask = if step.actor.is_multiple_of(2) { ask.with_time_left() } else { ask };
+                acquired(session.acquire(ask).await.expect("a reply"), 1)
+            }
             Operation::Look { waits: true } => {
                 let enqueue = Enqueue::new(key, token, ttl, entry(token)).with_fences(fences);
                 acquired(session.enqueue(enqueue).await.expect("a reply"), fences)
@@ -195,7 +199,7 @@ fn near(one: Option<Duration>, other: Option<Duration>) -> bool {
 
 /// A lock as it stands on a server, to which the library's names are known here alone.
 pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<Standing> {
-    let name = format!("lock:{{{key}}}");
+    let name = format!("dlock:{{{key}}}");
     let left = u64::try_from(server.pttl(&name)).ok()?;
     let value = server.get(&name)?;
     let kept = value.strip_prefix("kept|");
@@ -205,5 +209,5 @@ pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<Standing> {
 
 /// Whether a server keeps nothing at all of a key.
 pub(super) fn is_forgotten(server: &Server, key: &LockKey) -> bool {
-    server.ask::<u32>(&["EXISTS", &format!("lock:{{{key}}}"), &format!("lock:{{{key}}}:queue")]) == 0
+    server.ask::<u32>(&["EXISTS", &format!("dlock:{{{key}}}"), &format!("dlock:{{{key}}}:queue")]) == 0
 }

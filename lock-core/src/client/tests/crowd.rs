@@ -102,7 +102,7 @@ fn whoever_leaves_a_crowd_makes_it_smaller() {
 #[test]
 fn a_call_that_does_not_wait_is_refused_by_what_is_news_and_asks_for_it_else() {
     let (mut story, ids) = crowd(3000);
-    assert!(matches!(story.arrive("job:2999", no_wait()), Err(Refusal::Busy)), "it was told just now");
+    assert!(matches!(story.arrive("job:2999", no_wait()), Err(Refusal::Busy { .. })), "it was told just now");
     let looks = looks_within(&mut story, ms(1251));
     let has_looked = |id: &CallId| looks.iter().any(|(looked, ..)| looked == id);
     let silent = ids.iter().position(|id| !has_looked(id)).expect("a period is longer than that");
@@ -110,7 +110,7 @@ fn a_call_that_does_not_wait_is_refused_by_what_is_news_and_asks_for_it_else() {
     let jobs = story.work();
     assert!(jobs.iter().any(|job| matches!(job, Sent::Ask(id, ..) if *id == ids[silent])), "{jobs:?}");
     found_held(&mut story, ids[silent]);
-    assert!(matches!(story.next(stale), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(stale), Step::Refused(Refusal::Busy { .. })));
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn whoever_would_give_up_without_news_looks_once_more_before() {
     assert!(last.1.since(arrived) >= ms(7700), "news of {:?} before the end", (arrived + wait).since(last.1));
     story.pass(ms(2));
     looks_within(&mut story, Duration::ZERO);
-    assert!(matches!(story.next(id), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Busy { .. })));
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn a_waiter_whose_time_is_up_while_its_lease_is_renewed_was_kept_waiting_by_a_ne
     assert!(matches!(story.next(late), Step::Pending), "it needs more than a first lease");
     story.pass(ms(5));
     story.work();
-    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy { .. })));
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn whoever_gave_up_behind_a_neighbour_hears_that_the_key_was_busy() {
     let (mut story, _, waiter) = stopped_behind_a_neighbour();
     let jobs = story.work();
     assert_eq!(story.lost, [(0, LossReason::Expired)]);
-    assert!(matches!(story.next(waiter), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(waiter), Step::Refused(Refusal::Busy { .. })));
     assert!(jobs.is_empty(), "nobody wants the key any more: {jobs:?}");
 }
 
@@ -26,7 +26,7 @@ fn it_hears_so_too_if_the_holders_task_was_faster_than_the_keeper() {
     let (mut story, holder, waiter) = stopped_behind_a_neighbour();
     assert_eq!(story.client.lapsed(story.now, holder), Err(LossReason::Expired));
     story.work();
-    assert!(matches!(story.next(waiter), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(waiter), Step::Refused(Refusal::Busy { .. })));
 }
 
 /// Waiters whose time is over, behind holders of these keys.
@@ -51,7 +51,7 @@ fn a_round_serves_so_many_calls_at_most_whatever_their_keys() {
     story.work();
     assert_eq!(story.woken().len(), MOST_PER_ROUND);
     for id in ids {
-        assert!(matches!(story.next(id), Step::Refused(Refusal::Busy)));
+        assert!(matches!(story.next(id), Step::Refused(Refusal::Busy { .. })));
     }
 }
 

@@ -77,7 +77,67 @@ fn a_task_that_sleeps_through_its_rotation_is_helped_by_the_keeper() {
 fn who_does_not_wait_is_told_at_once_that_a_neighbour_holds() {
     let mut story = Story::new();
     story.hold("a", no_wait());
-    assert!(matches!(story.arrive("a", no_wait()), Err(Refusal::Busy)));
+    assert!(matches!(story.arrive("a", no_wait()), Err(Refusal::Busy { .. })));
+}
+
+/// Until when a call that was refused is told that the key is held.
+fn told_free_at(step: Step) -> Option<Moment> {
+    match step {
+        Step::Refused(Refusal::Busy { free_at }) => free_at,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn who_does_not_wait_asks_for_the_holders_ttl_and_is_told() {
+    let mut story = Story::new();
+    let id = story.arrive("a", no_wait()).expect("nothing refuses it");
+    let Step::Send(AcquireRequest::Ask(ask)) = story.next(id) else { panic!("it asks") };
+    assert!(ask.time_left);
+    let sent = story.now;
+    story.pass(ms(5));
+    story.held_elsewhere(id, sent, ms(700));
+    assert_eq!(told_free_at(story.next(id)), Some(story.now + ms(700)));
+}
+
+#[test]
+fn who_waits_learns_the_holders_ttl_from_its_looks() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", terms(Wait::AtMost(ms(40))));
+    story.taken(id, sent);
+    assert!(matches!(story.next(id), Step::Send(AcquireRequest::Enqueue(_))));
+    story.found_held(id);
+    let answered = story.now;
+    let behind = story.arrive("a", terms(Wait::AtMost(ms(30)))).expect("it waits");
+    story.pass(ms(30));
+    story.work();
+    assert_eq!(told_free_at(story.next(behind)), Some(answered + TTL));
+    story.pass(ms(10));
+    story.work();
+    assert_eq!(told_free_at(story.next(id)), Some(answered + TTL));
+}
+
+#[test]
+fn what_was_learnt_is_not_told_once_it_is_past() {
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", terms(Wait::AtMost(ms(60))));
+    story.held_elsewhere(id, sent, ms(50));
+    story.pass(ms(60));
+    story.work();
+    assert_eq!(told_free_at(story.next(id)), None);
+}
+
+#[test]
+fn a_neighbours_lease_is_told_with_its_whole_ttl() {
+    let mut story = Story::new();
+    let from = story.now;
+    story.hold("a", no_wait());
+    story.pass(ms(20));
+    assert_eq!(story.arrive("a", no_wait()), Err(Refusal::Busy { free_at: Some(from + TTL) }));
+    let waiter = story.arrive("a", terms(Wait::AtMost(ms(10)))).expect("it waits");
+    story.pass(ms(10));
+    story.work();
+    assert_eq!(told_free_at(story.next(waiter)), Some(from + TTL));
 }
 
 #[test]
@@ -89,7 +149,7 @@ fn who_waited_is_told_that_a_neighbour_holds_however_long_the_wait_was() {
         story.pass(wait);
         assert!(story.work().is_empty());
         let step = story.next(waiter);
-        assert!(matches!(step, Step::Refused(Refusal::Busy)), "{wait:?}: {step:?}");
+        assert!(matches!(step, Step::Refused(Refusal::Busy { .. })), "{wait:?}: {step:?}");
     }
 }
 
@@ -114,9 +174,9 @@ fn one_busy_answer_serves_all_who_came_before_its_question() {
     story.pass(ms(1));
     let after = story.arrive("a", no_wait()).expect("it waits for the answer");
     story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    assert!(matches!(story.next(first), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(first), Step::Refused(Refusal::Busy { .. })));
     // The call that arrived when the request was sent shares its answer; the later one asks for itself.
-    assert!(matches!(story.next(before), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(before), Step::Refused(Refusal::Busy { .. })));
     assert!(matches!(story.next(after), Step::Send(AcquireRequest::Ask(_))));
 }
 
@@ -127,7 +187,7 @@ fn a_neighbours_busy_answer_is_told_at_once_to_who_does_not_wait() {
     story.pass(ms(1));
     let after = story.arrive("a", no_wait()).expect("it waits for the answer");
     story.answer(first, sent, Ok(Acquired::Held { for_at_most: None, queued_at: None }));
-    assert!(matches!(story.next(after), Step::Refused(Refusal::Busy)), "the neighbour found_held before it");
+    assert!(matches!(story.next(after), Step::Refused(Refusal::Busy { .. })), "the neighbour found_held before it");
 }
 
 #[test]
@@ -137,7 +197,7 @@ fn a_grant_tells_all_who_do_not_wait() {
     story.pass(ms(1));
     let late = story.arrive("a", no_wait()).expect("it waits for the answer");
     story.grant(first, sent);
-    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy { .. })));
 }
 
 #[test]
@@ -154,7 +214,7 @@ fn a_waiter_looks_again_until_its_time_is_up_and_is_then_told_busy() {
     }
     assert!((6..=20).contains(&looks), "{looks} looks in a second");
     assert_eq!(story.now.since(arrived), ms(1000));
-    assert!(matches!(story.next(id), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Busy { .. })));
     let (leaving, release, _) = release_of(story.next_work().remove(0));
     assert!(release.leave.is_some(), "it leaves the queue");
     story.released(leaving, KEEPER, Ok(Released::NotOurs));
@@ -189,7 +249,7 @@ fn a_waiter_whose_time_is_up_while_a_neighbour_looks_is_told_busy() {
     assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Enqueue(_), _)]));
     story.now = sent + OPERATION;
     assert!(story.work().is_empty());
-    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy { .. })));
 }
 
 #[test]
@@ -202,7 +262,7 @@ fn a_waiter_whose_time_is_up_while_a_neighbour_gives_back_is_told_busy() {
     assert!(matches!(story.only_job(), Sent::Release(..)));
     story.pass(OPERATION / 2);
     story.work();
-    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy)));
+    assert!(matches!(story.next(late), Step::Refused(Refusal::Busy { .. })));
 }
 
 #[test]

@@ -59,8 +59,9 @@ impl Model {
     /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`.
     pub fn acquire(&mut self, now: Moment, ask: &Ask) -> Acquired {
         self.forget_some(now);
-        if self.locks.get(now, &ask.key).is_some() {
-            return Acquired::Held { for_at_most: None, queued_at: None };
+        if let Some((_, expiry)) = self.locks.get(now, &ask.key) {
+            let for_at_most = ask.time_left.then(|| expiry.since(now));
+            return Acquired::Held { for_at_most, queued_at: None };
         }
         self.grant(&ask.key, ask.token, now + ask.ttl, 1)
     }

@@ -30,6 +30,8 @@ pub struct Ask {
     pub ttl: Duration,
     /// Beside whom; one that the store claims to keep.
     pub kind: Kind,
+    /// Whether the answer should say for how long at most the key is held, if it is. A store may leave that out.
+    pub time_left: bool,
 }
 
 impl Ask {
@@ -43,7 +45,26 @@ impl Ask {
     /// assert_eq!((ask.key.as_str(), ask.kind), ("job:42", Kind::Exclusive));
     /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
-        Self { key: key.into(), token, ttl, kind: Kind::Exclusive }
+        Self { key: key.into(), token, ttl, kind: Kind::Exclusive, time_left: false }
+    }
+
+    /// The same, and if the key is held, the answer should say for how long at most.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Acquired, Ask, MemoryStore, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let ask = |token| Ask::new("job:42", Token::from_bits(token), Duration::from_secs(30));
+    /// session.acquire(ask(1)).await?;
+    /// let answer = session.acquire(ask(2).with_time_left()).await?;
+    /// assert!(matches!(answer, Acquired::Held { for_at_most: Some(_), .. }));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_time_left(self) -> Self {
+        Self { time_left: true, ..self }
     }
 
     /// The same for a lock of another kind.

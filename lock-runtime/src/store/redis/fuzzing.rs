@@ -34,7 +34,7 @@ pub fn read_any_reply(bytes: &[u8]) {
         }
         let _ = reply::taken(parts.clone(), 0);
     }
-    let names = Names::new("lock", None).expect("valid names");
+    let names = Names::new("dlock", None).expect("valid names");
     let _ = (reply::grant(&value, &names, clock), reply::clock_in_raised(&value), reply::version_in_info(&value));
     if let Some(version) = reply::said_in_hello(&value, "version") {
         let _ = reply::is_too_old(&version);

@@ -30,7 +30,7 @@ use topology::single::Single;
 /// where one is set), and these commands:
 ///
 /// ```text
-/// ACL SETUSER app on >secret ~lock:* resetchannels &lock:wake:* +set +incr +incrby +get +pttl +pexpire +del +exists +time
+/// ACL SETUSER app on >secret ~dlock:* resetchannels &dlock:wake:* +set +incr +incrby +get +pttl +pexpire +del +exists +time
 ///     +eval +evalsha +zadd +zrem +zscore +zpopmin +publish +subscribe
 /// ```
 ///
@@ -53,7 +53,7 @@ use topology::single::Single;
 /// use lock_runtime::store::Store;
 ///
 /// let store = RedisStore::from_url("redis://:secret@db.internal/3", RedisSettings::default())?;
-/// assert_eq!(store.identity(), "redis://db.internal:6379/3#lock");
+/// assert_eq!(store.identity(), "redis://db.internal:6379/3#dlock");
 /// # Ok::<(), lock_runtime::ConnectError>(())
 /// ```
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RedisSettings {
-    /// Precedes every key; clients of different namespaces do not share locks. `lock` unless set.
+    /// Precedes every key; clients of different namespaces do not share locks. `dlock` unless set.
     pub namespace: String,
     /// How a lock's key is named, with `<key>` in it once; `<namespace>:{<key>}` unless set. The braces keep all keys
     /// of one lock on one node of a cluster. Set it to share locks with programs that use `SET key token NX PX` under
@@ -22,10 +22,12 @@ pub struct RedisSettings {
     ///
     /// The text around `<key>` also names everything else, so that clients that name the same locks share it whatever
     /// their namespaces: without braces, and without colons at its end, it precedes `:fence`, the counter, and
-    /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`, and a bare `<key>` has
-    /// `fence` and `wake:`. The server's user needs those besides the locks. Formats under which two keys have one name
-    /// (`<key>` with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have separate
-    /// counters and channels: programs that share locks need the same format.
+    /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`. The server's user needs
+    /// those besides the locks. Where a key could make such a name (after `<key>` stands nothing, or what ends in a
+    /// hexadecimal digit), a control character (`\x01`) precedes `fence`, `wake:` and the `:queue` behind a lock's name,
+    /// as no key holds one: `app:<key>` has `app:\x01fence`. Formats under which two keys have one name (`<key>` with the
+    /// key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have separate counters and channels:
+    /// programs that share locks need the same format.
     pub name_format: Option<String>,
     /// How long making a connection may take. 5 s unless set.
     pub operation_timeout: Duration,
@@ -40,7 +42,7 @@ pub struct RedisSettings {
 impl Default for RedisSettings {
     fn default() -> Self {
         Self {
-            namespace: "lock".to_owned(),
+            namespace: "dlock".to_owned(),
             name_format: None,
             operation_timeout: Duration::from_secs(5),
             nodelay: None,

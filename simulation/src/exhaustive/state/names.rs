@@ -28,8 +28,6 @@ pub(crate) struct Collected {
 pub(crate) trait StateNames: CallNames {
     /// The numbers that follow are of this client, or the network's.
     fn numbers_of(&mut self, whom: usize);
-    /// A moment that nothing depends on: it is told to the caller, and that is all.
-    fn told(&mut self, moment: &mut Moment);
 }
 
 impl Names for Collected {
@@ -50,14 +48,14 @@ impl CallNames for Collected {
     fn number(&mut self, number: &mut Number) {
         self.numbers.entry(self.of).or_default().insert(number.0);
     }
+
+    fn told(&mut self, _: &mut Moment) {}
 }
 
 impl StateNames for Collected {
     fn numbers_of(&mut self, whom: usize) {
         self.of = whom;
     }
-
-    fn told(&mut self, _: &mut Moment) {}
 }
 
 /// Replaces the names that were collected.
@@ -130,15 +128,15 @@ impl CallNames for Ranked {
         let at = self.numbers[&self.of].binary_search(&number.0).expect("it was collected");
         number.0 = rank(at + 1);
     }
+
+    fn told(&mut self, moment: &mut Moment) {
+        *moment = self.today;
+    }
 }
 
 impl StateNames for Ranked {
     fn numbers_of(&mut self, whom: usize) {
         self.of = whom;
-    }
-
-    fn told(&mut self, moment: &mut Moment) {
-        *moment = self.today;
     }
 }
 
@@ -167,5 +165,9 @@ impl<N: StateNames> Names for Told<'_, N> {
 impl<N: StateNames> CallNames for Told<'_, N> {
     fn number(&mut self, number: &mut Number) {
         self.0.number(number);
+    }
+
+    fn told(&mut self, moment: &mut Moment) {
+        self.0.told(moment);
     }
 }

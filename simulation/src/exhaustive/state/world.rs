@@ -211,14 +211,14 @@ mod tests {
         fn number(&mut self, number: &mut Number) {
             number.0 += HIGHER;
         }
-    }
-
-    impl StateNames for Otherwise {
-        fn numbers_of(&mut self, _: usize) {}
 
         fn told(&mut self, moment: &mut Moment) {
             self.moment(moment);
         }
+    }
+
+    impl StateNames for Otherwise {
+        fn numbers_of(&mut self, _: usize) {}
     }
 
     fn otherwise(state: &World, plan: &Plan) -> World {

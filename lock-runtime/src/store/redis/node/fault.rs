@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ::redis::{ErrorKind, RedisError};
 
-use super::names::Name;
+use super::names::{Name, shown};
 use super::quote;
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -118,8 +118,9 @@ fn bad_key(code: &str, about: About<'_>) -> String {
             format!("key `{name}` is not a queue of waiters; delete it or use another namespace")
         }
         About { counter, .. } => format!(
-            "key `{counter}` is the fence counter and holds no number below 2^53; \
-             delete it (counting continues from the server's clock) or use another namespace"
+            "key `{}` is the fence counter and holds no number below 2^53; \
+             delete it (counting continues from the server's clock) or use another namespace",
+            shown(counter)
         ),
     }
 }
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     fn kind_and_text(text: &str) -> (StoreErrorKind, String) {
-        let names = Names::new("lock", None).expect("valid names");
+        let names = Names::new("dlock", None).expect("valid names");
         let key = "a".into();
         let (lock, queue) = (Some(names.lock(&key)), Some(names.queue(&key)));
         let error = store_error(from_text(text), About { counter: names.counter(), lock, queue });
@@ -245,8 +246,8 @@ mod tests {
 
     #[test]
     fn bad_keys_are_named() {
-        assert!(kind_and_text("WRONGTYPE Operation").1.contains("`lock:{a}` is not a lock"));
-        assert!(kind_and_text("QUEUEBAD the queue").1.contains("`lock:{a}:queue` is not a queue"));
-        assert!(kind_and_text("FENCEBAD the counter").1.contains("`lock:fence`"));
+        assert!(kind_and_text("WRONGTYPE Operation").1.contains("`dlock:{a}` is not a lock"));
+        assert!(kind_and_text("QUEUEBAD the queue").1.contains("`dlock:{a}:queue` is not a queue"));
+        assert!(kind_and_text("FENCEBAD the counter").1.contains("`dlock:fence`"));
     }
 }

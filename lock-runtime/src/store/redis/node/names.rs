@@ -1,10 +1,11 @@
 //! Names in Redis, and how names, tokens and durations are written into a command.
 //!
 //! All names of one lock share its hash tag. A name is written piece by piece straight into the command, so that an
-//! operation builds no string. What must stay true: counter, wake channels and identity follow from the text around the
-//! key in a lock's name, and from nothing else, so that two clients that name the same locks share their fences and
-//! their grant messages. Absent on purpose: what the names are used for.
+//! operation builds no string. What must stay true: all other names follow from the text around the key in a lock's
+//! name, and from nothing else, so that two clients that name the same locks share their queues, their fences and their
+//! grant messages; and no other name is ever a lock's, whatever its key. Absent on purpose: what the names are used for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::time::Duration;
@@ -17,10 +18,13 @@ use lock_core::LockKey;
 /// The longest ttl that is sent: a hundred years. Redis refuses a ttl that would overflow its clock.
 pub(crate) const LONGEST_MS: u64 = 100 * 365 * 24 * 3600 * 1000;
 
-/// No lock key contains a control character, so no lock's name ends like this.
-const NEVER: &str = "\u{1}";
+/// What no key and no format contains, so that a name that holds it is no lock's.
+const MARK: &str = "\u{1}";
 
 const QUEUE: &str = ":queue";
+
+/// The same behind the mark.
+const MARKED_QUEUE: &str = "\u{1}:queue";
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -29,6 +33,7 @@ const DIGITS: &[u8; 16] = b"0123456789abcdef";
 pub(crate) struct Names {
     before: String,
     after: String,
+    queue: &'static str,
     counter: String,
     wake: String,
 }
@@ -48,12 +53,17 @@ impl Names {
     }
 
     /// The names with this text before and after the key.
+    ///
+    /// All names but a lock's end in a hexadecimal digit (`queue` and `fence` do too). So they need no mark where what
+    /// stands after the key ends otherwise; elsewhere there may be a key whose lock has the name.
     fn around(before: &str, after: &str) -> Self {
+        let plain = after.ends_with(|last: char| !matches!(last, '0'..='9' | 'a'..='f'));
+        let (mark, queue) = if plain { ("", QUEUE) } else { (MARK, MARKED_QUEUE) };
         let text = format!("{before}{after}").replace(['{', '}'], "");
         let stem = text.trim_end_matches(':');
-        let prefix = if stem.is_empty() { String::new() } else { format!("{stem}:") };
+        let prefix = if stem.is_empty() { mark.to_owned() } else { format!("{stem}:{mark}") };
         let (counter, wake) = (format!("{prefix}fence"), format!("{prefix}wake:"));
-        Self { before: before.to_owned(), after: after.to_owned(), counter, wake }
+        Self { before: before.to_owned(), after: after.to_owned(), queue, counter, wake }
     }
 
     /// What distinguishes these names from all others: the namespace, if the default format gives them, or the format.
@@ -95,12 +105,12 @@ impl Names {
 
     /// The name of a lock's queue.
     pub(crate) fn queue<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
-        Name { names: self, key, suffix: QUEUE }
+        Name { names: self, key, suffix: self.queue }
     }
 
     /// A name under the lock's hash tag that no key ever has.
     pub(crate) fn never<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
-        Name { names: self, key, suffix: NEVER }
+        Name { names: self, key, suffix: MARK }
     }
 }
 
@@ -128,13 +138,16 @@ impl ToRedisArgs for Name<'_> {
     }
 }
 
-/// The name as shown in messages.
+/// The name as [`shown`] in messages.
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the control character.
-        let suffix = if self.suffix == NEVER { "" } else { self.suffix };
-        write!(f, "{}{}{}{suffix}", self.names.before, self.key, self.names.after)
+        write!(f, "{}{}{}{}", self.names.before, self.key, self.names.after, shown(self.suffix))
     }
+}
+
+/// A name as messages show it: the mark as `redis-cli` shows it too, and takes it between double quotes.
+pub(crate) fn shown(name: &str) -> Cow<'_, str> {
+    if name.contains(MARK) { Cow::Owned(name.replace(MARK, "\\x01")) } else { Cow::Borrowed(name) }
 }
 
 /// A token as 32 lower-case hexadecimal digits.
@@ -190,128 +203,4 @@ pub(crate) fn keep_ms(keep: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use proptest::test_runner::Config;
-
-    use super::*;
-
-    fn text(arg: impl ToRedisArgs) -> String {
-        String::from_utf8(arg.to_redis_args().remove(0)).unwrap_or_default()
-    }
-
-    #[test]
-    fn the_default_names_share_a_hash_tag() {
-        let key = LockKey::from("job:42");
-        let names = Names::new("lock", None).expect("valid names");
-        assert_eq!(text(names.lock(&key)), "lock:{job:42}");
-        assert_eq!(text(names.queue(&key)), "lock:{job:42}:queue");
-        assert_eq!(names.queue(&key).to_string(), "lock:{job:42}:queue");
-        assert_eq!(text(names.never(&key)), "lock:{job:42}\u{1}");
-        assert_eq!(names.never(&key).len(), text(names.never(&key)).len());
-        assert_eq!(names.counter(), "lock:fence");
-        let bare = Names::new("", None).expect("valid names");
-        assert_eq!((text(bare.lock(&key)).as_str(), bare.counter()), ("{job:42}", "fence"));
-    }
-
-    #[test]
-    fn a_format_holds_the_key_once() {
-        let names = Names::new("app", Some("<namespace>/locks/<key>.lock")).expect("valid names");
-        assert_eq!(text(names.lock(&"a".into())), "app/locks/a.lock");
-        assert_eq!((names.fragment().as_str(), names.counter()), ("app/locks/<key>.lock", "app/locks/.lock:fence"));
-        for format in ["", "lock", "<key><key>", "a\u{1}<key>"] {
-            assert!(Names::new("app", Some(format)).is_err(), "{format:?}");
-        }
-        assert!(Names::new("a\nb", None).is_err());
-    }
-
-    #[test]
-    fn who_names_the_same_locks_has_the_same_counter_channels_and_identity() {
-        let all = |namespace, format| Names::new(namespace, format).expect("valid names");
-        let ways = [
-            [("tenant", Some("<key>")), ("", Some("<key>"))],
-            [("a:b", Some("<namespace>:<key>")), ("a", Some("<namespace>:b:<key>"))],
-            [("lock", Some("<namespace>:{<key>}")), ("lock", None)],
-            [("", Some("a:{<key>}")), ("a", None)],
-            [("other", Some("{<key>}")), ("", None)],
-        ];
-        for [one, other] in ways.map(|ways| ways.map(|(namespace, format)| all(namespace, format))) {
-            assert_eq!((&one, one.fragment()), (&other, other.fragment()));
-        }
-        let bare = all("tenant", Some("<key>"));
-        assert_eq!((bare.counter(), bare.wake(), bare.fragment().as_str()), ("fence", "wake:", "<key>"));
-        let doubled = all("", Some("::{<key>}"));
-        assert_eq!((doubled.counter(), doubled.fragment().as_str()), ("fence", ":"));
-        assert_eq!(all("", Some(":{<key>}")).fragment(), ":{<key>}");
-        assert_eq!((all("lock", None).fragment(), all("", None).fragment()), ("lock".to_owned(), String::new()));
-    }
-
-    #[test]
-    fn tokens_have_32_digits() {
-        assert_eq!(text(TokenText(Token::from_bits(0xab))), format!("{:0>32}", "ab"));
-        let token = 0x0123_4567_89ab_cdef_fedc_ba98_7654_3210_u128;
-        assert_eq!(text(TokenText(Token::from_bits(token))), format!("{token:032x}"));
-        assert_eq!(text(TokenText(Token::from_bits(u128::MAX))).len(), TokenText::LEN);
-    }
-
-    #[test]
-    fn an_entry_is_the_same_whatever_may_change_while_its_token_waits() {
-        let (listener, first_lease) = (ListenerId::from_bits(0xb), Duration::from_secs(1));
-        let entry = Entry::new(listener, first_lease).with_fences(32);
-        let again = entry.clone().with_since(Some(7)).with_alive_for(Some(first_lease));
-        let token = Token::from_bits(0xa);
-        assert_eq!(text(EntryText(token, &entry)), format!("1|{:0>32}|{:0>32}|1000|32", "a", "b"));
-        assert_eq!(text(EntryText(token, &entry)), text(EntryText(token, &again)));
-        let longest = Entry::new(listener, Duration::MAX).with_fences(u32::MAX).with_version(u32::MAX);
-        assert!(text(EntryText(token, &longest)).len() <= EntryText::LEN);
-    }
-
-    #[test]
-    fn a_lock_s_name_gives_its_key() {
-        let names = Names::new("lock", None).expect("valid names");
-        for key in ["job:42", "{a} b", "}", "ä"] {
-            let name = text(names.lock(&key.into()));
-            assert_eq!(names.key(&name).as_ref().map(LockKey::as_str), Some(key));
-        }
-        assert_eq!(names.key("lock:{a"), None);
-        assert_eq!(names.key("other:{a}"), None);
-        let bare = Names::new("", Some("<key>")).expect("valid names");
-        assert_eq!(bare.key("a").as_ref().map(LockKey::as_str), Some("a"));
-        assert_eq!((names.wake(), bare.wake()), ("lock:wake:", "wake:"));
-        assert_eq!(names.channel(ListenerId::from_bits(0xb)), format!("lock:wake:{:0>32}", "b"));
-    }
-
-    /// Namespaces and formats from few pieces, so that several give the same names.
-    fn any_names() -> impl Strategy<Value = Names> {
-        let piece =
-            || proptest::sample::select(vec!["", "a", "a:", ":", "{", "}", "lock", "lock:", "<namespace>", "b"]);
-        let text = || proptest::collection::vec(piece(), 0..4).prop_map(|pieces| pieces.concat());
-        let namespace = || text().prop_map(|text| text.replace("<namespace>", ""));
-        let formatted = (namespace(), text(), text())
-            .prop_map(|(namespace, before, after)| Names::new(&namespace, Some(&format!("{before}<key>{after}"))));
-        let default = namespace().prop_map(|namespace| Names::new(&namespace, None));
-        prop_oneof![formatted, default].prop_map(|names| names.expect("valid names"))
-    }
-
-    proptest! {
-        #![proptest_config(Config { cases: 3_000, failure_persistence: None, ..Config::default() })]
-
-        #[test]
-        fn equal_names_of_locks_mean_equal_names_of_all_else(all in [any_names(), any_names()], keys in ["[ab:]{1,3}", "[^\\p{Cc}]{1,9}"]) {
-            let [one, other] = all;
-            let lock = |names: &Names, key: &str| text(names.lock(&key.into()));
-            let same = keys.iter().all(|key| lock(&one, key) == lock(&other, key));
-            prop_assert_eq!(same, one.fragment() == other.fragment(), "the identity");
-            if same {
-                prop_assert_eq!((one.counter(), one.wake()), (other.counter(), other.wake()));
-            }
-        }
-    }
-
-    #[test]
-    fn durations_are_rounded_up_and_never_overflow() {
-        assert_eq!(ttl_ms(Duration::from_micros(1001)), 2);
-        assert_eq!((ttl_ms(Duration::ZERO), keep_ms(Duration::ZERO)), (1, 0));
-        assert_eq!(ttl_ms(Duration::MAX), 3_153_600_000_000);
-    }
-}
+mod tests;

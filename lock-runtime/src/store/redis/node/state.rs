@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn state() -> NodeState {
-        NodeState::new(Names::new("lock", None).expect("valid names"), String::new())
+        NodeState::new(Names::new("dlock", None).expect("valid names"), String::new())
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn words() -> impl Strategy<Value = Vec<&'static str>> {
         9 => four.clone(),
         1 => (four, 0_usize..6).prop_map(|(four, length)| four.into_iter().cycle().take(length).collect()),
     ];
-    let name = prop_oneof![9 => Just("lock:{a}"), 1 => Just("x")];
+    let name = prop_oneof![9 => Just("dlock:{a}"), 1 => Just("x")];
     (or_strange(TOKEN), numbers, name)
         .prop_map(|(token, numbers, name)| [token].into_iter().chain(numbers).chain([name]).collect())
 }
@@ -197,8 +197,8 @@ proptest! {
         fences in 1..=MOST_FENCES,
         ms in 1..=LONGEST_MS,
     ) {
-        let names = Names::new("lock", None).expect("valid names");
-        let told = grant(&bulk(&format!("{token:032x} {fence} {fences} {ms} {clock} lock:{{{key}}}")), &names, CLOCK);
+        let names = Names::new("dlock", None).expect("valid names");
+        let told = grant(&bulk(&format!("{token:032x} {fence} {fences} {ms} {clock} dlock:{{{key}}}")), &names, CLOCK);
         let (token, first_lease) = (Token::from_bits(token), Duration::from_millis(ms));
         let clock = ClockReading::new(CLOCK, clock);
         prop_assert_eq!(told, Some(Grant::new(key.as_str(), token, fence, first_lease, clock).with_fences(fences)));
@@ -207,7 +207,7 @@ proptest! {
     /// Anybody can publish on a wake channel.
     #[test]
     fn a_message_tells_of_a_grant_only_if_each_of_its_words_does(words in words()) {
-        let names = Names::new("lock", None).expect("valid names");
+        let names = Names::new("dlock", None).expect("valid names");
         let is_one = match &words[..] {
             [token, numbers @ .., name] => token.len() == 32 && *name != "x" && *numbers == USUAL,
             _ => false,
@@ -223,14 +223,14 @@ proptest! {
         for number in [number, 0, least - 1, most + 1, u64::MAX] {
             let mut numbers = USUAL.map(str::to_owned);
             numbers[at] = number.to_string();
-            let message = format!("{:032x} {} lock:{{a}}", 7, numbers.join(" "));
-            let names = Names::new("lock", None).expect("valid names");
+            let message = format!("{:032x} {} dlock:{{a}}", 7, numbers.join(" "));
+            let names = Names::new("dlock", None).expect("valid names");
             prop_assert_eq!(grant(&bulk(&message), &names, CLOCK).is_some(), (least..=most).contains(&number), "{}", message);
         }
     }
 
     #[test]
     fn a_reply_tells_of_no_grant(reply in any_value()) {
-        prop_assert_eq!(grant(&reply, &Names::new("lock", None).expect("valid names"), CLOCK), None);
+        prop_assert_eq!(grant(&reply, &Names::new("dlock", None).expect("valid names"), CLOCK), None);
     }
 }

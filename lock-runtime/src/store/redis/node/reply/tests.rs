@@ -64,10 +64,10 @@ fn rotations_are_understood() {
 
 #[test]
 fn a_message_tells_of_a_grant() {
-    let names = Names::new("lock", None).expect("valid names");
+    let names = Names::new("dlock", None).expect("valid names");
     let token = format!("{:0>32}", "a");
     let told =
-        grant(&bulk(&format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{job 42}}")), &names, CLOCK);
+        grant(&bulk(&format!("{token} 1700000000000009 32 1000 1700000000000000 dlock:{{job 42}}")), &names, CLOCK);
     let (token, first_lease) = (Token::from_bits(0xa), Duration::from_secs(1));
     let (fence, clock) = (1_700_000_000_000_009, ClockReading::new(CLOCK, 1_700_000_000_000_000));
     assert_eq!(told, Some(Grant::new("job 42", token, fence, first_lease, clock).with_fences(32)));
@@ -75,9 +75,9 @@ fn a_message_tells_of_a_grant() {
 
 #[test]
 fn a_message_that_cannot_be_read_is_none() {
-    let names = Names::new("lock", None).expect("valid names");
+    let names = Names::new("dlock", None).expect("valid names");
     let token = "a".repeat(32);
-    let fine = format!("{token} 1700000000000009 32 1000 1700000000000000 lock:{{a}}");
+    let fine = format!("{token} 1700000000000009 32 1000 1700000000000000 dlock:{{a}}");
     assert!(grant(&bulk(&fine), &names, CLOCK).is_some());
     let plus = format!("+{}", &token[1..]);
     let changes =
