@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures::future::Either;
 use futures::{FutureExt as _, StreamExt as _};
 use lock_runtime::{Acquire, Client, LockError};
 use lock_tests::on_every_store;
@@ -26,7 +27,7 @@ async fn stands_in_line(client: &Client, acquire: &mut Acquire) {
     // What it has asked is answered; no event tells when.
     let answered = tokio::time::sleep(Duration::from_millis(100));
     let answered = pin!(answered);
-    assert!(futures::future::select(answered, acquire).await.factor_first().0.is_left());
+    assert!(matches!(futures::future::select(answered, acquire).await, Either::Left(_)));
 }
 
 /// Which of the two holds first, and after how long; the other may still wait.
