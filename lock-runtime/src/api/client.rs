@@ -67,6 +67,8 @@ impl Client {
         let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"));
         self.shared().with(|client, now| client.close(now, grace, Arc::clone(&watcher)));
         let Closed { lost, left } = watcher.until_some(|| self.shared().with(|client, _| client.closed())).await;
+        self.shared().wake_keeper.notify_one();
+        self.shared().introduction.ended().await;
         ShutdownReport { lost, left }
     }
 
