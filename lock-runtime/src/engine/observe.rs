@@ -19,6 +19,7 @@ pub(crate) struct Observed {
     busy: AtomicU64,
     unavailable: AtomicU64,
     lost: AtomicU64,
+    passed_over: AtomicU64,
     renew_failed: AtomicU64,
     release_failed: AtomicU64,
     reconnected: AtomicU64,
@@ -52,6 +53,8 @@ pub struct Stats {
     pub unavailable: u64,
     /// Leases lost while their body ran or their guard lived.
     pub lost: u64,
+    /// Locks that went to the next waiter because the task of the one before was not polled for a second.
+    pub passed_over: u64,
     /// Renewals that failed or had no answer; each was tried again until the deadline.
     pub renew_failed: u64,
     /// Releases that failed or had no answer, which are tried again; and releases of a lock that was no longer held.
@@ -107,6 +110,12 @@ impl Observed {
         warn!(lock.key = %key, error = %Chain(error), "failed to acquire lock");
     }
 
+    /// A task did not look at its grant for so long.
+    pub(crate) fn passed_over(&self, key: &LockKey, after: Duration) {
+        count(&self.passed_over);
+        warn!(lock.key = %key, ?after, "the task of a waiter was not polled, so its lock went to the next");
+    }
+
     pub(crate) fn count_lost(&self) {
         count(&self.lost);
     }
@@ -145,6 +154,7 @@ impl Observed {
             busy: read(&self.busy),
             unavailable: read(&self.unavailable),
             lost: read(&self.lost),
+            passed_over: read(&self.passed_over),
             renew_failed: read(&self.renew_failed),
             release_failed: read(&self.release_failed),
             reconnected: read(&self.reconnected),

@@ -9,6 +9,7 @@ mod holding;
 mod messages;
 mod stopped;
 mod strangers;
+mod unseen;
 mod waiting;
 
 use std::time::Duration;
@@ -74,6 +75,7 @@ pub(super) struct Story {
     pub(super) woken: Vec<u32>,
     pub(super) lost: Vec<(u32, LossReason)>,
     pub(super) timed_out: Vec<SessionId>,
+    pub(super) passed_over: Vec<u32>,
     /// The token of each request, by call and by when it was sent.
     asked: HashMap<(CallId, Moment), Token>,
 }
@@ -104,6 +106,7 @@ impl Story {
             woken: Vec::new(),
             lost: Vec::new(),
             timed_out: Vec::new(),
+            passed_over: Vec::new(),
             asked: HashMap::new(),
         }
     }
@@ -245,6 +248,10 @@ impl Story {
                 Action::Wake(caller) => self.woken.push(caller),
                 Action::Extend(..) => {}
                 Action::Lose(caller, reason) => self.lost.push((caller, reason)),
+                Action::PassedOver(caller, _) => {
+                    self.woken.push(caller);
+                    self.passed_over.push(caller);
+                }
                 Action::TimedOut(session) => self.timed_out.push(session),
             }
         }
