@@ -16,6 +16,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timer_queue;
+mod trust;
 
 pub use closing::Closed;
 pub use state::{ClientState, Tally};
+pub use trust::Probe;

@@ -15,7 +15,7 @@ use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
 use super::leaving::{note_held, refuse};
 use super::local_queue::{Due, Waiter};
-use super::messages::{AcquireRequest, Action, Job, Refusal, Step};
+use super::messages::{AcquireRequest, Job, Refusal, Step};
 use super::phase::Phase;
 use super::unseen;
 use super::waiting::Asker;
@@ -153,11 +153,12 @@ pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, 
     }
     match result {
         Ok(Acquired::Granted { fence }) => {
-            let by_look = waiter.waiting.has_waited();
+            let (by_look, unheard) = (waiter.waiting.has_waited(), waiter.waiting.awaits_message());
             let fences = Fences::block(fence, waiter.waiting.fences_asked_at(sent));
             let from = if planted(Mutant::ClockFromReply) { cx.now } else { sent };
             if grant(calls, cx, waiter, Granted { fences, from, by: By::Answer }) && by_look {
                 cx.effects.push(Effect::Granted(GrantedBy::ByLook));
+                cx.effects.extend(unheard.map(Effect::NotHeard));
             }
         }
         Ok(Acquired::Held { for_at_most, queued_at }) if is_awaited => {
@@ -327,5 +328,7 @@ fn report_time_out<C>(cx: &mut Context<'_, C>, waiter: &Waiter<C>) {
 
 /// This session had no answer in time.
 pub(super) fn report_silence<C>(cx: &mut Context<'_, C>, session: Option<SessionId>) {
-    cx.effects.extend(session.map(|session| Effect::Do(Action::TimedOut(session))));
+    if let Some(session) = session {
+        cx.timed_out(session);
+    }
 }

@@ -7,7 +7,9 @@
 //! Must stay true: every errand is answered, by the store, by an error or by its time-out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use std::{io, thread};
 
@@ -24,7 +26,8 @@ use crate::engine::shared::Shared;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::system::{clock, foreign};
 use lock_core::Moment;
-use lock_core::key::{ReleaseReply, ReleaseRequest};
+use lock_core::client::Probe;
+use lock_core::key::{ReleaseReply, ReleaseRequest, SessionId};
 use lock_core::store::NodeId;
 use lock_core::walk::{AskErrand, Errand, Introduction, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
@@ -121,9 +124,12 @@ impl Keeper {
             for inquiry in self.shared.inquiries.take(round.now, self.session.is_some()) {
                 tokio::spawn(answer(self.session.clone(), inquiry));
             }
-            if let Some(session) = &self.session {
-                for errand in errands(round.jobs, session.id, round.now, self.shared.operation_timeout) {
-                    self.dispatch(session, errand);
+            for probe in round.probes {
+                self.spawn(carry_probe(Arc::clone(&self.shared), probe));
+            }
+            if let Some(over) = round.over {
+                for errand in errands(round.jobs, over, round.now, self.shared.operation_timeout) {
+                    self.dispatch(errand);
                 }
             }
             let due = self.introduction.wakes_at(self.shared.inquiries.wakes_at(round.due));
@@ -216,32 +222,45 @@ impl Keeper {
         })
     }
 
-    fn dispatch(&self, keepers: &Arc<ClientSession>, errand: Errand) {
+    /// Sends an errand, unless the session that is to carry it has just gone.
+    fn dispatch(&self, errand: Errand) {
         let shared = Arc::clone(&self.shared);
+        let find = |session| self.shared.sessions.find(session);
         match errand {
-            Errand::Renew(renew) => self.spawn(keepers, carry_renewals(shared, Arc::clone(keepers), renew)),
-            Errand::Ask(ask) => match shared.sessions.find(ask.route.session) {
-                Some(session) => self.spawn(keepers, carry_question(shared, session, ask)),
+            Errand::Renew(renew) => match find(renew.route.session) {
+                Some(session) => self.spawn(carry_renewals(shared, session, renew)),
+                None => shared.with(|client, now| drop(renew.answered(client, now, Err(session_gone())))),
+            },
+            Errand::Ask(ask) => match find(ask.route.session) {
+                Some(session) => self.spawn(carry_question(shared, session, ask)),
                 None => shared.with(|client, now| ask.cut_off(client, now)),
             },
             Errand::Release(release) => {
-                let route = release.route(|session| shared.sessions.find(session).is_some());
-                let session = shared.sessions.find(route.session).unwrap_or_else(|| Arc::clone(keepers));
-                self.spawn(keepers, carry_release(shared, session, route, release));
+                let route = release.route(|session| find(session).is_some());
+                match find(route.session) {
+                    Some(session) => self.spawn(carry_release(shared, session, route, release)),
+                    None => {
+                        shared.with(|client, now| release.answered(client, now, route.session, Err(session_gone())))
+                    }
+                }
             }
         }
     }
 
     /// Whatever session carried an errand, the keeper wakes behind it if its own has failed, or if it may end.
-    fn spawn(&self, keepers: &Arc<ClientSession>, errand: impl Future<Output = ()> + Send + 'static) {
-        let (shared, keepers) = (Arc::clone(&self.shared), Arc::clone(keepers));
+    fn spawn(&self, errand: impl Future<Output = ()> + Send + 'static) {
+        let (shared, own) = (Arc::clone(&self.shared), self.session.clone());
         drop(tokio::spawn(async move {
             errand.await;
-            if !keepers.is_usable() || shared.is_abandoned() {
+            if own.is_some_and(|own| !own.is_usable()) || shared.is_abandoned() {
                 shared.wake_keeper.notify_one();
             }
         }));
     }
+}
+
+fn session_gone() -> StoreError {
+    StoreError::new(StoreErrorKind::Disconnected, "the session ended before the request was sent")
 }
 
 fn opening_panicked() -> StoreError {
@@ -295,7 +314,7 @@ async fn in_time<T>(
 
 async fn carry_question(shared: Arc<Shared>, session: Arc<ClientSession>, errand: AskErrand) {
     let operation = ask(&*session.store, errand.request.clone());
-    let answer = carry(&session, errand.route, operation).await.and_then(|answer| session.accept(answer));
+    let answer = carry(&shared, &session, errand.route, operation).await.and_then(|answer| session.accept(answer));
     shared.with(|client, now| errand.answered(client, now, answer));
 }
 
@@ -307,7 +326,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
             ReleaseRequest::Rotate(rotate) => session.store.rotate(*rotate).await.map(ReleaseReply::Rotated),
         }
     };
-    let answer = carry(&session, route, operation).await.and_then(|answer| session.accept(answer));
+    let answer = carry(&shared, &session, route, operation).await.and_then(|answer| session.accept(answer));
     if let Err(error) = &answer {
         foreign::run(|| shared.observed.release_failed(errand.request.key(), error));
     }
@@ -316,7 +335,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
 
 async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand: RenewErrand) {
     let operation = session.store.renew(errand.batch.clone());
-    let answers = carry(&session, errand.route, operation).await;
+    let answers = carry(&shared, &session, errand.route, operation).await;
     let answers = answers.map(|answers| answers.into_iter().map(|answer| session.accept(answer)).collect());
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
@@ -324,15 +343,57 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     }
 }
 
-/// Awaits an operation for so long at most; one without an answer counts against the session.
-async fn carry<T>(session: &ClientSession, route: Route, operation: impl Future<Output = T>) -> Result<T, StoreError> {
-    if let Ok(answer) = timeout(route.limit, operation).await {
-        return Ok(answer);
+/// Awaits an operation for so long at most, and for as long as its session is there. One without an answer is a reason
+/// to suspect the session.
+async fn carry<T>(
+    shared: &Shared,
+    session: &ClientSession,
+    route: Route,
+    operation: impl Future<Output = T>,
+) -> Result<T, StoreError> {
+    match timeout(route.limit, unless_retired(session, operation)).await {
+        Ok(answer) => answer.ok_or_else(StoreError::no_answer),
+        Err(_) => {
+            shared.with(|client, now| client.timed_out(now, route.limit));
+            Err(StoreError::no_answer())
+        }
     }
-    if route.counts_against_session {
-        session.timed_out();
+}
+
+/// The answer, unless the session is replaced before it comes.
+async fn unless_retired<T>(session: &ClientSession, operation: impl Future<Output = T>) -> Option<T> {
+    let (mut operation, mut retired) = (pin!(operation), pin!(session.retired()));
+    std::future::poll_fn(|cx| match operation.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => retired.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+async fn carry_probe(shared: Arc<Shared>, probe: Probe) {
+    let mut outcome = ProbeOutcome { shared, session: probe.session, answered: false };
+    if let Some(session) = outcome.shared.sessions.find(probe.session) {
+        let answer = timeout(probe.limit, session.store.probe()).await;
+        outcome.answered =
+            answer.is_ok_and(|answer| answer.map_err(|error| error.kind()) != Err(StoreErrorKind::Disconnected));
     }
-    Err(StoreError::no_answer())
+}
+
+/// Tells the outcome of a probe when it is dropped, also by a panic of the store.
+struct ProbeOutcome {
+    shared: Arc<Shared>,
+    session: SessionId,
+    answered: bool,
+}
+
+impl Drop for ProbeOutcome {
+    fn drop(&mut self) {
+        let (session, answered) = (self.session, self.answered);
+        self.shared.with(|client, now| client.probed(now, session, answered));
+        if !answered {
+            self.shared.wake_keeper.notify_one();
+        }
+    }
 }
 
 #[cfg(test)]
