@@ -51,7 +51,8 @@ impl World {
         let Task { process, arrived, .. } = &self.tasks[task];
         let host = &self.processes[*process];
         let until = host.sleeps_until.max(host.still_until);
-        (host.when(*arrived) < until).then_some(until)
+        // It may have been stopped at the end of that.
+        (host.when(*arrived) < until).then_some(until.max(host.frozen_until))
     }
 
     /// Whether its place in line may be another than that of its coming.
