@@ -62,7 +62,7 @@ fn sessions_that_do_not_answer_their_probe_are_replaced_and_a_new_one_serves_wha
         _ => None,
     });
     let (orphan, via) = release.expect("the call without an answer is given back");
-    assert_eq!(via, Some(HERE), "behind what it undoes, were that there still");
+    assert_eq!(via, None, "what it undoes went over two sessions, and neither is there still");
     story.released(orphan, new, Ok(Released::NotOurs));
 }
 
