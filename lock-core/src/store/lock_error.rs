@@ -28,7 +28,7 @@ use super::kind::Kind;
 #[non_exhaustive]
 pub enum LockError {
     /// No client is installed, and the call names none: a mistake in the program.
-    #[error("lock `{key}` has no client: {}", NoClient(*.scopes_used))]
+    #[error("lock `{key}` has no client in lock_runtime {}: {}", VERSION, NoClient(*.scopes_used))]
     #[non_exhaustive]
     NotConfigured {
         /// What was to be locked.
@@ -106,6 +106,16 @@ pub enum LockError {
         /// What was to be locked.
         key: LockKey,
     },
+    /// The client was made by another process, from which this one was forked. What that one holds it goes on holding.
+    #[error(
+        "lock `{key}` cannot be used in this process: its client was made before the process was forked; make a \
+         client after the fork"
+    )]
+    #[non_exhaustive]
+    Forked {
+        /// What was to be locked, or is by the other process.
+        key: LockKey,
+    },
 }
 
 impl LockError {
@@ -127,7 +137,8 @@ impl LockError {
             | Self::InvalidKey { key, .. }
             | Self::InvalidOptions { key, .. }
             | Self::AlreadyHeld { key }
-            | Self::ShuttingDown { key } => key,
+            | Self::ShuttingDown { key }
+            | Self::Forked { key } => key,
         }
     }
 }
@@ -290,6 +301,17 @@ impl LockError {
         Self::ShuttingDown { key: key.into() }
     }
 
+    /// The client was made before the process was forked.
+    ///
+    /// ```
+    /// use lock_runtime::LockError;
+    ///
+    /// assert!(matches!(LockError::forked("job:42"), LockError::Forked { .. }));
+    /// ```
+    pub fn forked(key: impl Into<LockKey>) -> Self {
+        Self::Forked { key: key.into() }
+    }
+
     /// The same, in a process in which clients were given to scopes; without effect on any other variant than
     /// `NotConfigured`.
     #[doc(hidden)]
@@ -331,12 +353,18 @@ fn rounded_up(duration: Duration) -> Duration {
     Duration::from_millis(millis(duration + unit - Duration::from_nanos(1)) / millis(unit) * millis(unit))
 }
 
+/// Each version that a program links has clients of its own.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Where to look for the client that a call has not.
 struct NoClient(bool);
 
 impl fmt::Display for NoClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("call lock_runtime::init(url) once at start-up, or name one with `client = ..`")?;
+        f.write_str(
+            "call lock_runtime::init(url) once at start-up, or name one with `client = ..`; \
+             another version of lock_runtime in the program has a client of its own",
+        )?;
         if self.0 {
             f.write_str(
                 "; this process gives clients to scopes, which tasks do not inherit: \
@@ -401,12 +429,15 @@ pub enum LossReason {
     /// The client shut down and the grace was over.
     #[error("the client shut down")]
     Shutdown,
+    /// This process was forked from the one that holds the lock, which goes on holding it.
+    #[error("the process was forked, and the lock stays with the one that it was forked from")]
+    Forked,
 }
 
 /// As a number, for those who share one; 0 is none.
 #[doc(hidden)]
 impl LossReason {
-    const ALL: [Self; 4] = [Self::Expired, Self::Stolen, Self::MaxHold, Self::Shutdown];
+    const ALL: [Self; 5] = [Self::Expired, Self::Stolen, Self::MaxHold, Self::Shutdown, Self::Forked];
 
     pub fn code(self) -> u8 {
         self as u8 + 1
@@ -460,81 +491,4 @@ pub enum OptionFault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::StoreErrorKind;
-
-    #[test]
-    fn a_text_says_what_failed_and_of_which_lock() {
-        let key = || LockKey::from("job");
-        let source = || StoreError::new(StoreErrorKind::Unready, "the server is out of memory");
-        let texts = [
-            (LockError::unavailable(key(), source()), "failed to acquire lock `job`: the store is unavailable"),
-            (
-                LockError::unanswered(Operation::Renew, key(), source()),
-                "failed to renew lock `job`: the store is unavailable",
-            ),
-            (
-                LockError::unanswered(Operation::Release, key(), source()),
-                "failed to release lock `job`: the store is unavailable",
-            ),
-            (LockError::shutting_down(key()), "failed to acquire lock `job`: the client is shutting down"),
-            (LockError::lost(key(), LossReason::MaxHold), "lock `job` was lost: `max_hold` was reached"),
-            (LockError::busy(key(), Duration::from_secs(2)), "lock `job` is held elsewhere (waited 2s)"),
-            (LockError::busy(key(), Duration::ZERO), "lock `job` is held elsewhere"),
-            (LockError::busy(key(), Duration::from_nanos(999_999)), "lock `job` is held elsewhere"),
-            (LockError::busy(key(), Duration::from_micros(1500)), "lock `job` is held elsewhere (waited 1ms)"),
-        ];
-        for (error, text) in texts {
-            assert_eq!(error.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn what_is_left_of_the_holders_ttl_is_rounded_up() {
-        let left = [
-            (Duration::from_nanos(11_000_000_001), "12s"),
-            (Duration::from_secs(12), "12s"),
-            (Duration::from_millis(1001), "2s"),
-            (Duration::from_secs(1), "1s"),
-            (Duration::from_micros(250_001), "251ms"),
-            (Duration::from_secs(7200), "7200s"),
-        ];
-        for (left, shown) in left {
-            let error = LockError::busy("job", Duration::ZERO).with_free_in(left);
-            let text = format!("lock `job` is held elsewhere (free in at most {shown} unless renewed)");
-            assert_eq!(error.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_missing_client_is_looked_for_in_scopes_only_where_there_are_some() {
-        let error = LockError::not_configured("job");
-        assert!(error.to_string().contains("init(url)") && !error.to_string().contains("scope"));
-        let error = error.with_scopes_used(true).to_string();
-        assert!(error.contains("init(url)") && error.contains("client.scope(future)"), "{error}");
-    }
-
-    #[test]
-    fn what_a_store_cannot_is_told_with_what_it_can() {
-        let (short, long) = (Duration::from_secs(1), Duration::from_secs(60));
-        let texts = [
-            (
-                OptionFault::KindNotKept(Kind::Shared),
-                "the store keeps no shared locks; leave the option out, or use a store that keeps them",
-            ),
-            (
-                OptionFault::KindNotKept(Kind::permits(5).with_weight(2)),
-                "the store keeps no permits with a weight; leave the option out, or use a store that keeps them",
-            ),
-            (OptionFault::TtlUnderStores(long), "ttl is too short for the store; 60s is its shortest"),
-            (
-                OptionFault::TtlOverStores(short),
-                "ttl is too long for the store; 1s is its longest, and a held lock is renewed anyway",
-            ),
-        ];
-        for (fault, text) in texts {
-            assert_eq!(fault.to_string(), text);
-        }
-    }
-}
+mod tests;
