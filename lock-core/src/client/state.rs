@@ -8,6 +8,7 @@ use super::contended::Contended;
 use super::keys::{Entry, Keys};
 use super::look_limiter::LookLimiter;
 use super::slab::page;
+use super::tally::Tally;
 use super::timer_queue::TimerQueue;
 use super::trust::{Probe, Trust};
 use crate::key::{
@@ -23,14 +24,6 @@ pub(super) const MOST_PER_ROUND: usize = 512;
 /// How many unsolicited grants are given back at a time, and for how long each is tried.
 const MOST_UNSOLICITED: usize = 64;
 const LONGEST_UNSOLICITED: Duration = Duration::from_secs(30);
-
-/// How waiters were granted their leases.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub by_message: u64,
-    pub by_look: u64,
-    pub locally: u64,
-}
 
 /// See the module. Whoever tells it an event carries out its [actions](Self::take_actions) afterwards.
 #[derive(Debug)]
@@ -155,16 +148,17 @@ impl<C: Clone> ClientState<C> {
         self.session_gone(now, session);
     }
 
-    /// The session of what the keeper sends, its own or one that stands in for it.
-    pub fn keeper(&self) -> Option<SessionId> {
-        self.trust.keeper()
+    /// The session of what the keeper sends unless it names another: its own, or one that stands in for it.
+    pub fn carrier(&self) -> Option<SessionId> {
+        self.trust.carrier()
     }
 
     /// What was parked is due if the keeper has a session and had none.
     pub(super) fn change_trust(&mut self, now: Moment, change: impl FnOnce(&mut Trust)) {
-        let before = self.trust.keeper();
+        let has = |trust: &Trust| (trust.keeper().is_some(), trust.carrier().is_some());
+        let before = has(&self.trust);
         change(&mut self.trust);
-        if before.is_none() && self.trust.keeper().is_some() {
+        if before < has(&self.trust) {
             for key in std::mem::take(&mut self.parked) {
                 self.on(now, key, KeyState::unpark);
             }
@@ -193,7 +187,7 @@ impl<C: Clone> ClientState<C> {
     pub fn soonest(&mut self) -> Moment {
         self.schedule_touched();
         let keys = self.timers.first().map_or(Moment::MAX, |(at, _)| at);
-        let in_reach = self.keeper().is_some();
+        let in_reach = self.carrier().is_some();
         let closing = self.closing.as_ref().map_or(Moment::MAX, |closing| closing.due(in_reach));
         keys.min(self.trust.due()).min(self.looks.due()).min(closing)
     }
@@ -301,6 +295,7 @@ impl<C: Clone> ClientState<C> {
             known: Known {
                 settings: &self.settings,
                 keeper: self.trust.keeper(),
+                carrier: self.trust.carrier(),
                 listening: self.trust.listens(),
                 closing: self.closing.is_some(),
                 outage: self.outage.as_ref(),
@@ -430,7 +425,7 @@ impl<C: Clone> ClientState<C> {
     }
 
     fn tick_closing(&mut self, now: Moment) {
-        let in_reach = self.keeper().is_some();
+        let in_reach = self.carrier().is_some();
         while let Some(closing) = &mut self.closing {
             match closing.next(now, &self.census, in_reach) {
                 Next::Wait => return,

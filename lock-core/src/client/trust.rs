@@ -4,6 +4,8 @@
 //! and every other one to the same node, which went the same way: each is probed before it carries a request again. One
 //! that answers its probe is trusted as before; one that does not is replaced. A time-out alone replaces nothing, so
 //! that a server that is slow is not also flooded with new connections.
+//! Renewals and releases are sent all the same if no session is trusted: they compare their token, and where only the
+//! replies are lost they keep a lease alive and give a key back.
 //! Must stay true: a suspected session is probed once, and its probe has an outcome. Absent on purpose: what a probe
 //! is, who sends it, and how sessions are opened.
 
@@ -29,8 +31,10 @@ pub(super) struct Trust {
     open: BTreeMap<SessionId, Health>,
     /// The keeper's own session, and whether the store sends grant messages over it.
     own: Option<(SessionId, bool)>,
-    /// The session of what the keeper sends: its own if that is trusted, else any that is.
+    /// The session of the keeper's calls: its own if that is trusted, else any that is.
     keeper: Option<SessionId>,
+    /// That of its renewals and releases: the same, or one that is suspected if there is no other.
+    carrier: Option<SessionId>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -47,9 +51,14 @@ enum Progress {
 }
 
 impl Trust {
-    /// The session of what the keeper sends, if there is one.
+    /// The session of the keeper's calls, if there is one.
     pub(super) fn keeper(&self) -> Option<SessionId> {
         self.keeper
+    }
+
+    /// The session of the keeper's renewals and releases, if there is one.
+    pub(super) fn carrier(&self) -> Option<SessionId> {
+        self.carrier
     }
 
     /// Whether that is the keeper's own, and the store sends grant messages over it.
@@ -87,6 +96,8 @@ impl Trust {
         let own = self.own.map(|(own, _)| own).filter(|own| self.allows(*own));
         let any = || self.open.iter().find(|(_, health)| !health.suspected).map(|(session, _)| *session);
         self.keeper = own.or_else(any);
+        let suspected = || self.own.map(|(own, _)| own).or_else(|| self.open.keys().next().copied());
+        self.carrier = self.keeper.or_else(suspected);
     }
 
     /// Whether it may carry a request. One that was never opened is the only session of a store without connections.

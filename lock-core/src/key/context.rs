@@ -43,8 +43,10 @@ pub enum GrantedBy {
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     pub settings: &'a Settings,
-    /// The session of what the keeper sends: its own, or one that stands in; without one, what needs it is parked.
+    /// The session of the keeper's calls: its own, or one that stands in; without one, they are parked.
     pub keeper: Option<SessionId>,
+    /// That of its renewals and releases, which may be suspected; without one, they are parked.
+    pub carrier: Option<SessionId>,
     /// Whether it is the keeper's own, and the store sends grant messages over it.
     pub listening: bool,
     /// The client is closing: no call gets a lease any more.
@@ -82,8 +84,8 @@ impl<C> Context<'_, C> {
         self.effects.push(Effect::Do(Action::Wake(caller)));
     }
 
-    /// A request over this session had no answer in time. From now on no session is trusted, so what the keeper was to
-    /// send is parked.
+    /// A request over this session had no answer in time. From now on no session is trusted, so the keeper's calls
+    /// are parked.
     pub(super) fn timed_out(&mut self, session: SessionId) {
         self.effects.push(Effect::TimedOut(session));
         self.known.keeper = None;

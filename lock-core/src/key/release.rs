@@ -156,7 +156,7 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, numb
 /// The keeper sends it, if it has a session: over the session that carried what it undoes, if there is just one.
 fn send<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     let Some(releasing) = calls.release_mut(number) else { return };
-    let Some(keepers) = cx.known.keeper else {
+    let Some(keepers) = cx.known.carrier else {
         releasing.progress = Progress::Parked;
         return cx.effects.push(Effect::Park);
     };

@@ -160,7 +160,7 @@ impl Shared {
         let mut state = enter(&self.state);
         let now = clock::now();
         // What is sent in this round goes over it, also if it is suspected at the end.
-        let over = state.client.keeper();
+        let over = state.client.carrier();
         let jobs = state.client.work(now);
         let probes = state.client.take_probes();
         let actions = state.client.take_actions();

@@ -20,7 +20,7 @@ impl World {
             self.keeper_connects(process);
         }
         let host = &mut self.processes[process];
-        let over = host.client.keeper();
+        let over = host.client.carrier();
         let jobs = host.client.work(local);
         let probes = host.client.take_probes();
         if let Some(over) = over {

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::state::{ClientState, MOST_PER_ROUND, Tally};
+use super::state::{ClientState, MOST_PER_ROUND};
+use super::tally::Tally;
 use super::trust::Probe;
 use crate::key::{
     AcquireRequest, Action, CallId, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId,

@@ -72,6 +72,7 @@ impl Client {
         let known = Known {
             settings: &settings,
             keeper: self.keeper,
+            carrier: self.keeper,
             listening: self.has_messages,
             closing: false,
             outage: None,
