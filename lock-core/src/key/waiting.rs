@@ -304,12 +304,7 @@ impl Waiting {
 
     /// The refusal when it gives up: `held` says whether the key was held meanwhile, `blocked` what kept the active
     /// waiter from an answer, and `free_at` until when the key is held at most.
-    pub(super) fn give_up_refusal(
-        &self,
-        held: bool,
-        blocked: Option<StoreError>,
-        free_at: Option<Moment>,
-    ) -> Refusal {
+    pub(super) fn give_up_refusal(&self, held: bool, blocked: Option<StoreError>, free_at: Option<Moment>) -> Refusal {
         match (&self.last_error, blocked) {
             (None, _) if self.answered => Refusal::Busy { free_at: free_at.or(self.held_until) },
             (None, None) if held => Refusal::Busy { free_at },

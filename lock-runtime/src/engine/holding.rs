@@ -12,9 +12,10 @@ use lock_core::walk::{self, Start};
 
 use crate::engine::handle::Handle;
 use crate::engine::lease_state::LeaseState;
+use crate::engine::observe;
 use crate::engine::releasing::Releasing;
 use crate::engine::shared::Shared;
-use crate::system::clock;
+use crate::system::{clock, foreign};
 
 /// See the module.
 pub(crate) struct Holding {
@@ -87,6 +88,7 @@ impl Holding {
             Option<SessionId>,
         ) -> (walk::Releasing, ReleaseStep),
     ) -> Releasing {
+        self.tell_of_release();
         let (handle, state) = (self.handle.clone(), Arc::clone(&self.state));
         let session = self.shared().sessions.current(NodeId::ONLY);
         let id = session.as_deref().map(|session| session.id);
@@ -96,10 +98,21 @@ impl Holding {
             .map(|walk| self.shared().with(|client, now| (now, how(walk, client, now, &state.validity, id))));
         Releasing::new(handle, state, released, session)
     }
+
+    /// A lease that was lost is told of elsewhere.
+    fn tell_of_release(&self) {
+        if self.state.validity.loss().is_none() {
+            let validity = &self.state.validity;
+            foreign::run(|| observe::released(&self.state.key, validity.fence(), || self.held_for()));
+        }
+    }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
+        if self.walk.is_some() {
+            self.tell_of_release();
+        }
         if let Some(walk) = &mut self.walk {
             self.state.validity.end();
             self.state.unregister();

@@ -10,6 +10,7 @@ pub(crate) mod holding;
 mod interleavings;
 pub(crate) mod keeper;
 pub(crate) mod lease_state;
+pub(crate) mod mistakes;
 pub(crate) mod observe;
 pub(crate) mod releasing;
 mod sent;
