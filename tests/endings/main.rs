@@ -16,6 +16,7 @@ mod guards;
 mod many;
 mod nesting;
 mod onlooker;
+mod paused;
 mod refused;
 mod runtimes;
 mod shutdown;

@@ -12,6 +12,7 @@ use crate::engine::exit;
 use crate::engine::keeper::{self, FirstTry};
 use crate::engine::shared::Shared;
 use crate::store::{Capabilities, ListenerId, Store, StoreError, StoreErrorKind};
+use crate::system::paused::{self, HeldOff};
 use crate::system::random;
 use lock_core::key::Settings;
 
@@ -256,6 +257,7 @@ impl ClientBuilder {
     async fn connected(self, store: Arc<dyn Store>) -> Result<Client, ConnectError> {
         let address = store.identity().to_owned();
         let (client, first_try) = self.start(store)?;
+        let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         match first_try.await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(source)) if source.kind() == StoreErrorKind::Refused => {

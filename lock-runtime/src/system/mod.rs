@@ -3,6 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod foreign;
 pub(crate) mod mutex;
+pub(crate) mod paused;
 pub(crate) mod random;
 #[cfg(test)]
 pub(crate) mod strange;
