@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// The rows of faults that concern one address; the numbers between them are of set-ups that the library has not yet.
+/// Those behind them may have gaps.
 const ROWS: [RangeInclusive<u32>; 11] =
     [1..=23, 25..=35, 37..=39, 41..=42, 44..=44, 46..=60, 62..=65, 68..=68, 70..=72, 82..=99, 141..=146];
 
@@ -38,7 +39,9 @@ fn tests_named(cell: &str) -> impl Iterator<Item = (&str, &str)> {
 fn every_row_is_there_once_in_order_with_its_fault_and_what_shows_it() {
     let rows = rows();
     let numbers: Vec<u32> = rows.iter().map(|row| row.number).collect();
-    assert_eq!(numbers, ROWS.into_iter().flatten().collect::<Vec<_>>());
+    let of_old: Vec<_> = ROWS.into_iter().flatten().collect();
+    assert!(numbers.starts_with(&of_old), "{numbers:?}");
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
     for Row { number, cells } in rows {
         // Number, fault, what must be seen, what shows it, and the empty rest behind the last line.
         assert_eq!(cells.len(), 5, "row {number}");

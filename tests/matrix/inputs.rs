@@ -192,7 +192,7 @@ async fn neither_password_nor_token_is_in_anything_that_can_be_printed() {
 async fn no_token_comes_back_out_of_what_a_server_repeats() {
     static TOKENS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let address = fake::server(|words| {
-        if words[0] == "SET" {
+        if words[0] == "SET" && words.contains(&"NX".to_owned()) {
             TOKENS.lock().expect("no panic").push(words[2].clone());
         }
         fake::grants_every_lock(words, |said| format!("-ERR unknown command {said}\r\n"))

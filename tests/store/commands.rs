@@ -132,7 +132,7 @@ lock_tests::on_every_server! {
         release(one, "c", 1).await.expect("a release");
         let grant = heard(grants_of_other).await;
         assert!(grant.fence > first, "{} after {first}", grant.fence);
-        assert_eq!(server.keys(), ["a:b:c", "a:b:fence"]);
+        assert_eq!(server.keys(), ["a:b:\u{1}fence", "a:b:c"]);
     }
 
     async fn a_forgotten_script_is_sent_again(server: Server) {

@@ -136,11 +136,16 @@ impl<'a> Both<'a> {
     ) -> Result<Option<Effect>, TestCaseError> {
         let expected = self.memory.apply(step, key, token, next).await;
         let found = self.other.apply(step, key, token, next).await;
+        let (report, report_there) = (self.memory.report(key).await, self.other.report(key).await);
         let (stands, stands_there) = (self.memory.standing(key, tokens).await, on_server(self.server, key));
         if self.passed.is_some_and(|passed| passed.elapsed() > SHORT / 2) {
             return Ok(None);
         }
         prop_assert!(agree(&expected, &found), "{step:?}: {expected:?} in memory, {found:?} on the server");
+        prop_assert!(
+            report.agrees(&report_there),
+            "after {step:?}: {report:?} in memory, {report_there:?} on the server"
+        );
         prop_assert!(
             agree_on_holder(stands, stands_there),
             "after {step:?}: {stands:?} in memory, {stands_there:?} on the server"

@@ -62,7 +62,7 @@ lock_tests::on_every_server! {
         }
         let Ok(Rotated::HandedOver { clock, .. }) = rotate(&session, "a", [1, 4], &entry(9)).await else { panic!("others wait") };
         assert_eq!(heard(&mut grants).await.clock, clock);
-        let place = server.ask::<u64>(&["ZSCORE", "dlock:{a}:queue", &format!("1|{}|{}|10000|1", written(4), written(9))]);
+        let place = server.ask::<u64>(&["ZSCORE", "dlock:{a}:queue", &format!("1|{}|{}|10000|1|x", written(4), written(9))]);
         assert_eq!(place, clock.micros);
         assert_eq!(rotate(&session, "a", [1, 5], &entry(9)).await.expect("a rotation"), Rotated::NotOurs);
         for (token, next) in [(2, 3), (3, 4)] {

@@ -28,21 +28,27 @@ lock_tests::on_every_server! {
         let (token, told) = (written(7), written(9));
         let many = "9".repeat(400);
         let strange = [
-            format!("1|{token}|{told}|1000|1000000000000000"), // fences
-            format!("1|{token}|{told}|1000|1025"),
-            format!("1|{token}|{told}|1000|0"),
-            format!("1|{token}|{told}|1000|{many}"),
-            format!("1|{token}|{told}|0|1"), // a first lease
-            format!("1|{token}|{told}|01000|1"),
-            format!("1|{token}|{told}|3153600000001|1"),
-            format!("1|{token}|{told}|9223372036854775807|1"),
-            format!("1|{token}|{told}|{many}|1"),
-            format!("1|7|{told}|1000|1"), // a token
-            format!("1|{}|{told}|1000|1", "A".repeat(32)),
-            format!("1|{token}0|{told}|1000|1"),
-            format!("1|{token}|9|1000|1"), // a listener
+            format!("1|{token}|{told}|1000|1000000000000000|x"), // fences
+            format!("1|{token}|{told}|1000|1025|x"),
+            format!("1|{token}|{told}|1000|0|x"),
+            format!("1|{token}|{told}|1000|{many}|x"),
+            format!("1|{token}|{told}|0|1|x"), // a first lease
+            format!("1|{token}|{told}|01000|1|x"),
+            format!("1|{token}|{told}|3153600000001|1|x"),
+            format!("1|{token}|{told}|9223372036854775807|1|x"),
+            format!("1|{token}|{told}|{many}|1|x"),
+            format!("1|7|{told}|1000|1|x"), // a token
+            format!("1|{}|{told}|1000|1|x", "A".repeat(32)),
+            format!("1|{token}0|{told}|1000|1|x"),
+            format!("1|{token}|9|1000|1|x"), // a listener
+            format!("1|{token}|{told}|1000|1|x|"),
+            format!("1|{token}|{told}|1000|1|x\n"),
+            format!("1|{token}|{told}|1000|1"), // a kind
             format!("1|{token}|{told}|1000|1|"),
-            format!("1|{token}|{told}|1000|1\n"),
+            format!("1|{token}|{told}|1000|1|X"),
+            format!("1|{token}|{told}|1000|1|5"),
+            format!("1|{token}|{told}|1000|1|s s"),
+            format!("1|{token}|{told}|1000|1|s|x"),
         ];
         for (place, strange) in strange.iter().enumerate() {
             server.command(&["ZADD", QUEUE, &place.to_string(), strange]);
@@ -144,8 +150,9 @@ fn any_trick() -> impl Strategy<Value = Trick> {
     let name = prop_oneof![4 => Just("dlock:{a}"), 1 => Just("dlock:{other}"), 1 => Just("x"), 1 => Just("dlock:{}")];
     let message = (any_token(), numbers(), name)
         .prop_map(|(token, numbers, name)| format!("{token} {} {name}", numbers.join(" ")));
-    let entry = (any_token(), any_token(), any_number(), any_number())
-        .prop_map(|(token, listener, lease, fences)| format!("1|{token}|{listener}|{lease}|{fences}"));
+    let kind = prop_oneof![4 => Just("x".to_owned()), 1 => "[a-z0-9|]{0,4}"];
+    let entry = (any_token(), any_token(), any_number(), any_number(), kind)
+        .prop_map(|(token, listener, lease, fences, kind)| format!("1|{token}|{listener}|{lease}|{fences}|{kind}"));
     let mark = any_token().prop_map(|token| format!("seen|{token}"));
     let score = prop_oneof![
         2 => proptest::sample::select(vec!["-inf", "inf", "0", "4000000000000000", "5700000000000000", "-1.5", "1e300"])

@@ -15,6 +15,7 @@ mod forged;
 mod forgotten;
 mod hand_over;
 mod hostile;
+mod inspection;
 mod listening;
 mod names;
 mod openings;

@@ -21,7 +21,7 @@ lock_tests::on_every_server! {
         assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}", QUEUE]);
         assert!((25_000..=30_000).contains(&server.pttl(QUEUE)));
         assert_eq!(leave(&session, "a", 2, &entry(9)).await.expect("a release"), Released::NotOurs);
-        assert_eq!(server.ask::<Vec<String>>(&["ZRANGE", QUEUE, "0", "-1"]), [format!("1|{}|{}|10000|1", written(3), written(9))]);
+        assert_eq!(server.ask::<Vec<String>>(&["ZRANGE", QUEUE, "0", "-1"]), [format!("1|{}|{}|10000|1|x", written(3), written(9))]);
         leave(&session, "a", 3, &entry(9)).await.expect("a release");
         assert_eq!(server.keys(), ["dlock:fence", "dlock:{a}"]);
         release(&session, "a", 1).await.expect("a release");
@@ -108,7 +108,7 @@ lock_tests::on_every_server! {
                 assert_eq!(release(&session, key, 2).await.expect("a release"), Released::Freed);
             }
         }
-        assert_eq!(server.keys(), [" locked:fence", "dlock:fence", "fence", "my app:fence"]);
+        assert_eq!(server.keys(), [" locked:\u{1}fence", "dlock:fence", "fence", "my app:fence"]);
     }
 
     async fn a_queue_of_another_type_is_named_and_hinders_no_release(server: Server) {
@@ -142,7 +142,7 @@ lock_tests::on_every_server! {
     async fn what_is_no_entry_loses_its_place(server: Server) {
         let (session, mut grants) = listen(&server.url(), 9).await;
         fence(acquire(&session, "a", 1).await);
-        for strange in ["", "x", "zz|zz|1|1", "1|2|3|4|5"] {
+        for strange in ["", "x", "zz|zz|1|1", "1|2|3|4|5", "1|2|3|4|5|x"] {
             server.command(&["ZADD", QUEUE, "1", strange]);
         }
         queue(&session, "a", 2, &entry(9)).await.expect("a look");

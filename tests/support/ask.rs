@@ -35,10 +35,20 @@ impl Server {
         self.keep_setting(name, value);
     }
 
-    /// All keys, sorted.
+    /// All keys but the cards of clients, sorted.
     #[track_caller]
     pub fn keys(&self) -> Vec<String> {
         let mut keys: Vec<String> = self.ask(&["KEYS", "*"]);
+        keys.retain(|key| !is_card(key));
+        keys.sort();
+        keys
+    }
+
+    /// The names of all cards of clients, sorted.
+    #[track_caller]
+    pub fn cards(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.ask(&["KEYS", "*client:????????"]);
+        keys.retain(|key| is_card(key));
         keys.sort();
         keys
     }
@@ -118,4 +128,10 @@ fn commandstat(line: &str) -> Option<(String, u64)> {
     let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
     let calls = rest.split(',').next()?.parse().ok()?;
     (name != "config|resetstat").then(|| (name.to_owned(), calls))
+}
+
+/// Whether a key is called as a client's card is.
+fn is_card(key: &str) -> bool {
+    let id = key.rsplit_once("client:").map(|(_, id)| id);
+    id.is_some_and(|id| id.len() == 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }

@@ -1,7 +1,7 @@
 //! What a user of a shared server must be allowed to do with locks, as the documentation says it.
 
 /// Commands; the first nine are those that were needed before there were queues.
-pub const RIGHTS: [&str; 17] = [
+pub const RIGHTS: [&str; 18] = [
     "+set",
     "+incr",
     "+incrby",
@@ -17,6 +17,7 @@ pub const RIGHTS: [&str; 17] = [
     "+zrem",
     "+zscore",
     "+zpopmin",
+    "+zrange",
     "+publish",
     "+subscribe",
 ];

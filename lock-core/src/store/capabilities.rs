@@ -27,6 +27,7 @@ pub struct Capabilities {
     sets: Sets,
     queues: bool,
     reserves_fences: bool,
+    inspects: bool,
     sessions: Sessions,
     shortest_ttl: Duration,
     longest_ttl: Duration,
@@ -72,6 +73,7 @@ impl Capabilities {
             sets: Sets { shared: false, permits: Permits::None },
             queues: false,
             reserves_fences: false,
+            inspects: false,
             sessions: Sessions::PerRuntime,
             shortest_ttl: Duration::ZERO,
             longest_ttl: Duration::MAX,
@@ -146,6 +148,17 @@ impl Capabilities {
     #[must_use]
     pub const fn with_fence_blocks(self) -> Self {
         Self { reserves_fences: true, ..self }
+    }
+
+    /// The same of a store that says who holds a key and who waits, and keeps the cards of its clients:
+    /// [`Session::inspect`](super::Session::inspect), [`Session::introduce`](super::Session::introduce).
+    ///
+    /// ```
+    /// assert!(lock_runtime::store::Capabilities::new().with_inspection().inspects());
+    /// ```
+    #[must_use]
+    pub const fn with_inspection(self) -> Self {
+        Self { inspects: true, ..self }
     }
 
     /// No lease is shorter. What a release still keeps is none, and may be shorter: it is rounded up where it must be.
@@ -225,6 +238,15 @@ impl Capabilities {
     /// ```
     pub const fn reserves_fences(&self) -> bool {
         self.reserves_fences
+    }
+
+    /// Whether it says who holds a key, and keeps the cards of its clients.
+    ///
+    /// ```
+    /// assert!(!lock_runtime::store::Capabilities::new().inspects());
+    /// ```
+    pub const fn inspects(&self) -> bool {
+        self.inspects
     }
 
     /// Zero if it has no bound.

@@ -2,6 +2,7 @@
 //! is right.
 
 mod capabilities;
+mod card;
 #[doc(hidden)]
 pub mod cause;
 mod clock;
@@ -19,6 +20,7 @@ mod token;
 mod traits;
 
 pub use capabilities::Capabilities;
+pub use card::{Card, ClientId};
 pub use clock::{ClockId, ClockReading};
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{KeyFault, LONGEST_KEY, LockKey, is_blank};
@@ -33,8 +35,8 @@ pub use names::Names;
 #[doc(hidden)]
 pub use node::NodeId;
 pub use operations::{
-    Acquired, Ask, Enqueue, Entry, Grant, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES, MOST_STEPPED_OVER,
-    Release, Released, Renewal, Renewed, Rotate, Rotated,
+    Acquired, Ask, Enqueue, Entry, Grant, Holding, Inspection, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES,
+    MOST_STEPPED_OVER, Owner, Presence, Release, Released, Renewal, Renewed, Rotate, Rotated, Waiting,
 };
 pub use token::Token;
 pub use traits::{Session, Store, StoreFuture};

@@ -10,10 +10,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::capabilities::Capabilities;
-use super::error::StoreError;
+use super::card::{Card, ClientId};
+use super::error::{StoreError, StoreErrorKind};
+use super::key::LockKey;
 #[cfg(doc)]
 use super::operations::Entry;
-use super::operations::{Acquired, Ask, Enqueue, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated};
+use super::operations::{
+    Acquired, Ask, Enqueue, Inspection, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
+};
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
 ///
@@ -244,7 +248,7 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>>;
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
-    /// fences, if nobody else waits. If nobody waits but entries of an [unknown version](Entry), it frees the key and
+    /// fences, if nobody else waits. If nobody waits but entries that are [not known](Entry), it frees the key and
     /// queues nobody, so that they find it free when they look. A store without queues frees the key.
     ///
     /// ```
@@ -266,6 +270,64 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
                 Released::NotOurs => Rotated::NotOurs,
             })
         })
+    }
+
+    /// Says who holds the key and who waits for it, and whose they are by the cards of their clients. It changes
+    /// nothing.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Ask, MemoryStore, Owner, Store, Token};
+    ///
+    /// let (session, holder) = (MemoryStore::new().open().await?, Token::from_bits(1));
+    /// session.acquire(Ask::new("job:42", holder, Duration::from_secs(30))).await?;
+    /// assert_eq!(session.inspect("job:42".into()).await?.holders[0].owner, Owner::Token(holder));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Refused`] by a store that does not [claim](Capabilities::inspects) it; else as every operation.
+    fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
+        drop(key);
+        let text = "this store does not say who holds a key";
+        Box::pin(std::future::ready(Err(StoreError::new(StoreErrorKind::Refused, text))))
+    }
+
+    /// Keeps a client's card for [`Card::LASTS`] from now, instead of the one before. A client's keeper sends it every
+    /// third of that, to a store that [claims](Capabilities::inspects) to keep it. A store without cards keeps none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{Card, ClientId, MemoryStore, Store};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// session.introduce(ClientId::from_bits(7), Card::new("web-7", 4242, "orders", 1_790_000_000)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As every operation; nothing but the card is missing then.
+    fn introduce(&self, client: ClientId, card: Card) -> StoreFuture<Result<(), StoreError>> {
+        drop((client, card));
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Forgets a client's card, as the client is gone.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{ClientId, MemoryStore, Store};
+    ///
+    /// MemoryStore::new().open().await?.take_leave(ClientId::from_bits(7)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As every operation; the card is forgotten by itself then.
+    fn take_leave(&self, client: ClientId) -> StoreFuture<Result<(), StoreError>> {
+        let _ = client;
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Whether the store tells this session's listener of grants.

@@ -7,6 +7,7 @@ mod acquiring;
 mod call_table;
 mod errand;
 mod holding;
+mod introduction;
 mod keepers_session;
 mod releasing;
 
@@ -14,6 +15,7 @@ pub use acquiring::{AcquireStep, Acquiring, Answer};
 pub use call_table::CallTable;
 pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Route, errands};
 pub use holding::{Holding, Start};
+pub use introduction::Introduction;
 pub use keepers_session::KeepersSession;
 pub use releasing::{ReleaseAnswer, Releasing};
 

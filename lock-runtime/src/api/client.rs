@@ -69,6 +69,8 @@ impl Client {
         self.shared().with(|client, now| client.close(now, grace, Arc::clone(&watcher)));
         let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         let Closed { lost, left } = watcher.until_some(|| self.shared().with(|client, _| client.closed())).await;
+        self.shared().wake_keeper.notify_one();
+        self.shared().introduction.ended().await;
         ShutdownReport { lost, left }
     }
 

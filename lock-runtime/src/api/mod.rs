@@ -5,6 +5,7 @@ pub(crate) mod builder;
 pub(crate) mod client;
 pub(crate) mod error;
 pub(crate) mod guard;
+pub(crate) mod inspect;
 pub(crate) mod installed;
 pub(crate) mod lease;
 pub(crate) mod options;

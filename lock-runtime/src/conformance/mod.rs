@@ -3,7 +3,8 @@
 //! [`check`] tries every promise; [`promises`] lists them for those who want to see each run by its name. They take
 //! about two seconds, as their ttls are short but real, and a tokio runtime with time enabled. Their keys begin with
 //! `conformance:`, end at random, and are released or about to expire at the end. What is promised of queues and of
-//! handing a key over is asked only of a store that [`queues`](Capabilities::queues); any other keeps it untried. What
+//! handing a key over is asked only of a store that [`queues`](Capabilities::queues), and what is promised of inspections
+//! and cards of one that [`inspects`](Capabilities::inspects); any other keeps it untried. What
 //! a store did not claim, it is not asked for: ttls are within its bounds, and fences come one by one where it reserves
 //! none.
 //!
@@ -19,6 +20,7 @@
 //! Absent on purpose: what only one kind of store can do, such as losing its connection.
 
 mod claims;
+mod inspection;
 mod process;
 mod promises;
 mod queues;
@@ -32,9 +34,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-#[cfg(doc)]
-use crate::store::Capabilities;
-use crate::store::Store;
+use crate::store::{Capabilities, Store};
 use trial::{Broken, Trial};
 
 /// Tries every promise, all at once.
@@ -76,7 +76,7 @@ pub fn promises() -> &'static [Promise] {
     promises::ALL
 }
 
-/// One promise that every store keeps, or every store with queues.
+/// One promise that every store keeps, or every store that claims to queue or to be inspected.
 ///
 /// ```
 /// let first = &lock_runtime::conformance::promises()[0];
@@ -84,8 +84,27 @@ pub fn promises() -> &'static [Promise] {
 /// ```
 pub struct Promise {
     name: &'static str,
-    of_queues: bool,
+    needs: Needs,
     trial: fn(Trial) -> Tried,
+}
+
+/// What a store claims of which something is promised.
+enum Needs {
+    Nothing,
+    Queues,
+    Inspection,
+    QueuesAndInspection,
+}
+
+impl Needs {
+    fn are_claimed(&self, by: Capabilities) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Queues => by.queues(),
+            Self::Inspection => by.inspects(),
+            Self::QueuesAndInspection => by.queues() && by.inspects(),
+        }
+    }
 }
 
 type Tried = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>;
@@ -96,7 +115,7 @@ impl Promise {
         self.name
     }
 
-    /// Tries it, unless it is about queues and the store keeps none.
+    /// Tries it, unless it is about what the store does not claim.
     ///
     /// # Panics
     /// If the promise is broken or the store fails; the message has its name and what happened instead.
@@ -107,7 +126,7 @@ impl Promise {
     }
 
     async fn tried(&self, store: Arc<dyn Store>) -> Result<(), String> {
-        if self.of_queues && !store.capabilities().queues() {
+        if !self.needs.are_claimed(store.capabilities()) {
             return Ok(());
         }
         let tried = match Trial::new(store, self.name).await {

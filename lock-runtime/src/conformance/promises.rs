@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::trial::{Broken, Trial, ensure, expect, fence, past, poll_once, token};
-use super::{Promise, claims, queues, versions};
+use super::{Needs, Promise, claims, inspection, queues, versions};
 use crate::store::{Acquired, Ask, Release, Released, Renewal, Renewed};
 use lock_core::LockKey;
 
@@ -14,24 +14,36 @@ macro_rules! all {
         every store with queues { $($of_queues:ident,)* }
         every store with queues in a fleet of several releases { $($of_versions:ident,)* }
         every store by its claims { $($of_claims:ident,)* }
+        every store that can be inspected { $($of_inspection:ident,)* }
+        every store with queues that can be inspected { $($of_both:ident,)* }
     ) => {
         /// Every promise.
         pub(super) const ALL: &[Promise] = &[
-            $(Promise { name: stringify!($name), of_queues: false, trial: |trial| Box::pin($name(trial)) },)*
+            $(Promise { name: stringify!($name), needs: Needs::Nothing, trial: |trial| Box::pin($name(trial)) },)*
             $(Promise {
                 name: stringify!($of_queues),
-                of_queues: true,
+                needs: Needs::Queues,
                 trial: |trial| Box::pin(queues::$of_queues(trial)),
             },)*
             $(Promise {
                 name: stringify!($of_versions),
-                of_queues: true,
+                needs: Needs::Queues,
                 trial: |trial| Box::pin(versions::$of_versions(trial)),
             },)*
             $(Promise {
                 name: stringify!($of_claims),
-                of_queues: false,
+                needs: Needs::Nothing,
                 trial: |trial| Box::pin(claims::$of_claims(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_inspection),
+                needs: Needs::Inspection,
+                trial: |trial| Box::pin(inspection::$of_inspection(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_both),
+                needs: Needs::QueuesAndInspection,
+                trial: |trial| Box::pin(inspection::$of_both(trial)),
             },)*
         ];
     };
@@ -113,6 +125,15 @@ all! {
         fences_are_asked_for_one_by_one_unless_they_are_reserved,
         a_block_of_fences_is_that_of_its_grant,
         one_session_is_opened_where_one_is_wanted,
+    }
+    every store that can be inspected {
+        a_free_key_has_no_holder,
+        an_inspection_tells_the_holder_and_changes_nothing,
+        an_inspection_tells_that_a_key_is_kept,
+        a_card_is_told_until_its_client_takes_leave,
+    }
+    every store with queues that can be inspected {
+        an_inspection_tells_who_waits_in_order,
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::store::{
-    Acquired, Ask, Capabilities, Enqueue, Kind, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
-    Session, Store, StoreError, StoreFuture,
+    Acquired, Ask, Capabilities, Card, ClientId, Enqueue, Inspection, Kind, Listener, Look, Release, Released, Renewal,
+    Renewed, Rotate, Rotated, Session, Store, StoreError, StoreFuture,
 };
 use crate::system::mutex::enter;
+use lock_core::LockKey;
 
 /// See the module. Clones write to one record.
 #[derive(Debug, Clone)]
@@ -127,6 +128,18 @@ impl Session for RecordingSession {
         let (fences, kind) = (rotation.fences.max(rotation.entry.fences), rotation.entry.kind);
         self.write(Request { ttl, first_lease, fences, kind });
         self.session.rotate(rotation)
+    }
+
+    fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
+        self.session.inspect(key)
+    }
+
+    fn introduce(&self, client: ClientId, card: Card) -> StoreFuture<Result<(), StoreError>> {
+        self.session.introduce(client, card)
+    }
+
+    fn take_leave(&self, client: ClientId) -> StoreFuture<Result<(), StoreError>> {
+        self.session.take_leave(client)
     }
 
     fn listens(&self) -> bool {

@@ -2,9 +2,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::store::{
-    Acquired, Ask, Capabilities, Enqueue, Kind, Listener, Look, MemoryStore, Release, Released, Renewal, Renewed,
-    Rotate, Rotated, Session, StoreError, StoreErrorKind, StoreFuture,
+    Acquired, Ask, Capabilities, Card, ClientId, Enqueue, Inspection, Kind, Listener, Look, MemoryStore, Release,
+    Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind, StoreFuture,
 };
+use lock_core::LockKey;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
@@ -37,7 +38,7 @@ impl Store for Silent {
 
 fn check_queues(store: &Arc<dyn Store>) {
     run(async {
-        for promise in promises().iter().filter(|promise| promise.of_queues) {
+        for promise in promises().iter().filter(|promise| matches!(promise.needs, Needs::Queues)) {
             promise.check(Arc::clone(store)).await;
         }
     });
@@ -174,6 +175,18 @@ impl Session for StrictSession {
         if_claimed(may, self.session.rotate(rotation))
     }
 
+    fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
+        if_claimed(self.store.claims.inspects(), self.session.inspect(key))
+    }
+
+    fn introduce(&self, client: ClientId, card: Card) -> StoreFuture<Result<(), StoreError>> {
+        if_claimed(self.store.claims.inspects(), self.session.introduce(client, card))
+    }
+
+    fn take_leave(&self, client: ClientId) -> StoreFuture<Result<(), StoreError>> {
+        if_claimed(self.store.claims.inspects(), self.session.take_leave(client))
+    }
+
     fn listens(&self) -> bool {
         self.session.listens()
     }
@@ -194,6 +207,7 @@ fn each_claim_is_made_use_of_by_itself() {
         Capabilities::new().with_queues(),
         Capabilities::new().with_fence_blocks(),
         Capabilities::new().with_one_session(),
+        Capabilities::new().with_inspection(),
         MemoryStore::new().capabilities(),
     ] {
         run(check(Strict::new(claims)));

@@ -21,9 +21,9 @@ use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
 use crate::engine::sent::{Sent, ask, usable_or_current};
 use crate::engine::sessions::ClientSession;
-use crate::store::{Acquired, StoreError, StoreErrorKind, Token};
+use crate::store::{Acquired, ClientId, StoreError, StoreErrorKind, Token};
 use crate::system::paused::{self, HeldOff};
-use crate::system::{foreign, random};
+use crate::system::{clock, foreign, random};
 
 /// See the module.
 pub(crate) struct Acquiring {
@@ -138,7 +138,8 @@ impl Acquiring {
         if enclosing::holds(&state.place, key) {
             return Err(LockError::already_held(key.clone()));
         }
-        let token = new_token(session).map_err(|error| LockError::unavailable(key.clone(), error))?;
+        let token = new_token(session, self.handle.shared().introduction.id)
+            .map_err(|error| LockError::unavailable(key.clone(), error))?;
         let caller = Arc::clone(state);
         let arrive =
             |client: &mut _, now| (now, walk::Acquiring::arrive(client, now, via, (key, token, caller), terms));
@@ -182,10 +183,12 @@ impl Drop for Acquiring {
     }
 }
 
-fn new_token(session: Option<&ClientSession>) -> Result<Token, StoreError> {
-    let token = session.map_or_else(|| random::bits().map(Token::from_bits), ClientSession::new_token);
-    token.map_err(|error| {
+/// A token that nobody else has, asked for now.
+fn new_token(session: Option<&ClientSession>, client: ClientId) -> Result<Token, StoreError> {
+    let second = u32::try_from(clock::since_1970().as_secs()).unwrap_or(u32::MAX);
+    let random = session.map_or_else(random::number, ClientSession::random).map_err(|error| {
         let text = format!("the operating system provided no random bits for a token: {error}");
         StoreError::new(StoreErrorKind::Unready, text)
-    })
+    })?;
+    Ok(Token::new(client, second, random))
 }

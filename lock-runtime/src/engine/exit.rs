@@ -3,8 +3,9 @@
 //! The hook runs when `main` returns and at `process::exit`; not on abort, nor on a signal without a handler. It is the
 //! one place where a body is not dropped before its release; instead, no step of it starts any more.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, Weak};
-use std::task::{Wake, Waker};
+use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -63,14 +64,19 @@ fn release_all() {
         let closing: Vec<_> =
             clients.iter().filter_map(Weak::upgrade).map(|shared| (end_leases(&shared, &waker), shared)).collect();
         for (_, shared) in closing {
-            await_releases(&shared, give_up);
+            await_releases(&shared, give_up, &waker);
         }
     });
 }
 
-/// Runs on the thread that the end of closing unparks.
-fn await_releases(shared: &Shared, give_up: Moment) {
+/// Waits until the releases are answered and the keeper has taken leave. Runs on the thread that the waker unparks.
+fn await_releases(shared: &Shared, give_up: Moment, waker: &Waker) {
     while !shared.with(|client, _| client.closed().is_some()) && clock::now() < give_up {
+        thread::park_timeout(give_up.since(clock::now()));
+    }
+    shared.wake_keeper.notify_one();
+    let (mut ended, mut context) = (pin!(shared.introduction.ended()), Context::from_waker(waker));
+    while ended.as_mut().poll(&mut context).is_pending() && clock::now() < give_up {
         thread::park_timeout(give_up.since(clock::now()));
     }
 }

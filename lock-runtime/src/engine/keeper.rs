@@ -16,18 +16,23 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::engine::inquiries::Inquiry;
 use crate::engine::observe;
 use crate::engine::sent::ask;
 use crate::engine::sessions::ClientSession;
 use crate::engine::shared::Shared;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::system::{clock, foreign};
+use lock_core::Moment;
 use lock_core::key::{ReleaseReply, ReleaseRequest};
 use lock_core::store::NodeId;
-use lock_core::walk::{AskErrand, Errand, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
+use lock_core::walk::{AskErrand, Errand, Introduction, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
 /// The longest sleep of the keeper: it needs none, but this bounds what a bug could cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// How long the answer to a card, and to taking it back, is awaited at most.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// The outcome of the first attempt to connect.
 pub(crate) type FirstTry = oneshot::Receiver<Result<(), StoreError>>;
@@ -38,13 +43,7 @@ pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<FirstTry> {
     let runtime = Background(Some(Builder::new_current_thread().enable_all().build()?));
     let shared = Arc::clone(shared);
     thread::Builder::new().name("lock-keeper".to_owned()).spawn(move || {
-        let mut keeper = Keeper {
-            shared,
-            walk: KeepersSession::default(),
-            session: None,
-            opening: None,
-            first_result: Some(first_result),
-        };
+        let mut keeper = Keeper::new(shared, Some(first_result));
         // A panic here is a bug of ours; every lease is still bounded by its deadline.
         while catch_unwind(AssertUnwindSafe(|| runtime.run(keeper.keep()))).is_err() {
             thread::sleep(Duration::from_millis(100)); // so that a panic that recurs does not busy-loop
@@ -77,27 +76,58 @@ impl Drop for Background {
 struct Keeper {
     shared: Arc<Shared>,
     walk: KeepersSession,
+    introduction: Introduction,
+    /// The client's card on its way.
+    card: Option<JoinHandle<Result<(), StoreError>>>,
+    leaving: Option<JoinHandle<()>>,
     /// The open session.
     session: Option<Arc<ClientSession>>,
     opening: Option<JoinHandle<Result<Arc<ClientSession>, StoreError>>>,
     /// Who awaits the first attempt.
     first_result: Option<oneshot::Sender<Result<(), StoreError>>>,
+    /// The same once it has succeeded: told when the client's card is there, so that nothing is written behind a
+    /// connect that came back.
+    connected: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl Keeper {
+    fn new(shared: Arc<Shared>, first_result: Option<oneshot::Sender<Result<(), StoreError>>>) -> Self {
+        Self {
+            walk: KeepersSession::default(),
+            introduction: Introduction::new(shared.capabilities.inspects()),
+            card: None,
+            leaving: None,
+            shared,
+            session: None,
+            opening: None,
+            first_result,
+            connected: None,
+        }
+    }
+
     async fn keep(&mut self) {
         loop {
             self.tend_session().await;
             let round = self.shared.keeper_round();
-            if round.idle && self.shared.is_abandoned() {
-                return;
+            let may_end = round.idle && self.shared.is_abandoned();
+            if round.closed || may_end {
+                let leaving = self.take_leave();
+                if may_end {
+                    let _ = leaving.await;
+                    return;
+                }
+            }
+            self.introduce(round.now).await;
+            for inquiry in self.shared.inquiries.take(round.now, self.session.is_some()) {
+                tokio::spawn(answer(self.session.clone(), inquiry));
             }
             if let Some(session) = &self.session {
                 for errand in errands(round.jobs, session.id, round.now, self.shared.operation_timeout) {
                     self.dispatch(session, errand);
                 }
             }
-            let sleep = self.walk.wakes_at(round.due).since(clock::now()).min(LONGEST_SLEEP);
+            let due = self.introduction.wakes_at(self.shared.inquiries.wakes_at(round.due));
+            let sleep = self.walk.wakes_at(due).since(clock::now()).min(LONGEST_SLEEP);
             if sleep.is_zero() {
                 tokio::task::yield_now().await;
             } else {
@@ -111,6 +141,7 @@ impl Keeper {
     async fn tend_session(&mut self) {
         if self.session.as_ref().is_some_and(|session| !session.is_usable()) {
             self.session = None;
+            self.introduction.disconnected();
             let walk = &mut self.walk;
             self.shared.with(|client, _| walk.is_gone(client));
         }
@@ -132,6 +163,9 @@ impl Keeper {
         let connected = opened.as_ref().map(|session| (session.id, session.listens())).map_err(Clone::clone);
         let outcome = connected.as_ref().map(|_| ()).map_err(Clone::clone);
         self.session = opened.ok();
+        if self.session.is_some() {
+            self.introduction.connected(clock::now());
+        }
         let walk = &mut self.walk;
         // The last digits of the clock differ enough between processes that lost their server together.
         self.shared.with(|client, now| walk.opened(client, now, connected, now.nanos() / 64));
@@ -141,7 +175,45 @@ impl Keeper {
             Ok(()) => {}
             Err(error) => foreign::run(|| observe::connection_failed(&self.shared.place, error)),
         }
-        first.map(|first| first.send(outcome));
+        match outcome {
+            Ok(()) => self.connected = first,
+            failed => drop(first.map(|first| first.send(failed))),
+        }
+    }
+
+    /// Has the client's card written when it is due, and hears what became of the one before.
+    async fn introduce(&mut self, now: Moment) {
+        if let Some(card) = self.card.take_if(|card| card.is_finished())
+            && let Ok(answer) = card.await
+            && self.introduction.answered(&answer)
+            && let Err(error) = &answer
+        {
+            foreign::run(|| observe::card_refused(&self.shared.place, error));
+        }
+        let connected = self.connected.take();
+        match self.session.clone() {
+            Some(session) if self.introduction.begin(now) => {
+                self.shared.introduction.begins();
+                self.card = Some(tokio::spawn(write_card(Arc::clone(&self.shared), session, connected)));
+            }
+            _ => drop(connected.map(|connected| connected.send(Ok(())))),
+        }
+    }
+
+    /// Takes the client's card back, once and for at most a second, behind the last one that was written.
+    fn take_leave(&mut self) -> &mut JoinHandle<()> {
+        let had_card = self.introduction.take_leave();
+        let (shared, session) = (&self.shared, self.session.as_ref().filter(|_| had_card));
+        self.leaving.get_or_insert_with(|| {
+            let (shared, session) = (Arc::clone(shared), session.cloned());
+            tokio::spawn(async move {
+                if let Some(session) = session {
+                    let limit = shared.operation_timeout.min(LONGEST);
+                    let _ = timeout(limit, session.store.take_leave(shared.introduction.id)).await;
+                }
+                shared.introduction.ends();
+            })
+        })
     }
 
     fn dispatch(&self, keepers: &Arc<ClientSession>, errand: Errand) {
@@ -182,6 +254,42 @@ struct WakeKeeper(Arc<Shared>);
 impl Drop for WakeKeeper {
     fn drop(&mut self) {
         self.0.wake_keeper.notify_one();
+    }
+}
+
+/// Writes the client's card; then tells whoever awaits the first attempt to connect, whatever came of it.
+async fn write_card(
+    shared: Arc<Shared>,
+    session: Arc<ClientSession>,
+    connected: Option<oneshot::Sender<Result<(), StoreError>>>,
+) -> Result<(), StoreError> {
+    let _wake = WakeKeeper(Arc::clone(&shared));
+    let (id, card) = (shared.introduction.id, shared.introduction.card.clone());
+    let limit = shared.operation_timeout.min(LONGEST);
+    let written = in_time(&session, limit, session.store.introduce(id, card)).await;
+    drop(connected.map(|connected| connected.send(Ok(()))));
+    written
+}
+
+/// Answers what a task asked, over this session if there is one; at the end of its time in any case.
+async fn answer(session: Option<Arc<ClientSession>>, Inquiry { key, until, answer }: Inquiry) {
+    let found = match session {
+        Some(session) => in_time(&session, until.since(clock::now()), session.store.inspect(key)).await,
+        None => Err(StoreError::no_answer()),
+    };
+    // Nobody may await it any more.
+    let _ = answer.send(found);
+}
+
+/// The answer to what no lock depends on, so that a missing one does not count against the session.
+async fn in_time<T>(
+    session: &ClientSession,
+    limit: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match timeout(limit, operation).await {
+        Ok(answer) => session.accept(answer),
+        Err(_) => Err(StoreError::no_answer()),
     }
 }
 

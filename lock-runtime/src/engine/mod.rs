@@ -6,8 +6,10 @@ pub(crate) mod exit;
 pub(crate) mod guarded;
 pub(crate) mod handle;
 pub(crate) mod holding;
+pub(crate) mod inquiries;
 #[cfg(test)]
 mod interleavings;
+pub(crate) mod introduction;
 pub(crate) mod keeper;
 pub(crate) mod lease_state;
 pub(crate) mod mistakes;

@@ -100,6 +100,11 @@ pub(crate) fn connection_failed(place: &str, error: &StoreError) {
     warn!(store = place, error = %Chain(error), "failed to connect to lock store");
 }
 
+/// The store keeps no card of this client, so that nobody can tell whose its tokens are.
+pub(crate) fn card_refused(place: &str, error: &StoreError) {
+    debug!(store = place, error = %Chain(error), "lock store refused the client's card");
+}
+
 impl Observed {
     pub(crate) fn acquired(&self, span: &Span, key: &LockKey, fence: u64, waited: Duration) {
         count(&self.acquired);

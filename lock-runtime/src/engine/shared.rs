@@ -11,6 +11,8 @@ use tokio::sync::Notify;
 
 use lock_core::Moment;
 
+use crate::engine::inquiries::Inquiries;
+use crate::engine::introduction::Introduction;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Observed;
 use crate::engine::sessions::{OnGone, OnGrant, Sessions};
@@ -27,6 +29,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) observed: Observed,
+    pub(crate) introduction: Introduction,
+    pub(crate) inquiries: Inquiries,
     /// The store's identity.
     pub(crate) place: Arc<str>,
     /// What the store claims.
@@ -67,6 +71,8 @@ pub(crate) struct Round {
     /// Until when it may sleep.
     pub(crate) due: Moment,
     pub(crate) idle: bool,
+    /// The client has closed.
+    pub(crate) closed: bool,
 }
 
 impl Shared {
@@ -88,6 +94,8 @@ impl Shared {
                 state: Mutex::new(State { client: ClientState::new(settings), keeper_wakes: Moment::MIN }),
                 sessions: Sessions::new(store, settings.listener, operation_timeout, on_grant, on_gone),
                 observed: Observed::default(),
+                introduction: Introduction::new(settings.listener),
+                inquiries: Inquiries::default(),
                 place,
                 capabilities: settings.capabilities,
                 default_ttl,
@@ -124,11 +132,11 @@ impl Shared {
         let actions = state.client.take_actions();
         let due = state.client.next_due();
         state.keeper_wakes = due;
-        let idle = state.client.is_idle();
+        let (idle, closed) = (state.client.is_idle(), state.client.closed().is_some());
         drop(state);
         drop(outside);
         self.carry_out(actions);
-        Round { now, jobs, due, idle }
+        Round { now, jobs, due, idle, closed }
     }
 
     /// No handle, guard or body is left: the keeper ends when it has nothing left to do.

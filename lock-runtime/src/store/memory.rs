@@ -12,17 +12,20 @@ use std::sync::{Arc, Mutex, Weak};
 
 use once_cell::sync::OnceCell;
 
-use lock_core::Moment;
 use lock_core::store::model::Model;
+use lock_core::{LockKey, Moment};
 
 use super::{
-    Acquired, Ask, Capabilities, Enqueue, Grant, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
-    Session, Store, StoreError, StoreFuture,
+    Acquired, Ask, Capabilities, Card, ClientId, ClockId, Enqueue, Grant, Inspection, Listener, Look, Presence,
+    Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Store, StoreError, StoreFuture,
 };
 use crate::system::clock;
 use crate::system::mutex::enter;
 
 /// A store in this process's memory: for tests, and for programs that run once.
+///
+/// Its fences begin at the wall clock in microseconds, as a server's do, so that what a program wrote under one of them
+/// refuses no fence of the same program's next run.
 ///
 /// [`MemoryStore::new`] is a store of its own, [`MemoryStore::named`] one that is shared within the process for as long
 /// as anything uses it. Clones are the same store.
@@ -47,11 +50,21 @@ struct Place {
 }
 
 /// The state of one namespace.
-#[derive(Default)]
 struct Memory {
     model: Model,
     /// One for each session that listens.
     listeners: Vec<Arc<Listener>>,
+    /// Each with the moment at which it is forgotten; as many as there were clients in the last minutes.
+    cards: HashMap<ClientId, (Card, Moment)>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        let (now, mut model) = (clock::now(), Model::default());
+        model.read_clock(ClockId::from_bits(0), clock::since_1970().saturating_sub(now.since(Moment::from_nanos(0))));
+        model.raise(now);
+        Self { model, listeners: Vec::new(), cards: HashMap::new() }
+    }
 }
 
 impl MemoryStore {
@@ -110,6 +123,21 @@ impl Memory {
             named.map(move |listener| (Arc::clone(listener), grant.clone()))
         });
         deliveries.collect()
+    }
+
+    fn introduce(&mut self, now: Moment, client: ClientId, card: Card) {
+        self.cards.retain(|_, (_, forgotten)| now < *forgotten);
+        self.cards.insert(client, (card, now + Card::LASTS));
+    }
+
+    fn inspect(&self, now: Moment, key: &LockKey) -> Inspection {
+        let inspection = self.model.inspect(now, key);
+        let presence = |client: ClientId| {
+            let (card, forgotten) = self.cards.get(&client).filter(|(_, forgotten)| now < *forgotten)?;
+            Some(Presence::new(client, card.clone(), forgotten.since(now)))
+        };
+        let cards = inspection.clients().into_iter().filter_map(presence).collect();
+        inspection.with_cards(cards)
     }
 
     fn listen(&mut self, listener: Arc<Listener>) {
@@ -183,12 +211,20 @@ impl MemorySession {
         &self,
         operation: impl FnOnce(&mut Model, Moment) -> T + Send + 'static,
     ) -> StoreFuture<T> {
+        self.in_memory(move |memory, now| operation(&mut memory.model, now))
+    }
+
+    /// The same for what is not the model's.
+    fn in_memory<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Memory, Moment) -> T + Send + 'static,
+    ) -> StoreFuture<T> {
         let memory = Arc::clone(&self.store.memory);
         Box::pin(async move {
             let (answer, deliveries) = {
                 // The clock is read while the mutex is locked, so that the model never sees time go backwards.
                 let mut memory = enter(&memory);
-                (operation(&mut memory.model, clock::now()), memory.take_deliveries())
+                (operation(&mut memory, clock::now()), memory.take_deliveries())
             };
             for (listener, grant) in deliveries {
                 // Grants cannot be forged here, so it does not matter whether one was expected.
@@ -231,6 +267,24 @@ impl Session for MemorySession {
 
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
         self.at_first_poll(move |model, now| Ok(model.rotate(now, &rotation)))
+    }
+
+    fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
+        self.in_memory(move |memory, now| Ok(memory.inspect(now, &key)))
+    }
+
+    fn introduce(&self, client: ClientId, card: Card) -> StoreFuture<Result<(), StoreError>> {
+        self.in_memory(move |memory, now| {
+            memory.introduce(now, client, card);
+            Ok(())
+        })
+    }
+
+    fn take_leave(&self, client: ClientId) -> StoreFuture<Result<(), StoreError>> {
+        self.in_memory(move |memory, _| {
+            memory.cards.remove(&client);
+            Ok(())
+        })
     }
 
     fn listens(&self) -> bool {

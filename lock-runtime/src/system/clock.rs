@@ -1,7 +1,10 @@
 //! The clock: this crate reads the time here and nowhere else.
 //!
 //! It keeps counting while the machine sleeps, because leases keep expiring meanwhile. Which clock does so is chosen by
-//! each system's documentation. It has no dates.
+//! each system's documentation. Dates are read here too, and nothing that decides depends on them: they are shown, and
+//! fences begin there.
+
+use std::time::{Duration, SystemTime};
 
 pub(crate) use lock_core::Moment;
 
@@ -15,6 +18,11 @@ pub(crate) fn now() -> Moment {
 #[cfg(test)]
 pub(crate) fn now() -> Moment {
     reading() + suspend::slept()
+}
+
+/// How long ago 1970 began, by the machine's wall clock.
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A reading of the clock, where the system has one by POSIX that is known to count in sleep.

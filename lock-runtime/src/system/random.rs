@@ -9,14 +9,23 @@ use std::sync::Mutex;
 use crate::system::mutex::enter;
 
 /// How many numbers are fetched at once.
-const PORTION: usize = 16;
-const NUMBER: usize = size_of::<u128>();
+const PORTION: usize = 32;
+const NUMBER: usize = size_of::<u64>();
 
 /// 128 bits that nobody else has, fetched for this call.
 pub(crate) fn bits() -> io::Result<u128> {
-    let mut number = [0; NUMBER];
-    fill(&mut number)?;
-    Ok(u128::from_ne_bytes(number))
+    fetched().map(u128::from_ne_bytes)
+}
+
+/// 64 random bits, fetched for this call.
+pub(crate) fn number() -> io::Result<u64> {
+    fetched().map(u64::from_ne_bytes)
+}
+
+fn fetched<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Numbers that were fetched together.
@@ -31,20 +40,20 @@ struct Unused {
 }
 
 impl Portion {
-    /// 128 bits that nobody else has.
-    pub(crate) fn bits(&self) -> io::Result<u128> {
+    /// 64 bits that are no other token's of this client in this second.
+    pub(crate) fn number(&self) -> io::Result<u64> {
         enter(&self.0).next(fill)
     }
 }
 
 impl Unused {
-    fn next<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<u128, E> {
+    fn next<E>(&mut self, fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<u64, E> {
         if self.left == 0 {
             fill(self.bytes.as_flattened_mut())?;
             self.left = PORTION;
         }
         self.left -= 1;
-        Ok(u128::from_ne_bytes(self.bytes[self.left]))
+        Ok(u64::from_ne_bytes(self.bytes[self.left]))
     }
 }
 
@@ -88,8 +97,8 @@ mod tests {
     #[test]
     fn two_portions_share_nothing() {
         let portions = [Portion::default(), Portion::default()];
-        let of = |portion: &Portion| portion.bits().expect("this machine has random bits");
-        let seen: std::collections::HashSet<u128> = (0..PORTION).flat_map(|_| portions.each_ref().map(of)).collect();
+        let of = |portion: &Portion| portion.number().expect("this machine has random bits");
+        let seen: std::collections::HashSet<u64> = (0..PORTION).flat_map(|_| portions.each_ref().map(of)).collect();
         assert_eq!(seen.len(), 2 * PORTION);
     }
 
@@ -102,8 +111,8 @@ mod tests {
     #[test]
     fn nobody_is_shown_what_tokens_will_be() {
         let portion = Portion::default();
-        let first = portion.bits().expect("this machine has random bits");
-        assert_eq!(format!("{:?}", enter(&portion.0)), "Unused { left: 15, .. }");
+        let first = portion.number().expect("this machine has random bits");
+        assert_eq!(format!("{:?}", enter(&portion.0)), "Unused { left: 31, .. }");
         assert_ne!(first, 0);
     }
 }

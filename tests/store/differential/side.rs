@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use lock_runtime::LockKey;
 use lock_runtime::store::{
-    Acquired, Ask, Enqueue, Entry, Grant, ListenerId, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
-    Session, Token,
+    Acquired, Ask, Enqueue, Entry, Grant, Kind, ListenerId, Look, Owner, Release, Released, Renewal, Renewed, Rotate,
+    Rotated, Session, Token,
 };
 use lock_tests::Server;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -40,6 +40,24 @@ pub(super) struct Side {
 
 /// How a lock stands: who holds it, nobody if it is kept, and for how long.
 pub(super) type Standing = (Option<Token>, Duration);
+
+/// What a store says of a key.
+#[derive(Debug)]
+pub(super) struct Report {
+    holders: Vec<(Option<Token>, Option<Duration>)>,
+    /// With whether their entry is known.
+    waiters: Vec<(Option<Token>, bool)>,
+}
+
+impl Report {
+    pub(super) fn agrees(&self, other: &Self) -> bool {
+        let holders = self.holders.iter().zip(&other.holders);
+        let alike = |(one, other): (&(_, _), &(_, _))| one.0 == other.0 && near(one.1, other.1);
+        self.holders.len() == other.holders.len()
+            && holders.map(alike).all(|alike| alike)
+            && self.waiters == other.waiters
+    }
+}
 
 /// What one step did to a store, with what may differ made equal.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,6 +142,21 @@ impl Side {
         }
     }
 
+    /// What it says of a key to those who only want to know: of whom each holder is, nobody if it is kept, with how much
+    /// is left, and who waits. Those who came at once stand in any order.
+    pub(super) async fn report(&self, key: &LockKey) -> Report {
+        let found = self.sessions[0].0.inspect(key.clone()).await.expect("a reply");
+        let owner = |owner| match owner {
+            Owner::Kept(_) => None,
+            Owner::Token(token) => Some(token),
+            other => panic!("nobody else writes here: {other:?}"),
+        };
+        let holders = found.holders.iter().map(|holding| (owner(holding.owner), holding.remaining)).collect();
+        let mut waiters: Vec<_> = found.waiters.iter().map(|waiting| (waiting.token, waiting.kind.is_some())).collect();
+        waiters.sort_unstable();
+        Report { holders, waiters }
+    }
+
     /// All that was told so far. A push that was written before a reply to the same connection is heard before it.
     async fn heard(&mut self) -> Vec<Grant> {
         let mut grants = Vec::new();
@@ -138,7 +171,7 @@ impl Side {
     }
 }
 
-/// Whether a token's entry is of a version that neither store knows.
+/// Whether a token's entry is of a version or a kind that neither store knows.
 pub(super) fn is_of_another_release(token: Token) -> bool {
     token.bits() % 4 == 3
 }
@@ -152,11 +185,14 @@ fn entry(token: Token, short_leases: bool) -> Entry {
         more => Duration::from_secs(20 + u64::try_from(more).unwrap_or(0)),
     };
     let since = bits.is_multiple_of(3).then(|| u64::try_from(bits % 4).unwrap_or(0));
+    let of_another_version = is_of_another_release(token) && bits.is_multiple_of(5);
+    let of_another_kind = is_of_another_release(token) && !of_another_version;
     Entry::new(listener, first_lease)
+        .with_kind(if of_another_kind { Kind::permits(5) } else { Kind::Exclusive })
         .with_fences(u32::try_from(bits % 5).unwrap_or(0) + 1)
         .with_since(since)
         .with_lasts(bits.is_multiple_of(2).then_some(MOMENT))
-        .with_version(if is_of_another_release(token) { 2 } else { Entry::VERSION })
+        .with_version(if of_another_version { 2 } else { Entry::VERSION })
 }
 
 type Reply = (String, Option<Duration>, Option<(u64, u32)>);

@@ -3,6 +3,7 @@
 //! What must stay true: a token stands in a queue once, and keeps the place and everything else that it came with,
 //! but for its mark. Absent on purpose: who is alive.
 
+use crate::store::Kind;
 use crate::store::LONGEST_ALIVE;
 use crate::store::Moment;
 use crate::store::{Entry, MOST_STEPPED_OVER, Names, Token};
@@ -20,7 +21,7 @@ pub(super) struct Next {
     pub(super) heir: Option<Waiter>,
     /// Who stood before, and is gone.
     pub(super) passed_over: Vec<Waiter>,
-    /// How many stand before whose entries are of an unknown version.
+    /// How many stand before whose entries are of an unknown version or kind.
     pub(super) stepped_over: usize,
 }
 
@@ -56,13 +57,13 @@ impl Queue {
         self.waiters.retain(|waiter| waiter.token != token);
     }
 
-    /// Takes out all who stand before the first whom `may` lets have the key, and that one. Entries of an unknown
-    /// version stay in their places; with so many of them, nobody is looked for behind.
+    /// Takes out all who stand before the first whom `may` lets have the key, and that one. Entries that are not known
+    /// stay in their places; with so many of them, nobody is looked for behind.
     pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> Next {
         let mut next = Next::default();
         let mut at = 0;
         while at < self.waiters.len() && next.stepped_over < MOST_STEPPED_OVER {
-            if self.waiters[at].entry.version != Entry::VERSION {
+            if !is_known(&self.waiters[at].entry) {
                 (at, next.stepped_over) = (at + 1, next.stepped_over + 1);
                 continue;
             }
@@ -76,8 +77,9 @@ impl Queue {
         next
     }
 
-    pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
-        self.waiters.iter().map(|waiter| waiter.token)
+    /// All, in order.
+    pub(super) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.waiters.iter()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -100,4 +102,9 @@ impl Queue {
             }
         }
     }
+}
+
+/// Whether what an entry asks for is known: its version is, and its kind.
+pub(super) fn is_known(entry: &Entry) -> bool {
+    entry.version == Entry::VERSION && entry.kind == Kind::Exclusive
 }

@@ -8,14 +8,14 @@
 use std::time::Duration;
 
 use super::expiring::Expiring;
-use super::queue::{Next, Queue, Waiter};
+use super::queue::{Next, Queue, Waiter, is_known};
 use crate::planted::{Mutant, planted};
 use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Capabilities, ClockId, ClockReading, Enqueue, Entry, Grant, ListenerId, Look, Names, Release,
-    Released, Renewal, Renewed, Rotate, Rotated, Token,
+    Acquired, Ask, Capabilities, ClockId, ClockReading, Enqueue, Entry, Grant, Holding, Inspection, Kind, ListenerId,
+    Look, Names, Owner, Release, Released, Renewal, Renewed, Rotate, Rotated, Token, Waiting,
 };
 
 /// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
@@ -53,8 +53,8 @@ impl Default for Clock {
 }
 
 impl Model {
-    /// What it is asked for; it takes no notice of kinds, and claims none but the first.
-    pub const CAPABILITIES: Capabilities = Capabilities::new().with_queues().with_fence_blocks();
+    /// What it is asked for; it keeps the first kind alone, and leaves entries of another in their places.
+    pub const CAPABILITIES: Capabilities = Capabilities::new().with_queues().with_fence_blocks().with_inspection();
 
     /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`.
     pub fn acquire(&mut self, now: Moment, ask: &Ask) -> Acquired {
@@ -91,7 +91,7 @@ impl Model {
             match self.next(now, key, Some(*token)).heir {
                 Some(heir) if heir.token != *token => self.hand_over(now, key, &heir),
                 _ => {
-                    // An entry of an unknown version is not the next in line, and its own token's all the same.
+                    // An entry that is not known is not the next in line, and its own token's all the same.
                     if entry.is_some() {
                         self.leave(now, key, *token);
                     }
@@ -139,7 +139,7 @@ impl Model {
 
     /// Hands the key over and queues; or goes on, if nobody who is alive waits.
     ///
-    /// Whether those are alive whose entries are of an unknown version cannot be told, nor can they be granted the key.
+    /// Whether those are alive whose entries are not known cannot be told, nor can they be granted the key.
     /// So they count as waiting: a key that went on for ever in one process would never be free for them. It is freed,
     /// as by a release, and they find that when they look; and nothing waits for them, in case they are gone.
     pub fn rotate(&mut self, now: Moment, rotation: &Rotate) -> Rotated {
@@ -157,6 +157,19 @@ impl Model {
         }
         self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
         Rotated::Retained { fence: self.mint(rotation.fences) }
+    }
+
+    /// Who holds the key and who waits; nothing changes by it. It keeps no cards, as nothing it does depends on them.
+    pub fn inspect(&self, now: Moment, key: &LockKey) -> Inspection {
+        let holding = |(holder, expiry): (&Option<Token>, Moment)| {
+            Holding::new(holder.map_or(Owner::Kept(None), Owner::Token), Some(expiry.since(now)))
+        };
+        let waiting =
+            |waiter: &Waiter| Waiting::new(Some(waiter.token), is_known(&waiter.entry).then_some(Kind::Exclusive));
+        let queue = self.queues.get(now, key);
+        Inspection::new()
+            .with_holders(self.locks.get(now, key).map(holding).into_iter().collect())
+            .with_waiters(queue.map(|(queue, _)| queue.waiters().map(waiting).collect()).unwrap_or_default())
     }
 
     /// From now on somebody listens under this name, once more.
@@ -314,7 +327,10 @@ impl Model {
 
     /// Who stands in the key's queue.
     pub fn waiters(&self, now: Moment, key: &LockKey) -> Vec<Token> {
-        self.queues.get(now, key).map(|(queue, _)| queue.tokens().collect()).unwrap_or_default()
+        self.queues
+            .get(now, key)
+            .map(|(queue, _)| queue.waiters().map(|waiter| waiter.token).collect())
+            .unwrap_or_default()
     }
 
     /// Whether somebody listens under this name.

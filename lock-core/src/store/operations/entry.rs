@@ -18,16 +18,17 @@ pub const MOST_FENCES: u32 = 1024;
 #[doc(hidden)]
 pub const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
 
-/// Over how many entries of an unknown version a hand-over steps at most.
+/// Over how many entries that it does not know a hand-over steps at most.
 #[doc(hidden)]
 pub const MOST_STEPPED_OVER: usize = 64;
 
 /// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for` and
 /// `lasts`.
 ///
-/// Processes of several versions may wait for one key. So an entry has a [`version`](Self::version), and a store leaves
-/// one that it does not know in its place: it is neither granted nor removed, those behind it are served, and it is
-/// somebody who waits. Its own process looks, and takes the key when it is free.
+/// Processes of several releases may wait for one key. So an entry has a [`version`](Self::version) and a
+/// [`kind`](Self::kind), and a store leaves one of which it knows either not in its place: it is neither granted nor
+/// removed, those behind it are served, and it is somebody who waits. Its own process looks, and takes the key when it
+/// is free.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,7 +59,7 @@ pub struct Entry {
     pub listener: ListenerId,
     /// For how long the key is granted by a hand-over; whole milliseconds.
     pub first_lease: Duration,
-    /// Beside whom; one that the store claims to keep.
+    /// Beside whom. One that the store does not [claim to keep](super::super::Capabilities::keeps) is unknown to it.
     pub kind: Kind,
     /// How many fences a hand-over reserves; at least one, and 1024 at most.
     pub fences: u32,

@@ -4,11 +4,13 @@
 //! Must stay true: every request names a key and a token, so that asking twice does no harm.
 
 mod entry;
+mod inspection;
 mod listener;
 mod replies;
 mod requests;
 
 pub use entry::{Entry, LONGEST_ALIVE, MOST_FENCES, MOST_STEPPED_OVER};
+pub use inspection::{Holding, Inspection, Owner, Presence, Waiting};
 pub use listener::{Grant, Listener, ListenerId};
 pub use replies::{Acquired, Released, Renewed, Rotated};
 pub use requests::{Ask, Enqueue, Look, Release, Renewal, Rotate};

@@ -22,7 +22,7 @@ fn both() -> (Client, Client) {
 fn exit(client: &Client) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let watcher = end_leases(client.shared(), &waker);
-    await_releases(client.shared(), clock::now() + SOON);
+    await_releases(client.shared(), clock::now() + SOON, &waker);
     drop(watcher);
 }
 
@@ -87,7 +87,7 @@ fn a_lease_whose_guard_is_just_being_released_is_released_and_its_task_has_an_an
     // The release comes between the hook's two steps and the keeper's; below, after all of them.
     let _watcher = end_leases(client.shared(), &waker);
     let answer = futures::executor::block_on(guard.release());
-    await_releases(client.shared(), clock::now() + SOON);
+    await_releases(client.shared(), clock::now() + SOON, &waker);
     assert!(is_free(&stranger, "a"));
     assert!(matches!(answer, Ok(Released::Freed) | Err(LockError::Unavailable { .. })), "{answer:?}");
 

@@ -110,13 +110,7 @@ fn a_store_that_panics_while_a_session_is_opened_is_tried_again() {
 
 #[test]
 fn a_subscriber_that_panics_keeps_the_keeper_from_no_further_attempt() {
-    let mut keeper = Keeper {
-        shared: shared(Panicky::new(0, 0)),
-        walk: KeepersSession::default(),
-        session: None,
-        opening: None,
-        first_result: None,
-    };
+    let mut keeper = Keeper::new(shared(Panicky::new(0, 0)), None);
     assert!(keeper.walk.begin_to_open(clock::now()));
     with_default(Loud, || keeper.opened(Err(StoreError::no_answer())));
     assert!(keeper.walk.begin_to_open(clock::now() + SOON));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::store::{ListenerId, Session, StoreError, StoreErrorKind, Token};
+use crate::store::{ListenerId, Session, StoreError, StoreErrorKind};
 use crate::system::random::Portion;
 use lock_core::key::{SessionId, Via};
 use lock_core::walk::TIME_OUTS_IN_A_ROW;
@@ -65,9 +65,9 @@ impl ClientSession {
         self.failed.notified().await;
     }
 
-    /// A token that nobody else has.
-    pub(crate) fn new_token(&self) -> io::Result<Token> {
-        self.random.bits().map(Token::from_bits)
+    /// The random part of a token.
+    pub(crate) fn random(&self) -> io::Result<u64> {
+        self.random.number()
     }
 
     /// The session, as the client's state knows it.

@@ -129,3 +129,23 @@ fn a_listener_is_not_told_before_the_first_poll() {
     drop(listening);
     assert!(heard.try_recv().is_err());
 }
+
+#[test]
+fn fences_begin_at_the_clock_as_a_server_s_do() {
+    let fence_of_a_new_store = || {
+        let session = MemoryStore::new().session().expect("it needs no opening");
+        let ask = Ask::new("a", Token::from_bits(1), Duration::from_secs(30));
+        match now(session.acquire(ask)) {
+            Ok(Acquired::Granted { fence, .. }) => fence,
+            other => panic!("a free key: {other:?}"),
+        }
+    };
+    let before = clock::since_1970().as_micros();
+    let first = fence_of_a_new_store();
+    assert!(u128::from(first) > before && before > 1_600_000_000_000_000, "{first} after {before}");
+    // Another run of the program, which begins later.
+    while clock::since_1970().as_micros() <= u128::from(first) {
+        std::thread::yield_now();
+    }
+    assert!(fence_of_a_new_store() > first);
+}

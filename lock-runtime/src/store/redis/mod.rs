@@ -31,7 +31,7 @@ use topology::single::Single;
 ///
 /// ```text
 /// ACL SETUSER app on >secret ~dlock:* resetchannels &dlock:wake:* +set +incr +incrby +get +pttl +pexpire +del +exists +time
-///     +eval +evalsha +zadd +zrem +zscore +zpopmin +publish +subscribe
+///     +eval +evalsha +zadd +zrem +zscore +zpopmin +zrange +publish +subscribe
 /// ```
 ///
 /// and `+select` where the URL names a database other than 0, as in `redis://host/3`. With `+info`, sessions see that
@@ -94,7 +94,7 @@ impl Store for RedisStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().with_queues().with_fence_blocks()
+        Capabilities::new().with_queues().with_fence_blocks().with_inspection()
     }
 
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {

@@ -59,7 +59,7 @@ if failure then
   return in_queue(failure)
 end
 redis.call('SET', KEYS[1], token, 'PX', ARGV[4])
--- An entry of an unknown version is its own token's, if no other's.
+-- An entry that is not known is its own token's, if no other's.
 if ARGV[8] ~= '' or unknown[1] then
   leave(entry, token)
 end

@@ -2,14 +2,15 @@
 -- these
 -- KEYS  1 lock, 2 counter, 3 queue, 4 a name that never exists
 -- ARGV  1 token, 2 the greatest fence that the client saw, 3 how the names of wake channels begin
--- The queue is a sorted set. An entry is `1|token|listener|first lease in ms|fences`, with the server's clock in
--- microseconds at its first enqueue as its score. A waiter that polls has a mark `seen|token`, whose score is
+-- The queue is a sorted set. An entry is `1|token|listener|first lease in ms|fences|kind`, with the server's clock in
+-- microseconds at its first enqueue as its score. A kind is one word, with its numbers; `x` is exclusive. A waiter that polls has a mark `seen|token`, whose score is
 -- the clock until which it counts as alive, plus an offset that puts marks behind all entries. A malformed entry, or
 -- one that asks for more than any client does, is removed without a grant: an unbounded lease or block of fences would
 -- cost more than this lock. Many wait for a hand-over, so it makes few calls: a call costs more than what it does.
--- The 1 is the version of the entry. One of another version, or of the former format that had none, is a waiter of a
--- process that runs another release. What it asks for cannot be known, so it is left in its place, and its own process
--- serves it by its looks. Those behind it are served, because whether it is alive cannot be known either.
+-- The 1 is the version of the entry. One of another version, of another kind, or of the former format that had no
+-- version, is a waiter of a process that runs another release. What it asks for cannot be known, so it is left in its
+-- place, and its own process serves it by its looks. Those behind it are served, because whether it is alive cannot be
+-- known either.
 
 local MARKS = 4000000000000000 -- more than the clock will say for 70 years
 local LONGEST_LEASE = 3153600000000 -- a hundred years in ms, as in names.rs; a server refuses what overflows its clock
@@ -22,20 +23,26 @@ local function leave(entry, token)
   return redis.pcall('ZREM', KEYS[3], entry, 'seen|' .. token)
 end
 
--- Scores and entries of unknown versions that `pop` has taken out, to be put back by `put_back`.
+-- Scores and entries that are not known, which `pop` has taken out, to be put back by `put_back`.
 local unknown = {}
 
--- Whether an entry is of a version that this script does not know.
+local OF_SOME_KIND = '^1|([0-9a-f]+)|([0-9a-f]+)|%d+|%d+|[a-z][0-9a-z]*$'
+local WITHOUT_VERSION = '^([0-9a-f]+)|([0-9a-f]+)|%d+|%d+$'
+
+-- Whether an entry is of a version or a kind that this script does not know.
 local function is_unknown(entry)
   local version = string.match(entry, '^([1-9]%d?%d?%d?)|')
-  if version then
-    return version ~= '1'
+  if version and version ~= '1' then
+    return true
   end
-  local token, listener = string.match(entry, '^([0-9a-f]+)|([0-9a-f]+)|%d+|%d+$')
+  if version and string.sub(entry, -2) == '|x' then
+    return false
+  end
+  local token, listener = string.match(entry, version and OF_SOME_KIND or WITHOUT_VERSION)
   return token and #token == 32 and #listener == 32
 end
 
--- Removes the first entry of this version, and returns it with its score; nothing if there is none, or too many others
+-- Removes the first entry that is known, and returns it with its score; nothing if there is none, or too many others
 -- stand before it; or nil, nil and an error reply if the key is not a queue.
 local function pop()
   while true do
@@ -101,9 +108,9 @@ local function is_alive_by_mark(token, now)
   return 0 < left and left <= LONGEST_ALIVE * 1000
 end
 
--- Token, listener, first lease and fences of an entry of this version; nothing if it is malformed.
+-- Token, listener, first lease and fences of an entry that is known; nothing if it is malformed.
 local function read(entry)
-  local token, listener, lease, fences = string.match(entry, '^1|([0-9a-f]+)|([0-9a-f]+)|([1-9]%d*)|([1-9]%d*)$')
+  local token, listener, lease, fences = string.match(entry, '^1|([0-9a-f]+)|([0-9a-f]+)|([1-9]%d*)|([1-9]%d*)|x$')
   if token and #token == 32 and #listener == 32
       and tonumber(lease) <= LONGEST_LEASE and tonumber(fences) <= MOST_FENCES then
     return token, listener, lease, fences

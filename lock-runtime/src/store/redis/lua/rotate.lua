@@ -1,6 +1,6 @@
 -- Hands a lock that the token holds to the first live waiter, and enqueues the next token; or retains it, with new
 -- fences, if nobody else waits. A lease is never shortened. If no fences or no lease can be written, on a server that
--- is out of memory for instance, the lock is freed. So it is if nobody waits but entries of unknown versions: they
+-- is out of memory for instance, the lock is freed. So it is if nobody waits but entries that are not known: they
 -- cannot be granted it, and a lock that was retained again and again would never be free when they look. KEYS  as in
 -- queue.lua ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry of the next token, 7 its place at the earliest, 8
 -- for how

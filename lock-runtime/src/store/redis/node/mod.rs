@@ -9,6 +9,7 @@
 mod calls;
 pub(super) mod fault;
 pub(super) mod greeting;
+mod inspect;
 pub(super) mod names;
 pub(super) mod quote;
 pub(super) mod reply;

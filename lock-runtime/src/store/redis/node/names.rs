@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ::redis::{RedisWrite, ToRedisArgs};
 
-use crate::store::{Entry, ListenerId, Token};
+use crate::store::{Card, ClientId, Entry, Kind, ListenerId, Token};
 use lock_core::LockKey;
 
 /// The longest ttl that is sent: a hundred years. Redis refuses a ttl that would overflow its clock.
@@ -36,6 +36,7 @@ pub(crate) struct Names {
     queue: &'static str,
     counter: String,
     wake: String,
+    cards: String,
 }
 
 impl Names {
@@ -62,8 +63,8 @@ impl Names {
         let text = format!("{before}{after}").replace(['{', '}'], "");
         let stem = text.trim_end_matches(':');
         let prefix = if stem.is_empty() { mark.to_owned() } else { format!("{stem}:{mark}") };
-        let (counter, wake) = (format!("{prefix}fence"), format!("{prefix}wake:"));
-        Self { before: before.to_owned(), after: after.to_owned(), queue, counter, wake }
+        let [counter, wake, cards] = ["fence", "wake:", "client:"].map(|name| format!("{prefix}{name}"));
+        Self { before: before.to_owned(), after: after.to_owned(), queue, counter, wake, cards }
     }
 
     /// What distinguishes these names from all others: the namespace, if the default format gives them, or the format.
@@ -91,6 +92,11 @@ impl Names {
     /// The channel of a listener.
     pub(crate) fn channel(&self, listener: ListenerId) -> String {
         format!("{}{:032x}", self.wake, listener.bits())
+    }
+
+    /// The name of a client's card.
+    pub(crate) fn card(&self, client: ClientId) -> String {
+        format!("{}{client}", self.cards)
     }
 
     /// The key of the lock with this name, if the name is one of ours.
@@ -178,16 +184,95 @@ fn digits(bits: u128) -> [u8; 32] {
 pub(crate) struct EntryText<'a>(pub(crate) Token, pub(crate) &'a Entry);
 
 impl EntryText<'_> {
-    pub(crate) const LEN: usize = 2 * TokenText::LEN + 45;
+    pub(crate) const LEN: usize = 2 * TokenText::LEN + 68;
 }
 
 impl ToRedisArgs for EntryText<'_> {
     fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        let Self(token, Entry { version, listener, first_lease, fences, .. }) = self;
-        let (token, listener, lease) = (token.bits(), listener.bits(), ttl_ms(*first_lease));
+        let Self(token, Entry { version, listener, first_lease, fences, kind, .. }) = self;
+        let (token, listener, lease, kind) = (token.bits(), listener.bits(), ttl_ms(*first_lease), KindText(*kind));
         // A command is memory, and writing to memory never fails.
-        let _ = write!(out.writer_for_next_arg(), "{version}|{token:032x}|{listener:032x}|{lease}|{fences}");
+        let _ = write!(out.writer_for_next_arg(), "{version}|{token:032x}|{listener:032x}|{lease}|{fences}|{kind}");
     }
+}
+
+/// A kind as one word, with its numbers: `x`, `s`, `p5`, or `p5x2` with a weight of two.
+struct KindText(Kind);
+
+impl fmt::Display for KindText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Kind::Exclusive => f.write_str("x"),
+            Kind::Shared => f.write_str("s"),
+            Kind::Permits { most, weight: 1, .. } => write!(f, "p{most}"),
+            Kind::Permits { most, weight, .. } => write!(f, "p{most}x{weight}"),
+            // A word that stands for no kind, so that the entry is left in its place.
+            _ => f.write_str("unknown"),
+        }
+    }
+}
+
+/// The entry of a token in a queue, as far as it can be read: what it waits for, and beside whom. Anything that is no
+/// entry of ours is of a kind that is not known.
+pub(crate) fn waiting(entry: &str) -> (Option<Token>, Option<Kind>) {
+    let mut parts = entry.split('|');
+    let (version, token) = (parts.next(), parts.next().and_then(token));
+    let kind = if version == Some("1") && parts.nth(3) == Some("x") { Some(Kind::Exclusive) } else { None };
+    (token, kind)
+}
+
+/// A token of 32 lower-case hexadecimal digits.
+pub(crate) fn token(text: &str) -> Option<Token> {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    let is_token = text.len() == TokenText::LEN && text.bytes().all(is_digit);
+    is_token.then(|| u128::from_str_radix(text, 16).ok().map(Token::from_bits))?
+}
+
+/// How many bytes of a name a card has at most.
+const LONGEST_NAME: usize = 255;
+
+/// A card as a store keeps it: `version|pid|since|host|program`, and whatever later versions append. In the names `|`,
+/// `%` and control characters are percent-encoded.
+pub(crate) fn card_text(card: &Card) -> String {
+    let (host, program) = (encoded(&card.host), encoded(&card.program));
+    format!("{}|{}|{}|{host}|{program}", card.version, card.pid, card.since)
+}
+
+/// Reads a card; none if it is not one.
+pub(crate) fn card(text: &str) -> Option<Card> {
+    let mut parts = text.split('|');
+    let version = parts.next()?.parse().ok()?;
+    let (pid, since) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let mut card = Card::new(decoded(parts.next()?)?, pid, decoded(parts.next()?)?, since);
+    card.version = version;
+    Some(card)
+}
+
+fn encoded(name: &str) -> String {
+    let mut encoded = String::new();
+    for char in name.chars() {
+        let piece = if char.is_control() || matches!(char, '|' | '%') { percent(char) } else { char.to_string() };
+        if encoded.len() + piece.len() > LONGEST_NAME {
+            break;
+        }
+        encoded.push_str(&piece);
+    }
+    encoded
+}
+
+fn percent(char: char) -> String {
+    char.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let mut pieces = text.split('%');
+    let mut bytes = pieces.next()?.as_bytes().to_vec();
+    for piece in pieces {
+        bytes.push(u8::from_str_radix(piece.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(piece.get(2..)?.as_bytes());
+    }
+    let is_short = text.len() <= LONGEST_NAME;
+    String::from_utf8(bytes).ok().filter(|_| is_short)
 }
 
 /// A ttl in whole milliseconds, rounded up; at least one, because Redis refuses zero.

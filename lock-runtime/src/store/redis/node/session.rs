@@ -15,14 +15,15 @@ use ::redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Rotating};
 use super::fault::{self, About};
+use super::inspect;
 use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
 use super::state::NodeState;
 use super::wake::Subscription;
 use crate::store::{
-    Acquired, Ask, ClockId, Enqueue, Entry, Look, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
-    StoreError, StoreErrorKind, StoreFuture,
+    Acquired, Ask, Card, ClientId, ClockId, Enqueue, Entry, Inspection, Look, Release, Released, Renewal, Renewed,
+    Rotate, Rotated, Session, StoreError, StoreErrorKind, StoreFuture,
 };
 use lock_core::LockKey;
 
@@ -97,6 +98,21 @@ impl Session for RedisSession {
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
         let connection = Arc::clone(&self.0);
         in_place(move || async move { connection.rotate(&rotation).await })
+    }
+
+    fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.inspect(&key).await })
+    }
+
+    fn introduce(&self, client: ClientId, card: Card) -> StoreFuture<Result<(), StoreError>> {
+        let connection = Arc::clone(&self.0);
+        Box::pin(async move { connection.about_client(&inspect::introducing(connection.names(), client, &card)).await })
+    }
+
+    fn take_leave(&self, client: ClientId) -> StoreFuture<Result<(), StoreError>> {
+        let connection = Arc::clone(&self.0);
+        Box::pin(async move { connection.about_client(&inspect::leaving(connection.names(), client)).await })
     }
 
     fn listens(&self) -> bool {
@@ -286,15 +302,67 @@ impl Connection {
         part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
     }
 
-    /// Turns an error into one of ours, and closes the session if it has to be.
-    fn fault(&self, error: RedisError, key: &LockKey) -> StoreError {
-        let (lock, queue) = (Some(self.names().lock(key)), Some(self.names().queue(key)));
-        let about = About { counter: self.names().counter(), lock, queue };
-        let error = fault::store_error(error, about);
+    async fn inspect(&self, key: &LockKey) -> Result<Inspection, StoreError> {
+        let replies = self.replies(&inspect::inspection(self.names(), key), inspect::COMMANDS).await;
+        let replies = replies.map_err(|error| self.fault(error, key))?;
+        if let Some(Value::ServerError(error)) = replies.last() {
+            return Err(self.no_queue(error.clone().into(), key));
+        }
+        let inspection = inspect::inspected(replies).map_err(|error| self.fault(error, key))?;
+        let clients = inspection.clients();
+        let cards = self.replies(&inspect::asking_for_cards(self.names(), &clients), 2 * clients.len()).await;
+        let cards = cards.map_err(|error| self.fault(error, key))?;
+        Ok(inspection.with_cards(inspect::cards(&clients, &cards)))
+    }
+
+    /// The replies to so many commands in one write; none to none.
+    async fn replies(&self, commands: &Pipeline, count: usize) -> Result<Vec<Value>, RedisError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.multiplexed.clone();
+        self.subscription.unless_disconnected(connection.send_packed_commands(commands, 0, count)).await
+    }
+
+    async fn about_client(&self, command: &Cmd) -> Result<(), StoreError> {
+        let mut connection = self.multiplexed.clone();
+        let reply = self.subscription.unless_disconnected(connection.send_packed_command(command)).await;
+        match reply {
+            Ok(Value::ServerError(error)) => Err(self.plain_fault(error.into())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.plain_fault(error)),
+        }
+    }
+
+    /// Why a queue cannot be read, which no operation of a lock does by this command.
+    fn no_queue(&self, error: RedisError, key: &LockKey) -> StoreError {
+        match fault::code(&error) {
+            Some("NOPERM") => {
+                let text = "the user may not use ZRANGE, which says who waits; grant it `+zrange`";
+                StoreError::new(StoreErrorKind::Refused, text)
+            }
+            Some("WRONGTYPE") => self.fault(fault::from_text("QUEUEBAD the queue holds another type"), key),
+            _ => self.fault(error, key),
+        }
+    }
+
+    /// Turns an error into one of ours that is about no key, and closes the session if it has to be.
+    fn plain_fault(&self, error: RedisError) -> StoreError {
+        self.closed_by(fault::store_error(error, About { counter: self.names().counter(), lock: None, queue: None }))
+    }
+
+    fn closed_by(&self, error: StoreError) -> StoreError {
         if error.kind() == StoreErrorKind::Disconnected {
             self.subscription.close();
         }
         error
+    }
+
+    /// Turns an error into one of ours, and closes the session if it has to be.
+    fn fault(&self, error: RedisError, key: &LockKey) -> StoreError {
+        let (lock, queue) = (Some(self.names().lock(key)), Some(self.names().queue(key)));
+        let about = About { counter: self.names().counter(), lock, queue };
+        self.closed_by(fault::store_error(error, about))
     }
 
     fn held_for_ever(&self, key: &LockKey) -> StoreError {

@@ -84,10 +84,46 @@ fn an_entry_is_the_same_whatever_may_change_while_its_token_waits() {
     let entry = Entry::new(listener, first_lease).with_fences(32);
     let again = entry.clone().with_since(Some(7)).with_alive_for(Some(first_lease));
     let token = Token::from_bits(0xa);
-    assert_eq!(text(EntryText(token, &entry)), format!("1|{:0>32}|{:0>32}|1000|32", "a", "b"));
+    assert_eq!(text(EntryText(token, &entry)), format!("1|{:0>32}|{:0>32}|1000|32|x", "a", "b"));
     assert_eq!(text(EntryText(token, &entry)), text(EntryText(token, &again)));
     let longest = Entry::new(listener, Duration::MAX).with_fences(u32::MAX).with_version(u32::MAX);
     assert!(text(EntryText(token, &longest)).len() <= EntryText::LEN);
+}
+
+#[test]
+fn a_kind_is_one_word_and_an_entry_gives_token_and_kind_back() {
+    let token = Token::from_bits(u128::MAX / 3);
+    let entry = Entry::new(ListenerId::from_bits(0xb), Duration::MAX).with_fences(u32::MAX).with_version(u32::MAX);
+    let kinds = [Kind::Shared, Kind::permits(5), Kind::permits(u32::MAX).with_weight(u32::MAX)];
+    for (kind, word) in kinds.into_iter().zip(["s", "p5", "p4294967295x4294967295"]) {
+        let written = text(EntryText(token, &entry.clone().with_kind(kind)));
+        assert!(written.ends_with(&format!("|{word}")) && written.len() <= EntryText::LEN, "{written}");
+        assert_eq!(waiting(&written), (Some(token), None));
+    }
+    let known = text(EntryText(token, &Entry::new(ListenerId::from_bits(0xb), Duration::MAX)));
+    assert_eq!(waiting(&known), (Some(token), Some(Kind::Exclusive)));
+    for strange in ["", "1", "1|x", "seen|7", "1|2|3|4|5|x"] {
+        assert_eq!(waiting(strange).0, None, "{strange}");
+    }
+}
+
+#[test]
+fn a_card_is_named_by_its_client_and_comes_back_as_it_was_written() {
+    let names = Names::new("dlock", None).expect("valid names");
+    assert_eq!(names.card(ClientId::from_bits(0xc0ffee)), "dlock:client:00c0ffee");
+    let of = |host: &str, program: &str| Card::new(host, 4242, program, 1_790_000_000);
+    assert_eq!(card_text(&of("web-7", "orders")), "1|4242|1790000000|web-7|orders");
+    for (host, program) in [("", ""), ("a|b", "100%"), ("ä\n", "%7c"), ("%", "|||")] {
+        let written = card_text(&of(host, program));
+        assert_eq!(card(&written), Some(of(host, program)), "{written}");
+        assert_eq!(card(&format!("{written}|more")), Some(of(host, program)), "of a later release");
+    }
+    let longest = card_text(&of(&"ä|".repeat(500), &"x".repeat(500)));
+    assert!(longest.len() <= 600 && card(&longest).is_some(), "{longest}");
+    for strange in ["", "1|2|3|a", "x|1|1|a|b", "1|1|1|%|b", "1|1|1|%zz|b", "1|1|1|%ff|b", "1|-1|1|a|b"] {
+        assert_eq!(card(strange), None, "{strange}");
+    }
+    assert_eq!(card(&format!("1|1|1|{}|b", "a".repeat(256))), None, "no client writes so long a name");
 }
 
 #[test]
@@ -141,9 +177,9 @@ proptest! {
     }
 
     #[test]
-    fn no_other_name_is_a_lock_s(names in any_names(), keys in [any_key(), any_key()], listener: u128) {
+    fn no_other_name_is_a_lock_s(names in any_names(), keys in [any_key(), any_key()], listener: u128, client: u32) {
         let others = |key: &LockKey| [text(names.queue(key)), text(names.never(key))];
-        let shared = [names.counter().to_owned(), names.channel(ListenerId::from_bits(listener))];
+        let shared = [names.counter().to_owned(), names.channel(ListenerId::from_bits(listener)), names.card(ClientId::from_bits(client))];
         let all: Vec<_> = keys.iter().flat_map(others).chain(shared).collect();
         for other in &all {
             let key = names.key(other).filter(|key| !key.as_str().is_empty() && !key.as_str().contains(char::is_control));
