@@ -66,7 +66,6 @@ fn reading() -> Moment {
     Moment::from_nanos(3_600_000_000_000) + START.elapsed()
 }
 
-/// Where it is known to stop in sleep, and where to go on.
 #[cfg(all(test, unix))]
 mod tests {
     use rustix::time::{ClockId, clock_gettime};
