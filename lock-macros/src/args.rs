@@ -13,7 +13,7 @@ use syn::{Expr, Ident, LitStr, Path, Token};
 
 use crate::diagnostics::{Faults, did_you_mean, listed};
 use crate::key::{self, Template};
-use crate::value::{Time, bare_path, choice, duration, not_text, string, switch};
+use crate::value::{Time, bare_path, choice, duration, not_async, not_text, string, switch};
 
 /// Every option, in the order in which the documentation shows them.
 pub(crate) const OPTIONS: [&str; 11] =
@@ -55,7 +55,9 @@ pub(crate) enum Key {
 }
 
 /// Reads the arguments; whatever is wrong with them is in `faults` afterwards.
-pub(crate) fn parse(tokens: TokenStream, faults: &mut Faults) -> Args {
+///
+/// `at` is the place of the attribute, for what is missing in it.
+pub(crate) fn parse(tokens: TokenStream, at: Span, faults: &mut Faults) -> Args {
     let mut reader = Reader { args: Args::default(), seen: Vec::new(), faults };
     let read_all = |input: ParseStream<'_>| {
         while !input.is_empty() {
@@ -71,7 +73,7 @@ pub(crate) fn parse(tokens: TokenStream, faults: &mut Faults) -> Args {
     }
     if !reader.seen.iter().any(|name| name == "key") {
         let missing = "`#[distributed_lock]` needs a `key` that names what is locked; write `key = \"job:<id>\"`";
-        reader.faults.at(Span::call_site(), missing);
+        reader.faults.at(at, missing);
     }
     reader.args.or_else_given = reader.seen.iter().any(|name| name == "or_else");
     let args = reader.args;
@@ -145,7 +147,9 @@ impl Reader<'_> {
                 return choice(name, &value, ["error", "skip"]).map(|chosen| self.args.skip = chosen == "skip");
             }
             "or_else" => {
-                return not_text(value, "a function", EXAMPLE_OR_ELSE).map(|value| self.args.or_else = Some(value));
+                let value = not_async(not_text(value, "a function", EXAMPLE_OR_ELSE)?)?;
+                self.args.or_else = Some(value);
+                return Ok(());
             }
             _ => return bare_path(value).map(|path| self.args.runtime = Some(path)),
         };
@@ -159,9 +163,44 @@ const TTL_BOUNDS: &str = "a `ttl` is at least \"50ms\" and at most \"30d\"; a he
 const WAIT_BOUND: &str = "a `wait` is at most \"30d\"; write `wait = \"forever\"` for no bound";
 
 fn unknown(name: &Ident) -> syn::Error {
-    let near = did_you_mean(&name.to_string(), OPTIONS);
     let options = listed(OPTIONS);
-    syn::Error::new(name.span(), format!("there is no option `{name}`; the options are {options}{near}"))
+    let word = name.to_string();
+    let message = match meant(&word) {
+        _ if TO_COME.contains(&word.as_str()) => {
+            format!("the option `{name}` does not exist yet; the options are {options}")
+        }
+        Some(meant) => format!("there is no option `{name}`; {meant}; the options are {options}"),
+        None => format!("there is no option `{name}`; the options are {options}{}", did_you_mean(&word, OPTIONS)),
+    };
+    syn::Error::new(name.span(), message)
+}
+
+/// Options that are planned, so that nobody takes them for a slip of the pen.
+const TO_COME: [&str; 7] = ["name", "mode", "permits", "weight", "keys", "on_held", "once"];
+
+/// What is written here for an option as other libraries call it.
+fn meant(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "timeout" | "wait_timeout" | "acquire_timeout" | "blocking_timeout" | "max_wait" | "wait_time" => {
+            "write `wait` for how long to wait for a busy lock, or `max_hold` for how long to hold it at most"
+        }
+        "expire" | "expires" | "expiry" | "expiration" | "expires_in" | "expire_in" | "expire_after" | "lease"
+        | "lease_time" | "lease_ttl" | "lease_duration" | "duration" | "lifetime" | "px" | "ex"
+        | "lock_at_most_for" => "write `ttl` for how long the lock outlives its holder; a held lock is renewed",
+        "retry" | "retries" | "retry_count" | "retry_delay" | "retry_interval" | "max_retries" | "blocking"
+        | "block" => "write `wait` for how long to wait for a busy lock; whoever waits stands in line and is woken",
+        "lock_at_least_for" | "at_least" | "min_time" => "write `min_hold` for how long to keep the key at least",
+        "auto_renew" | "auto_extend" | "renewal" | "extend" | "watchdog" | "heartbeat" => {
+            "write `renew`; it is `true` by default"
+        }
+        "id" | "lock" | "resource" | "lock_name" | "lock_key" | "prefix" => "write `key` for what is locked",
+        "redis" | "pool" | "conn" | "connection" | "store" | "url" => {
+            "write `client` for the client to use, or `lock_runtime::init(url)` once at start-up"
+        }
+        "skip" | "skip_if_busy" | "skip_if_locked" | "if_locked" | "on_locked" => "write `on_busy = \"skip\"`",
+        "fallback" | "on_error" | "on_fail" | "default" => "write `or_else` for what to return instead",
+        _ => return None,
+    })
 }
 
 fn option_value(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
@@ -232,11 +271,13 @@ fn within(time: Time, shortest: Option<Duration>, bounds: &str) -> syn::Result<T
 
 /// What two options say to each other, as far as both are known.
 fn check_together(args: &Args, faults: &mut Faults) {
-    let mut ttl = None;
+    let (mut ttl, mut ttl_given, mut min_hold) = (None, false, None);
     let mut renewed = true;
     for step in &args.steps {
+        ttl_given |= matches!(step, Step::Ttl(_));
         match step {
             Step::Ttl(Time::Known(duration, _)) => ttl = Some(*duration),
+            Step::MinHold(Time::Known(duration, _)) => min_hold = Some(*duration),
             Step::Renew(renew) => renewed = *renew,
             _ => {}
         }
@@ -248,6 +289,10 @@ fn check_together(args: &Args, faults: &mut Faults) {
             }
             Step::MaxHold(Time::Known(hold, span)) if *hold < ttl.unwrap_or(SHORTEST_TTL) => {
                 faults.at(*span, "`max_hold` is shorter than `ttl`; raise `max_hold` or lower `ttl`");
+            }
+            // Without a `ttl`, it is at least `min_hold`.
+            Step::MaxHold(Time::Known(hold, span)) if !ttl_given && min_hold.is_some_and(|least| *hold < least) => {
+                faults.at(*span, "`max_hold` is shorter than `min_hold`; raise `max_hold` or lower `min_hold`");
             }
             _ => {}
         }

@@ -5,7 +5,7 @@
 //! of the arguments stay before it, so that a key can name what a pattern binds, and the one of `self` goes behind it,
 //! so that a key can say `self`.
 
-use proc_macro2::{Group, TokenStream};
+use proc_macro2::{Delimiter, Group};
 use quote::ToTokens;
 use syn::{
     Block, Expr, GenericArgument, Ident, Local, Pat, PathArguments, ReturnType, Signature, Stmt, Token, Type,
@@ -25,8 +25,8 @@ pub(crate) struct Boxed {
     pub(crate) asyncness: Token![async],
     /// The statements that bind the arguments.
     pub(crate) arguments: Vec<Stmt>,
-    /// The statements to guard.
-    pub(crate) guarded: TokenStream,
+    /// The statements to guard, in the braces of the block, which keep the edition of their author.
+    pub(crate) guarded: Group,
 }
 
 /// Recognises the shape, or answers `None`.
@@ -39,10 +39,12 @@ pub(crate) fn recognise(signature: &Signature, body: &Group) -> Option<Boxed> {
         matches!(&*pin.func, Expr::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == "pin"));
     let Some(Expr::Async(block)) = pin.args.pop().filter(|_| is_pin && pin.args.is_empty()) else { return None };
     block.capture?;
-    let statements = block.block.stmts;
+    let (braces, statements) = (block.block.brace_token.span.join(), block.block.stmts);
     let (arguments, guarded) =
         if is_from_async_trait(&statements) { split(statements) } else { (Vec::new(), statements) };
     let guarded = guarded.into_iter().map(ToTokens::into_token_stream).collect();
+    let mut guarded = Group::new(Delimiter::Brace, guarded);
+    guarded.set_span(braces);
     Some(Boxed { output, before, pin: *pin.func, asyncness: block.async_token, arguments, guarded })
 }
 

@@ -4,7 +4,7 @@
 //! macro's own, so that no name of the body can be captured and no lint of the user looks at it. Where an error of the
 //! compiler is foreseen, the token that it will point at takes its place from the user's code.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, Index, LitStr, Member, ReturnType, Stmt, Type};
 
@@ -12,20 +12,25 @@ use crate::args::{self, Args, Key, Step};
 use crate::boxed::Boxed;
 use crate::diagnostics::Faults;
 use crate::key::{Brackets, Part, Placeholder, Template};
-use crate::output::without_impl_trait;
+use crate::output::{without_impl_trait, works_later};
 use crate::patterns::Binding;
 use crate::signature::{Body, Function};
+use crate::stacked;
 use crate::value::Time;
 
 /// Expands one use of the attribute. On any fault the item stays as it was, with a compile error for each.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut faults = Faults::default();
-    let args = args::parse(args, &mut faults);
+    let (lower, item) = stacked::take(item);
+    let mut locks = vec![args::parse(args, Span::call_site(), &mut faults)];
+    locks.extend(lower.into_iter().map(|lower| args::parse(lower.args, lower.span, &mut faults)));
     let function = Function::parse(item.clone(), &mut faults);
     if let Some(function) = function {
-        check_against(&args, &function, &mut faults);
+        for args in &locks {
+            check_against(args, &function, &mut faults);
+        }
         if faults.is_empty() {
-            return Expansion { args: &args, function: &function }.write();
+            return write(&locks, &function);
         }
     }
     item.into_iter().chain(faults.into_compile_errors()).collect()
@@ -35,7 +40,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 fn check_against(args: &Args, function: &Function, faults: &mut Faults) {
     for step in &args.steps {
         if let Step::Key(Key::Literal { literal, template }) = step {
-            function.check_placeholders(template, literal.span(), faults);
+            function.check_placeholders(template, literal, faults);
         }
     }
     if function.returns_nothing() && !args.or_else_given {
@@ -52,34 +57,53 @@ fn check_against(args: &Args, function: &Function, faults: &mut Faults) {
     }
 }
 
+/// The function with its locks around the body, the first outermost.
+fn write(locks: &[Args], function: &Function) -> TokenStream {
+    let Function { attributes, before, signature, body, .. } = function;
+    let body = match body {
+        Body::Plain(body) => braces(site(), guarded(locks, function, &[], body)),
+        Body::Boxed(boxed) => {
+            let Boxed { before, pin, asyncness, .. } = &**boxed;
+            let block = braces(site(), guarded(locks, function, &boxed.arguments, &boxed.guarded));
+            braces(site(), quote_spanned!(site()=> #(#before)* #pin(#asyncness move #block)))
+        }
+    };
+    quote!(#(#attributes)* #before #signature #body)
+}
+
+/// The arguments' own statements, a call for each lock inside that of the one before, and what becomes of its answer.
+///
+/// The user's braces stay the user's: their edition says when temporaries of the last expression are dropped.
+fn guarded(locks: &[Args], function: &Function, arguments: &[Stmt], body: &Group) -> TokenStream {
+    let hint = function.output().and_then(works_later).map(|later| hint(&locks[0], later));
+    let mut inner = with_edge(function.output(), body).into_token_stream();
+    let mut captured = captures(&function.bindings);
+    for args in locks.iter().rev() {
+        inner = Expansion { args, function }.locked(&captured, &inner);
+        captured = function.bindings.iter().rev().map(mentioned).collect();
+    }
+    quote_spanned!(site()=> #(#arguments)* #hint #inner)
+}
+
+/// A call of something deprecated, at the part of the return type that works when the lock is gone. The compiler has no
+/// other warning that a macro can ask for.
+fn hint(args: &Args, later: &Type) -> TokenStream {
+    let at = later.to_token_stream().into_iter().next().map_or_else(site, |token| token.span());
+    let door = door(args, &Ident::new("works_after_the_release", at));
+    quote_spanned!(site()=> #door();)
+}
+
 struct Expansion<'a> {
     args: &'a Args,
     function: &'a Function,
 }
 
 impl Expansion<'_> {
-    fn write(&self) -> TokenStream {
-        let Function { attributes, before, signature, body, .. } = self.function;
-        let body = match body {
-            Body::Plain(body) => braces(site(), self.guarded(&[], &braces(body.span(), body.stream()).into())),
-            Body::Boxed(boxed) => {
-                let Boxed { before, pin, asyncness, .. } = &**boxed;
-                let block = braces(site(), self.guarded(&boxed.arguments, &boxed.guarded));
-                braces(site(), quote_spanned!(site()=> #(#before)* #pin(#asyncness move #block)))
-            }
-        };
-        quote!(#(#attributes)* #before #signature #body)
-    }
-
-    /// The arguments' own statements, the call, and what becomes of its answer.
-    fn guarded(&self, arguments: &[Stmt], body: &TokenStream) -> TokenStream {
+    /// The call for this lock, and what becomes of its answer.
+    fn locked(&self, captures: &TokenStream, body: &TokenStream) -> TokenStream {
         let run = self.door("run");
         let request = self.request();
-        let captures = captures(&self.function.bindings);
-        let edge = self.function.output().map(return_edge);
-        let outcome = quote_spanned!(site()=> #run(#request, async move { #captures #edge #body }).await);
-        let settled = self.settled(&outcome);
-        quote_spanned!(site()=> #(#arguments)* #settled)
+        self.settled(&quote_spanned!(site()=> #run(#request, async move { #captures #body }).await))
     }
 
     /// The request, filled option by option in the order in which they were written.
@@ -194,13 +218,16 @@ impl Expansion<'_> {
         quote_spanned!(site()=> #door #output(#outcome #(, #or_else)*))
     }
 
-    /// A path into the one door.
     fn door(&self, name: &str) -> TokenStream {
-        let given = self.args.runtime.as_ref().map(ToTokens::to_token_stream);
-        let runtime = given.unwrap_or_else(|| quote_spanned!(site()=> ::lock_runtime));
-        let name = Ident::new(name, site());
-        quote_spanned!(site()=> #runtime::__private::#name)
+        door(self.args, &Ident::new(name, site()))
     }
+}
+
+/// A path into the one door.
+fn door(args: &Args, name: &Ident) -> TokenStream {
+    let given = args.runtime.as_ref().map(ToTokens::to_token_stream);
+    let runtime = given.unwrap_or_else(|| quote_spanned!(site()=> ::lock_runtime));
+    quote_spanned!(site()=> #runtime::__private::#name)
 }
 
 /// The span of what we write: names in it meet no name of the user's.
@@ -302,24 +329,30 @@ fn quiet(name: &Ident) -> Option<TokenStream> {
     name.to_string().starts_with('_').then(|| quote_spanned!(site()=> #[allow(clippy::used_underscore_binding)]))
 }
 
-/// Tells the compiler the block's type before it sees the body, so that a wrong one is reported at the user's
-/// expression.
-fn return_edge(output: &Type) -> TokenStream {
-    let returned = Ident::new("__returned", site());
-    let output = without_impl_trait(output);
-    if matches!(output, Type::Never(_)) {
-        return TokenStream::new();
-    }
-    quote_spanned! {site()=>
-        #[allow(unreachable_code)]
-        if let ::core::option::Option::Some(#returned) = ::core::option::Option::None::<#output> {
-            return #returned;
+/// The body behind a first statement that tells the compiler the block's type, so that a wrong one is reported at the
+/// user's expression.
+///
+/// It stands within the user's braces: around a single expression they would be told to be needless.
+fn with_edge(output: Option<&Type>, body: &Group) -> Group {
+    let edge = match output.map(without_impl_trait) {
+        None | Some(Type::Never(_)) => quote_spanned!(site()=> let () = ();),
+        Some(output) => {
+            let returned = Ident::new("__returned", site());
+            quote_spanned! {site()=>
+                #[allow(unreachable_code)]
+                if let ::core::option::Option::Some(#returned) = ::core::option::Option::None::<#output> {
+                    return #returned;
+                }
+            }
         }
-    }
+    };
+    let mut whole = Group::new(Delimiter::Brace, edge.into_iter().chain(body.stream()).collect());
+    whole.set_span(body.span());
+    whole
 }
 
 fn braces(span: Span, content: TokenStream) -> TokenTree {
-    let mut group = Group::new(proc_macro2::Delimiter::Brace, content);
+    let mut group = Group::new(Delimiter::Brace, content);
     group.set_span(site().located_at(span));
     group.into()
 }

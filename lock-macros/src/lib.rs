@@ -8,10 +8,13 @@ mod boxed;
 mod diagnostics;
 mod duration;
 mod expand;
+mod foreign;
 mod key;
+mod made_sync;
 mod output;
 mod patterns;
 mod signature;
+mod stacked;
 mod value;
 
 /// Runs an `async fn` in one place at a time, across all processes that use the same store.
@@ -41,20 +44,24 @@ mod value;
 /// | option | values | default |
 /// |---|---|---|
 /// | `key` | what is locked, see below; required | |
-/// | `ttl` | how long the lock outlives its holder: `"30s"`, `"1m30s"`, `"250ms"`, or an expression of type `Duration`; at least `"50ms"`, at most `"30d"` | the client's (30 s) |
+/// | `ttl` | how long the lock outlives its holder: `"30s"`, `"1m30s"`, `"250ms"`, or an expression of type `Duration`; at least `"50ms"`, at most `"30d"` | the client's (30 s), or `min_hold` if that is longer |
 /// | `wait` | how long to wait for a busy lock: `"5s"`, at most `"30d"`, or `"forever"`, or an expression of type `Duration` | `"0s"`: do not wait |
 /// | `renew` | `true` or `false`: whether a held lock is renewed, about every third of its `ttl` | `true` |
 /// | `max_hold` | the longest the lock is renewed for, counted from the grant; then it is lost | none |
-/// | `min_hold` | keep the key at least this long after the grant, even when the body ends sooner | none |
+/// | `min_hold` | keep the key at least this long after the grant, even when the body ends sooner; at most the `ttl` | none |
 /// | `on_busy` | `"error"`, or `"skip"`: a busy lock gives `()`, `None` or `Ok` of these | `"error"` |
 /// | `on_lost` | `"cancel"`, or `"continue"`: the body runs on after a loss, and can ask `lock_runtime::current()` | `"cancel"` |
 /// | `or_else` | a path or closure `FnOnce(LockError) -> R` that answers in place of the body, `R` being what the function returns | none |
-/// | `client` | the client to use: `self.locks`, `&pool.locks`, an `Arc<Client>`; taken by reference | the scope's, else the installed one |
+/// | `client` | the client to use: `self.locks`, `&pool.locks`, an `Arc<Client>`, `*LOCKS` for a `static` `LazyLock<Client>`; taken by reference | the scope's, else the installed one |
 /// | `crate` | the path of the runtime crate, where it is renamed or re-exported: `crate = my_crate::locks` | `::lock_runtime` |
 ///
 /// Durations are whole numbers with the units `ms`, `s`, `m`, `h` and `d`, the largest first. Expressions are evaluated
 /// once per call, in the order in which they are written, before the lock is acquired; `or_else` is evaluated when the
 /// outcome is known.
+///
+/// **`crate`.** "could not find `lock_runtime`" at the attribute means that the crate goes by another name here. In a
+/// crate that has `locks = { package = "lock-runtime", .. }` write `crate = locks`; in one that gets it from a base
+/// crate with `pub use lock_runtime;` write `crate = base::lock_runtime`.
 ///
 /// # Keys
 ///
@@ -70,6 +77,11 @@ mod value;
 /// `key = job.lock_key()`, `key = KEY`. No bracket in it means anything.
 ///
 /// The key is written once, before the body starts; arguments are neither moved nor cloned for it.
+///
+/// Placeholders of other tools that name an argument are refused, since they would make one key for all calls: `#id`,
+/// `$id` and `%id%` anywhere, `${id}`, `#{id}` and `[id]`, `:id` and `@id` unless a word stands before them, and
+/// `{{id}}` and `<<id>>` in a key that has no placeholder. A word is a word: `"order:created"` is taken as it is, also
+/// beside an argument `created`. Where such text is meant, write an expression: `key = concat!("app::", "id")`.
 ///
 /// ```
 /// use lock_runtime::{Client, LockError, distributed_lock};
@@ -102,7 +114,9 @@ mod value;
 ///
 /// A function that returns `Result<T, E>` where `E: From<LockError>` returns it as its error: `LockError` itself,
 /// `anyhow::Error`, `Box<dyn Error + Send + Sync>`, `std::io::Error`, or an enum with `#[from] LockError`. For any
-/// other return type say with `or_else` what to return; for functions that return nothing there is `log_and_skip`.
+/// other return type say with `or_else` what to return; for functions that return nothing there is `log_and_skip`. So
+/// too for an error type of another crate, which nobody here can add `From<LockError>` to: `or_else = |error|
+/// Err(Status::unavailable(error.to_string()))`. A return type of your own may implement `FromLockError` itself.
 ///
 /// ```
 /// use lock_runtime::{Client, distributed_lock};
@@ -143,8 +157,36 @@ mod value;
 /// or not (`_permit`). What no name is bound to is not: the value behind a `_` pattern, and the one that a `ref`
 /// pattern borrows from, live as long as the call.
 ///
-/// Beside other attributes: `#[tokio::main]` and `#[tokio::test]` go below this one, `#[tracing::instrument]` above it,
-/// to have the wait in its span, or below.
+/// The body keeps the edition of its crate, and what the compiler rejects without the attribute it rejects with it.
+///
+/// **The lock is held until the function returns, and no longer.** What is returned and does its work later does it
+/// without the lock: a future, a stream, an iterator that is not collected yet, the body of an HTTP response that is
+/// still to be read (`Body`, `Sse`). Where the return type spells `Future`, `Stream`, `Iterator`, `BoxFuture` or
+/// `BoxStream`, the compiler warns; `#[allow(deprecated)]` on the function says that it needs no lock. To hold one until
+/// the end of a stream, take a guard along with it: `client.lock(..).acquire()`.
+///
+/// **`Send`.** The future is `Send` if the plain function's is and what the function returns is, too: the value is kept
+/// while the release is awaited.
+///
+/// **Deep chains.** To the compiler, a call of a function with the attribute is as deep as three plain ones. Where more
+/// than ten call each other in a row, it may ask for `#![recursion_limit = "256"]` at the top of the crate, or for a
+/// `Box::pin(..)` around one of the calls.
+///
+/// # Beside other attributes
+///
+/// Put `#[distributed_lock]` first: the compiler expands the uppermost attribute first, so that the others see an
+/// `async fn` that locks.
+///
+/// | attribute | where it goes |
+/// |---|---|
+/// | `#[distributed_lock]` once more | anywhere: the upper lock is the outer one, taken first and released last |
+/// | `#[tokio::main]`, `#[tokio::test]` | below |
+/// | `#[sqlx::test]`, `#[actix_web::test]`, `#[actix_web::main]`, `#[rocket::async_test]`, `#[async_std::main]`, and others that make the function sync | below; above it the error says to swap the two |
+/// | `#[rstest]`, and others that call the function with cases or fixtures | below: so a key can name the arguments |
+/// | `#[server]`, and others that copy attributes to a second function | below; above it both functions would lock, one inside the other |
+/// | `#[cached]`, and others that wrap | below, to lock only for what is not in the cache; above, to lock each time |
+/// | `#[tracing::instrument]` | below, to have the wait in its span; above, to have the body alone in it |
+/// | `#[async_trait]` | on the `impl`, and `#[distributed_lock]` on its methods |
 #[proc_macro_attribute]
 pub fn distributed_lock(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand::expand(args.into(), item.into()).into()

@@ -5,12 +5,15 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, ReturnType, Signature, Token, Type, Visibility};
+use syn::{Attribute, LitStr, ReturnType, Signature, Token, Type, Visibility};
 
 use crate::boxed::{self, Boxed};
 use crate::diagnostics::{Faults, did_you_mean, listed};
+use crate::foreign;
 use crate::key::{Placeholder, Template};
+use crate::made_sync;
 use crate::patterns::{Binding, argument_bindings, take_mut_from_arguments};
+use crate::stacked;
 
 /// A function that can be guarded.
 pub(crate) struct Function {
@@ -57,6 +60,7 @@ impl Function {
             faults.over(&item.signature.ident, message);
             return None;
         };
+        check_copies(&item.signature, &body, faults);
         let (inner, body) = lift_inner_attributes(&body);
         let mut bindings = item.signature.inputs.iter().flat_map(argument_bindings).collect();
         let body = if item.signature.asyncness.is_some() {
@@ -100,12 +104,15 @@ impl Function {
         self.bindings.iter().rev().find(|binding| binding.is_called(name))
     }
 
-    /// Notes every placeholder that names no argument.
-    pub(crate) fn check_placeholders(&self, template: &Template, span: Span, faults: &mut Faults) {
+    /// Notes every placeholder that names no argument, and every one of another tool that does.
+    pub(crate) fn check_placeholders(&self, template: &Template, literal: &LitStr, faults: &mut Faults) {
         for placeholder in template.placeholders() {
             if self.binding(&placeholder.name).is_none() {
-                faults.at(span, self.unknown(placeholder));
+                faults.at(literal.span(), self.unknown(placeholder));
             }
+        }
+        for found in foreign::placeholders(template, |name| self.binding(name).is_some()) {
+            faults.at(literal.span(), found.told(template, literal));
         }
     }
 
@@ -150,32 +157,31 @@ fn check_qualifiers(signature: &Signature, faults: &mut Faults) {
     }
 }
 
+/// Two attributes of ours where there should be one, or where the upper one could not see the lower.
+fn check_copies(signature: &Signature, body: &Group, faults: &mut Faults) {
+    if stacked::is_locked_already(body.stream()) {
+        let name = &signature.ident;
+        let message = format!(
+            "`{name}` has a lock from an attribute above, which would be taken after this one; write both as \
+             `#[distributed_lock(..)]`, by that name and outside of `cfg_attr`, or lock in a function that `{name}` calls"
+        );
+        faults.at(Span::call_site(), message);
+    }
+    if let Some(called) = made_sync::copied_to(signature, body) {
+        let name = &signature.ident;
+        let message = format!(
+            "`{name}` only calls `{called}`, to which an attribute above has copied this one, so that it would wait for \
+             itself; swap the two, so that `#[distributed_lock]` comes first"
+        );
+        faults.at(signature.fn_token.span, message);
+    }
+}
+
 fn not_async(signature: &Signature, body: &Group, faults: &mut Faults) {
     if signature.constness.is_some() || signature.abi.is_some() {
         return;
     }
-    let name = &signature.ident;
-    let message = if is_made_by_tokio(body.stream()) {
-        format!(
-            "`{name}` is no `async fn` any more, because `#[tokio::test]` or `#[tokio::main]` stands above; \
-             swap the two, so that `#[distributed_lock]` comes first"
-        )
-    } else {
-        format!("`#[distributed_lock]` needs an `async fn`; write `async fn {name}`")
-    };
-    faults.at(signature.fn_token.span, message);
-}
-
-/// What `#[tokio::main]` leaves behind builds a runtime and blocks on it.
-fn is_made_by_tokio(body: TokenStream) -> bool {
-    fn has(tokens: TokenStream, word: &str) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(ident) => ident == word,
-            TokenTree::Group(group) => has(group.stream(), word),
-            _ => false,
-        })
-    }
-    has(body.clone(), "tokio") && has(body.clone(), "Builder") && has(body, "block_on")
+    faults.at(signature.fn_token.span, made_sync::told(signature, body));
 }
 
 /// The braces that make the whole of what follows a signature, taken out of the invisible group of a `macro_rules`.

@@ -108,6 +108,20 @@ pub(crate) fn not_text(value: Expr, what: &str, example: &str) -> Result<Expr> {
     }
 }
 
+/// Any expression but a closure that answers with a future.
+pub(crate) fn not_async(value: Expr) -> Result<Expr> {
+    let message = "`or_else` is called and not awaited; write a closure that returns what the function returns, and \
+                   await in the caller instead";
+    match unwrapped(&value) {
+        Expr::Closure(closure) if closure.asyncness.is_some() => Err(Error::new(closure.asyncness.span(), message)),
+        Expr::Closure(closure) => match &*closure.body {
+            Expr::Async(block) => Err(Error::new(block.async_token.span, message)),
+            _ => Ok(value),
+        },
+        _ => Ok(value),
+    }
+}
+
 /// A path to a crate or module, without quotes and without generics.
 pub(crate) fn bare_path(value: Expr) -> Result<Path> {
     match unwrapped(&value) {

@@ -25,9 +25,21 @@ pub fn with_key(request: LockRequest, key: Key) -> LockRequest {
 }
 
 /// `client = ..`
-pub fn with_client<C: Borrow<Client> + ?Sized>(request: LockRequest, client: &C) -> LockRequest {
+pub fn with_client<C: LockClient + ?Sized>(request: LockRequest, client: &C) -> LockRequest {
     request.of(client.borrow().clone())
 }
+
+/// What may stand in `client = ..`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no client: it does not implement `Borrow<Client>`",
+    label = "not a `Client`, a reference to one, or an `Arc` of one",
+    note = "a `LazyLock<Client>`, or another pointer to a client, is dereferenced: `client = *LOCKS`",
+    note = "an `Option` or a `OnceLock` is asked for what is in it: `client = LOCKS.get().expect(\"set at start-up\")`; without `client = ..` the installed client is used"
+)]
+pub trait LockClient: Borrow<Client> {}
+
+#[diagnostic::do_not_recommend]
+impl<C: Borrow<Client> + ?Sized> LockClient for C {}
 
 /// A rendered key, or why it could not be rendered.
 #[derive(Debug)]
@@ -37,9 +49,21 @@ pub struct Key {
 }
 
 /// `key = expression`
-pub fn key<K: AsRef<str> + ?Sized>(key: &K) -> Key {
+pub fn key<K: KeyText + ?Sized>(key: &K) -> Key {
     Key { text: LockKey::from(key.as_ref()), fault: None }
 }
+
+/// What may stand in `key = expression`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no lock key: it does not implement `AsRef<str>`",
+    label = "not text",
+    note = "name an argument in a literal, `key = \"job:<id>\"`, or make text of a value, `key = format!(\"job:{{}}\", job.id)`",
+    note = "a `LazyLock<String>`, or another pointer to text, is dereferenced: `key = *NAME`"
+)]
+pub trait KeyText: AsRef<str> {}
+
+#[diagnostic::do_not_recommend]
+impl<K: AsRef<str> + ?Sized> KeyText for K {}
 
 /// `key = "job:{id}"`
 pub fn formatted(text: fmt::Arguments<'_>) -> Key {
@@ -98,7 +122,8 @@ pub fn named<'a>(name: &'static str, value: Part<'a>) -> Part<'a> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in a lock key: it does not implement `Display`",
     label = "named in the key, but not `Display`",
-    note = "implement `Display`, name a field that has it (`<job.id>`), or write `key = expression`"
+    note = "implement `Display`, name a field that has it (`<job.id>`), or write `key = expression`",
+    note = "a wrapper such as an extractor is taken apart in the argument: `Path(id): Path<u64>`"
 )]
 pub trait KeyValue: Display {}
 
@@ -175,6 +200,13 @@ impl Write for Encoded<'_> {
         self.out.write_str(text.get(plain..).unwrap_or_default())
     }
 }
+
+/// Called at a return type that spells a future, a stream or an iterator, for the warning alone.
+#[deprecated(
+    note = "what this function returns does its work later, when the lock is released; do the work in the body, or take \
+            a guard along with `client.lock(..).acquire()`; if it needs no lock, put `#[allow(deprecated)]` on the function"
+)]
+pub const fn works_after_the_release() {}
 
 pub fn run<F: Future>(request: LockRequest, body: F) -> Guarded<F> {
     request.run(body)

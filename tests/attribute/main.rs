@@ -7,11 +7,13 @@
 mod beside;
 mod keys;
 mod macros;
+mod neighbours;
 mod options;
 mod outcomes;
 mod ownership;
 mod shapes;
 mod sizes;
+mod stacked;
 
 use lock_runtime::{Client, Lease, LockError};
 

@@ -95,3 +95,33 @@ fn the_future_is_send_when_the_plain_one_is() {
     assert_send(&generic(1, Cell::new(1)));
     assert_send(&locked_number(1));
 }
+
+/// Functions that call each other, the last one first.
+macro_rules! chain {
+    ($last:ident $($name:ident)*) => {
+        #[distributed_lock(key = stringify!($last))]
+        async fn $last(depth: u32) -> Result<u32, LockError> {
+            yield_now().await;
+            Ok(depth)
+        }
+        chain!(@ $last $($name)*);
+    };
+    (@ $called:ident $name:ident $($rest:ident)*) => {
+        #[distributed_lock(key = stringify!($name))]
+        async fn $name(depth: u32) -> Result<u32, LockError> {
+            $called(depth + 1).await
+        }
+        chain!(@ $name $($rest)*);
+    };
+    (@ $called:ident) => {};
+}
+
+chain!(tenth ninth eighth seventh sixth fifth fourth third second first);
+
+/// Each is as deep as three plain ones to the compiler, and this crate has its default recursion limit.
+#[tokio::test]
+async fn ten_functions_in_a_row_compile_and_may_be_spawned() {
+    let client = crate::memory().await;
+    let call = tokio::spawn(client.scope(first(1)));
+    assert_eq!(call.await.expect("no panic").expect("all free"), 10);
+}

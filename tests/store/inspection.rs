@@ -62,7 +62,7 @@ fn is_this_process(client: Option<&ClientReport>) -> bool {
 
 fn is_now(moment: SystemTime) -> bool {
     let now = SystemTime::now();
-    now.duration_since(moment).map_or_else(|error| error.duration(), |ago| ago) < SOON
+    now.duration_since(moment).unwrap_or_else(|error| error.duration()) < SOON
 }
 
 lock_tests::on_every_server! {

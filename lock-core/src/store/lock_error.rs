@@ -90,7 +90,10 @@ pub enum LockError {
         fault: OptionFault,
     },
     /// The very task holds this lock already, further out, and would wait for itself.
-    #[error("lock `{key}` is already held by an enclosing call; acquiring it again would wait for ever")]
+    #[error(
+        "lock `{key}` is already held by an enclosing call; acquiring it again would wait for ever (an attribute that \
+         copies others, such as `#[server]`, goes below `#[distributed_lock]`)"
+    )]
     #[non_exhaustive]
     AlreadyHeld {
         /// What was to be locked.

@@ -4,7 +4,7 @@ use super::*;
 
 fn read(tokens: TokenStream) -> (Args, String) {
     let mut faults = Faults::default();
-    let args = parse(tokens, &mut faults);
+    let args = parse(tokens, Span::call_site(), &mut faults);
     (args, faults.into_compile_errors().to_string())
 }
 

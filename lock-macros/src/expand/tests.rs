@@ -38,11 +38,13 @@ fn a_function_becomes_one_call_with_its_body_inside() {
                         #[allow(clippy::used_underscore_binding)]
                         let _ = &_permit;
                         let _ = &id;
-                        #[allow(unreachable_code)]
-                        if let ::core::option::Option::Some(__returned) = ::core::option::Option::None::<Result<(), E> > {
-                            return __returned;
+                        {
+                            #[allow(unreachable_code)]
+                            if let ::core::option::Option::Some(__returned) = ::core::option::Option::None::<Result<(), E> > {
+                                return __returned;
+                            }
+                            work(id).await
                         }
-                        { work(id).await }
                     }
                 ).await
             )
@@ -68,6 +70,44 @@ fn names_are_bound_anew_only_where_one_is_mut() {
         ),
     ));
     assert!(written.contains("asyncmove{let_=&b;let_=&a;let_=&self;"), "{written}");
+}
+
+#[test]
+fn an_upper_attribute_takes_the_lower_ones_and_is_the_outer_lock() {
+    let item = |attributes: TokenStream| quote!(#attributes async fn f(a: u8, mut b: u8) -> R { body });
+    let written = squeezed(&expand(
+        quote!(key = "outer"),
+        item(quote!(#[x] #[distributed_lock(key = "inner", crate = other)] #[y])),
+    ));
+    assert!(written.starts_with("#[x]#[y]asyncfnf(a:u8,b:u8)->R{::lock_runtime::__private::settle::<R>("), "{written}");
+    let inner = written.find("asyncmove{let_=&b;let_=&a;other::__private::settle").expect(&written);
+    assert!(written.find("outer") < Some(inner) && Some(inner) < written.find("inner"), "{written}");
+    assert_eq!(written.matches("letmutb=b;").count(), 1, "bound anew in the body alone");
+}
+
+#[test]
+fn faults_of_lower_attributes_are_told_once() {
+    let lower = |attribute: TokenStream| {
+        let written = expand(quote!(key = "<idd>"), quote!(#attribute async fn f(id: u8) -> R { body })).to_string();
+        assert!(written.starts_with("async fn f (id : u8) -> R { body }"), "{written}");
+        written.matches("compile_error").count()
+    };
+    assert_eq!(lower(quote!(#[distributed_lock(key = "<idx>", ttl = 3)])), 3);
+    assert_eq!(lower(quote!(#[distributed_lock])), 2);
+}
+
+#[test]
+fn an_upper_attribute_that_did_not_see_this_one_is_told() {
+    let upper = expand(
+        quote!(key = "outer"),
+        quote!(
+            async fn f() -> R {
+                body
+            }
+        ),
+    );
+    let written = expand(quote!(key = "inner"), upper).to_string();
+    assert!(written.contains("has a lock from an attribute above"), "{written}");
 }
 
 #[test]

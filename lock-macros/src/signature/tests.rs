@@ -108,7 +108,7 @@ fn what_async_trait_makes_is_recognised() {
     assert_eq!(names(&found), ["self", "id", "a", "b"]);
     let Body::Boxed(boxed) = found.body else { panic!("not boxed") };
     assert_eq!(boxed.arguments.len(), 3, "the edge and two arguments stay before the lock");
-    assert!(boxed.guarded.to_string().starts_with("let __self = self ;"), "{}", boxed.guarded);
+    assert!(boxed.guarded.to_string().starts_with("{ let __self = self ;"), "{}", boxed.guarded);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn unknown_placeholders_list_the_arguments() {
     let unknown = |item: TokenStream, key: &str| {
         let mut faults = Faults::default();
         let template = crate::key::parse(key).expect(key);
-        function(item).check_placeholders(&template, Span::call_site(), &mut faults);
+        function(item).check_placeholders(&template, &LitStr::new(key, Span::call_site()), &mut faults);
         faults.into_compile_errors().to_string()
     };
     let pay = || {

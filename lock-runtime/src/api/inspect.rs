@@ -201,9 +201,8 @@ mod tests {
 
     #[test]
     fn a_report_names_a_token_and_says_nothing_of_its_random_part() {
-        let token = Token::new(ClientId::from_bits(0xc0ffee), 1_790_000_000, 0x0123_4567_89ab_cdef);
-        let card =
-            Presence::new(token.client(), Card::new("web-7", 7, "orders", 1), Card::LASTS - Duration::from_secs(12));
+        let token = Token::new(ClientId::from_bits(0x00c0_ffee), 1_790_000_000, 0x0123_4567_89ab_cdef);
+        let card = Presence::new(token.client(), Card::new("web-7", 7, "orders", 1), Duration::from_secs(168));
         let found = Inspection::new()
             .with_holders(vec![Holding::new(Owner::Token(token), Some(Duration::from_secs(30)))])
             .with_waiters(vec![Waiting::new(Some(token.successor()), Some(Kind::Exclusive)), Waiting::new(None, None)])

@@ -21,8 +21,9 @@ use lock_core::LockError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot carry a lock failure",
     label = "this return type cannot say that the lock was not acquired or was lost",
-    note = "return `Result<T, E>` with `E: From<LockError>`, for instance by `#[from] LockError` on a variant of a `thiserror` enum",
-    note = "or say what to return instead: `or_else = |error| ..`; for a function that returns `()`: `or_else = lock_runtime::log_and_skip`"
+    note = "return `Result<T, E>` with `E: From<LockError>`; an error type of your own gets that by `#[from] LockError` on a variant of a `thiserror` enum, or by an `impl From<LockError>`",
+    note = "or say what to return instead: `or_else = |error| ..`, as for an error type of another crate: `or_else = |error| Err(Status::unavailable(error.to_string()))`; for a function that returns `()`: `or_else = lock_runtime::log_and_skip`",
+    note = "a return type of your own, such as a wrapper around another crate's, can implement `FromLockError`"
 )]
 pub trait FromLockError {
     /// The value that says that the body did not run, or did not run to its end.

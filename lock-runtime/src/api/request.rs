@@ -69,7 +69,8 @@ pub struct LockRequest {
 }
 
 impl LockRequest {
-    /// How long the lease lasts unless renewed: 50 ms to 30 days. The client's default is 30 s.
+    /// How long the lease lasts unless renewed: 50 ms to 30 days. The client's default is 30 s, or
+    /// [`min_hold`](Self::min_hold) if that is longer.
     ///
     /// It bounds how long the lock stays after a crash, not how long the body may run.
     ///
@@ -141,7 +142,8 @@ impl LockRequest {
         self
     }
 
-    /// Keeps the key at least this long after the grant, even if the lock is released sooner. At most the ttl.
+    /// Keeps the key at least this long after the grant, even if the lock is released sooner. At most the ttl; without
+    /// a [`ttl`](Self::ttl) of its own, the request has one that is long enough.
     ///
     /// For jobs that many nodes start at about the same time: the second finds the key held although the first was
     /// quick.
@@ -277,7 +279,7 @@ impl LockRequest {
         let client = self.client.map_or_else(|| installed::client(&key), Ok)?;
         let terms = Terms {
             kind: self.kind,
-            ttl: self.ttl.unwrap_or(client.shared().default_ttl),
+            ttl: self.ttl.unwrap_or_else(|| client.shared().default_ttl.max(self.min_hold.unwrap_or_default())),
             wait: self.wait,
             renew: self.renew,
             max_hold: self.max_hold,
@@ -315,6 +317,24 @@ mod tests {
         assert!(remaining(request.clone()) < Duration::from_secs(1));
         assert!(remaining(other) > Duration::from_secs(1));
         assert!(remaining(request) < Duration::from_secs(1));
+    }
+
+    #[test]
+    fn a_ttl_that_is_not_given_is_at_least_min_hold() {
+        let client = Client::connect_lazy("memory://").expect("memory needs no server");
+        let s = Duration::from_secs;
+        let request = |min_hold| client.lock("job").min_hold(min_hold);
+        let remaining = |request: LockRequest| {
+            block_on(request.run(async { crate::current().expect("a body runs under a lease").remaining() }))
+        };
+        assert!(remaining(client.lock("short").min_hold(s(1))).expect("free") < s(30));
+        let long = remaining(request(s(60))).expect("free");
+        assert!(s(50) < long && long < s(60), "{long:?}");
+        let refused =
+            |request: LockRequest| matches!(block_on(request.acquire()), Err(LockError::InvalidOptions { .. }));
+        assert!(refused(request(s(60)).ttl(s(30))), "a ttl that is given is taken at its word");
+        assert!(refused(request(s(60)).max_hold(s(59))), "and so is a `max_hold`");
+        assert!(refused(request(options::LONGEST + s(1))));
     }
 
     #[test]

@@ -51,11 +51,9 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn agrees(&self, other: &Self) -> bool {
-        let holders = self.holders.iter().zip(&other.holders);
+        let mut holders = self.holders.iter().zip(&other.holders);
         let alike = |(one, other): (&(_, _), &(_, _))| one.0 == other.0 && near(one.1, other.1);
-        self.holders.len() == other.holders.len()
-            && holders.map(alike).all(|alike| alike)
-            && self.waiters == other.waiters
+        self.holders.len() == other.holders.len() && holders.all(alike) && self.waiters == other.waiters
     }
 }
 

@@ -60,7 +60,7 @@ fn owner(value: &[u8]) -> Owner {
 fn waiters(queue: Value) -> Result<Vec<Waiting>, RedisError> {
     match queue {
         Value::Array(entries) => {
-            Ok(entries.iter().filter_map(entry).filter(|entry| !is_mark(entry)).map(read).collect())
+            Ok(entries.iter().filter_map(entry).filter(|entry| !is_mark(entry)).map(|entry| read(&entry)).collect())
         }
         Value::ServerError(error) => Err(error.into()),
         _ => Err(unexpected("ZRANGE")),
@@ -78,8 +78,8 @@ fn is_mark(entry: &str) -> bool {
     entry.starts_with("seen|")
 }
 
-fn read(entry: String) -> Waiting {
-    let (token, kind) = waiting(&entry);
+fn read(entry: &str) -> Waiting {
+    let (token, kind) = waiting(entry);
     Waiting::new(token, kind)
 }
 

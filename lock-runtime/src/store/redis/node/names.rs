@@ -251,17 +251,24 @@ pub(crate) fn card(text: &str) -> Option<Card> {
 fn encoded(name: &str) -> String {
     let mut encoded = String::new();
     for char in name.chars() {
-        let piece = if char.is_control() || matches!(char, '|' | '%') { percent(char) } else { char.to_string() };
-        if encoded.len() + piece.len() > LONGEST_NAME {
+        let before = encoded.len();
+        push_encoded(&mut encoded, char);
+        if encoded.len() > LONGEST_NAME {
+            encoded.truncate(before);
             break;
         }
-        encoded.push_str(&piece);
     }
     encoded
 }
 
-fn percent(char: char) -> String {
-    char.to_string().bytes().map(|byte| format!("%{byte:02x}")).collect()
+fn push_encoded(encoded: &mut String, char: char) {
+    if !char.is_control() && !matches!(char, '|' | '%') {
+        return encoded.push(char);
+    }
+    for byte in char.encode_utf8(&mut [0; 4]).bytes() {
+        encoded.push('%');
+        encoded.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
+    }
 }
 
 fn decoded(text: &str) -> Option<String> {

@@ -110,7 +110,7 @@ fn a_kind_is_one_word_and_an_entry_gives_token_and_kind_back() {
 #[test]
 fn a_card_is_named_by_its_client_and_comes_back_as_it_was_written() {
     let names = Names::new("dlock", None).expect("valid names");
-    assert_eq!(names.card(ClientId::from_bits(0xc0ffee)), "dlock:client:00c0ffee");
+    assert_eq!(names.card(ClientId::from_bits(0x00c0_ffee)), "dlock:client:00c0ffee");
     let of = |host: &str, program: &str| Card::new(host, 4242, program, 1_790_000_000);
     assert_eq!(card_text(&of("web-7", "orders")), "1|4242|1790000000|web-7|orders");
     for (host, program) in [("", ""), ("a|b", "100%"), ("ä\n", "%7c"), ("%", "|||")] {
