@@ -157,6 +157,28 @@ mod value;
 /// or not (`_permit`). What no name is bound to is not: the value behind a `_` pattern, and the one that a `ref`
 /// pattern borrows from, live as long as the call.
 ///
+/// What the body has handed to somebody else cannot be stopped with it: a task that it spawned, a closure that
+/// `spawn_blocking` runs, a file that `tokio::fs` writes (by such a closure). When the lock is lost, the client shuts down
+/// or `main` returns, the body is dropped and the lock released, while that runs on. Either what it writes compares the
+/// fence, or the body has `on_lost = "continue"`, awaits the closure in any case, and asks `current()` between its parts:
+///
+/// ```
+/// use lock_runtime::{Client, LockError, current, distributed_lock};
+///
+/// #[distributed_lock(key = "export", on_lost = "continue")]
+/// async fn export() -> Result<u32, LockError> {
+///     let lease = current().expect("inside the body there is a lease");
+///     let written = tokio::task::spawn_blocking(move || (0..100).take_while(|_part| lease.is_held()).count() as u32);
+///     Ok(written.await.unwrap_or(0)) // the lock is released when the closure has ended
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::connect("memory://").await?;
+/// assert_eq!(client.scope(export()).await?, 100);
+/// # Ok(()) }
+/// ```
+///
 /// The body keeps the edition of its crate, and what the compiler rejects without the attribute it rejects with it.
 ///
 /// **The lock is held until the function returns, and no longer.** What is returned and does its work later does it

@@ -46,7 +46,7 @@ pub use api::error::{AlreadyInstalled, ConnectError};
 pub use api::guard::LockGuard;
 pub use api::inspect::{ClientReport, HolderReport, HolderState, KeyReport, WaiterReport};
 pub use api::installed::{current, init};
-pub use api::lease::Lease;
+pub use api::lease::{Ended, Lease};
 pub use api::outcome::{FromLockError, Skipped, log_and_skip};
 #[cfg(feature = "redis")]
 pub use api::redis;

@@ -2,12 +2,56 @@
 
 use std::time::{Duration, Instant};
 
-use lock_runtime::{Client, LockError, LossReason, OptionFault, Released};
+use lock_runtime::{Client, Ended, LockError, LossReason, OptionFault, Released};
 use lock_tests::{Server, on_every_server, on_every_store};
 
 use crate::{SOON, TTL, connect, connect_watched, is_busy, stays};
 
 on_every_store! {
+    async fn who_watches_a_lock_is_done_when_it_is_released(url: String) {
+        let client = connect(&url).await;
+        let mut watchers = Vec::new();
+        for n in 0..2000_u32 {
+            let body = async { tokio::spawn(crate::lease().ended()) };
+            watchers.push(client.lock(format!("job:{}", n % 7)).run(body).await.expect("free"));
+        }
+        let guard = client.lock("guard").acquire().await.expect("free");
+        watchers.extend([tokio::spawn(guard.ended()), tokio::spawn(guard.lease().ended())]);
+        guard.release().await.expect("the store answers");
+        for watcher in watchers {
+            assert_eq!(tokio::time::timeout(SOON, watcher).await.expect("it ends").expect("no panic"), Ended::Released);
+        }
+    }
+
+    async fn who_watches_a_lock_hears_how_it_ended_also_afterwards(url: String) {
+        let client = connect(&url).await;
+        let short = client.lock("short").ttl(Duration::from_millis(300)).renew(false).acquire().await.expect("free");
+        let expired = short.lease();
+        assert_eq!(expired.ended().await, Ended::Lost(LossReason::Expired));
+        drop(short);
+        assert_eq!(expired.ended().await, Ended::Lost(LossReason::Expired), "its release does not change it");
+
+        let dropped = client.lock("dropped").acquire().await.expect("free");
+        let lease = dropped.lease();
+        let mut watching = Box::pin(lease.ended());
+        assert!(futures::poll!(&mut watching).is_pending());
+        drop(dropped);
+        assert_eq!((watching.await, lease.ended().await), (Ended::Released, Ended::Released));
+
+        let (inside, told) = tokio::sync::oneshot::channel();
+        let aborted = tokio::spawn(client.lock("aborted").run(async move {
+            inside.send(crate::lease()).expect("the test waits for it");
+            std::future::pending::<()>().await;
+        }));
+        let lease = told.await.expect("it says so");
+        aborted.abort();
+        assert_eq!(tokio::time::timeout(SOON, lease.ended()).await.expect("it ends"), Ended::Released);
+
+        let left = client.lock("left").acquire().await.expect("free");
+        client.shutdown(Duration::ZERO).await;
+        assert_eq!(left.ended().await, Ended::Lost(LossReason::Shutdown));
+    }
+
     async fn a_longer_renewal_lasts_longer(url: String) {
         let client = connect(&url).await;
         let guard = client.lock("job").ttl(TTL).renew(false).acquire().await.expect("free");

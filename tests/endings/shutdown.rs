@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lock_runtime::{Client, LockError, LossReason, distributed_lock};
+use lock_runtime::{Client, LockError, LossReason, Released, distributed_lock};
 use lock_tests::{Server, on_every_server, on_every_store};
 use tokio::sync::oneshot;
 
@@ -158,7 +158,65 @@ on_every_store! {
     }
 }
 
+on_every_store! {
+    async fn a_close_reports_as_a_shutdown_does_and_leaves_nobody_waiting(url: String) {
+        let (client, onlooker) = connect_watched(&url).await;
+        let (inside, body) = stays();
+        let running = tokio::spawn(client.lock("job").run(body));
+        inside.await.expect("it says so");
+        let guard = client.lock("guard").acquire().await.expect("free");
+        let other = client.clone();
+        let (one, two) = tokio::join!(client.close(GRACE), other.close(TTL));
+        assert_eq!((one.lost, one.left.len()), (2, 1), "{one:?}");
+        assert_eq!(one, two);
+        assert!(is_lost_to_shutdown(&running.await.expect("no panic")));
+        assert!(!onlooker.sees("job") && onlooker.sees("guard"));
+        assert_eq!(client.close(TTL).await, one, "also afterwards");
+        assert_eq!(client.shutdown(TTL).await, one);
+
+        let refused = other.lock("new").wait_forever().acquire().await;
+        assert!(matches!(refused, Err(LockError::ShuttingDown { .. })), "{refused:?}");
+        let report = tokio::time::timeout(SOON, client.inspect("guard")).await.expect("nobody answers any more");
+        assert!(matches!(report, Err(LockError::Unavailable { .. })), "{report:?}");
+        let renewed = guard.renew(TTL).await;
+        assert!(matches!(renewed, Err(LockError::Lost { reason: LossReason::Shutdown, .. })), "{renewed:?}");
+        let released = tokio::time::timeout(SOON, guard.release()).await.expect("nobody is there to wait for");
+        // A store in the process needs no connection.
+        assert!(matches!(released, Ok(Released::Freed) | Err(LockError::Unavailable { .. })), "{released:?}");
+        assert_eq!(client.stats().held, 0);
+    }
+
+    async fn a_close_that_is_dropped_goes_on(url: String) {
+        let (client, onlooker) = connect_watched(&url).await;
+        let (inside, body) = stays();
+        let running = tokio::spawn(client.lock("job").run(body));
+        inside.await.expect("it says so");
+        {
+            let mut close = Box::pin(client.close(GRACE));
+            assert!(futures::poll!(&mut close).is_pending());
+        }
+        let outcome = tokio::time::timeout(GRACE + SOON, running).await.expect("by itself").expect("no panic");
+        assert!(is_lost_to_shutdown(&outcome), "{outcome:?}");
+        onlooker.until_gone("job").await;
+        assert_eq!(tokio::time::timeout(SOON, client.close(GRACE)).await.expect("it is over").lost, 1);
+    }
+}
+
 on_every_server! {
+    /// Whoever awaits a release from a server that is silent is told when nobody is there any more who could end it.
+    async fn a_release_that_a_close_leaves_behind_is_not_awaited_for_ever(server: Server) {
+        let client = connect(&server.url()).await;
+        let guard = client.lock("job").acquire().await.expect("free");
+        server.stop();
+        let releasing = tokio::spawn(guard.release());
+        tokio::task::yield_now().await;
+        let report = client.close(Duration::ZERO).await;
+        assert_eq!(report.left.len(), 1, "{report:?}");
+        let released = tokio::time::timeout(SOON, releasing).await.expect("it ends").expect("no panic");
+        assert!(matches!(released, Err(LockError::Unavailable { .. })), "{released:?}");
+        server.cont();
+    }
+
     async fn a_shutdown_is_not_held_up_by_a_server_that_is_gone(server: Server) {
         let mut server = server;
         let client = connect(&server.url()).await;

@@ -124,6 +124,45 @@ async fn what_a_body_left_running_is_refused_by_its_fence_after_the_next_grant()
     assert_eq!(stray.await.expect("no panic"), (false, false));
 }
 
+/// A closure on a blocking thread, as `tokio::fs` uses them: a shutdown drops the body that awaits it and nothing more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn blocking_work_that_outlives_a_shutdown_is_refused_by_its_fence_unless_its_body_waits_for_it() {
+    let server = Server::redis();
+    let stranger = connect(&server.url()).await;
+    for continues in [false, true] {
+        let client = connect(&server.url()).await;
+        let greatest = Arc::new(AtomicU64::new(0));
+        let accepts = |resource: &AtomicU64, fence: u64| resource.fetch_max(fence, Ordering::SeqCst) <= fence;
+        let (write, told) = std::sync::mpsc::channel::<()>();
+        let ((entered, inside), (wrote, outcome)) = (oneshot::channel(), oneshot::channel());
+        let resource = Arc::clone(&greatest);
+        let body = async move {
+            let lease = lease();
+            entered.send(()).expect("the test waits for it");
+            let closure = tokio::task::spawn_blocking(move || {
+                told.recv().expect("the test says when");
+                wrote.send((lease.is_held(), accepts(&resource, lease.fence()))).expect("the test waits for it");
+            });
+            closure.await.expect("no panic");
+        };
+        let request = client.lock("blocks");
+        let request = if continues { request.continue_when_lost() } else { request };
+        let running = tokio::spawn(request.run(body));
+        inside.await.expect("it says so");
+        let report = client.shutdown(Duration::ZERO).await;
+        assert_eq!((report.lost, report.left.len()), (1, usize::from(continues)), "{report:?}");
+        let next = stranger.lock("blocks").run(async { accepts(&greatest, lease().fence()) }).await;
+        if continues {
+            assert!(matches!(next, Err(LockError::Busy { .. })), "its body is inside: {next:?}");
+        } else {
+            assert!(next.expect("it was released"), "the holder is never refused");
+        }
+        write.send(()).expect("it waits");
+        assert_eq!(outcome.await.expect("it ends"), (false, continues));
+        assert_eq!(running.await.expect("no panic").is_ok(), continues);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_blocked_its_thread_while_its_lock_was_lost_is_not_polled_again() {
     let server = Server::redis();

@@ -150,7 +150,9 @@ impl<C: Clone> ClientState<C> {
     pub fn soonest(&mut self) -> Moment {
         self.schedule_touched();
         let keys = self.timers.first().map_or(Moment::MAX, |(at, _)| at);
-        keys.min(self.looks.due()).min(self.closing.as_ref().map_or(Moment::MAX, Closing::due))
+        let in_reach = self.keeper.is_some();
+        let closing = self.closing.as_ref().map_or(Moment::MAX, |closing| closing.due(in_reach));
+        keys.min(self.looks.due()).min(closing)
     }
 
     /// Does what is due at `now`; part of it if that is very much, and the rest stays due. Returns what the keeper has
@@ -352,6 +354,26 @@ impl<C: Clone> ClientState<C> {
         self.keys.iter().flat_map(leases).collect()
     }
 
+    /// Whether new calls are refused.
+    pub fn is_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Whether the closing has ended.
+    pub fn is_closed(&self) -> bool {
+        self.closing.as_ref().is_some_and(|closing| closing.over)
+    }
+
+    /// Wakes all who await a release, because nobody does anything for this client any more.
+    pub fn wake_releases(&mut self, now: Moment) {
+        self.apply_to_all(now, KeyState::wake_releases);
+    }
+
+    /// How many leases and releases are unfinished.
+    pub fn unfinished(&self) -> usize {
+        self.census.unfinished
+    }
+
     /// How the closing ended, once it has.
     pub fn closed(&self) -> Option<Closed> {
         let closing = self.closing.as_ref().filter(|closing| closing.over)?;
@@ -364,7 +386,7 @@ impl<C: Clone> ClientState<C> {
 
     fn tick_closing(&mut self, now: Moment) {
         while let Some(closing) = &mut self.closing {
-            match closing.next(now, &self.census) {
+            match closing.next(now, &self.census, self.keeper.is_some()) {
                 Next::Wait => return,
                 Next::LoseAll => self.apply_to_all(now, |state, cx| state.lose(cx, LossReason::Shutdown)),
                 Next::Over => {

@@ -325,6 +325,13 @@ impl<C: Clone> KeyState<C> {
         }
     }
 
+    /// Wakes all who await a release.
+    pub fn wake_releases(&mut self, cx: &mut Context<'_, C>) {
+        for releasing in self.calls.releases().filter(|releasing| releasing.awaited_until.is_some()) {
+            releasing.caller.iter().for_each(|caller| cx.wake(caller.clone()));
+        }
+    }
+
     /// Ends the lease as lost, if there is one.
     pub fn lose(&mut self, cx: &mut Context<'_, C>, reason: LossReason) {
         holding::lose(&mut self.calls, cx, reason);

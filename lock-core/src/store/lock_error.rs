@@ -28,7 +28,7 @@ use super::kind::Kind;
 #[non_exhaustive]
 pub enum LockError {
     /// No client is installed, and the call names none: a mistake in the program.
-    #[error("lock `{key}` has no client: {}", NoClient(*.scopes_used))]
+    #[error("lock `{key}` has no client in lock_runtime {}: {}", VERSION, NoClient(*.scopes_used))]
     #[non_exhaustive]
     NotConfigured {
         /// What was to be locked.
@@ -106,6 +106,16 @@ pub enum LockError {
         /// What was to be locked.
         key: LockKey,
     },
+    /// The client was made by another process, from which this one was forked. What that one holds it goes on holding.
+    #[error(
+        "lock `{key}` cannot be used in this process: its client was made before the process was forked; make a \
+         client after the fork"
+    )]
+    #[non_exhaustive]
+    Forked {
+        /// What was to be locked, or is by the other process.
+        key: LockKey,
+    },
 }
 
 impl LockError {
@@ -127,7 +137,8 @@ impl LockError {
             | Self::InvalidKey { key, .. }
             | Self::InvalidOptions { key, .. }
             | Self::AlreadyHeld { key }
-            | Self::ShuttingDown { key } => key,
+            | Self::ShuttingDown { key }
+            | Self::Forked { key } => key,
         }
     }
 }
@@ -290,6 +301,17 @@ impl LockError {
         Self::ShuttingDown { key: key.into() }
     }
 
+    /// The client was made before the process was forked.
+    ///
+    /// ```
+    /// use lock_runtime::LockError;
+    ///
+    /// assert!(matches!(LockError::forked("job:42"), LockError::Forked { .. }));
+    /// ```
+    pub fn forked(key: impl Into<LockKey>) -> Self {
+        Self::Forked { key: key.into() }
+    }
+
     /// The same, in a process in which clients were given to scopes; without effect on any other variant than
     /// `NotConfigured`.
     #[doc(hidden)]
@@ -331,12 +353,18 @@ fn rounded_up(duration: Duration) -> Duration {
     Duration::from_millis(millis(duration + unit - Duration::from_nanos(1)) / millis(unit) * millis(unit))
 }
 
+/// Each version that a program links has clients of its own.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Where to look for the client that a call has not.
 struct NoClient(bool);
 
 impl fmt::Display for NoClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("call lock_runtime::init(url) once at start-up, or name one with `client = ..`")?;
+        f.write_str(
+            "call lock_runtime::init(url) once at start-up, or name one with `client = ..`; \
+             another version of lock_runtime in the program has a client of its own",
+        )?;
         if self.0 {
             f.write_str(
                 "; this process gives clients to scopes, which tasks do not inherit: \
@@ -401,12 +429,15 @@ pub enum LossReason {
     /// The client shut down and the grace was over.
     #[error("the client shut down")]
     Shutdown,
+    /// This process was forked from the one that holds the lock, which goes on holding it.
+    #[error("the process was forked, and the lock stays with the one that it was forked from")]
+    Forked,
 }
 
 /// As a number, for those who share one; 0 is none.
 #[doc(hidden)]
 impl LossReason {
-    const ALL: [Self; 4] = [Self::Expired, Self::Stolen, Self::MaxHold, Self::Shutdown];
+    const ALL: [Self; 5] = [Self::Expired, Self::Stolen, Self::MaxHold, Self::Shutdown, Self::Forked];
 
     pub fn code(self) -> u8 {
         self as u8 + 1

@@ -8,8 +8,9 @@ use crate::key::{CallId, CallNames, ReleaseStep, SessionId};
 use crate::lease::Validity;
 use crate::store::{LossReason, Moment};
 
-/// How long a body that ended by itself awaits its release; then the keeper takes over.
-const RELEASE_AWAITED: Duration = Duration::from_secs(1);
+/// How long a body that ended by itself awaits its release, unless it asks for something else; then the keeper takes
+/// over.
+pub const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,16 +64,17 @@ impl Holding {
         }
     }
 
-    /// The body has ended: the lease is released, which is awaited for a second or until the deadline. `session` is
-    /// that of its task's runtime, if there is one.
+    /// The body has ended: the lease is released, which is awaited for so long or until the deadline. `session` is that
+    /// of its task's runtime, if there is one.
     pub fn end<C>(
         self,
         client: &mut impl CallTable<C>,
         now: Moment,
         validity: &Validity,
+        patience: Duration,
         session: Option<SessionId>,
     ) -> (Releasing, ReleaseStep) {
-        let until = if validity.loss().is_some() { now } else { validity.until().min(now + RELEASE_AWAITED) };
+        let until = if validity.loss().is_some() { now } else { validity.until().min(now + patience) };
         self.release(client, now, validity, until, session)
     }
 

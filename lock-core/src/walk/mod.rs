@@ -14,7 +14,7 @@ mod releasing;
 pub use acquiring::{AcquireStep, Acquiring, Answer};
 pub use call_table::CallTable;
 pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Route, errands};
-pub use holding::{Holding, Start};
+pub use holding::{Holding, RELEASE_TIMEOUT, Start};
 pub use introduction::Introduction;
 pub use keepers_session::KeepersSession;
 pub use releasing::{ReleaseAnswer, Releasing};

@@ -9,12 +9,14 @@ use crate::api::options;
 use crate::api::schemes;
 use crate::api::settings::{RootCertificates, Setting, StoreSettings};
 use crate::engine::exit;
+use crate::engine::handle::Handle;
 use crate::engine::keeper::{self, FirstTry};
-use crate::engine::shared::Shared;
+use crate::engine::shared::{Bounds, Shared};
 use crate::store::{Capabilities, ListenerId, Store, StoreError, StoreErrorKind};
 use crate::system::paused::{self, HeldOff};
 use crate::system::random;
 use lock_core::key::Settings;
+use lock_core::walk::RELEASE_TIMEOUT;
 
 impl Client {
     /// Connects to the store at a URL, and fails at once if it cannot be reached or refuses the credentials.
@@ -89,6 +91,7 @@ impl Client {
 pub struct ClientBuilder {
     store: StoreSettings,
     ttl: Duration,
+    release_timeout: Duration,
     local_handover: bool,
 }
 
@@ -108,7 +111,8 @@ impl ClientBuilder {
     /// # Ok::<(), lock_runtime::ConnectError>(())
     /// ```
     pub fn new() -> Self {
-        Self { store: StoreSettings::new(), ttl: Duration::from_secs(30), local_handover: true }
+        let (ttl, release_timeout) = (Duration::from_secs(30), RELEASE_TIMEOUT);
+        Self { store: StoreSettings::new(), ttl, release_timeout, local_handover: true }
     }
 
     /// Stands before every key in the store, so that programs with other namespaces never meet: `dlock` by default, so
@@ -163,6 +167,29 @@ impl ClientBuilder {
     /// ```
     pub fn operation_timeout(mut self, operation_timeout: Duration) -> Self {
         self.store.operation_timeout = operation_timeout;
+        self
+    }
+
+    /// How long a call whose body has ended may wait until the lock is confirmed to be released: 1 s by default, and
+    /// never beyond the lease's deadline. Then the call returns and the client goes on releasing by itself.
+    ///
+    /// While the store answers, a release takes a round trip, and the key is gone when the call returns. While it does
+    /// not, a caller with a time-out of its own (`tokio::time::timeout(600 ms, call)`) may run into it during this wait,
+    /// and then the value of a body that had ended is lost. Choose less than what the callers leave; with zero the call
+    /// returns in the very step in which its body ends, and the release follows behind it.
+    ///
+    /// It does not concern [`LockGuard::release`](crate::LockGuard::release), which is bounded by the
+    /// [operation time-out](Self::operation_timeout).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// let client = lock_runtime::Client::builder().release_timeout(Duration::ZERO).connect("memory://").await?;
+    /// assert_eq!(client.lock("job:42").run(async { "the value first" }).await?, "the value first");
+    /// # Ok(()) }
+    /// ```
+    pub fn release_timeout(mut self, release_timeout: Duration) -> Self {
+        self.release_timeout = release_timeout;
         self
     }
 
@@ -278,10 +305,12 @@ impl ClientBuilder {
             local_handover: self.local_handover,
             capabilities,
         };
-        let shared = Shared::new(store, self.ttl, settings);
+        let bounds = Bounds { default_ttl: self.ttl, release_timeout: self.release_timeout };
+        let shared = Shared::new(store, bounds, settings);
+        // Before there is a thread that would have to be ended if this failed.
+        exit::watch(&shared).map_err(ConnectError::NoThread)?;
         let first_try = keeper::start(&shared).map_err(ConnectError::NoThread)?;
-        exit::watch(&shared);
-        Ok((Client::new(shared), first_try))
+        Ok((Client::new(Handle::new(shared)), first_try))
     }
 
     fn check(&self, capabilities: &Capabilities) -> Result<(), ConnectError> {

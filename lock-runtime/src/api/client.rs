@@ -10,9 +10,13 @@ use crate::engine::observe::Stats;
 use crate::engine::shared::Shared;
 use crate::system::paused::{self, HeldOff};
 use lock_core::LockKey;
-use lock_core::client::Closed;
+use lock_core::client::{Closed, Tally};
 
 /// A connection to a store of locks, with a thread that keeps leases alive. Cheap to clone.
+///
+/// A process that is forked makes clients of its own: with its parent's, which is the parent's to use, every call is
+/// refused with [`LockError::Forked`](crate::LockError::Forked). So make the client after a program has become a
+/// daemon, and in each of the workers that a server forks.
 ///
 /// It works on any executor, and outlives the runtime that it was made on. The thread ends by itself once no client,
 /// guard or body is left and what they left behind has been released; dropping the last one does not wait for that.
@@ -32,7 +36,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// What the client has done and does.
+    /// What the client has done and does. In a process that was forked, what it had done before.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,6 +45,9 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn stats(&self) -> Stats {
+        if self.shared().is_forked() {
+            return self.shared().observed.stats(0, 0, Tally::default());
+        }
         let (held, waiting, tally) = self.shared().with(|client, _| (client.held(), client.waiting(), client.tally()));
         self.shared().observed.stats(held, waiting, tally)
     }
@@ -50,8 +57,8 @@ impl Client {
     /// New acquires and waiters get [`LockError::ShuttingDown`](crate::LockError::ShuttingDown) at once. Bodies and
     /// guards may finish within `grace`; what still runs then is lost with
     /// [`LossReason::Shutdown`](crate::LossReason::Shutdown), and its body dropped at its next await point. Then all is
-    /// released, for which one second is given. It cannot be undone, and may be called again, to wait or to shorten the
-    /// grace.
+    /// released, for which one second is given, and one more for each 10,000 locks while the store is in reach. It cannot
+    /// be undone, and may be called again, to wait or to shorten the grace.
     ///
     /// # Cancellation
     /// Dropped half-way, the shutdown goes on by itself.
@@ -65,6 +72,9 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        if self.shared().is_forked() {
+            return ShutdownReport { lost: 0, left: Vec::new() };
+        }
         let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"));
         self.shared().with(|client, now| client.close(now, grace, Arc::clone(&watcher)));
         let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
@@ -74,8 +84,39 @@ impl Client {
         ShutdownReport { lost, left }
     }
 
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { handle: Handle::new(shared) }
+    /// Ends all locking through this client and all its clones, as [`shutdown`](Self::shutdown) does, and then the
+    /// client itself: its thread is gone when this returns, and its connections are closed, those of a runtime as soon
+    /// as that is polled. For a plugin that is about to be unloaded, and for programs that count their threads.
+    ///
+    /// What the report says is left is left to its ttl: nobody is there to release it any more. Clones may live on, and
+    /// refuse every call with [`LockError::ShuttingDown`](crate::LockError::ShuttingDown). It may be called again.
+    ///
+    /// # Cancellation
+    /// Dropped half-way, the closing goes on by itself.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// let client = lock_runtime::Client::connect("memory://").await?;
+    /// client.lock("job:42").run(async {}).await?;
+    /// let report = client.close(Duration::from_secs(10)).await;
+    /// assert!(report.left.is_empty());
+    /// # Ok(()) }
+    /// ```
+    pub async fn close(&self, grace: Duration) -> ShutdownReport {
+        if !self.shared().is_forked() {
+            self.shared().thread.tell_to_end();
+        }
+        let report = self.shutdown(grace).await;
+        if !self.shared().is_forked() {
+            self.shared().wake_keeper.notify_one();
+            self.shared().thread.gone().await;
+        }
+        report
+    }
+
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
     }
 
     pub(crate) fn shared(&self) -> &Shared {

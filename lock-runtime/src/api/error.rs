@@ -43,22 +43,25 @@ pub enum ConnectError {
     /// The keeper thread could not be started.
     #[error("failed to start the keeper thread")]
     NoThread(#[source] io::Error),
-    /// [`init`](crate::init) was called a second time in this process.
+    /// [`init`](crate::init) was called again while the client that is installed is in use.
     #[error(transparent)]
     AlreadyInstalled(#[from] AlreadyInstalled),
 }
 
-/// A client is installed already; the first one stays.
+/// A client is installed already and was not shut down; it stays.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = lock_runtime::Client::connect("memory://").await?;
 /// client.install()?;
 /// assert!(client.install().is_err());
+/// client.shutdown(std::time::Duration::ZERO).await;
+/// lock_runtime::Client::connect("memory://").await?.install()?;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a lock client is installed already; install one per process, or name others with `client = ..` or Client::scope"
+    "a lock client is installed already and in use; shut it down before another takes its place, or name others with \
+     `client = ..` or Client::scope"
 )]
 pub struct AlreadyInstalled;

@@ -68,7 +68,7 @@ impl LockGuard {
     /// lease is renewed, and never shortens what is granted.
     ///
     /// # Errors
-    /// `Lost` if the lock is lost, `Unavailable` if the store did not confirm within the operation time-out (the lock
+    /// `Lost` if the lock is lost, `Forked` in a process that was forked from the one that holds it, `Unavailable` if the store did not confirm within the operation time-out (the lock
     /// may still be held), `InvalidOptions` if the ttl is under 50 ms or over 30 days.
     ///
     /// # Cancellation
@@ -86,16 +86,25 @@ impl LockGuard {
     pub async fn renew(&self, ttl: Duration) -> Result<(), LockError> {
         let ttl = options::check_ttl(ttl, &self.holding.shared().capabilities)
             .map_err(|fault| options::invalid(self.key(), fault))?;
+        if self.holding.is_forked() {
+            return Err(LockError::forked(self.key().clone()));
+        }
         let Some(id) = self.holding.id() else { return Err(self.lost_error(LossReason::Expired)) };
         let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         let shared = self.holding.shared();
         let renewal = shared.with(|client, now| client.renew_manually(now, id, ttl));
         let _asked = Asked { shared, id, renewal };
-        let step = || match shared.with(|client, now| client.manual_next(now, id, renewal)) {
-            ManualStep::Pending => None,
-            step => Some(step),
+        let step = || {
+            if shared.is_forked() {
+                return Some(ManualStep::Lost(LossReason::Forked));
+            }
+            match shared.with(|client, now| client.manual_next(now, id, renewal)) {
+                ManualStep::Pending => None,
+                step => Some(step),
+            }
         };
         match self.holding.state().until_some(step).await {
+            ManualStep::Lost(LossReason::Forked) => Err(LockError::forked(self.key().clone())),
             ManualStep::Lost(reason) => Err(self.lost_error(reason)),
             ManualStep::Failed(error) => Err(LockError::unanswered(Operation::Renew, self.key().clone(), error)),
             ManualStep::Renewed | ManualStep::Pending => Ok(()),
@@ -106,7 +115,7 @@ impl LockGuard {
     ///
     /// # Errors
     /// `Unavailable` if the store did not answer within the operation time-out; the client goes on trying until the ttl
-    /// makes it pointless.
+    /// makes it pointless. `Forked` in a process that was forked from the one that holds the lock, which keeps it.
     ///
     /// # Cancellation
     /// Dropped half-way, the release goes on without the caller.
@@ -120,6 +129,9 @@ impl LockGuard {
     /// ```
     pub async fn release(self) -> Result<Released, LockError> {
         let key = self.key().clone();
+        if self.holding.is_forked() {
+            return Err(LockError::forked(key));
+        }
         let patience = self.holding.shared().operation_timeout;
         // Nobody is woken who is not registered.
         let state = Arc::clone(self.holding.state());
@@ -181,6 +193,9 @@ struct Asked<'a> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
+        if self.shared.is_forked() {
+            return;
+        }
         self.shared.with(|client, now| client.manual_cancelled(now, self.id, self.renewal));
     }
 }

@@ -14,12 +14,12 @@ use lock_core::{LockError, LockKey};
 
 impl Client {
     /// Says who holds a key and who waits for it, as the store knows it now; by the time of the answer it may be
-    /// otherwise. Nothing changes by it, and it may be dropped at any time.
+    /// otherwise. A client that was closed does not say it. Nothing changes by it, and it may be dropped at any time.
     ///
     /// It is for people and their tools: a program that goes by it races with everybody else.
     ///
     /// # Errors
-    /// [`LockError::InvalidKey`], and [`LockError::Unavailable`] if the store cannot be reached within the time-out of
+    /// [`LockError::InvalidKey`], [`LockError::Forked`], and [`LockError::Unavailable`] if the store cannot be reached within the time-out of
     /// operations, does not say such things, or may not be asked them by this user (in Redis it takes the right
     /// `+zrange`).
     ///
@@ -42,6 +42,9 @@ impl Client {
     pub async fn inspect(&self, key: impl Into<LockKey>) -> Result<KeyReport, LockError> {
         let key = key.into();
         key.check().map_err(|fault| LockError::invalid_key(key.clone(), fault))?;
+        if self.shared().is_forked() {
+            return Err(LockError::forked(key));
+        }
         let found = self.inspected(&key).await.map_err(|error| LockError::unavailable(key.clone(), error))?;
         Ok(KeyReport::new(key, &found))
     }
@@ -51,6 +54,9 @@ impl Client {
         let until = clock::now() + shared.operation_timeout;
         shared.inquiries.put(Inquiry { key: key.clone(), until, answer });
         shared.wake_keeper.notify_one();
+        if shared.thread.has_ended() {
+            return Err(StoreError::no_answer());
+        }
         // The keeper answers for as long as there are clients.
         answered.await.unwrap_or_else(|_| Err(StoreError::no_answer()))
     }

@@ -2,15 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use once_cell::sync::OnceCell;
-
 use crate::api::client::Client;
 use crate::api::error::{AlreadyInstalled, ConnectError};
 use crate::api::lease::Lease;
-use crate::engine::{enclosing, observe};
+use crate::engine::handle::Handle;
+use crate::engine::{enclosing, observe, registry};
 use lock_core::{LockError, LockKey};
-
-static INSTALLED: OnceCell<Client> = OnceCell::new();
 
 /// Whether this process has given a client to a scope.
 static HAS_SCOPES: AtomicBool = AtomicBool::new(false);
@@ -20,10 +17,14 @@ tokio::task_local! {
 }
 
 impl Client {
-    /// Makes this the client of all annotated functions in this process that name no other. Once per process.
+    /// Makes this the client of all annotated functions in this process that name no other.
+    ///
+    /// It takes the place of one that was shut down or closed, or that was made before the process was forked. What is
+    /// under way with that one goes on, and is over as its shutdown says. So a program that reads its configuration anew
+    /// shuts the old client down and installs a new one.
     ///
     /// # Errors
-    /// [`AlreadyInstalled`] if there is one; it stays.
+    /// [`AlreadyInstalled`] if there is one in use, be it this one; it stays.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -44,7 +45,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn installed() -> Option<Self> {
-        INSTALLED.get().cloned()
+        registry::installed().map(Client::new)
     }
 
     /// The client that an annotated function uses here if it names none: the one of the task's scope, else the
@@ -98,12 +99,13 @@ impl Client {
     }
 }
 
-/// Connects to a store and installs the client for the whole process. Call it once, at start-up.
+/// Connects to a store and installs the client for the whole process. Call it once, at start-up; and again after that
+/// client was shut down, to start anew.
 ///
 /// `memory://` needs no server; the other schemes are those of [`Client::connect`].
 ///
 /// # Errors
-/// As [`Client::connect`]; and [`ConnectError::AlreadyInstalled`] if a client is installed, which then stays.
+/// As [`Client::connect`]; and [`ConnectError::AlreadyInstalled`] if a client is installed and in use, which then stays.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -111,7 +113,7 @@ impl Client {
 /// # Ok(()) }
 /// ```
 pub async fn init(url: &str) -> Result<Client, ConnectError> {
-    if INSTALLED.get().is_some() {
+    if registry::installed().is_some_and(|old| is_in_use(&old)) {
         return Err(AlreadyInstalled.into());
     }
     let client = Client::connect(url).await?;
@@ -120,7 +122,15 @@ pub async fn init(url: &str) -> Result<Client, ConnectError> {
 }
 
 fn install(client: &Client) -> Result<(), AlreadyInstalled> {
-    INSTALLED.set(client.clone()).map_err(|_| AlreadyInstalled)
+    let old = registry::installed();
+    let is_free = !old.as_ref().is_some_and(is_in_use);
+    if is_free && registry::install(client.handle(), old.as_ref()) { Ok(()) } else { Err(AlreadyInstalled) }
+}
+
+/// Whether calls may use it.
+fn is_in_use(client: &Handle) -> bool {
+    let shared = client.shared();
+    !shared.is_forked() && !shared.with(|client, _| client.is_closing())
 }
 
 /// The client of a call for this key that names none.
@@ -132,13 +142,13 @@ pub(crate) fn client(key: &LockKey) -> Result<Client, LockError> {
         return Ok(client);
     }
     let has_scopes = HAS_SCOPES.load(Ordering::Relaxed);
-    let Some(installed) = INSTALLED.get() else {
+    let Some(installed) = Client::installed() else {
         return Err(LockError::not_configured(key.clone()).with_scopes_used(has_scopes));
     };
     if has_scopes {
         observe::outside_of_scopes(key);
     }
-    Ok(installed.clone())
+    Ok(installed)
 }
 
 /// The lock under which this code runs: that of the innermost body that is being polled on this thread.

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use crate::engine::lease_state::LeaseState;
 use crate::system::clock;
-use lock_core::LockKey;
-use lock_core::LossReason;
+use lock_core::{LockKey, LossReason, Moment};
 
 /// Asks about a lock that somebody holds: the body that is running ([`current`](crate::current)), or a guard
 /// ([`LockGuard::lease`](crate::LockGuard::lease)). Cheap to clone, and free to go anywhere.
@@ -87,7 +86,7 @@ impl Lease {
     /// # }).await?; Ok(()) }
     /// ```
     pub fn remaining(&self) -> Duration {
-        self.state.validity.until().since(clock::now())
+        self.state.until().since(clock::now())
     }
 
     /// Whether the lock is ours just now.
@@ -100,11 +99,11 @@ impl Lease {
     /// # }).await?; Ok(()) }
     /// ```
     pub fn is_held(&self) -> bool {
-        clock::now() < self.state.validity.until()
+        clock::now() < self.state.until()
     }
 
-    /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead. The future borrows
-    /// nothing.
+    /// Comes back when the lock is lost, and says how. Pending for ever if it is released instead;
+    /// [`ended`](Self::ended) comes back then too. The future borrows nothing.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -119,8 +118,57 @@ impl Lease {
     /// ```
     pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
         let state = Arc::clone(&self.state);
-        async move { state.until_some(|| state.validity.loss()).await }
+        async move { state.until_some(|| state.loss()).await }
     }
+}
+
+impl Lease {
+    /// Comes back when the lock is not ours any more, whichever way it ended. For a task beside the work that has to end
+    /// with it. The future borrows nothing.
+    ///
+    /// A release counts from its beginning: the lock may be on its way to the store.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::{Client, Ended};
+    ///
+    /// let client = Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").acquire().await?;
+    /// let watcher = tokio::spawn(guard.lease().ended());
+    /// drop(guard);
+    /// assert_eq!(watcher.await?, Ended::Released);
+    /// # Ok(()) }
+    /// ```
+    pub fn ended(&self) -> impl Future<Output = Ended> + Send + Sync + use<> {
+        let state = Arc::clone(&self.state);
+        async move { state.until_some(|| ended(&state)).await }
+    }
+}
+
+/// A loss is told before the end that it is, so the end is asked for first.
+fn ended(state: &LeaseState) -> Option<Ended> {
+    let is_over = state.until() == Moment::MIN;
+    let ended = || state.loss().map_or(Ended::Released, Ended::Lost);
+    is_over.then(ended)
+}
+
+/// How a lock ended; see [`Lease::ended`].
+///
+/// ```
+/// use lock_runtime::{Ended, LossReason};
+///
+/// let text = match Ended::Lost(LossReason::MaxHold) {
+///     Ended::Released => "released".to_owned(),
+///     Ended::Lost(reason) => format!("lost: {reason}"),
+/// };
+/// assert_eq!(text, "lost: `max_hold` was reached");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ended {
+    /// Its body ended or its guard was dropped, and it had not been lost before.
+    Released,
+    /// It was lost.
+    Lost(LossReason),
 }
 
 impl fmt::Debug for Lease {

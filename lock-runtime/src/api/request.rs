@@ -341,7 +341,11 @@ mod tests {
     fn a_request_without_a_client_uses_the_scope_s() {
         let client = Client::connect_lazy("memory://").expect("memory needs no server");
         let request = || LockRequest::new("job").keyed("job".into(), None);
-        assert!(matches!(block_on(request().acquire()), Err(LockError::NotConfigured { .. })));
+        let refused = block_on(request().acquire()).expect_err("no client is named");
+        assert!(matches!(refused, LockError::NotConfigured { .. }));
+        // A program may link two versions, of which the other was told.
+        let version = concat!("lock_runtime ", env!("CARGO_PKG_VERSION"), ":");
+        assert!(refused.to_string().contains(version), "{refused}");
         let _guard = block_on(client.scope(async { request().await })).expect("free");
         assert!(matches!(block_on(client.lock("job").acquire()), Err(LockError::Busy { .. })));
     }

@@ -43,6 +43,8 @@ enum Progress {
         /// With the token that was asked for.
         sent: Option<(Token, Sent<Acquired>)>,
     },
+    /// In a forked process.
+    Ended,
 }
 
 impl Acquiring {
@@ -56,6 +58,9 @@ impl Acquiring {
 
     /// Takes steps until it has to wait or has ended.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
+        if self.handle.shared().is_forked() {
+            return Poll::Ready(Err(LockError::forked(self.state.key.clone())));
+        }
         let polled = self.advance(cx);
         if polled.is_pending() {
             let is_sent = matches!(self.progress, Progress::Arrived { sent: Some(_), .. });
@@ -130,6 +135,7 @@ impl Acquiring {
         let (via, state) = (session.map(ClientSession::via), &self.state);
         let terms = match &mut self.progress {
             Progress::NotArrived(terms) => *terms,
+            Progress::Ended => return Err(LockError::forked(state.key.clone())),
             Progress::Arrived { walk, .. } => {
                 return Ok(self.handle.shared().with(|client, now| (now, walk.go_on(client, now, via, answer))));
             }
@@ -171,6 +177,10 @@ impl Acquiring {
 
 impl Drop for Acquiring {
     fn drop(&mut self) {
+        if self.handle.shared().is_forked() {
+            // It is the parent's, and so is its connection.
+            return std::mem::forget(std::mem::replace(&mut self.progress, Progress::Ended));
+        }
         // First drop what was sent, so that the release goes behind it.
         self.remember(None);
         if let Progress::Arrived { walk, .. } = &mut self.progress

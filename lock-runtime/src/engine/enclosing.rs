@@ -35,7 +35,6 @@ pub(crate) fn innermost() -> Option<Arc<LeaseState>> {
 
 /// Whether an enclosing body still holds this key of this store.
 pub(crate) fn holds(place: &str, key: &LockKey) -> bool {
-    let held =
-        |state: &Arc<LeaseState>| *state.place == *place && state.key == *key && clock::now() < state.validity.until();
+    let held = |state: &Arc<LeaseState>| *state.place == *place && state.key == *key && clock::now() < state.until();
     BODIES.try_with(|bodies| bodies.borrow().iter().any(held)).unwrap_or(false)
 }

@@ -1,79 +1,79 @@
 //! What happens to leases when the process exits: they are ended and their releases sent, within a time limit.
 //!
 //! The hook runs when `main` returns and at `process::exit`; not on abort, nor on a signal without a handler. It is the
-//! one place where a body is not dropped before its release; instead, no step of it starts any more.
+//! one place where a body is not dropped before its release; instead, no step of it starts any more. A forked process
+//! ends the leases of the clients that it made itself, and those alone.
 
+use std::io;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
-
-use once_cell::sync::OnceCell;
 
 use lock_core::Moment;
 use lock_core::walk::CallTable as _;
 
 use crate::engine::lease_state::LeaseState;
+use crate::engine::registry;
 use crate::engine::shared::Shared;
+use crate::store::memory;
 use crate::system::clock;
-use crate::system::mutex::enter;
+use crate::system::forks::{self, Hooks};
 
-/// How long the exit of the process may be delayed.
+/// How long the exit of the process may be delayed: so long, and so much longer for each release, but for so long at
+/// the very most. If none of them is confirmed for the first of these, the store is out of reach and the rest is given
+/// up.
 const BOUND: Duration = Duration::from_millis(250);
-
-static CLIENTS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
-
-/// The process that registered the hook. A forked child inherits the hook, but neither the keeper's thread nor a right
-/// to the leases.
-static REGISTERED: OnceCell<u32> = OnceCell::new();
+const PER_RELEASE: Duration = Duration::from_micros(50);
+const AT_MOST: Duration = Duration::from_secs(5);
+/// How often the releases are counted meanwhile.
+const LOOKS: Duration = Duration::from_millis(10);
 
 /// Releases the client's leases at exit from now on.
-pub(crate) fn watch(shared: &Arc<Shared>) {
-    REGISTERED.get_or_init(|| {
-        register();
-        std::process::id()
-    });
-    let mut clients = enter(&CLIENTS);
-    clients.retain(|client| client.strong_count() > 0);
-    clients.push(Arc::downgrade(shared));
+///
+/// # Errors
+/// The system has no memory for the hooks.
+pub(crate) fn watch(shared: &Arc<Shared>) -> io::Result<()> {
+    forks::watch(Hooks { at_exit: release_all, at_fork: &[registry::lock, memory::lock_names] })?;
+    registry::add(shared);
+    Ok(())
 }
-
-#[cfg(unix)]
-#[allow(unsafe_code)]
-fn register() {
-    extern "C" fn at_exit() {
-        if REGISTERED.get() == Some(&std::process::id()) {
-            release_all();
-        }
-    }
-    // SAFETY: `at_exit` is a function without captures that lives as long as the process, and does not unwind.
-    unsafe { libc::atexit(at_exit) };
-}
-
-/// On other systems keys are left to their ttl at exit.
-#[cfg(not(unix))]
-fn register() {}
 
 fn release_all() {
-    // A panic must not cross into the C library.
-    let _ = std::panic::catch_unwind(|| {
-        let clients = std::mem::take(&mut *enter(&CLIENTS));
-        let give_up = clock::now() + BOUND;
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let closing: Vec<_> =
-            clients.iter().filter_map(Weak::upgrade).map(|shared| (end_leases(&shared, &waker), shared)).collect();
-        for (_, shared) in closing {
-            await_releases(&shared, give_up, &waker);
-        }
-    });
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    // Those that were closed have nobody who would send anything.
+    let clients: Vec<_> = registry::take_all().into_iter().filter(|shared| !shared.thread.has_ended()).collect();
+    let releases = clients.iter().map(|shared| shared.with(|client, _| client.unfinished())).sum();
+    let watchers: Vec<_> = clients.iter().map(|shared| end_leases(shared, &waker)).collect();
+    let give_up = await_releases(clock::now(), releases, || clients.iter().map(|shared| unfinished(shared)).sum());
+    clients.iter().for_each(|shared| await_leave(shared, give_up, &waker));
+    drop(watchers);
 }
 
-/// Waits until the releases are answered and the keeper has taken leave. Runs on the thread that the waker unparks.
-fn await_releases(shared: &Shared, give_up: Moment, waker: &Waker) {
-    while !shared.with(|client, _| client.closed().is_some()) && clock::now() < give_up {
-        thread::park_timeout(give_up.since(clock::now()));
+/// How many releases of a client are still to be awaited; none is where the client's closing has ended.
+fn unfinished(shared: &Shared) -> usize {
+    shared.with(|client, _| if client.is_closed() { 0 } else { client.unfinished() })
+}
+
+/// Returns when none of so many is unfinished, or the bounds are reached; answers with the moment at which they are. Runs
+/// on the thread that the end of a closing unparks.
+fn await_releases(start: Moment, releases: usize, unfinished: impl Fn() -> usize) -> Moment {
+    let all = PER_RELEASE.saturating_mul(u32::try_from(releases).unwrap_or(u32::MAX));
+    let give_up = start + (BOUND + all).min(AT_MOST);
+    let (mut left, mut stalls) = (releases, start + BOUND);
+    while left > 0 && clock::now() < give_up.min(stalls) {
+        thread::park_timeout(give_up.min(stalls).since(clock::now()).min(LOOKS));
+        let before = std::mem::replace(&mut left, unfinished());
+        if left < before {
+            stalls = clock::now() + BOUND;
+        }
     }
+    give_up.min(stalls)
+}
+
+/// Waits until the keeper has taken leave. Runs on the thread that the waker unparks.
+fn await_leave(shared: &Shared, give_up: Moment, waker: &Waker) {
     shared.wake_keeper.notify_one();
     let (mut ended, mut context) = (pin!(shared.introduction.ended()), Context::from_waker(waker));
     while ended.as_mut().poll(&mut context).is_pending() && clock::now() < give_up {

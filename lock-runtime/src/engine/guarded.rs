@@ -17,9 +17,9 @@ use crate::engine::holding::Holding;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
 use crate::engine::releasing::Releasing;
-use lock_core::LockError;
 use lock_core::planted::{Mutant, planted};
 use lock_core::walk::Start;
+use lock_core::{LockError, LossReason};
 
 pin_project! {
     /// A future that runs another one under a lock. Made by [`LockRequest::run`](crate::LockRequest::run) and by the
@@ -125,7 +125,12 @@ impl<F: Future> Future for Guarded<F> {
                         }
                     };
                     let Phase::Holding(holding) = std::mem::replace(this.phase, Phase::Over) else { continue };
-                    *this.phase = release(holding, ended, this.span);
+                    observe::held_for(this.span, holding.held_for());
+                    match (this.span.in_scope(|| holding.end()), ended) {
+                        (Some(releasing), panic) => *this.phase = Phase::Releasing(releasing, panic),
+                        (None, Some(panic)) => resume_unwind(panic),
+                        (None, None) => {}
+                    }
                 }
                 Phase::Releasing(releasing, _) => {
                     // The outcome is logged and counted; the body's caller does not get it.
@@ -162,6 +167,7 @@ fn step<F: Future>(
     match holding.start_step() {
         Start::Now => {}
         Start::NeverAgain => return Stepped::Pending,
+        Start::Lost(LossReason::Forked) if !continues => return Stepped::Lost(LockError::forked(state.key.clone())),
         Start::Lost(_) if continues && state.validity.start_step_after_loss() => {}
         Start::Lost(_) if continues => return Stepped::Pending,
         Start::Lost(reason) => return Stepped::Lost(LockError::lost(state.key.clone(), reason)),
@@ -185,12 +191,6 @@ impl Drop for Step<'_> {
     fn drop(&mut self) {
         self.0.validity.end_step();
     }
-}
-
-/// The body was dropped: releases the lease, which is awaited if it is still ours.
-fn release(holding: Holding, panic: Option<Box<dyn Any + Send>>, span: &Span) -> Phase {
-    observe::held_for(span, holding.held_for());
-    Phase::Releasing(holding.end(), panic)
 }
 
 impl<F: Future> std::fmt::Debug for Guarded<F> {

@@ -14,7 +14,12 @@ struct Last {
 
 impl Drop for Last {
     fn drop(&mut self) {
-        self.shared.abandon();
+        if self.shared.is_forked() {
+            // The parent goes on using it. What the copy is made of may be locked by a thread that is not here.
+            std::mem::forget(Arc::clone(&self.shared));
+        } else {
+            self.shared.abandon();
+        }
     }
 }
 
@@ -25,5 +30,10 @@ impl Handle {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
+    }
+
+    /// Whether both are of one client.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }

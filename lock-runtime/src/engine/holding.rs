@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lock_core::Moment;
 use lock_core::client::ClientState;
 use lock_core::key::{CallId, ReleaseStep, SessionId};
 use lock_core::lease::Validity;
 use lock_core::store::NodeId;
 use lock_core::walk::{self, Start};
+use lock_core::{LossReason, Moment};
 
 use crate::engine::handle::Handle;
 use crate::engine::lease_state::LeaseState;
@@ -42,6 +42,11 @@ impl Holding {
         self.walk.as_ref()?.id()
     }
 
+    /// Whether this is a copy in a forked process; the parent has the lease.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.shared().is_forked()
+    }
+
     /// How long it has been held.
     pub(crate) fn held_for(&self) -> Duration {
         self.walk.as_ref().map_or(Duration::ZERO, |walk| clock::now().since(walk.granted()))
@@ -55,6 +60,9 @@ impl Holding {
     /// Asks to start a step of the body; on `Now` the body is in a step. Asking again takes a deadline that has moved
     /// each time, so that it ends.
     pub(crate) fn start_step(&self) -> Start {
+        if self.is_forked() {
+            return Start::Lost(LossReason::Forked);
+        }
         let validity = &self.state.validity;
         while !validity.start_step(clock::now()) {
             let Some(walk) = &self.walk else { return Start::NeverAgain };
@@ -66,9 +74,14 @@ impl Holding {
         Start::Now
     }
 
-    /// The body has ended: releases the lease. Whoever awaits the release has registered its waker already.
-    pub(crate) fn end(self) -> Releasing {
-        self.give_back(walk::Holding::end)
+    /// The body has ended: releases the lease. Whoever awaits the release has registered its waker already. None if
+    /// nobody is to await it.
+    pub(crate) fn end(self) -> Option<Releasing> {
+        let patience = self.shared().release_timeout;
+        // Dropped, it is released by the keeper.
+        (!patience.is_zero()).then(|| {
+            self.give_back(|walk, client, now, validity, session| walk.end(client, now, validity, patience, session))
+        })
     }
 
     /// Releases the lease, which is awaited for so long at most. Whoever awaits it has registered its waker already.
@@ -90,18 +103,22 @@ impl Holding {
     ) -> Releasing {
         self.tell_of_release();
         let (handle, state) = (self.handle.clone(), Arc::clone(&self.state));
+        if self.is_forked() {
+            return Releasing::new(handle, state, None, None);
+        }
         let session = self.shared().sessions.current(NodeId::ONLY);
         let id = session.as_deref().map(|session| session.id);
         let released = self
             .walk
             .take()
             .map(|walk| self.shared().with(|client, now| (now, how(walk, client, now, &state.validity, id))));
+        state.end();
         Releasing::new(handle, state, released, session)
     }
 
     /// A lease that was lost is told of elsewhere.
     fn tell_of_release(&self) {
-        if self.state.validity.loss().is_none() {
+        if self.state.validity.loss().is_none() && !self.is_forked() {
             let validity = &self.state.validity;
             foreign::run(|| observe::released(&self.state.key, validity.fence(), || self.held_for()));
         }
@@ -110,11 +127,14 @@ impl Holding {
 
 impl Drop for Holding {
     fn drop(&mut self) {
+        if self.is_forked() {
+            return;
+        }
         if self.walk.is_some() {
             self.tell_of_release();
         }
         if let Some(walk) = &mut self.walk {
-            self.state.validity.end();
+            self.state.end();
             self.state.unregister();
             self.handle.shared().with(|client, now| walk.abandon(client, now));
         }

@@ -18,18 +18,24 @@ use tokio::time::timeout;
 
 use crate::engine::inquiries::Inquiry;
 use crate::engine::observe;
+use crate::engine::outbox::Outbox;
 use crate::engine::sent::ask;
 use crate::engine::sessions::ClientSession;
 use crate::engine::shared::Shared;
+use crate::engine::thread::Running;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::system::{clock, foreign};
 use lock_core::Moment;
+use lock_core::client::ClientState;
 use lock_core::key::{ReleaseReply, ReleaseRequest};
 use lock_core::store::NodeId;
 use lock_core::walk::{AskErrand, Errand, Introduction, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
 /// The longest sleep of the keeper: it needs none, but this bounds what a bug could cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
+
+/// How long the threads of a keeper that is awaited may take to end: one may be looking up a name.
+const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// How long the answer to a card, and to taking it back, is awaited at most.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -41,14 +47,20 @@ pub(crate) type FirstTry = oneshot::Receiver<Result<(), StoreError>>;
 pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<FirstTry> {
     let (first_result, first_try) = oneshot::channel();
     let runtime = Background(Some(Builder::new_current_thread().enable_all().build()?));
-    let shared = Arc::clone(shared);
-    thread::Builder::new().name("lock-keeper".to_owned()).spawn(move || {
-        let mut keeper = Keeper::new(shared, Some(first_result));
+    let (of_keeper, of_thread) = (Arc::clone(shared), Arc::clone(shared));
+    let handle = thread::Builder::new().name("lock-keeper".to_owned()).spawn(move || {
+        let _running = Running(&of_thread.thread);
+        let mut keeper = Keeper::new(of_keeper, Some(first_result));
         // A panic here is a bug of ours; every lease is still bounded by its deadline.
         while catch_unwind(AssertUnwindSafe(|| runtime.run(keeper.keep()))).is_err() {
             thread::sleep(Duration::from_millis(100)); // so that a panic that recurs does not busy-loop
         }
+        drop(keeper);
+        if of_thread.thread.is_told_to_end() {
+            runtime.end();
+        }
     })?;
+    shared.thread.started(handle);
     Ok(first_try)
 }
 
@@ -61,6 +73,13 @@ impl Background {
     fn run(&self, work: impl Future<Output = ()>) {
         if let Some(runtime) = &self.0 {
             runtime.block_on(work);
+        }
+    }
+
+    /// Waits for the threads that it started, within a bound.
+    fn end(mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(LONGEST_END);
         }
     }
 }
@@ -83,6 +102,7 @@ struct Keeper {
     /// The open session.
     session: Option<Arc<ClientSession>>,
     opening: Option<JoinHandle<Result<Arc<ClientSession>, StoreError>>>,
+    releases: Outbox,
     /// Who awaits the first attempt.
     first_result: Option<oneshot::Sender<Result<(), StoreError>>>,
     /// The same once it has succeeded: told when the client's card is there, so that nothing is written behind a
@@ -100,6 +120,7 @@ impl Keeper {
             shared,
             session: None,
             opening: None,
+            releases: Outbox::default(),
             first_result,
             connected: None,
         }
@@ -109,11 +130,15 @@ impl Keeper {
         loop {
             self.tend_session().await;
             let round = self.shared.keeper_round();
-            let may_end = round.idle && self.shared.is_abandoned();
+            let is_ending = round.closed && self.shared.thread.is_told_to_end();
+            let may_end = is_ending || round.idle && self.shared.is_abandoned();
             if round.closed || may_end {
                 let leaving = self.take_leave();
                 if may_end {
                     let _ = leaving.await;
+                    if is_ending {
+                        self.end();
+                    }
                     return;
                 }
             }
@@ -121,10 +146,11 @@ impl Keeper {
             for inquiry in self.shared.inquiries.take(round.now, self.session.is_some()) {
                 tokio::spawn(answer(self.session.clone(), inquiry));
             }
-            if let Some(session) = &self.session {
+            if let Some(session) = self.session.clone() {
                 for errand in errands(round.jobs, session.id, round.now, self.shared.operation_timeout) {
-                    self.dispatch(session, errand);
+                    self.dispatch(&session, round.now, errand);
                 }
+                self.send_releases(&session, round.now);
             }
             let due = self.introduction.wakes_at(self.shared.inquiries.wakes_at(round.due));
             let sleep = self.walk.wakes_at(due).since(clock::now()).min(LONGEST_SLEEP);
@@ -135,6 +161,14 @@ impl Keeper {
                 let _ = timeout(sleep, self.shared.wake_keeper.notified()).await;
             }
         }
+    }
+
+    /// The client is closed, and nothing is done for it any more: whoever still awaits a release is told so.
+    fn end(&self) {
+        self.shared.thread.begin_to_end();
+        self.shared.sessions.end();
+        drop(self.shared.inquiries.take(clock::now(), true));
+        self.shared.with(ClientState::wake_releases);
     }
 
     /// Notices a session that closed or has been opened, and opens one when it is time to.
@@ -216,7 +250,7 @@ impl Keeper {
         })
     }
 
-    fn dispatch(&self, keepers: &Arc<ClientSession>, errand: Errand) {
+    fn dispatch(&mut self, keepers: &Arc<ClientSession>, now: Moment, errand: Errand) {
         let shared = Arc::clone(&self.shared);
         match errand {
             Errand::Renew(renew) => self.spawn(keepers, carry_renewals(shared, Arc::clone(keepers), renew)),
@@ -224,11 +258,26 @@ impl Keeper {
                 Some(session) => self.spawn(keepers, carry_question(shared, session, ask)),
                 None => shared.with(|client, now| ask.cut_off(client, now)),
             },
-            Errand::Release(release) => {
-                let route = release.route(|session| shared.sessions.find(session).is_some());
-                let session = shared.sessions.find(route.session).unwrap_or_else(|| Arc::clone(keepers));
-                self.spawn(keepers, carry_release(shared, session, route, release));
+            Errand::Release(release) => self.releases.push(now, release),
+        }
+    }
+
+    /// Sends as many releases as may be on their way. One that was not sent within the operation time-out counts as
+    /// unanswered, as it would if it had been: the client counts on that.
+    fn send_releases(&mut self, keepers: &Arc<ClientSession>, now: Moment) {
+        let shared = Arc::clone(&self.shared);
+        while let Some((since, release, on_its_way)) = self.releases.pop(&shared) {
+            if since + shared.operation_timeout <= now {
+                shared.with(|client, now| release.answered(client, now, keepers.id, Err(StoreError::no_answer())));
+                continue;
             }
+            let route = release.route(|session| shared.sessions.find(session).is_some());
+            let session = shared.sessions.find(route.session).unwrap_or_else(|| Arc::clone(keepers));
+            let carried = carry_release(Arc::clone(&shared), session, route, release);
+            self.spawn(keepers, async move {
+                let _on_its_way = on_its_way;
+                carried.await;
+            });
         }
     }
 

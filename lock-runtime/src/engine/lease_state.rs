@@ -8,12 +8,13 @@
 
 use std::ptr;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
-use lock_core::{LockKey, LossReason};
+use lock_core::{LockKey, LossReason, Moment};
 use tokio::sync::Notify;
 
 use crate::system::foreign;
+use crate::system::forks::Process;
 
 use super::sync::{AtomicUsize, Mutex, Ordering, Validity, enter};
 
@@ -26,6 +27,7 @@ pub(crate) struct LeaseState {
     pub(crate) place: Arc<str>,
     pub(crate) key: LockKey,
     pub(crate) validity: Validity,
+    made_in: Process,
     waker: Mutex<Option<Waker>>,
     /// The addresses of the waker's data and vtable. No vtable, no waker.
     registered: (AtomicUsize, AtomicUsize),
@@ -38,10 +40,27 @@ impl LeaseState {
             place,
             key,
             validity: Validity::default(),
+            made_in: Process::current(),
             waker: Mutex::new(None),
             registered: (AtomicUsize::new(NOBODY), AtomicUsize::new(NOBODY)),
             changed: Notify::new(),
         })
+    }
+
+    /// How the lease was lost; a copy in a forked process has none from the start.
+    pub(crate) fn loss(&self) -> Option<LossReason> {
+        if self.made_in.is_parent() { Some(LossReason::Forked) } else { self.validity.loss() }
+    }
+
+    /// No step may start from then on; at once in a forked process.
+    pub(crate) fn until(&self) -> Moment {
+        if self.made_in.is_parent() { Moment::MIN } else { self.validity.until() }
+    }
+
+    /// The lease ends without a loss: no step may start any more, and all who wait for its end are told.
+    pub(crate) fn end(&self) {
+        self.validity.end();
+        foreign::run(|| self.changed.notify_waiters());
     }
 
     /// The lease is lost: no step may start any more, and all who wait for that are woken.
@@ -93,13 +112,24 @@ impl LeaseState {
 
     /// Returns as soon as `answer` is some; asks at once, and after every wake-up.
     pub(crate) async fn until_some<T>(&self, mut answer: impl FnMut() -> Option<T>) -> T {
+        // Before anything is locked, which may be so for ever in a forked process.
+        if let Some(answer) = answer() {
+            return answer;
+        }
         loop {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
             if let Some(answer) = answer() {
                 return answer;
             }
-            changed.await;
+            // Asked at each poll, since nobody wakes the copy of this in a forked process.
+            let polled = std::future::poll_fn(|cx| match answer() {
+                Some(answer) => Poll::Ready(Some(answer)),
+                None => changed.as_mut().poll(cx).map(|()| None),
+            });
+            if let Some(answer) = polled.await {
+                return answer;
+            }
         }
     }
 }

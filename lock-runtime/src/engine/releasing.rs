@@ -11,7 +11,7 @@ use crate::engine::handle::Handle;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::sent::{Sent, usable_or_current};
 use crate::engine::sessions::ClientSession;
-use crate::store::{Released, Rotated, StoreError};
+use crate::store::{Released, Rotated, StoreError, StoreErrorKind};
 use crate::system::paused::{self, HeldOff};
 
 /// See the module.
@@ -106,6 +106,17 @@ impl Releasing {
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
+        if self.handle.shared().is_forked() {
+            return Poll::Ready(Err(StoreError::no_answer()));
+        }
+        match self.poll_open(cx) {
+            // Nobody would send it any more, nor end the wait.
+            Poll::Pending if self.handle.shared().thread.has_ended() => Poll::Ready(Err(closed())),
+            polled => polled,
+        }
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
         self.state.register(cx.waker());
         if let Some(SentRelease::Finished(outcome)) = &self.sent {
             let outcome = outcome.clone();
@@ -170,8 +181,16 @@ impl Releasing {
     }
 }
 
+fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Disconnected, "the client was closed before the release was confirmed")
+}
+
 impl Drop for Releasing {
     fn drop(&mut self) {
+        if self.handle.shared().is_forked() {
+            // It is the parent's, and so is its connection.
+            return std::mem::forget(self.sent.take());
+        }
         self.sent = None;
         if let Some(walk) = &mut self.walk {
             self.state.unregister();

@@ -104,6 +104,8 @@ pub(crate) struct Sessions {
     next: AtomicU64,
     /// Tells the tasks that keep sessions open that the client is gone.
     ended: Arc<Notify>,
+    /// No runtime opens a session any more.
+    has_ended: AtomicBool,
 }
 
 impl Sessions {
@@ -128,6 +130,7 @@ impl Sessions {
             by_id: Mutex::default(),
             next: AtomicU64::new(1),
             ended: Arc::default(),
+            has_ended: AtomicBool::new(false),
         };
         Arc::new(sessions)
     }
@@ -141,7 +144,7 @@ impl Sessions {
             let found = enter(of_all).get(&node).and_then(Weak::upgrade);
             return found.filter(|session| session.is_usable());
         }
-        let runtime = Handle::try_current().ok()?;
+        let runtime = Handle::try_current().ok().filter(|_| !self.has_ended.load(Ordering::SeqCst))?;
         let ends = (runtime.id(), node);
         // A session is queried and dropped while nothing is locked.
         let found = {
@@ -168,6 +171,12 @@ impl Sessions {
             self.open_here(&runtime, node, opening);
         }
         None
+    }
+
+    /// The client is closed: each runtime gives up its session when it is polled next, and opens none.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.ended.notify_waiters();
     }
 
     /// Replaces what was found in the slot, unless another thread was faster.
@@ -274,8 +283,8 @@ async fn keep_open(
 ) {
     let mut ended = pin!(ended.notified_owned());
     ended.as_mut().enable();
-    if entry.sessions.strong_count() == 0 {
-        // The client was dropped before this could be notified.
+    if entry.sessions.upgrade().is_none_or(|sessions| sessions.has_ended.load(Ordering::SeqCst)) {
+        // The client was dropped or closed before this could be notified.
         return;
     }
     let Some(Ok(session)) = run_until(opening, run_until(given_up.notified(), ended.as_mut())).await else { return };

@@ -16,9 +16,11 @@ use crate::engine::introduction::Introduction;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Observed;
 use crate::engine::sessions::{OnGone, OnGrant, Sessions};
+use crate::engine::thread::KeeperThread;
 use crate::store::{Capabilities, Store};
 use crate::system::clock;
 use crate::system::foreign;
+use crate::system::forks::Process;
 use crate::system::mutex::enter;
 use lock_core::client::ClientState;
 use lock_core::key::{Action, Job, KeyId, SessionId, Settings};
@@ -37,10 +39,14 @@ pub(crate) struct Shared {
     pub(crate) capabilities: Capabilities,
     pub(crate) default_ttl: Duration,
     pub(crate) operation_timeout: Duration,
+    /// How long the caller of a body that has ended waits for its release at most.
+    pub(crate) release_timeout: Duration,
     /// Wakes the keeper.
     pub(crate) wake_keeper: Notify,
+    pub(crate) thread: KeeperThread,
     /// No handle, guard or body is left.
     abandoned: AtomicBool,
+    made_in: Process,
 }
 
 #[derive(Debug)]
@@ -71,12 +77,20 @@ pub(crate) struct Round {
     /// Until when it may sleep.
     pub(crate) due: Moment,
     pub(crate) idle: bool,
-    /// The client has closed.
+    /// Whether the client is closed.
     pub(crate) closed: bool,
 }
 
+/// What a client's calls have where they ask for nothing else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) default_ttl: Duration,
+    pub(crate) release_timeout: Duration,
+}
+
 impl Shared {
-    pub(crate) fn new(store: Arc<dyn Store>, default_ttl: Duration, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(store: Arc<dyn Store>, bounds: Bounds, settings: Settings) -> Arc<Self> {
+        let Bounds { default_ttl, release_timeout } = bounds;
         let (place, operation_timeout) = (Arc::from(store.identity()), settings.operation_timeout);
         Arc::new_cyclic(|shared: &Weak<Self>| {
             let (for_grants, for_gone) = (Weak::clone(shared), Weak::clone(shared));
@@ -100,10 +114,19 @@ impl Shared {
                 capabilities: settings.capabilities,
                 default_ttl,
                 operation_timeout,
+                release_timeout,
                 wake_keeper: Notify::new(),
+                thread: KeeperThread::default(),
                 abandoned: AtomicBool::new(false),
+                made_in: Process::current(),
             }
         })
+    }
+
+    /// Whether this is a copy in a process that was forked from the client's own. Nothing in here may be used then: a
+    /// thread that is not here may have it locked.
+    pub(crate) fn is_forked(&self) -> bool {
+        self.made_in.is_parent()
     }
 
     /// Tells the client's state an event at the current time, and carries out the actions.
@@ -132,7 +155,7 @@ impl Shared {
         let actions = state.client.take_actions();
         let due = state.client.next_due();
         state.keeper_wakes = due;
-        let (idle, closed) = (state.client.is_idle(), state.client.closed().is_some());
+        let (idle, closed) = (state.client.is_idle(), state.client.is_closed());
         drop(state);
         drop(outside);
         self.carry_out(actions);

@@ -5,6 +5,7 @@
 //! called and dropped while the mutex is unlocked, because it may call anything.
 //! Absent on purpose: errors. Memory is always there, so no operation here ever fails.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,7 @@ use super::{
     Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Store, StoreError, StoreFuture,
 };
 use crate::system::clock;
+use crate::system::forks::Process;
 use crate::system::mutex::enter;
 
 /// A store in this process's memory: for tests, and for programs that run once.
@@ -67,6 +69,14 @@ impl Default for Memory {
     }
 }
 
+/// The stores with a name, of this process and of those that it was forked from.
+static NAMED: OnceCell<Mutex<HashMap<(Process, String), Weak<Place>>>> = OnceCell::new();
+
+/// Nobody else finds or makes a store by its name until the answer is dropped.
+pub(crate) fn lock_names() -> Box<dyn Any> {
+    Box::new(enter(NAMED.get_or_init(Mutex::default)))
+}
+
 impl MemoryStore {
     /// A new store.
     pub fn new() -> Self {
@@ -74,18 +84,17 @@ impl MemoryStore {
         Self::at(Place::new(format!("#{}", NEXT.fetch_add(1, Ordering::Relaxed))))
     }
 
-    /// The store of this name in this process.
+    /// The store of this name in this process; a forked process has stores of its own.
     pub fn named(name: &str) -> Self {
-        static NAMED: OnceCell<Mutex<HashMap<String, Weak<Place>>>> = OnceCell::new();
         // Escaped, so that no name equals another name with a namespace.
         let name = name.replace('%', "%25").replace('#', "%23");
         let mut named = enter(NAMED.get_or_init(Mutex::default));
-        if let Some(place) = named.get(&name).and_then(Weak::upgrade) {
+        if let Some(place) = named.get(&(Process::current(), name.clone())).and_then(Weak::upgrade) {
             return Self::at(place);
         }
         named.retain(|_, place| place.strong_count() > 0);
         let place = Place::new(name.clone());
-        named.insert(name, Arc::downgrade(&place));
+        named.insert((Process::current(), name), Arc::downgrade(&place));
         Self::at(place)
     }
 

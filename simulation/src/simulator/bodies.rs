@@ -2,7 +2,7 @@
 
 use lock_core::LossReason;
 use lock_core::key::{ManualStep, Number, ReleaseStep};
-use lock_core::walk::{ReleaseAnswer, Releasing, Start};
+use lock_core::walk::{RELEASE_TIMEOUT, ReleaseAnswer, Releasing, Start};
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -127,7 +127,8 @@ impl World {
         let (process, local, session) = (self.tasks[task].process, self.local(task), self.session_of(task));
         let caller = Rc::clone(&self.tasks[task].caller);
         let State::Holding(holding, _) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
-        let (releasing, step) = holding.end(&mut self.processes[process].client, local, &caller.validity, session);
+        let client = &mut self.processes[process].client;
+        let (releasing, step) = holding.end(client, local, &caller.validity, RELEASE_TIMEOUT, session);
         self.on_release_step(task, releasing, step);
         self.settle(process);
     }

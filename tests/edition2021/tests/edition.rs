@@ -3,20 +3,21 @@
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 
-use lock_runtime::{distributed_lock, Client, LockError};
+use lock_runtime::{distributed_lock, Client};
 
+type Answer = Result<u8, Box<dyn std::error::Error + Send + Sync>>;
 type Log = Arc<Mutex<Vec<&'static str>>>;
 
 /// Says when it is dropped.
 struct Noted(&'static str, Log);
 
 impl Noted {
-    fn value(&self) -> Result<u8, LockError> {
-        Ok(1)
+    fn value(&self) -> Answer {
+        Ok(u8::try_from(self.0.len())?)
     }
 
     fn some(&self) -> Option<u8> {
-        Some(1)
+        u8::try_from(self.0.len()).ok()
     }
 }
 
@@ -29,15 +30,15 @@ impl Drop for Noted {
 /// What a plain function and an annotated one with the same body note, in this order.
 macro_rules! both {
     (($log:ident) $body:block) => {{
-        async fn plain($log: Log) -> Result<u8, LockError> $body
+        async fn plain($log: Log) -> Answer $body
         #[distributed_lock(key = "job")]
-        async fn locked($log: Log) -> Result<u8, LockError> $body
+        async fn locked($log: Log) -> Answer $body
         both!(plain, locked)
     }};
     (mut ($log:ident, $more:ident) $body:block) => {{
-        async fn plain($log: Log, mut $more: Noted) -> Result<u8, LockError> $body
+        async fn plain($log: Log, mut $more: Noted) -> Answer $body
         #[distributed_lock(key = "job")]
-        async fn locked($log: Log, mut $more: Noted) -> Result<u8, LockError> $body
+        async fn locked($log: Log, mut $more: Noted) -> Answer $body
         both!(
             |log: Log| plain(log.clone(), Noted("argument", log)),
             |log: Log| locked(log.clone(), Noted("argument", log))
@@ -67,6 +68,7 @@ async fn temporaries_of_the_last_expression_outlive_the_locals() {
 async fn temporaries_of_the_last_expression_go_before_the_arguments() {
     let (plain, locked) = both!(mut (log, argument) {
         argument.0 = "argument";
+        argument.value()?;
         let _local = Noted("local", log.clone());
         Noted("temporary", log).value()
     });
@@ -91,7 +93,7 @@ async fn what_an_if_let_looks_at_lives_through_its_else() {
 #[tokio::test]
 async fn a_boxed_future_written_by_hand_keeps_its_edition_too() {
     use std::{future::Future, pin::Pin};
-    type Boxed = Pin<Box<dyn Future<Output = Result<u8, LockError>> + Send>>;
+    type Boxed = Pin<Box<dyn Future<Output = Answer> + Send>>;
     fn plain(log: Log) -> Boxed {
         Box::pin(async move {
             let _local = Noted("local", log.clone());
@@ -99,7 +101,7 @@ async fn a_boxed_future_written_by_hand_keeps_its_edition_too() {
         })
     }
     #[distributed_lock(key = "job")]
-    fn locked(log: Log) -> Pin<Box<dyn Future<Output = Result<u8, LockError>> + Send>> {
+    fn locked(log: Log) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
         Box::pin(async move {
             let _local = Noted("local", log.clone());
             Noted("temporary", log).value()
@@ -112,7 +114,7 @@ async fn a_boxed_future_written_by_hand_keeps_its_edition_too() {
 #[tokio::test]
 async fn words_that_are_keywords_later_stay_names() {
     #[distributed_lock(key = "<gen>")]
-    async fn locked(gen: u8) -> Result<u8, LockError> {
+    async fn locked(gen: u8) -> Answer {
         let gen = RefCell::new(gen);
         let value = *gen.borrow();
         Ok(value)

@@ -16,6 +16,11 @@ fn a_text_says_what_failed_and_of_which_lock() {
             "failed to release lock `job`: the store is unavailable",
         ),
         (LockError::shutting_down(key()), "failed to acquire lock `job`: the client is shutting down"),
+        (
+            LockError::forked(key()),
+            "lock `job` cannot be used in this process: its client was made before the process was forked; make a \
+             client after the fork",
+        ),
         (LockError::lost(key(), LossReason::MaxHold), "lock `job` was lost: `max_hold` was reached"),
         (LockError::busy(key(), Duration::from_secs(2)), "lock `job` is held elsewhere (waited 2s)"),
         (LockError::busy(key(), Duration::ZERO), "lock `job` is held elsewhere"),

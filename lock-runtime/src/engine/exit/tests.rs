@@ -22,7 +22,7 @@ fn both() -> (Client, Client) {
 fn exit(client: &Client) {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let watcher = end_leases(client.shared(), &waker);
-    await_releases(client.shared(), clock::now() + SOON, &waker);
+    await_releases(clock::now() + SOON, 1, || unfinished(client.shared()));
     drop(watcher);
 }
 
@@ -87,7 +87,7 @@ fn a_lease_whose_guard_is_just_being_released_is_released_and_its_task_has_an_an
     // The release comes between the hook's two steps and the keeper's; below, after all of them.
     let _watcher = end_leases(client.shared(), &waker);
     let answer = futures::executor::block_on(guard.release());
-    await_releases(client.shared(), clock::now() + SOON, &waker);
+    await_releases(clock::now() + SOON, 1, || unfinished(client.shared()));
     assert!(is_free(&stranger, "a"));
     assert!(matches!(answer, Ok(Released::Freed) | Err(LockError::Unavailable { .. })), "{answer:?}");
 
@@ -150,4 +150,22 @@ fn no_step_starts_after_the_end_of_a_process_which_is_no_loss_to_go_on_after() {
     assert!(is_free(&stranger, "a"));
     assert!(poll(&mut run).is_pending());
     assert_eq!(polls.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn releases_are_awaited_for_as_long_as_some_are_confirmed_and_no_longer_than_their_number_says() {
+    let took = |left: &dyn Fn(Duration) -> usize| {
+        let start = clock::now();
+        await_releases(start, left(Duration::ZERO), || left(clock::now().since(start)));
+        clock::now().since(start)
+    };
+    let silent = took(&|_| 100_000);
+    assert!(BOUND <= silent && silent < BOUND * 8, "{silent:?}");
+    // 10,000 have three quarters of a second, of which these take half a second or all.
+    let steady = |per_release: u32| {
+        move |since: Duration| 10_000 - (since.as_micros() as usize / per_release as usize).min(10_000)
+    };
+    let (done, slow) = (took(&steady(50)), took(&steady(500)));
+    assert!(Duration::from_millis(500) <= done, "{done:?}");
+    assert!(Duration::from_millis(750) <= slow && slow < Duration::from_secs(3), "{slow:?}");
 }

@@ -9,6 +9,8 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::*;
 use crate::Client;
+use crate::engine::handle::Handle;
+use crate::engine::shared::Bounds;
 use crate::store::{
     Acquired, Ask, ListenerId, Look, MemoryStore, Release, Released, Renewal, Renewed, Session, Store, StoreFuture,
 };
@@ -87,14 +89,14 @@ fn shared(store: Panicky) -> Arc<Shared> {
         local_handover: true,
         capabilities: store.capabilities(),
     };
-    Shared::new(Arc::new(store), SOON, settings)
+    Shared::new(Arc::new(store), Bounds { default_ttl: SOON, release_timeout: SOON }, settings)
 }
 
 /// The first attempt fails and says so. A later one succeeds, and carries a request from outside any runtime.
 fn opens_later(store: Panicky) {
     let shared = shared(store);
     let first_try = start(&shared).expect("a thread starts");
-    let client = Client::new(shared);
+    let client = Client::new(Handle::new(shared));
     let runtime = Builder::new_current_thread().enable_time().build().expect("it starts");
     let outcome = runtime.block_on(async { timeout(SOON, first_try).await }).expect("the attempt comes to an end");
     let outcome = outcome.expect("the keeper says so");

@@ -3,7 +3,7 @@
 use lock_core::key::{Number, Refusal, ReleaseStep, Via};
 use lock_core::lease::{Terms, Validity, Wait};
 use lock_core::store::StoreError;
-use lock_core::walk::{AcquireStep, Acquiring, Holding, ReleaseAnswer, Releasing, Start};
+use lock_core::walk::{AcquireStep, Acquiring, Holding, RELEASE_TIMEOUT, ReleaseAnswer, Releasing, Start};
 use lock_core::{LossReason, Moment};
 
 use crate::exhaustive::plan::Plan;
@@ -191,7 +191,8 @@ impl World {
         self.tasks[task].manual.clear();
         let State::Holding(body) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
         let validity = body.validity();
-        let (releasing, step) = body.holding.end(&mut self.processes[process].client, now, &validity, session);
+        let (releasing, step) =
+            body.holding.end(&mut self.processes[process].client, now, &validity, RELEASE_TIMEOUT, session);
         self.on_release_step(plan, task, releasing, step);
     }
 
