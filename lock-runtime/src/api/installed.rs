@@ -45,7 +45,7 @@ impl Client {
     /// # Ok(()) }
     /// ```
     pub fn installed() -> Option<Self> {
-        registry::installed().map(Self::new)
+        registry::installed().map(Client::new)
     }
 
     /// The client that an annotated function uses here if it names none: the one of the task's scope, else the
@@ -142,13 +142,13 @@ pub(crate) fn client(key: &LockKey) -> Result<Client, LockError> {
         return Ok(client);
     }
     let has_scopes = HAS_SCOPES.load(Ordering::Relaxed);
-    let Some(installed) = registry::installed() else {
+    let Some(installed) = Client::installed() else {
         return Err(LockError::not_configured(key.clone()).with_scopes_used(has_scopes));
     };
     if has_scopes {
         observe::outside_of_scopes(key);
     }
-    Ok(Client::new(installed))
+    Ok(installed)
 }
 
 /// The lock under which this code runs: that of the innermost body that is being polled on this thread.

@@ -58,6 +58,9 @@ impl Acquiring {
 
     /// Takes steps until it has to wait or has ended.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
+        if self.handle.shared().is_forked() {
+            return Poll::Ready(Err(LockError::forked(self.state.key.clone())));
+        }
         let polled = self.advance(cx);
         if polled.is_pending() {
             let is_sent = matches!(self.progress, Progress::Arrived { sent: Some(_), .. });
@@ -72,9 +75,6 @@ impl Acquiring {
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
-        if self.handle.shared().is_forked() {
-            return Poll::Ready(Err(LockError::forked(self.state.key.clone())));
-        }
         self.state.register(cx.waker());
         let mut is_new = false;
         loop {

@@ -96,14 +96,7 @@ impl Releasing {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
-        if self.handle.shared().is_forked() {
-            return Poll::Ready(Err(StoreError::no_answer()));
-        }
-        let polled = match self.advance(cx) {
-            // Nobody would send it any more, nor end the wait.
-            Poll::Pending if self.handle.shared().thread.has_ended() => Poll::Ready(Err(closed())),
-            polled => polled,
-        };
+        let polled = self.advance(cx);
         if polled.is_ready() {
             self.held_off = None;
         } else if self.held_off.is_none() {
@@ -113,6 +106,17 @@ impl Releasing {
     }
 
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
+        if self.handle.shared().is_forked() {
+            return Poll::Ready(Err(StoreError::no_answer()));
+        }
+        match self.poll_open(cx) {
+            // Nobody would send it any more, nor end the wait.
+            Poll::Pending if self.handle.shared().thread.has_ended() => Poll::Ready(Err(closed())),
+            polled => polled,
+        }
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
         self.state.register(cx.waker());
         if let Some(SentRelease::Finished(outcome)) = &self.sent {
             let outcome = outcome.clone();

@@ -15,7 +15,7 @@ impl World {
     pub(crate) fn keeper_works(&mut self, process: usize) {
         let now = self.now;
         let jobs = self.processes[process].client.work(now);
-        let Some(keepers) = self.processes[process].client.carrier() else {
+        let Some(keepers) = self.processes[process].client.keeper() else {
             debug_assert!(jobs.is_empty(), "there is nobody to send {jobs:?}");
             return self.settle(process);
         };
