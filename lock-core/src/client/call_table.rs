@@ -26,9 +26,13 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
 
     fn answered(&mut self, now: Moment, id: CallId, token: Token, sent: Moment, answer: Result<Acquired, StoreError>) {
         if answer.is_ok() {
-            self.first_lease.saw_round_trip(now.since(sent));
+            self.first_lease.saw_round_trip_of_task(now.since(sent));
         }
         self.on(now, id.key, |state, cx| state.answered(cx, id.number, token, sent, answer));
+    }
+
+    fn keeper_saw_round_trip(&mut self, round_trip: Duration) {
+        self.first_lease.saw_round_trip(round_trip);
     }
 
     fn cut_off(&mut self, now: Moment, id: CallId) {

@@ -388,8 +388,9 @@ impl<C: Clone> ClientState<C> {
     }
 
     fn tick_closing(&mut self, now: Moment) {
+        let in_reach = self.trust.carrier().is_some();
         while let Some(closing) = &mut self.closing {
-            match closing.next(now, &self.census, self.trust.carrier().is_some()) {
+            match closing.next(now, &self.census, in_reach) {
                 Next::Wait => return,
                 Next::LoseAll => self.apply_to_all(now, |state, cx| state.lose(cx, LossReason::Shutdown)),
                 Next::Over => {

@@ -11,8 +11,8 @@ use crate::store::{Acquired, LockKey, Moment, Renewal, Renewed, StoreError, Stor
 const RENEWALS_PER_BATCH: usize = 64;
 /// How long a batch of renewals may stay without an answer, at least and at most, before its session is suspected.
 const RENEWAL_TIMEOUT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
-/// How long a release over a runtime's session may stay without an answer, at most, before it goes over the keeper's
-/// own: if nobody polls that runtime any more, nothing is written.
+/// How long a look or a release over a runtime's session may stay without an answer, at most, before it goes over the
+/// keeper's own: if nobody polls that runtime any more, nothing is written.
 const RUNTIME_SESSION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One operation of a store.
@@ -67,7 +67,10 @@ pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operat
         match job {
             Job::Ask(number, request, session) => {
                 let id = CallId { key, number };
-                errands.push(Errand::Ask(AskErrand { id, request, sent, route: route(session) }));
+                // A runtime that nobody polls answers nothing; the next look is the keeper's own.
+                let limit = RUNTIME_SESSION_TIMEOUT.min(operation_timeout / 4);
+                let route = if session == keepers { route(session) } else { Route { session, limit } };
+                errands.push(Errand::Ask(AskErrand { id, request, sent, route }));
             }
             Job::Release(number, request, via) => {
                 let preferred =
@@ -113,6 +116,9 @@ impl Errand {
 
 impl AskErrand {
     pub fn answered<C>(&self, client: &mut impl CallTable<C>, now: Moment, answer: Result<Acquired, StoreError>) {
+        if answer.is_ok() {
+            client.keeper_saw_round_trip(now.since(self.sent));
+        }
         client.answered(now, self.id, self.request.token(), self.sent, answer);
     }
 
@@ -134,6 +140,9 @@ impl RenewErrand {
         now: Moment,
         answers: Result<Vec<Result<Renewed, StoreError>>, StoreError>,
     ) -> Vec<(LockKey, StoreError)> {
+        if answers.is_ok() {
+            client.keeper_saw_round_trip(now.since(self.sent));
+        }
         let answers = match answers {
             Ok(answers) if answers.len() == self.batch.len() => answers,
             Ok(_) => vec![Err(wrong_count()); self.batch.len()],

@@ -255,7 +255,7 @@ impl Keeper {
         })
     }
 
-    /// Sends an errand, unless the session that is to carry it has just gone.
+    /// Sends an errand, unless the session that is to carry it has just gone; releases when it is their turn.
     fn dispatch(&mut self, now: Moment, errand: Errand) {
         let shared = Arc::clone(&self.shared);
         let find = |session| self.shared.sessions.find(session);
@@ -276,24 +276,21 @@ impl Keeper {
     /// unanswered, as it would if it had been: the client counts on that.
     fn send_releases(&mut self, now: Moment) {
         let shared = Arc::clone(&self.shared);
+        let find = |session| shared.sessions.find(session);
         while let Some((since, release, on_its_way)) = self.releases.pop(&shared) {
-            let route = release.route(|session| shared.sessions.find(session).is_some());
-            let session = match shared.sessions.find(route.session) {
-                _ if since + shared.operation_timeout <= now => Err(StoreError::no_answer()),
-                found => found.ok_or_else(session_gone),
-            };
-            let session = match session {
-                Ok(session) => session,
-                Err(error) => {
-                    shared.with(|client, now| release.answered(client, now, route.session, Err(error)));
-                    continue;
+            let route = release.route(|session| find(session).is_some());
+            let not_sent = |error| shared.with(|client, now| release.answered(client, now, route.session, Err(error)));
+            match find(route.session) {
+                _ if since + shared.operation_timeout <= now => not_sent(StoreError::no_answer()),
+                None => not_sent(session_gone()),
+                Some(session) => {
+                    let carried = carry_release(Arc::clone(&shared), session, route, release);
+                    self.spawn(async move {
+                        let _on_its_way = on_its_way;
+                        carried.await;
+                    });
                 }
-            };
-            let carried = carry_release(Arc::clone(&shared), session, route, release);
-            self.spawn(async move {
-                let _on_its_way = on_its_way;
-                carried.await;
-            });
+            }
         }
     }
 

@@ -196,6 +196,10 @@ impl Shared {
                     state.lose(reason);
                     foreign::run(|| Observed::lost(&state.key, state.validity.fence(), reason));
                 }
+                Action::PassedOver(state, after) => {
+                    state.wake();
+                    foreign::run(|| self.observed.passed_over(&state.key, after));
+                }
                 // It asks a session whether it is open, which is foreign code.
                 Action::Replace(session) => foreign::run(|| self.sessions.replace(session)),
             }

@@ -85,6 +85,9 @@ fn handle(world: &mut World, number: u64, event: Event) {
     if matches!(event, Event::Arrives(_)) && world.now < world.node.paused_until {
         return world.put_off(world.node.paused_until, number, event);
     }
+    if let Some(until) = world.sleeps_until(&event) {
+        return world.put_off(until, number, event);
+    }
     if is_current(world, &event) {
         dispatch(world, event);
     }

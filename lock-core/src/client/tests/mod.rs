@@ -10,6 +10,7 @@ mod messages;
 mod silence;
 mod stopped;
 mod strangers;
+mod unseen;
 mod waiting;
 
 use std::time::Duration;
@@ -77,6 +78,7 @@ pub(super) struct Story {
     /// Callers that were woken since the last look.
     pub(super) woken: Vec<u32>,
     pub(super) lost: Vec<(u32, LossReason)>,
+    pub(super) passed_over: Vec<u32>,
     pub(super) replaced: Vec<SessionId>,
     /// The token of each request, by call and by when it was sent.
     asked: HashMap<(CallId, Moment), Token>,
@@ -107,6 +109,7 @@ impl Story {
             next_caller: 0,
             woken: Vec::new(),
             lost: Vec::new(),
+            passed_over: Vec::new(),
             replaced: Vec::new(),
             asked: HashMap::new(),
         }
@@ -260,6 +263,10 @@ impl Story {
                 Action::Wake(caller) => self.woken.push(caller),
                 Action::Extend(..) => {}
                 Action::Lose(caller, reason) => self.lost.push((caller, reason)),
+                Action::PassedOver(caller, _) => {
+                    self.woken.push(caller);
+                    self.passed_over.push(caller);
+                }
                 Action::Replace(session) => self.replaced.push(session),
             }
         }

@@ -9,13 +9,14 @@ fn with_both() -> Story {
     story
 }
 
-/// A call asks over the session of its runtime, and has no answer in time. It is given back behind that, blindly: the
-/// request may have arrived.
+/// A call asks over the session of its runtime, and after a while the keeper asks for it, and neither has an answer in
+/// time. It is given back behind that, blindly: the requests may have arrived.
 fn silent(story: &mut Story) -> CallId {
-    let (id, _) = story.ask("a", no_wait());
-    story.pass(OPERATION);
+    let (id, sent) = story.ask("a", no_wait());
+    assert_eq!(asks(&story.next_work()[0]), KEEPER);
+    story.pass(OPERATION.saturating_sub(story.now.since(sent)));
     let (_, _, via) = release_of(story.only_job());
-    assert_eq!(via, Some(HERE));
+    assert_eq!(via, None, "two sessions carried what it undoes");
     assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
     id
 }
@@ -123,10 +124,11 @@ fn a_renewal_without_an_answer_has_sessions_probed_long_before_the_lease_is_lost
 #[test]
 fn a_request_in_flight_over_a_session_that_is_replaced_is_sent_again_over_another() {
     let mut story = with_both();
-    let first = story.ask("a", no_wait()).0;
-    story.pass(OPERATION / 2);
+    let (first, sent) = story.ask("a", no_wait());
+    story.next_work();
+    story.pass(OPERATION.saturating_sub(story.now.since(sent) + ms(100)));
     let (second, _) = story.ask("b", no_wait());
-    story.pass(OPERATION / 2);
+    story.pass(ms(100));
     story.work();
     assert!(matches!(story.next(first), Step::Refused(Refusal::Unavailable(_))));
     story.probed();

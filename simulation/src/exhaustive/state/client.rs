@@ -201,9 +201,13 @@ impl CallTable<usize> for Client {
 
     fn answered(&mut self, now: Moment, id: CallId, token: Token, sent: Moment, answer: Result<Acquired, StoreError>) {
         if answer.is_ok() {
-            self.first_lease.saw_round_trip(now.since(sent));
+            self.first_lease.saw_round_trip_of_task(now.since(sent));
         }
         self.on(now, |state, cx| state.answered(cx, id.number, token, sent, answer));
+    }
+
+    fn keeper_saw_round_trip(&mut self, round_trip: Duration) {
+        self.first_lease.saw_round_trip(round_trip);
     }
 
     fn cut_off(&mut self, now: Moment, id: CallId) {
