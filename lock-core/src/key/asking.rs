@@ -13,7 +13,7 @@ use super::enqueueing::{entry, fences};
 use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
-use super::leaving::{note_held, refuse};
+use super::leaving::{note_held, recheck_held, refuse};
 use super::local_queue::{Due, Waiter};
 use super::messages::{AcquireRequest, Job, Refusal, Step};
 use super::phase::Phase;
@@ -290,16 +290,6 @@ pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most:
         }
     }
     most
-}
-
-/// A waiter whose time to wait is over stays queued until it is known whether the key is held: if the active waiter's
-/// answer is too old to tell, it looks again.
-pub(super) fn recheck_held<C>(calls: &mut Calls<C>, now: Moment) {
-    if let Some(waiter) = calls.waiter_mut()
-        && !waiter.waiting.is_known_held(now)
-    {
-        waiter.waiting.look_at_once(now);
-    }
 }
 
 /// What is known of a key to those who give up: the active waiter's last error, when the key was last known to be held,

@@ -12,7 +12,7 @@ use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::holding::{self, SentRenewal};
 use super::ids::{Number, SessionId};
-use super::leaving::{refuse, refuse_holder};
+use super::leaving::{recheck_held, refuse, refuse_holder};
 use super::local_queue::Waiter;
 use super::messages::{ManualStep, Refusal, ReleaseReply, ReleaseStep, Step, Via};
 use super::names::CallNames;
@@ -68,7 +68,7 @@ impl<C: Clone> KeyState<C> {
             let is_wait_over = waiter.waiting.wait_until <= cx.now;
             self.calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);
             if is_wait_over {
-                asking::recheck_held(&mut self.calls, cx.now);
+                recheck_held(&mut self.calls, cx.now);
             }
         }
         Ok(())
