@@ -13,9 +13,13 @@ mod keys;
 mod look_limiter;
 mod slab;
 mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod timer_queue;
+mod trust;
 
 pub use closing::Closed;
-pub use state::{ClientState, Tally};
+pub use state::ClientState;
+pub use tally::Tally;
+pub use trust::Probe;

@@ -8,7 +8,9 @@ use super::contended::Contended;
 use super::keys::{Entry, Keys};
 use super::look_limiter::LookLimiter;
 use super::slab::page;
+use super::tally::Tally;
 use super::timer_queue::TimerQueue;
+use super::trust::{Probe, Trust};
 use crate::key::{
     Action, CallId, Census, Context, Effect, GrantedBy, Job, KeyId, KeyState, Known, ManualStep, Number, SessionId,
     Settings, Spares,
@@ -22,14 +24,6 @@ pub(super) const MOST_PER_ROUND: usize = 512;
 /// How many unsolicited grants are given back at a time, and for how long each is tried.
 const MOST_UNSOLICITED: usize = 64;
 const LONGEST_UNSOLICITED: Duration = Duration::from_secs(30);
-
-/// How waiters were granted their leases.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub by_message: u64,
-    pub by_look: u64,
-    pub locally: u64,
-}
 
 /// See the module. Whoever tells it an event carries out its [actions](Self::take_actions) afterwards.
 #[derive(Debug)]
@@ -46,8 +40,7 @@ pub struct ClientState<C> {
     effects: Vec<Effect<C>>,
     actions: Vec<Action<C>>,
     jobs: Vec<(KeyId, Job)>,
-    pub(super) keeper: Option<SessionId>,
-    pub(super) listening: bool,
+    pub(super) trust: Trust,
     pub(super) outage: Option<StoreError>,
     /// Keys with something that cannot be sent until the keeper has a session.
     pub(super) parked: BTreeSet<KeyId>,
@@ -73,8 +66,7 @@ impl<C: Clone> ClientState<C> {
             effects: Vec::new(),
             actions: Vec::new(),
             jobs: Vec::new(),
-            keeper: None,
-            listening: false,
+            trust: Trust::default(),
             outage: None,
             parked: BTreeSet::new(),
             queued: BTreeSet::new(),
@@ -121,10 +113,55 @@ impl<C: Clone> ClientState<C> {
         self.on(now, id.key, |state, _| state.leave_to_ttl(id.number));
     }
 
+    /// A runtime's session was opened.
+    pub fn session_opened(&mut self, now: Moment, session: SessionId) {
+        self.change_trust(now, |trust| trust.opened(session));
+    }
+
     /// A runtime's session is gone.
     pub fn session_gone(&mut self, now: Moment, session: SessionId) {
-        for key in self.queued.clone() {
-            self.on(now, key, |state, cx| state.session_gone(cx, session));
+        self.change_trust(now, |trust| trust.gone(session));
+        for key in self.keys.ids() {
+            if self.keys.get(key).is_some_and(|entry| entry.state.relies_on(session)) {
+                self.on(now, key, |state, cx| state.session_gone(cx, session));
+            }
+        }
+    }
+
+    /// A request over a session had no answer for so long.
+    pub fn timed_out(&mut self, now: Moment, waited: Duration) {
+        let most = self.settings.operation_timeout;
+        self.change_trust(now, |trust| trust.suspect_all(waited, most));
+    }
+
+    /// The sessions to be probed now.
+    pub fn take_probes(&mut self) -> Vec<Probe> {
+        self.trust.take_probes()
+    }
+
+    /// The outcome of a probe: whether the session answered in time, if only by an error.
+    pub fn probed(&mut self, now: Moment, session: SessionId, answered: bool) {
+        if answered {
+            return self.change_trust(now, |trust| trust.answered(session));
+        }
+        self.actions.push(Action::Replace(session));
+        self.session_gone(now, session);
+    }
+
+    /// The session of what the keeper sends unless it names another: its own, or one that stands in for it.
+    pub fn carrier(&self) -> Option<SessionId> {
+        self.trust.carrier()
+    }
+
+    /// What was parked is due if the keeper has a session and had none.
+    pub(super) fn change_trust(&mut self, now: Moment, change: impl FnOnce(&mut Trust)) {
+        let has = |trust: &Trust| (trust.keeper().is_some(), trust.carrier().is_some());
+        let before = has(&self.trust);
+        change(&mut self.trust);
+        if before < has(&self.trust) {
+            for key in std::mem::take(&mut self.parked) {
+                self.on(now, key, KeyState::unpark);
+            }
         }
     }
 
@@ -150,9 +187,9 @@ impl<C: Clone> ClientState<C> {
     pub fn soonest(&mut self) -> Moment {
         self.schedule_touched();
         let keys = self.timers.first().map_or(Moment::MAX, |(at, _)| at);
-        let in_reach = self.keeper.is_some();
+        let in_reach = self.carrier().is_some();
         let closing = self.closing.as_ref().map_or(Moment::MAX, |closing| closing.due(in_reach));
-        keys.min(self.looks.due()).min(closing)
+        keys.min(self.trust.due()).min(self.looks.due()).min(closing)
     }
 
     /// Does what is due at `now`; part of it if that is very much, and the rest stays due. Returns what the keeper has
@@ -257,8 +294,9 @@ impl<C: Clone> ClientState<C> {
             key,
             known: Known {
                 settings: &self.settings,
-                keeper: self.keeper,
-                listening: self.listening,
+                keeper: self.trust.keeper(),
+                carrier: self.trust.carrier(),
+                listening: self.trust.listens(),
                 closing: self.closing.is_some(),
                 outage: self.outage.as_ref(),
                 queued: self.census.queued,
@@ -305,6 +343,8 @@ impl<C: Clone> ClientState<C> {
                 Effect::Do(action) => self.actions.push(action),
                 Effect::Send(job) => self.jobs.push((id, job)),
                 Effect::Park => drop(self.parked.insert(id)),
+                Effect::TimedOut(_) => self.timed_out(now, self.settings.operation_timeout),
+                Effect::NotHeard(session) => self.trust.probe(session, self.settings.operation_timeout),
                 Effect::WantsLook { last } if self.looks.admit(now, id, last) => {
                     self.apply(now, id, |state, cx| state.resume_look(cx, last));
                 }
@@ -385,8 +425,9 @@ impl<C: Clone> ClientState<C> {
     }
 
     fn tick_closing(&mut self, now: Moment) {
+        let in_reach = self.carrier().is_some();
         while let Some(closing) = &mut self.closing {
-            match closing.next(now, &self.census, self.keeper.is_some()) {
+            match closing.next(now, &self.census, in_reach) {
                 Next::Wait => return,
                 Next::LoseAll => self.apply_to_all(now, |state, cx| state.lose(cx, LossReason::Shutdown)),
                 Next::Over => {
