@@ -38,10 +38,12 @@ pub enum Mutant {
     KeptByItsToken,
     /// A listener at a replica is told of a grant that its primary took back.
     ToldAtReplica,
+    /// A grant that its task does not look at stays its own until the deadline.
+    UnseenGrantKept,
 }
 
 /// Every fault that can be planted.
-pub const ALL: [Mutant; 15] = [
+pub const ALL: [Mutant; 16] = [
     Mutant::ReleaseWithoutCompare,
     Mutant::RenewWithoutCompare,
     Mutant::ClockFromReply,
@@ -57,6 +59,7 @@ pub const ALL: [Mutant; 15] = [
     Mutant::DeadWaiterNotSkipped,
     Mutant::KeptByItsToken,
     Mutant::ToldAtReplica,
+    Mutant::UnseenGrantKept,
 ];
 
 const NONE: u8 = u8::MAX;

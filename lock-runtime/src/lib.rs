@@ -30,6 +30,7 @@ extern crate self as lock_runtime;
 mod api;
 pub mod conformance;
 mod engine;
+pub mod guide;
 pub mod store;
 mod system;
 

@@ -24,9 +24,10 @@ const FOUND_BY: [(Mutant, &str); 12] = [
 ];
 
 /// What is about more than a key, its clients and a store that keeps what it knows.
-const ELSEWHERE: [(Mutant, &str); 3] = [
+const ELSEWHERE: [(Mutant, &str); 4] = [
     (Mutant::PlainFenceCounter, "it takes a store that forgets; the simulator has one"),
     (Mutant::BodyOutlivesRelease, "it is in the library's own future around a body; a campaign runs that"),
+    (Mutant::UnseenGrantKept, "its tasks are polled when they are woken; the simulator has some that are not"),
     (Mutant::ToldAtReplica, "it takes a second server; the simulator has one"),
 ];
 

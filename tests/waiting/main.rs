@@ -17,6 +17,7 @@ mod messages;
 mod order;
 mod terms;
 mod turns;
+mod unpolled;
 
 use std::time::{Duration, Instant};
 

@@ -13,10 +13,12 @@ use super::enqueueing::{entry, fences};
 use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
-use super::leaving::{note_held, refuse};
+use super::leaving::{note_held, recheck_held, refuse};
 use super::local_queue::{Due, Waiter};
-use super::messages::{AcquireRequest, Action, Job, Refusal, Step};
-use super::waiting::{Asker, Phase};
+use super::messages::{AcquireRequest, Job, Refusal, Step};
+use super::phase::Phase;
+use super::unseen;
+use super::waiting::Asker;
 use crate::lease::{Fences, Terms};
 use crate::planted::{Mutant, planted};
 use crate::store::{Acquired, Ask, ClockReading, Enqueue, Look, Moment, StoreError, StoreErrorKind, Token};
@@ -34,18 +36,35 @@ pub(super) fn ask_by_task<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, session:
     let (local_waiters, timeout) = (calls.waiting_locally(), cx.known.settings.operation_timeout);
     let Some(waiter) = calls.waiter_mut() else { return Step::Pending };
     let is_contended = waiter.waiting.wait_until > cx.now && cx.known.contended;
-    match session {
-        Some(session) if waiter.waiting.never_asked() && !is_contended => {
-            Step::Send(ask(cx, waiter, Asker { session, timeout, by_task: true, fences: 1 }))
-        }
-        Some(session) if waiter.waiting.may_look_over(session) => {
-            Step::Send(look(cx, waiter, local_waiters, Asker { session, timeout, by_task: true, fences: 1 }))
-        }
+    let by = |session| Asker { session, timeout, by_task: true, fences: 1 };
+    let request = match session {
+        Some(session) if waiter.waiting.never_asked() && !is_contended => ask(cx, waiter, by(session)),
+        Some(session) if waiter.waiting.may_look_over(session) => look(cx, waiter, local_waiters, by(session)),
         _ => {
             waiter.waiting.phase = Phase::MayAsk { keeper_from: cx.now };
-            Step::Pending
+            return Step::Pending;
         }
+    };
+    waiter.waiting.overtake_at = cx.now + waiter.waiting.patience(cx.known.first_lease) / 2;
+    Step::Send(request)
+}
+
+/// The task's request has no answer: the task may not have been polled since, or its runtime, and the answer lies there;
+/// or the session is silent. The keeper asks for the same token, and the task is woken to look.
+fn overtake<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
+    let Some(waiter) = calls.waiter_mut() else { return };
+    if cx.known.keeper.is_none() {
+        // As soon as the keeper has a session.
+        waiter.waiting.overtake_at = Moment::MAX;
+        return;
     }
+    if waiter.waiting.overtake_at + waiter.waiting.patience(cx.known.first_lease) / 2 <= cx.now {
+        // The program stood still: nobody has asked for the whole time.
+        waiter.waiting.come_back(cx.now, cx.known.settings.operation_timeout);
+    }
+    waiter.waiting.overtake();
+    cx.wake(waiter.caller.clone());
+    ask_by_keeper(calls, cx);
 }
 
 /// The first request for a token.
@@ -109,7 +128,10 @@ pub(super) fn resume_look<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, last
 
 /// Over the session that tells the waiter of its grant, so that the clock reading is of the server that grants.
 fn look_by_keeper<C>(cx: &mut Context<'_, C>, waiter: &mut Waiter<C>, local_waiters: usize, by: Asker) {
-    let session = waiter.waiting.push_session.unwrap_or(by.session);
+    let waiting = &waiter.waiting;
+    // Where the last request had no answer, nobody may listen, or poll the runtime.
+    let is_silent = waiting.overtaken.is_some() || waiting.has_failed();
+    let session = waiting.push_session.filter(|_| !is_silent).unwrap_or(by.session);
     let request = look(cx, waiter, local_waiters, Asker { session, ..by });
     cx.send(Job::Ask(waiter.number, request, session));
 }
@@ -117,20 +139,26 @@ fn look_by_keeper<C>(cx: &mut Context<'_, C>, waiter: &mut Waiter<C>, local_wait
 /// A request of this call was answered.
 pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number, answer: Answer) {
     let Answer { token, sent, result } = answer;
-    let Some(waiter) = calls.take_active_waiter(|waiter| (waiter.number, waiter.token) == (number, token)) else {
-        if result.is_ok() {
+    let Some(mut waiter) = calls.take_active_waiter(|waiter| (waiter.number, waiter.token) == (number, token)) else {
+        if let Ok(answer) = result {
             answered_for_holder(calls, token, sent);
+            unseen::answered_late(calls, cx, number, token, matches!(answer, Acquired::Granted { .. }));
         }
         return;
     };
     let is_awaited = waiter.waiting.awaits(sent);
+    let is_late = waiter.waiting.overtaken.take_if(|overtaken| overtaken.sent == sent).is_some();
+    if is_awaited && !is_late {
+        report_silence(cx, waiter.waiting.keeper_answered());
+    }
     match result {
         Ok(Acquired::Granted { fence }) => {
-            let by_look = waiter.waiting.has_waited();
+            let (by_look, unheard) = (waiter.waiting.has_waited(), waiter.waiting.awaits_message());
             let fences = Fences::block(fence, waiter.waiting.fences_asked_at(sent));
             let from = if planted(Mutant::ClockFromReply) { cx.now } else { sent };
             if grant(calls, cx, waiter, Granted { fences, from, by: By::Answer }) && by_look {
                 cx.effects.push(Effect::Granted(GrantedBy::ByLook));
+                cx.effects.extend(unheard.map(Effect::NotHeard));
             }
         }
         Ok(Acquired::Held { for_at_most, queued_at }) if is_awaited => {
@@ -209,6 +237,7 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     let Some(waiter) = calls.waiter_mut() else { return };
     let waiting = &waiter.waiting;
     let refusal = match waiting.phase {
+        _ if waiting.is_to_be_overtaken(now) => return overtake(calls, cx),
         _ if waiting.give_up_at <= now => Some(give_up_refusal(cx, waiter, known)),
         Phase::Resting { found_held: true, .. } | Phase::Deferred if waiting.wait_until <= now => {
             Some(Refusal::Busy { free_at: waiting.free_at(now) })
@@ -263,16 +292,6 @@ pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most:
     most
 }
 
-/// A waiter whose time to wait is over stays queued until it is known whether the key is held: if the active waiter's
-/// answer is too old to tell, it looks again.
-pub(super) fn recheck_held<C>(calls: &mut Calls<C>, now: Moment) {
-    if let Some(waiter) = calls.waiter_mut()
-        && !waiter.waiting.is_known_held(now)
-    {
-        waiter.waiting.look_at_once(now);
-    }
-}
-
 /// What is known of a key to those who give up: the active waiter's last error, when the key was last known to be held,
 /// and until when it is at most.
 type LastKnown = (Option<StoreError>, Moment, Option<Moment>);
@@ -290,8 +309,16 @@ fn give_up_refusal<C>(cx: &Context<'_, C>, waiter: &Waiter<C>, known: LastKnown)
     waiter.waiting.give_up_refusal(waiter.waiting.arrived <= last_known_held, blocked, free_at)
 }
 
+/// A request in flight that has had its time counts against its session; one that was sent a moment ago does not.
 fn report_time_out<C>(cx: &mut Context<'_, C>, waiter: &Waiter<C>) {
-    if let Some((_, session)) = waiter.waiting.unanswered() {
-        cx.effects.push(Effect::Do(Action::TimedOut(session)));
+    let has_had_its_time = |sent: Moment| sent + cx.known.settings.operation_timeout / 2 <= cx.now;
+    let silent = waiter.waiting.unanswered().filter(|&(sent, _)| has_had_its_time(sent));
+    report_silence(cx, silent.map(|(_, session)| session));
+}
+
+/// This session had no answer in time.
+pub(super) fn report_silence<C>(cx: &mut Context<'_, C>, session: Option<SessionId>) {
+    if let Some(session) = session {
+        cx.timed_out(session);
     }
 }

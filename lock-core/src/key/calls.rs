@@ -51,11 +51,19 @@ pub(super) struct Others<C> {
     /// Calls with a lost lease whose body or guard still exists.
     pub(super) lost: Vec<Holder<C>>,
     pub(super) releases: Vec<Releasing<C>>,
+    /// Calls that were passed over, because their tasks did not look at a grant; they wait to be polled.
+    pub(super) passed_over: BTreeMap<Number, Waiter<C>>,
 }
 
 impl<C> Default for Others<C> {
     fn default() -> Self {
-        Self { queue: LocalQueue::default(), refused: BTreeMap::new(), lost: Vec::new(), releases: Vec::new() }
+        Self {
+            queue: LocalQueue::default(),
+            refused: BTreeMap::new(),
+            lost: Vec::new(),
+            releases: Vec::new(),
+            passed_over: BTreeMap::new(),
+        }
     }
 }
 
@@ -99,7 +107,8 @@ impl<C> Calls<C> {
     /// Gives the box back when nothing is in it.
     pub(super) fn tidy(&mut self, spare: &mut Spares<C>) {
         let is_empty = |others: &Others<C>| {
-            others.releases.is_empty() && others.lost.is_empty() && others.refused.is_empty() && others.queue.len() == 0
+            let are_gone = others.releases.is_empty() && others.lost.is_empty();
+            are_gone && others.refused.is_empty() && others.queue.len() == 0 && others.passed_over.is_empty()
         };
         if let Some(mut empty) = self.others.take_if(|others| is_empty(others)) {
             empty.releases.shrink_to(SPARED);
@@ -265,6 +274,11 @@ impl<C> Others<C> {
             (number, refusal)
         });
         self.refused = renamed.collect();
+        let renamed = std::mem::take(&mut self.passed_over).into_values().map(|mut waiter| {
+            waiter.show_names(names);
+            (waiter.number, waiter)
+        });
+        self.passed_over = renamed.collect();
         self.lost.iter_mut().for_each(|holder| holder.show_names(names));
         self.releases.iter_mut().for_each(|releasing| releasing.show_names(names));
     }

@@ -45,7 +45,7 @@ pub(super) fn of<C>(calls: &Calls<C>) -> Census {
     let over = others.releases.iter().filter(|releasing| releasing.is_finished()).count();
     Census {
         held,
-        waiting: asks + others.queue.len() + others.refused.len(),
+        waiting: asks + others.queue.len() + others.refused.len() + others.passed_over.len(),
         queued,
         unsolicited: others.releases.iter().filter(|releasing| releasing.is_unsolicited()).count(),
         unfinished: held + others.lost.len() + others.releases.len() - over,

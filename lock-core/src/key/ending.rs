@@ -31,16 +31,26 @@ pub(super) fn end<C: Clone>(
         if holder.held.first_lease {
             cx.effects.push(Effect::FirstLeaseLongEnough);
         }
-        if may_hand_over_locally(calls, cx, &holder.held) {
-            hand_over_locally(calls, cx, holder, awaited_until.is_some());
-        } else {
-            release(calls, cx, holder, awaited_until);
-        }
+        pass_on(calls, cx, holder, awaited_until);
     } else if let Some(holder) = calls.take_lost(number) {
         release(calls, cx, holder, awaited_until);
     } else if let Some(releasing) = calls.release_mut(number) {
         // The process's exit hook was faster than the task: the release that it queued is awaited like the task's own.
         releasing.awaited_until = releasing.awaited_until.or(awaited_until);
+    }
+}
+
+/// The lease goes to the next, here or elsewhere, or is released.
+pub(super) fn pass_on<C: Clone>(
+    calls: &mut Calls<C>,
+    cx: &mut Context<'_, C>,
+    holder: Holder<C>,
+    awaited_until: Option<Moment>,
+) {
+    if may_hand_over_locally(calls, cx, &holder.held) {
+        hand_over_locally(calls, cx, holder, awaited_until.is_some());
+    } else {
+        release(calls, cx, holder, awaited_until);
     }
 }
 
@@ -61,18 +71,12 @@ fn hand_over_locally<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, ho
     let Holder { number, caller, token, held } = holder;
     let next = calls.queue_mut().and_then(LocalQueue::take_next);
     let (Some(next), Some(fences)) = (next, held.fences.after_first()) else { return };
-    let terms = next.waiting.terms;
-    let mut waiting = next.waiting;
+    let waiting = next.waiting;
     // A waiter in the local queue is not in the store's queue.
     debug_assert!(waiting.entry.is_none());
-    let waiting = if held.has_enough_for(cx.now, &terms) {
-        cx.spare.waiting.keep(waiting);
-        None
-    } else {
-        waiting.token_since = cx.now;
-        Some(waiting)
-    };
-    let held = held.for_next_holder(cx.now, fences, &terms, waiting);
+    let patience = waiting.patience(cx.known.first_lease);
+    let mut held = held.for_next_holder(cx.now, fences, &waiting.terms);
+    held.await_task(cx.now, waiting, patience);
     cx.effects.push(Effect::Granted(GrantedBy::Locally));
     cx.wake(next.caller.clone());
     calls.active = Active::Holder(Holder { number: next.number, caller: next.caller, token, held });
@@ -88,7 +92,10 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
     // A renewal in flight is on the keeper's session, so the release has to go behind it there.
     let is_renewing = held.schedule.is_in_flight();
     let task_may_send = awaited_until.is_some() && !is_renewing;
-    let keep_until = if held.claimed { held.keep_until } else { Moment::MIN };
+    let keep_until = if held.is_claimed() { held.keep_until } else { Moment::MIN };
+    if let Some(waiting) = held.waiting.take() {
+        cx.spare.waiting.keep(waiting);
+    }
     // Then it cannot also go behind a request in doubt on another session; it is repeated for that one.
     let doubt = match held.doubt() {
         doubt if is_renewing => doubt.without_session(),

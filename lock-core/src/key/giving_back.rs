@@ -28,7 +28,8 @@ pub(super) fn give_back_unseen<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>,
     push_orphan(calls, cx, token, Orphan { ttl, doubt, leave });
 }
 
-fn push_orphan<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, token: Token, what: Orphan) {
+/// Queues a release of this token.
+pub(super) fn push_orphan<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, token: Token, what: Orphan) {
     let (number, is_in_doubt) = (cx.number(), what.doubt != Doubt::Nowhere);
     let mut releasing = Releasing::orphan(cx.now, number, token, what);
     if is_in_doubt {

@@ -37,17 +37,14 @@ pub(super) fn grant<C: Clone>(
     if requests.doubt() != Doubt::Nowhere {
         held.in_doubt = Some(Box::new(InDoubt { entry, ..requests }));
     }
-    let is_ready = held.outlasts_min_hold(cx.now, &waiting.terms);
-    if is_ready {
-        cx.spare.waiting.keep(waiter.waiting);
-        if !by_task {
-            cx.wake(waiter.caller.clone());
-        }
-    } else {
+    if !held.outlasts_min_hold(cx.now, &waiting.terms) {
         // Too little is left of the lease for its holder's `min_hold`.
-        waiting.token_since = cx.now;
-        held.renew_first(cx.now, waiter.waiting);
+        held.renew_first(cx.now);
+    } else if !by_task {
+        cx.wake(waiter.caller.clone());
     }
+    let patience = waiting.patience_from_grant(cx.known.first_lease);
+    held.await_task(cx.now, waiter.waiting, patience);
     calls.active = Active::Holder(Holder { number: waiter.number, caller: waiter.caller, token: waiter.token, held });
     let free_at = calls.free_at(cx.now);
     note_held(calls, cx, Moment::MAX, free_at);
@@ -71,8 +68,7 @@ pub(super) fn start_over<C: Clone>(
     mut waiter: Waiter<C>,
     last_error: Option<StoreError>,
 ) {
-    waiter.token = waiter.token.successor();
-    waiter.waiting.start_over(cx.now);
+    waiter.start_over(cx.now);
     waiter.waiting.last_error = last_error.or(waiter.waiting.last_error.take());
     cx.wake(waiter.caller.clone());
     calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);

@@ -53,14 +53,16 @@ pub(super) struct Held {
     /// When `min_hold` is over; in the past if there is none.
     pub(super) keep_until: Moment,
     pub(super) schedule: Schedule,
-    /// Whether its task has seen the grant.
-    pub(super) claimed: bool,
+    /// By then its task has to have seen the grant; then it goes to the next.
+    pub(super) look_by: Moment,
+    /// Whether its holder may begin: the lease lasts for long enough. If not, it is renewed first.
+    pub(super) ready: bool,
     pub(super) lost: Option<LossReason>,
     /// Requests for this token other than the granted one, if there were any.
     pub(super) in_doubt: Option<Box<InDoubt>>,
     /// Whether it came from the store's queue.
     pub(super) queued: bool,
-    /// The next holder's state as a waiter, while the lease is renewed before its body begins.
+    /// Its holder's state as a waiter, until its task has seen the grant.
     pub(super) waiting: Option<Box<Waiting>>,
     pub(super) manual: Option<Box<ManualRenewals>>,
 }
@@ -109,7 +111,8 @@ impl Held {
             hold_until: Moment::MAX,
             keep_until: Moment::MIN,
             schedule,
-            claimed: false,
+            look_by: Moment::MAX,
+            ready: true,
             lost: None,
             in_doubt: None,
             queued: false,
@@ -120,16 +123,10 @@ impl Held {
         held
     }
 
-    /// The same lease for the next local holder, with the next of its fences. With `waiting`, too little time is left,
-    /// and the lease is renewed before that holder begins.
-    pub(super) fn for_next_holder(
-        self,
-        now: Moment,
-        fences: Fences,
-        terms: &Terms,
-        waiting: Option<Box<Waiting>>,
-    ) -> Self {
-        let is_ready = waiting.is_none();
+    /// The same lease for the next local holder, with the next of its fences; if too little time is left, it is renewed
+    /// before that holder begins.
+    pub(super) fn for_next_holder(self, now: Moment, fences: Fences, terms: &Terms) -> Self {
+        let is_ready = self.has_enough_for(now, terms);
         let mut schedule = match (terms.renew, self.schedule.is_automatic()) {
             (true, true) => self.schedule,
             (true, false) => self.schedule.with_renewals(now, self.deadline.since(now)),
@@ -140,17 +137,8 @@ impl Held {
         }
         let deadline = if terms.renew { self.deadline } else { self.deadline.min(deadline(now, terms.ttl)) };
         let longest_ttl = self.longest_ttl.max(terms.ttl);
-        let mut next = Self {
-            fences,
-            ttl: terms.ttl,
-            longest_ttl,
-            deadline,
-            schedule,
-            claimed: false,
-            waiting,
-            manual: None,
-            ..self
-        };
+        let mut next =
+            Self { fences, ttl: terms.ttl, longest_ttl, deadline, schedule, ready: is_ready, manual: None, ..self };
         (next.hold_until, next.keep_until) = (Moment::MAX, Moment::MIN);
         if is_ready {
             next.begin(now, terms);
@@ -158,8 +146,34 @@ impl Held {
         next
     }
 
+    /// Its task has yet to see the grant, for which it has so long from when its holder may begin.
+    pub(super) fn await_task(&mut self, now: Moment, mut waiting: Box<Waiting>, patience: Duration) {
+        if self.ready {
+            self.look_by = now + patience;
+        } else {
+            waiting.token_since = now;
+        }
+        self.waiting = Some(waiting);
+    }
+
+    /// Whether its task looks so late that the lease might end before it is renewed.
+    pub(super) fn is_seen_late(&self, now: Moment, patience: Duration) -> bool {
+        let enough = (self.ttl / 3).min(patience / 4);
+        !self.is_claimed() && self.schedule.is_automatic() && self.deadline.since(now) < enough
+    }
+
+    /// Whether its task has seen the grant.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.waiting.is_none()
+    }
+
+    /// Whether its holder might have begun long ago, and its task did not look.
+    pub(super) fn is_passed_over(&self, now: Moment) -> bool {
+        self.ready && !self.is_claimed() && self.look_by <= now && !planted(Mutant::UnseenGrantKept)
+    }
+
     /// Whether enough time is left for the next holder to begin: a third of the ttl, or all of it if it is not renewed.
-    pub(super) fn has_enough_for(&self, now: Moment, terms: &Terms) -> bool {
+    fn has_enough_for(&self, now: Moment, terms: &Terms) -> bool {
         let enough = if terms.renew { terms.ttl / 3 } else { usable(terms.ttl) };
         self.deadline.since(now) >= enough && self.outlasts_min_hold(now, terms)
     }
@@ -172,15 +186,16 @@ impl Held {
     }
 
     /// The lease is renewed first; its holder waits for that.
-    pub(super) fn renew_first(&mut self, now: Moment, waiting: Box<Waiting>) {
+    pub(super) fn renew_first(&mut self, now: Moment) {
         (self.hold_until, self.keep_until) = (Moment::MAX, Moment::MIN);
-        self.waiting = Some(waiting);
+        self.ready = false;
+        self.waiting.iter_mut().for_each(|waiting| waiting.token_since = now);
         self.schedule.renew_now(now);
     }
 
     /// Its holder begins: `max_hold` and `min_hold` count from here.
     pub(super) fn begin(&mut self, now: Moment, terms: &Terms) {
-        self.waiting = None;
+        self.ready = true;
         self.hold_until = terms.max_hold.map_or(Moment::MAX, |max| now + max);
         self.keep_until = terms.min_hold.map_or(Moment::MIN, |min| now + min);
     }
@@ -229,7 +244,7 @@ impl Held {
         }
         let over = self.until() - WAKE_LEAD;
         if !self.is_kept_alive() {
-            return over;
+            return if planted(Mutant::UnseenGrantKept) { over } else { over.min(self.look_by) };
         }
         let over = over.min(self.waiting.as_ref().map_or(Moment::MAX, |waiting| waiting.give_up_at));
         let manual = self.manual.as_ref().map_or(Moment::MAX, |renewals| renewals.due());
@@ -243,19 +258,14 @@ impl Held {
         }
     }
 
-    /// Whether its holder may begin.
-    pub(super) fn is_ready(&self) -> bool {
-        self.waiting.is_none()
-    }
-
     /// A grant that its task has not seen is not renewed.
     pub(super) fn is_kept_alive(&self) -> bool {
-        self.claimed || !self.is_ready()
+        self.is_claimed() || !self.ready
     }
 
     /// Whether anything still needs a renewal.
     pub(super) fn needs_renewal(&self) -> bool {
-        self.schedule.is_automatic() || self.has_manual_renewal() || !self.is_ready()
+        self.schedule.is_automatic() || self.has_manual_renewal() || !self.ready
     }
 
     /// Whether a task awaits a manual renewal.
@@ -277,7 +287,13 @@ impl Held {
     /// Shows its names.
     pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
         self.fences.show_names(names);
-        for moment in [&mut self.local_run_since, &mut self.deadline, &mut self.hold_until, &mut self.keep_until] {
+        for moment in [
+            &mut self.local_run_since,
+            &mut self.deadline,
+            &mut self.hold_until,
+            &mut self.keep_until,
+            &mut self.look_by,
+        ] {
             names.moment(moment);
         }
         self.schedule.show_names(names);
@@ -306,7 +322,6 @@ mod tests {
         };
         let granted = Granted { fences: Fences::block(1, 1), from: at(0), by: By::Answer };
         let mut held = Held::new(at(0), granted, &terms, Rhythm(7));
-        held.claimed = true;
         held.schedule = Schedule::never();
         held
     }

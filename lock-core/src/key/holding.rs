@@ -11,6 +11,7 @@ use super::ids::Number;
 use super::leaving::{note_was_held, refuse_holder};
 use super::manual::ManualRenewals;
 use super::messages::{Action, Job, ManualStep, Refusal};
+use super::unseen;
 use crate::planted::{Mutant, planted};
 use crate::store::{LossReason, Moment, Renewal, Renewed, StoreError, StoreErrorKind, Token};
 
@@ -47,10 +48,12 @@ pub(super) fn renewed<C: Clone>(
             }
             held.renewed(sent, ttl);
             held.schedule.succeeded(now, held.ttl, rhythm);
-            if let Some(waiting) = held.waiting.take_if(|waiting| waiting.token_since <= sent) {
-                held.begin(now, &waiting.terms);
+            if let Some(waiting) = held.waiting.as_ref().filter(|waiting| !held.ready && waiting.token_since <= sent) {
+                let (terms, patience) = (waiting.terms, waiting.patience(cx.known.first_lease));
+                held.begin(now, &terms);
+                held.look_by = now + patience;
                 cx.wake(holder.caller.clone());
-            } else if held.is_ready() {
+            } else if held.ready {
                 cx.effects.push(Effect::Do(Action::Extend(holder.caller.clone(), held.until())));
                 update_manual(calls, cx, |renewals| renewals.confirmed(sent, ttl));
                 renew_again_for_manual(calls, now);
@@ -69,23 +72,22 @@ pub(super) fn renewed<C: Clone>(
 
 /// The store says that the token does not hold the key.
 fn not_ours<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
-    end_lease(calls, cx, LossReason::Stolen, "the lock was granted, and lost before its task was polled");
+    end_lease(calls, cx, LossReason::Stolen);
 }
 
 /// The clock has ended the lease.
 fn end_by_clock<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossReason) {
-    end_lease(calls, cx, reason, "the lock was granted, but its task was not polled before it expired");
+    end_lease(calls, cx, reason);
 }
 
-/// Ends the lease: a next holder that has not begun goes back to waiting, a task that has not seen the grant is refused
-/// with an error, and a body loses the lease.
-fn end_lease<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossReason, unseen: &'static str) {
-    let Some(holder) = calls.take_active_holder(|holder| !holder.held.is_ready() || !holder.held.claimed) else {
+/// Ends the lease: a next holder that has not begun goes back to waiting, a task that has not seen the grant is passed
+/// over, and a body loses the lease.
+fn end_lease<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, reason: LossReason) {
+    let Some(holder) = calls.take_active_holder(|holder| !holder.held.is_claimed()) else {
         return lose(calls, cx, reason);
     };
-    if holder.held.is_ready() {
-        let error = StoreError::new(StoreErrorKind::Disconnected, unseen);
-        refuse_holder(calls, cx, holder, Refusal::Unavailable(error));
+    if holder.held.ready {
+        unseen::lease_ended(calls, cx, holder);
     } else {
         requeue_next_holder(calls, cx, holder);
     }
@@ -128,7 +130,10 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     if let Some(reason) = held.ended_by_clock(now) {
         return end_by_clock(calls, cx, reason);
     }
-    if let Some(waiting) = held.waiting.as_ref().filter(|waiting| waiting.give_up_at <= now) {
+    if held.is_passed_over(now) {
+        return unseen::pass_over(calls, cx);
+    }
+    if let Some(waiting) = held.waiting.as_ref().filter(|waiting| !held.ready && waiting.give_up_at <= now) {
         // Another local call held the key until a moment ago, so it was busy, unless the store had time to answer
         // since.
         let had_time = waiting.token_since + known.settings.operation_timeout <= now;
@@ -146,7 +151,7 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
         if !held.needs_renewal() {
             // The failed renewal was the previous holder's, or is no longer awaited.
             held.schedule.park();
-        } else if known.keeper.is_some() {
+        } else if known.carrier.is_some() {
             held.schedule.sent(now, held.ttl);
             let ttl = held.next_ttl();
             held.longest_ttl = held.longest_ttl.max(ttl);

@@ -147,6 +147,12 @@ impl<C> LocalQueue<C> {
 }
 
 impl<C> Waiter<C> {
+    /// Goes on with a new token; its place in the store's queue is kept.
+    pub(super) fn start_over(&mut self, now: Moment) {
+        self.token = self.waiting.next_token();
+        self.waiting.start_over(now);
+    }
+
     /// Shows its names.
     pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
         names.number(&mut self.number);

@@ -201,6 +201,8 @@ pub enum Action<C> {
     Extend(C, Moment),
     /// No step of the body may start any more.
     Lose(C, LossReason),
-    /// A request over this session had no answer in time.
-    TimedOut(SessionId),
+    /// The task did not look at its grant for so long, and the key goes to the next; woken, it asks again.
+    PassedOver(C, Duration),
+    /// Replace this session: it does not answer.
+    Replace(SessionId),
 }

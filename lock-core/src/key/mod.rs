@@ -22,12 +22,15 @@ mod local_queue;
 mod manual;
 mod messages;
 mod names;
+mod overtaken;
+mod phase;
 mod release;
 mod releasing;
 mod rotating;
 mod spare;
 mod state;
 mod ticking;
+mod unseen;
 mod waiting;
 
 pub use calls::Spares;

@@ -12,14 +12,16 @@ use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::holding::{self, SentRenewal};
 use super::ids::{Number, SessionId};
-use super::leaving::{refuse, refuse_holder};
+use super::leaving::{recheck_held, refuse, refuse_holder};
 use super::local_queue::Waiter;
 use super::messages::{ManualStep, Refusal, ReleaseReply, ReleaseStep, Step, Via};
 use super::names::CallNames;
+use super::phase::Phase;
 use super::release;
 use super::releasing::Releasing;
 use super::ticking;
-use super::waiting::{Phase, Waiting};
+use super::unseen;
+use super::waiting::Waiting;
 use crate::lease::{Fences, Terms, Wait};
 use crate::planted::{Mutant, planted};
 use crate::store::{Acquired, Grant, LossReason, Moment, Renewed, StoreError, Token};
@@ -57,7 +59,7 @@ impl<C: Clone> KeyState<C> {
         if terms.wait == Wait::AtMost(Duration::ZERO) && self.calls.is_known_held(cx.now) {
             return Err(Refusal::Busy { free_at: self.calls.free_at(cx.now) });
         }
-        let waiting = Waiting::new(cx.now, terms, cx.known.settings.operation_timeout);
+        let waiting = Waiting::new(cx.now, token, terms, cx.known.settings.operation_timeout);
         let mut waiter = Waiter { number, caller, token, waiting: cx.spare.waiting.put_into(waiting) };
         if self.calls.is_free() {
             waiter.waiting.may_ask(cx.now);
@@ -66,7 +68,7 @@ impl<C: Clone> KeyState<C> {
             let is_wait_over = waiter.waiting.wait_until <= cx.now;
             self.calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);
             if is_wait_over {
-                asking::recheck_held(&mut self.calls, cx.now);
+                recheck_held(&mut self.calls, cx.now);
             }
         }
         Ok(())
@@ -77,17 +79,27 @@ impl<C: Clone> KeyState<C> {
         match &mut self.calls.active {
             Active::Waiter(waiter) if waiter.number == number => {
                 waiter.waiting.set_own_session(via);
+                asking::report_silence(cx, waiter.waiting.polled_without_answer());
                 return match waiter.waiting.phase {
                     Phase::MayAsk { .. } => asking::ask_by_task(&mut self.calls, cx, via.map(|via| via.session)),
                     Phase::Asking { by_task: true, .. } => Step::AwaitAnswer,
+                    // Its own answer may still be the first.
+                    Phase::Asking { .. } if waiter.waiting.overtaken.is_some() => Step::AwaitAnswer,
                     _ => Step::Pending,
                 };
             }
             Active::Holder(Holder { number: holder, held, .. }) if *holder == number => {
-                if !held.is_ready() || held.ended_by_clock(cx.now).is_some() {
+                if !held.ready || held.ended_by_clock(cx.now).is_some() {
                     return Step::Pending;
                 }
-                held.claimed = true;
+                if held.is_seen_late(cx.now, cx.known.first_lease.patience()) {
+                    held.renew_first(cx.now);
+                    return Step::Pending;
+                }
+                if let Some(mut waiting) = held.waiting.take() {
+                    asking::report_silence(cx, waiting.polled_without_answer());
+                    cx.spare.waiting.keep(waiting);
+                }
                 return Step::Granted { fence: held.fences.first, until: held.until() };
             }
             _ => {}
@@ -95,7 +107,11 @@ impl<C: Clone> KeyState<C> {
         let Some(others) = self.calls.others_mut() else { return Step::Pending };
         if let Some(waiter) = others.queue.get_mut(number) {
             waiter.waiting.set_own_session(via);
+        } else if let Some(mut waiter) = others.passed_over.remove(&number) {
+            waiter.waiting.set_own_session(via);
+            unseen::come_back(&mut self.calls, cx, waiter);
         }
+        let Some(others) = self.calls.others_mut() else { return Step::Pending };
         others.refused.remove(&number).map_or(Step::Pending, Step::Refused)
     }
 
@@ -191,6 +207,10 @@ impl<C: Clone> KeyState<C> {
                 cx.spare.waiting.keep(waiter.waiting);
             }
             others.refused.remove(&number);
+            if let Some(mut waiter) = others.passed_over.remove(&number) {
+                unseen::give_back_left_behind(&mut self.calls, cx, &mut waiter);
+                cx.spare.waiting.keep(waiter.waiting);
+            }
         }
         if self.calls.holder_of(number).is_some() {
             ending::end(&mut self.calls, cx, number, None);
@@ -267,17 +287,28 @@ impl<C: Clone> KeyState<C> {
         release::released(&mut self.calls, cx, number, via, answer);
     }
 
-    /// The keeper has a session again: what was parked is due, and a waiter in the store's queue that would have been
-    /// told of its grant over the keeper's old session looks whether it missed one.
+    /// The keeper has a session of its own again: what was parked is due, and a waiter in the store's queue that would
+    /// have been told of its grant over the keeper's old session looks whether it missed one.
     pub fn connected(&mut self, cx: &mut Context<'_, C>) {
         let (now, push_session) = (cx.now, cx.keeper_push_session());
+        if let Active::Waiter(Waiter { waiting, .. }) = &mut self.calls.active {
+            let is_keepers = |listener| listener == cx.known.settings.listener;
+            if waiting.entry.as_ref().is_some_and(|(entry, _)| is_keepers(entry.listener)) {
+                waiting.push_session_changed(now, push_session);
+            }
+        }
+        self.unpark(cx);
+    }
+
+    /// There is a session for the keeper again: what was parked is due.
+    pub fn unpark(&mut self, cx: &mut Context<'_, C>) {
+        let now = cx.now;
         match &mut self.calls.active {
             Active::Waiter(Waiter { waiting, .. }) => {
-                let is_keepers = |listener| listener == cx.known.settings.listener;
-                if waiting.entry.as_ref().is_some_and(|(entry, _)| is_keepers(entry.listener)) {
-                    waiting.push_session_changed(now, push_session);
-                }
                 waiting.unpark(now);
+                if waiting.is_asked_by_task() && waiting.overtake_at == Moment::MAX && waiting.overtaken.is_none() {
+                    waiting.overtake_at = now;
+                }
             }
             Active::Holder(Holder { held, .. }) => held.unpark(now),
             Active::Nobody => {}
@@ -287,9 +318,13 @@ impl<C: Clone> KeyState<C> {
         }
     }
 
-    /// A runtime's session is gone: a waiter that would have been told of its grant over it looks at once, finds the
-    /// session gone, and queues in its old place under a new token. Until then the store counts it as dead.
+    /// A session is gone. A request over it has no answer any more. A waiter that would have been told of its grant
+    /// over it looks at once, finds the session gone, and queues in its old place under a new token; until then the
+    /// store counts it as dead.
     pub fn session_gone(&mut self, cx: &mut Context<'_, C>, session: SessionId) {
+        if let Some(waiter) = self.calls.take_active_waiter(|waiter| waiter.waiting.asks_over(session)) {
+            asking::request_failed(&mut self.calls, cx, waiter, StoreError::no_answer());
+        }
         if let Some(waiter) = self.calls.waiter_mut()
             && waiter.waiting.push_session == Some(session)
         {
@@ -297,16 +332,25 @@ impl<C: Clone> KeyState<C> {
         }
     }
 
+    /// Whether the end of this session concerns it.
+    pub fn relies_on(&self, session: SessionId) -> bool {
+        let Active::Waiter(Waiter { waiting, .. }) = &self.calls.active else { return false };
+        waiting.push_session == Some(session) || waiting.asks_over(session)
+    }
+
     /// Refuses all waiters. Releases that are scheduled to be repeated are repeated now; whatever that misses expires
     /// by its ttl.
     pub fn close(&mut self, cx: &mut Context<'_, C>) {
-        let unseen = |holder: &Holder<C>| !holder.held.claimed;
+        let unseen = |holder: &Holder<C>| !holder.held.is_claimed();
         if let Some(waiter) = self.calls.take_active_waiter(|_| true) {
             refuse(&mut self.calls, cx, waiter, Refusal::ShuttingDown);
         } else if let Some(holder) = self.calls.take_active_holder(unseen) {
             refuse_holder(&mut self.calls, cx, holder, Refusal::ShuttingDown);
         }
-        let waiting = self.calls.queue_mut().map(super::local_queue::LocalQueue::take_all);
+        let waiting = self.calls.others_mut().map(|others| {
+            let passed_over = std::mem::take(&mut others.passed_over).into_values();
+            others.queue.take_all().into_iter().chain(passed_over)
+        });
         for waiter in waiting.into_iter().flatten() {
             refuse(&mut self.calls, cx, waiter, Refusal::ShuttingDown);
         }
@@ -408,7 +452,8 @@ impl<C: Clone> KeyState<C> {
             Active::Waiter(waiter) => Some(waiter),
             _ => None,
         };
-        active.into_iter().chain(self.calls.queue().into_iter().flat_map(super::local_queue::LocalQueue::iter))
+        let others = self.calls.others().into_iter();
+        active.into_iter().chain(others.flat_map(|others| others.queue.iter().chain(others.passed_over.values())))
     }
 
     /// Shows its names, for whoever compares states.

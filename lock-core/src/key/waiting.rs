@@ -6,7 +6,11 @@ use super::doubt::Doubt;
 use super::ids::SessionId;
 use super::messages::{Refusal, Via};
 use super::names::CallNames;
-use crate::lease::{Backoff, QUEUE_KEPT_FOR, Reading, Terms, Wait, crowd_period, jitter, known_held_for, period};
+use super::overtaken::{LeftBehind, Overtaken};
+use super::phase::Phase;
+use crate::lease::{
+    Backoff, FirstLease, QUEUE_KEPT_FOR, Reading, Terms, Wait, crowd_period, jitter, known_held_for, period,
+};
 use crate::planted::{Mutant, planted};
 use crate::store::{ClockReading, Entry, ListenerId, Moment, StoreError, StoreErrorKind, Token};
 
@@ -22,12 +26,24 @@ const ALIVE_FOR_PERIODS: u32 = 3;
 const FINAL_LOOK: Duration = Duration::from_secs(1);
 /// How often in a row a request that was not executed is sent again at once.
 const MOST_RESENDS: u32 = 5;
+/// How often the time that a task has to look at a grant is doubled at most.
+const MOST_DOUBLINGS: u32 = 6;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Waiting {
     pub(super) terms: Terms,
     pub(super) arrived: Moment,
+    /// The last token of its own; its lease may have been another call's before, and have that one's.
+    own_token: Token,
+    /// From when on the keeper asks in the place of its task, if the task's own request is still without an answer.
+    pub(super) overtake_at: Moment,
+    /// The task's request that the keeper asked in place of.
+    pub(super) overtaken: Option<Overtaken>,
+    /// What it may have left on its way when it was passed over.
+    pub(super) left_behind: Option<Box<LeftBehind>>,
+    /// How often it was passed over, because its task did not look at a grant.
+    passed_over: u32,
     /// When it got its token; answers to requests before that are about another token.
     pub(super) token_since: Moment,
     /// From then on a busy key is a reason to give up.
@@ -70,44 +86,8 @@ pub(super) struct Waiting {
     not_executed: u32,
 }
 
-/// How far a waiter is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Phase {
-    /// It is in the local queue.
-    InLocalQueue,
-    /// Its task may ask; from `keeper_from` on the keeper does.
-    MayAsk { keeper_from: Moment },
-    Asking {
-        sent: Moment,
-        fails_at: Moment,
-        /// Its own task sent the request; else the keeper did, or the rotation of the holder before it.
-        by_task: bool,
-        /// How many fences it asks for.
-        fences: u32,
-    },
-    /// Until the next look, after an answer that the key is held, or after an error.
-    Resting { until: Moment, found_held: bool },
-    /// A look is due, and the client's rate limit defers it. The last answer was that the key is held.
-    Deferred,
-    /// It waits until the keeper has a session.
-    Parked,
-}
-
-impl Phase {
-    fn show_names(&mut self, names: &mut impl CallNames) {
-        match self {
-            Self::InLocalQueue | Self::Deferred | Self::Parked => {}
-            Self::MayAsk { keeper_from: moment } | Self::Resting { until: moment, .. } => names.moment(moment),
-            Self::Asking { sent, fails_at, .. } => {
-                names.moment(sent);
-                names.moment(fails_at);
-            }
-        }
-    }
-}
-
 impl Waiting {
-    pub(super) fn new(now: Moment, terms: Terms, operation_timeout: Duration) -> Self {
+    pub(super) fn new(now: Moment, token: Token, terms: Terms, operation_timeout: Duration) -> Self {
         let (wait_until, give_up_at) = match terms.wait {
             Wait::AtMost(wait) => (now + wait, now + wait.max(operation_timeout)),
             Wait::Forever => (Moment::MAX, Moment::MAX),
@@ -115,6 +95,11 @@ impl Waiting {
         Self {
             terms,
             arrived: now,
+            own_token: token,
+            overtake_at: Moment::MAX,
+            overtaken: None,
+            left_behind: None,
+            passed_over: 0,
             token_since: now,
             wait_until,
             give_up_at,
@@ -145,7 +130,10 @@ impl Waiting {
             Phase::Deferred => self.wait_until,
             Phase::InLocalQueue | Phase::Parked => self.give_up_at,
             Phase::MayAsk { keeper_from } => keeper_from.min(self.give_up_at),
-            Phase::Asking { fails_at, .. } => fails_at.min(self.give_up_at),
+            Phase::Asking { fails_at, by_task, .. } => {
+                let overtake_at = if by_task { self.overtake_at } else { Moment::MAX };
+                fails_at.min(self.give_up_at).min(overtake_at)
+            }
             Phase::Resting { until, found_held: true } => until.min(self.wait_until),
             Phase::Resting { until, found_held: false } => until.min(self.give_up_at),
         }
@@ -191,11 +179,17 @@ impl Waiting {
         }
     }
 
+    /// Whether the request in flight went over this session.
+    pub(super) fn asks_over(&self, session: SessionId) -> bool {
+        self.unanswered().is_some_and(|(_, over)| over == session)
+    }
+
     /// A request is sent.
     pub(super) fn request_sent(&mut self, now: Moment, by: Asker) {
         let Asker { session, timeout, by_task, fences } = by;
         self.sent_over = Some(session);
         self.phase = Phase::Asking { sent: now, fails_at: now + timeout, by_task, fences };
+        self.overtake_at = Moment::MAX;
     }
 
     /// Its task calls, and would be told of a grant over this session.
@@ -215,6 +209,31 @@ impl Waiting {
         self.own_session.map_or(keepers, |(session, listener)| (listener, Some(session)))
     }
 
+    /// The keeper asks in the place of its task. The task's request may still take effect.
+    pub(super) fn overtake(&mut self) {
+        self.overtake_at = Moment::MAX;
+        let Some((sent, session)) = self.unanswered() else { return };
+        self.overtaken = Some(Overtaken::new(sent, session));
+        // Nobody may poll the runtime of that session, or listen.
+        self.clear_own_session();
+        self.doubt = self.doubt.and(Some(session));
+    }
+
+    /// Whether the keeper is to ask in the place of its task at once: nobody else has asked for longer than that.
+    pub(super) fn is_to_be_overtaken(&self, now: Moment) -> bool {
+        self.is_asked_by_task() && self.overtake_at <= now
+    }
+
+    /// Its task is polled, and has no answer to its own request; returns the session if that tells that it is silent.
+    pub(super) fn polled_without_answer(&mut self) -> Option<SessionId> {
+        Overtaken::silent_session(&mut self.overtaken, |overtaken| overtaken.is_polled = true)
+    }
+
+    /// The keeper's request was answered, by the store or by an error; returns as above.
+    pub(super) fn keeper_answered(&mut self) -> Option<SessionId> {
+        Overtaken::silent_session(&mut self.overtaken, |overtaken| overtaken.is_answered = true)
+    }
+
     /// Whether its task may look itself: over the session that carried every request before, or as the first.
     pub(super) fn may_look_over(&self, session: SessionId) -> bool {
         self.doubt == Doubt::Nowhere && self.sent_over.is_none_or(|sent_over| sent_over == session)
@@ -223,6 +242,11 @@ impl Waiting {
     /// Whether it may be in the store's queue: a call whose time to wait is over does not enter it.
     pub(super) fn may_enqueue(&self, now: Moment) -> bool {
         self.entry.is_some() || now < self.wait_until
+    }
+
+    /// The session over which it was to be told of its grant, once it was confirmed that it is in the store's queue.
+    pub(super) fn awaits_message(&self) -> Option<SessionId> {
+        self.push_session.filter(|_| self.reading.is_some())
     }
 
     /// Whether it was told that the key is held, or entered the store's queue at once.
@@ -266,6 +290,33 @@ impl Waiting {
         matches!(self.phase, Phase::Resting { found_held: true, .. }) && has_push && !self.is_final_look(now)
     }
 
+    /// A token that it never had.
+    pub(super) fn next_token(&mut self) -> Token {
+        self.own_token = self.own_token.successor();
+        self.own_token
+    }
+
+    /// How long its task may take to look at a grant: longer each time, so that a slow task gets there in the end.
+    pub(super) fn patience(&self, first_lease: &FirstLease) -> Duration {
+        first_lease.patience() * (1 << self.passed_over.min(MOST_DOUBLINGS))
+    }
+
+    /// The same for a grant that comes now: the task was given half of that if the keeper has asked in its place.
+    pub(super) fn patience_from_grant(&self, first_lease: &FirstLease) -> Duration {
+        self.patience(first_lease) / if self.overtaken.is_some() { 2 } else { 1 }
+    }
+
+    /// Its task did not look at a grant: nothing is sent for it until it is polled, and what was answered is forgotten.
+    pub(super) fn pass_over(&mut self) {
+        self.passed_over += 1;
+        (self.answered, self.last_error) = (false, None);
+    }
+
+    /// It is asked for once more, however late it is: its task was not polled, or the program stood still.
+    pub(super) fn come_back(&mut self, now: Moment, operation_timeout: Duration) {
+        self.give_up_at = self.give_up_at.max(now + operation_timeout);
+    }
+
     /// Goes on with a new token; its place in the store's queue is kept.
     pub(super) fn start_over(&mut self, now: Moment) {
         self.token_since = now;
@@ -275,6 +326,7 @@ impl Waiting {
         self.entry = None;
         self.reading = None;
         self.doubt = Doubt::Nowhere;
+        self.overtaken = None;
         self.longest_ttl = Duration::ZERO;
     }
 
@@ -362,6 +414,11 @@ impl Waiting {
         self.phase = Phase::Resting { until, found_held: false };
     }
 
+    /// Whether its last request failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// When to look next: earlier than `next`, if its time to wait would otherwise end on an old answer.
     fn next_look(&self, now: Moment, next: Moment) -> Moment {
         let last = self.wait_until - FINAL_LOOK;
@@ -402,7 +459,11 @@ impl Waiting {
         for moment in [&mut self.arrived, &mut self.token_since, &mut self.wait_until, &mut self.give_up_at] {
             names.moment(moment);
         }
+        names.token(&mut self.own_token);
         self.phase.show_names(names);
+        names.moment(&mut self.overtake_at);
+        self.overtaken.iter_mut().for_each(|overtaken| overtaken.show_names(names));
+        self.left_behind.iter_mut().for_each(|left| left.show_names(names));
         if let Some((entry, sent)) = &mut self.entry {
             entry.show_names(names);
             names.moment(sent);
@@ -430,33 +491,4 @@ pub(super) fn alive_for(round_trip: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::Kind;
-
-    #[test]
-    fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
-        let (now, token) = (Moment::from_nanos(1_000_000_000_000), Token::from_bits(7));
-        let terms = Terms {
-            kind: Kind::Exclusive,
-            ttl: Duration::ZERO,
-            wait: Wait::Forever,
-            renew: false,
-            max_hold: None,
-            min_hold: None,
-        };
-        let rest = |held_for, has_push| {
-            let mut waiting = Waiting::new(now, terms, Duration::ZERO);
-            waiting.rest(now, token, held_for, has_push, 1);
-            waiting.due().since(now)
-        };
-        let within = |rest: Duration, from, to| {
-            assert!(rest >= Duration::from_millis(from) && rest <= Duration::from_millis(to), "{rest:?}");
-        };
-        within(rest(Duration::from_secs(30), true), 1000, 1250);
-        within(rest(Duration::from_millis(400), true), 400, 500);
-        within(rest(Duration::ZERO, true), 100, 125);
-        within(rest(Duration::from_secs(30), false), 50, 150);
-        within(rest(Duration::from_millis(20), false), 10, 22);
-    }
-}
+mod tests;

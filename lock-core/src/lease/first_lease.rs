@@ -16,12 +16,29 @@ const MOST_DOUBLINGS: u32 = 6;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct FirstLease {
     round_trip: Duration,
+    /// Whether the keeper has measured it.
+    is_measured: bool,
     doublings: u32,
 }
 
 impl FirstLease {
-    /// An operation took this long: the longest counts, and decays.
+    /// An operation took this long until its task saw the answer: an upper bound, as the task may have been held up.
+    pub fn saw_round_trip_of_task(&mut self, round_trip: Duration) {
+        if !self.is_measured {
+            self.longest_counts(round_trip);
+        }
+    }
+
+    /// An operation of the keeper took this long.
     pub fn saw_round_trip(&mut self, round_trip: Duration) {
+        if !std::mem::replace(&mut self.is_measured, true) {
+            self.round_trip = Duration::ZERO;
+        }
+        self.longest_counts(round_trip);
+    }
+
+    /// The longest counts, and decays.
+    fn longest_counts(&mut self, round_trip: Duration) {
         self.round_trip = round_trip.max(self.round_trip / 8 * 7 + round_trip / 8);
     }
 
@@ -40,12 +57,17 @@ impl FirstLease {
         self.doublings = self.doublings.saturating_sub(1);
     }
 
+    /// How long a task has to look at a grant before it goes to the next.
+    pub fn patience(&self) -> Duration {
+        SHORTEST.max(self.round_trip * ROUND_TRIPS)
+    }
+
     /// The first lease that a waiter with these terms asks for.
     pub fn of(&self, terms: &Terms) -> Duration {
         if !terms.renew {
             return terms.ttl;
         }
-        let wanted = SHORTEST.max(self.round_trip * ROUND_TRIPS) * (1 << self.doublings);
+        let wanted = self.patience() * (1 << self.doublings);
         // The first lease outlasts `min_hold` even though the message takes its time.
         let usable = wanted + terms.min_hold.unwrap_or_default();
         let lasts = terms.min_hold.map_or(usable, |_| usable + drift(usable) + margin(usable));
@@ -76,6 +98,16 @@ mod tests {
         assert_eq!(first.of(&terms(ms(30_000), true, None)), ms(9600));
         first.saw_round_trip(ms(400));
         assert_eq!(first.of(&terms(ms(30_000), true, None)), ms(1100 * 8), "the longest fades");
+    }
+
+    #[test]
+    fn what_a_task_measures_counts_until_the_keeper_has_measured() {
+        let mut first = FirstLease::default();
+        first.saw_round_trip_of_task(ms(6000));
+        assert_eq!(first.patience(), ms(48_000));
+        first.saw_round_trip(ms(200));
+        first.saw_round_trip_of_task(ms(6000));
+        assert_eq!(first.patience(), ms(1600));
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub trait CallTable<C> {
     /// A request of this call, sent for that token at `sent`, was answered.
     fn answered(&mut self, now: Moment, id: CallId, token: Token, sent: Moment, answer: Result<Acquired, StoreError>);
 
+    /// An operation of the keeper took so long, which is awake when its answer comes.
+    fn keeper_saw_round_trip(&mut self, round_trip: Duration);
+
     /// The session of a look that the keeper was to send is gone.
     fn cut_off(&mut self, now: Moment, id: CallId);
 

@@ -19,6 +19,7 @@ pub(crate) struct Observed {
     busy: AtomicU64,
     unavailable: AtomicU64,
     lost: AtomicU64,
+    passed_over: AtomicU64,
     renew_failed: AtomicU64,
     release_failed: AtomicU64,
     reconnected: AtomicU64,
@@ -52,6 +53,8 @@ pub struct Stats {
     pub unavailable: u64,
     /// Leases lost while their body ran or their guard lived.
     pub lost: u64,
+    /// Locks that went to the next waiter because the task of the one before was not polled for a second.
+    pub passed_over: u64,
     /// Renewals that failed or had no answer; each was tried again until the deadline.
     pub renew_failed: u64,
     /// Releases that failed or had no answer, which are tried again; and releases of a lock that was no longer held.
@@ -81,6 +84,21 @@ pub(crate) fn held_for(span: &Span, held_for: Duration) {
     span.record("lock.hold_ms", millis(held_for));
 }
 
+/// A lease is given back by whoever held it for so long.
+pub(crate) fn released(key: &LockKey, fence: u64, held_for: impl FnOnce() -> Duration) {
+    debug!(lock.key = %key, lock.fence = fence, lock.hold_ms = millis(held_for()), "lock released");
+}
+
+/// An acquire was dropped before it had ended.
+pub(crate) fn cancelled(key: &LockKey) {
+    debug!(lock.key = %key, "acquire cancelled");
+}
+
+/// A call that names no client, outside of every scope, uses the installed one.
+pub(crate) fn outside_of_scopes(key: &LockKey) {
+    debug!(lock.key = %key, "no scope here: using the installed client");
+}
+
 pub(crate) fn connection_failed(place: &str, error: &StoreError) {
     warn!(store = place, error = %Chain(error), "failed to connect to lock store");
 }
@@ -105,6 +123,12 @@ impl Observed {
     pub(crate) fn unavailable(&self, key: &LockKey, error: &StoreError) {
         count(&self.unavailable);
         warn!(lock.key = %key, error = %Chain(error), "failed to acquire lock");
+    }
+
+    /// A task did not look at its grant for so long.
+    pub(crate) fn passed_over(&self, key: &LockKey, after: Duration) {
+        count(&self.passed_over);
+        warn!(lock.key = %key, ?after, "the task of a waiter was not polled, so its lock went to the next");
     }
 
     pub(crate) fn count_lost(&self) {
@@ -145,6 +169,7 @@ impl Observed {
             busy: read(&self.busy),
             unavailable: read(&self.unavailable),
             lost: read(&self.lost),
+            passed_over: read(&self.passed_over),
             renew_failed: read(&self.renew_failed),
             release_failed: read(&self.release_failed),
             reconnected: read(&self.reconnected),

@@ -202,7 +202,8 @@ impl World {
     fn check_order(&mut self, task: usize) {
         let granted = &self.tasks[task];
         let local = self.clock_of(granted.process);
-        let overtaken = self.tasks[..task].iter().position(|other| {
+        let overtaken = (0..task).filter(|other| !self.has_slept(*other)).find(|other| {
+            let other = &self.tasks[*other];
             let waits = match other.terms.wait {
                 Wait::Forever => true,
                 Wait::AtMost(wait) => local < other.arrived + wait,
@@ -222,9 +223,12 @@ impl World {
         if !matches!(self.tasks[task].state, State::NotArrived | State::Acquiring(_)) {
             return;
         }
-        let went_on = self.processes[self.tasks[task].process].frozen_until;
-        if self.now < went_on + LATE {
-            return self.at(went_on + LATE, Event::Overdue(task));
+        // A program that stood still, or believes so, asks before it gives up.
+        let host = &self.processes[self.tasks[task].process];
+        let asks_until = host.frozen_until.max(host.leapt_at) + OPERATION;
+        let due = asks_until.max(self.due_after_sleep(task)) + LATE;
+        if self.now < due {
+            return self.at(due, Event::Overdue(task));
         }
         self.checker.found(|| format!("task {task} has no answer, and its time is over"));
     }

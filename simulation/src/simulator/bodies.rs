@@ -107,7 +107,7 @@ impl World {
         {
             return;
         }
-        let went_on = self.processes[self.tasks[task].process].frozen_until;
+        let went_on = self.processes[self.tasks[task].process].frozen_until.max(self.task_sleeps_until(task));
         if self.now < went_on + LATE {
             return self.at(went_on + LATE, Event::ManualOverdue(task, renewal));
         }

@@ -29,6 +29,7 @@ mod strangers;
 mod task;
 mod tokens;
 mod troubles;
+mod unpolled;
 mod watching;
 mod world;
 

@@ -28,7 +28,7 @@ pub struct Plan {
 /// Which promises hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// No faults, so nothing is lost and waiters are served in order.
+    /// No faults but tasks that are not polled, so nothing is lost and waiters are served in order.
     Calm,
     /// The store keeps its promises: all of ours must hold.
     Whole,
@@ -96,6 +96,10 @@ pub enum Trouble {
     Crashes(usize, bool),
     /// A process shuts down in order, with this grace period, and restarts afterwards.
     ShutsDown(usize, Duration),
+    /// Half of the tasks of a process that wait for a lock are not polled, as if held up by another part of themselves.
+    Sleeps(usize),
+    /// The runtime of a process stands still, with its tasks and its connection.
+    StandsStill(usize),
     /// The clock of a process leaps ahead, as after a suspension.
     Leaps(usize, Duration),
     /// The store is stopped.
@@ -140,6 +144,10 @@ impl Plan {
             let trouble = broken_trouble(&mut random);
             faults.push(draw(&mut random, trouble));
         }
+        if kind != Kind::Broken && random.chance(40) {
+            let trouble = unpolled(&mut random);
+            faults.push(draw(&mut random, trouble));
+        }
         Self { seed, kind, faults }
     }
 
@@ -160,6 +168,9 @@ fn draw(random: &mut Random, trouble: Trouble) -> Fault {
         Trouble::Overwrites(_, lasts) => *lasts,
         Trouble::DeletesKey(_) | Trouble::Leaps(..) | Trouble::StepsClock(_) => Duration::ZERO,
         Trouble::Freezes(_) | Trouble::Partition(_) => random.between(20, 2_500),
+        Trouble::Sleeps(_) => random.between(20, 8_000),
+        // Less than two operations may take: what a runtime sends later than the repeated releases is left to its ttl.
+        Trouble::StandsStill(_) => random.between(20, 1_900),
         _ => random.between(20, 1_200),
     };
     Fault { from: random.between(100, TROUBLED), lasts, trouble }
@@ -198,6 +209,12 @@ fn whole_trouble(random: &mut Random, before: &[Fault]) -> Trouble {
     }
 }
 
+/// Tasks that are not polled for a while.
+fn unpolled(random: &mut Random) -> Trouble {
+    let process = random.index(PROCESSES);
+    if random.chance(60) { Trouble::Sleeps(process) } else { Trouble::StandsStill(process) }
+}
+
 fn broken_trouble(random: &mut Random) -> Trouble {
     let key = random.index(KEYS);
     match random.below(5) {
@@ -228,6 +245,8 @@ impl fmt::Display for Trouble {
             Self::Crashes(_, true) => f.write_str("killed"),
             Self::Crashes(_, false) => f.write_str("killed, and the store does not notice"),
             Self::ShutsDown(_, grace) => write!(f, "shuts down, {} ms of grace", grace.as_millis()),
+            Self::Sleeps(_) => f.write_str("half of its waiting tasks are not polled"),
+            Self::StandsStill(_) => f.write_str("its runtime stands still"),
             Self::Leaps(_, by) => write!(f, "its clock leaps ahead by {} ms", by.as_millis()),
             Self::StoreRestarts => f.write_str("restarts with its data"),
             Self::StoreForgets => f.write_str("restarts empty"),
@@ -240,6 +259,11 @@ impl fmt::Display for Trouble {
 }
 
 impl Trouble {
+    /// Whether all that happens is that tasks are not polled.
+    pub(super) fn is_unpolled(&self) -> bool {
+        matches!(self, Self::Sleeps(_) | Self::StandsStill(_))
+    }
+
     /// The affected process; none if it is the store.
     pub fn process(&self) -> Option<usize> {
         match self {
@@ -257,6 +281,8 @@ impl Trouble {
             | Self::Freezes(process)
             | Self::Crashes(process, _)
             | Self::ShutsDown(process, _)
+            | Self::Sleeps(process)
+            | Self::StandsStill(process)
             | Self::Leaps(process, _) => Some(*process),
             _ => None,
         }

@@ -28,7 +28,6 @@ pub(super) struct Connection {
     pub(super) has_push: bool,
     /// Half open: nothing gets through any more.
     pub(super) dead: bool,
-    pub(super) time_outs: u32,
     /// Until when it is slower, and by how much at most.
     pub(super) slow: Option<(Moment, Duration)>,
 }
@@ -55,6 +54,7 @@ pub(super) struct Process {
     /// Its clock: by how many millionths it is faster, and how far it has leapt ahead.
     faster: i64,
     pub(super) leapt: Duration,
+    pub(super) leapt_at: Moment,
     pub(super) loses_requests_until: Moment,
     pub(super) loses_replies_until: Moment,
     pub(super) loses_messages_until: Moment,
@@ -68,6 +68,10 @@ pub(super) struct Process {
     pub(super) cut_until: [Moment; 2],
     pub(super) partitioned_until: Moment,
     pub(super) frozen_until: Moment,
+    /// Until when half of its waiting tasks are not polled.
+    pub(super) sleeps_until: Moment,
+    /// Until when its runtime stands still.
+    pub(super) still_until: Moment,
 }
 
 /// Where all clocks begin.
@@ -90,6 +94,7 @@ impl Process {
             is_running: true,
             faster,
             leapt: Duration::ZERO,
+            leapt_at: Moment::MIN,
             loses_requests_until: Moment::MIN,
             loses_replies_until: Moment::MIN,
             loses_messages_until: Moment::MIN,
@@ -100,6 +105,8 @@ impl Process {
             cut_until: [Moment::MIN; 2],
             partitioned_until: Moment::MIN,
             frozen_until: Moment::MIN,
+            sleeps_until: Moment::MIN,
+            still_until: Moment::MIN,
         };
         process.start();
         process
@@ -149,7 +156,8 @@ impl Process {
     }
 
     /// Its clock leaps ahead.
-    pub(super) fn leaps(&mut self, by: Duration) {
+    pub(super) fn leaps(&mut self, now: Moment, by: Duration) {
+        self.leapt_at = now;
         self.leapt += by;
         self.outdated = self.tokens;
     }

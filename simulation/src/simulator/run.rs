@@ -85,6 +85,9 @@ fn handle(world: &mut World, number: u64, event: Event) {
     if matches!(event, Event::Arrives(_)) && world.now < world.node.paused_until {
         return world.put_off(world.node.paused_until, number, event);
     }
+    if let Some(until) = world.sleeps_until(&event) {
+        return world.put_off(until, number, event);
+    }
     if is_current(world, &event) {
         dispatch(world, event);
     }
@@ -102,7 +105,7 @@ fn is_current(world: &World, event: &Event) -> bool {
         | Event::ManualOverdue(task, _) => of_era(world.tasks[*task].process, world.tasks[*task].era),
         Event::KeeperWakes(process, era)
         | Event::TimesOut(process, era, _)
-        | Event::SessionTimedOut(process, era, _)
+        | Event::Probed(process, era, ..)
         | Event::Ends(process, era, _)
         | Event::ReceivesGrant(process, era, ..)
         | Event::Opens(process, era, _) => of_era(*process, *era),
@@ -130,7 +133,7 @@ fn dispatch(world: &mut World, event: Event) {
         },
         Event::ScriptForgotten(packet) => world.on_script_forgotten(*packet),
         Event::TimesOut(process, _, number) => world.time_out(process, number),
-        Event::SessionTimedOut(process, _, session) => world.count_timeout(process, session),
+        Event::Probed(process, _, session, answered) => world.probed(process, session, answered),
         Event::Ends(process, _, session) => world.end_session(process, session),
         Event::ReceivesGrant(process, _, session, grant) => world.receive_grant(process, session, *grant),
         Event::Forges(process, until) => world.forge_grant(process, until),

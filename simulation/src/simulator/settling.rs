@@ -12,7 +12,7 @@ impl World {
         let era = self.processes[process].era;
         for action in self.processes[process].client.take_actions() {
             match action {
-                Action::Wake(caller) => {
+                Action::Wake(caller) | Action::PassedOver(caller, _) => {
                     if let Some(task) = caller.task {
                         self.wake_soon(task);
                     }
@@ -24,7 +24,7 @@ impl World {
                         self.wake_soon(task);
                     }
                 }
-                Action::TimedOut(session) => self.next(Event::SessionTimedOut(process, era, session)),
+                Action::Replace(session) => self.next(Event::Ends(process, era, session)),
             }
         }
         let host = &mut self.processes[process];

@@ -60,10 +60,12 @@ impl World {
                 connection.dead = connection.session.is_some();
             }
             Trouble::Freezes(process) => self.freeze(process, until),
+            Trouble::Sleeps(process) => self.processes[process].sleeps_until = until,
+            Trouble::StandsStill(process) => self.stand_still(process, until),
             Trouble::Crashes(process, noticed) => self.kill(process, noticed),
             Trouble::ShutsDown(process, grace) => self.shut_down(process, grace),
             Trouble::Leaps(process, by) => {
-                self.processes[process].leaps(by);
+                self.processes[process].leaps(self.now, by);
                 self.checker.leapt(self.now, process);
                 self.settle(process);
             }
@@ -124,7 +126,7 @@ impl World {
             self.close(process, over, noticed);
         }
         let host = &mut self.processes[process];
-        (host.is_running, host.frozen_until) = (false, self.now);
+        (host.is_running, host.frozen_until, host.still_until) = (false, self.now, self.now);
         // Nothing of this era is told anything any more.
         host.era += 1;
         for task in 0..self.tasks.len() {

@@ -325,8 +325,9 @@ fn who_asks_again_for_a_contended_key_goes_to_its_queue_at_once() {
     assert!(matches!(story.next(again), Step::Send(AcquireRequest::Enqueue(_))));
     let hasty = story.arrive("b", no_wait()).expect("it asks");
     assert!(matches!(story.next(hasty), Step::Send(AcquireRequest::Ask(_))));
-    story.pass(ms(1000));
+    story.taken(hasty, story.now);
     story.cancelled(again);
+    story.pass(ms(1000));
     let (release, _, _) = release_of(story.only_job());
     story.released(release, KEEPER, Ok(Released::Freed));
     let later = story.arrive("a", patient()).expect("it waits");

@@ -12,7 +12,7 @@ impl World {
     pub(crate) fn settle(&mut self, process: usize) {
         for action in self.processes[process].client.take_actions() {
             match action {
-                Action::Wake(task) => self.wake(task),
+                Action::Wake(task) | Action::PassedOver(task, _) => self.wake(task),
                 Action::Extend(task, until) => self.extend(task, until),
                 Action::Lose(task, reason) => {
                     if let State::Holding(body) = &mut self.tasks[task].state {
@@ -22,8 +22,7 @@ impl World {
                     }
                     self.wake(task);
                 }
-                // A session that had no answer once is not replaced yet.
-                Action::TimedOut(_) => {}
+                Action::Replace(session) => unreachable!("no session is probed here, so none is replaced: {session:?}"),
             }
         }
     }

@@ -72,6 +72,7 @@ impl Client {
         let known = Known {
             settings: &settings,
             keeper: self.keeper,
+            carrier: self.keeper,
             listening: self.has_messages,
             closing: false,
             outage: None,
@@ -102,8 +103,9 @@ impl Client {
             Effect::Contended => self.contended_until = now + CONTENDED_FOR,
             Effect::FirstLeaseTooShort => self.first_lease.was_too_short(),
             Effect::FirstLeaseLongEnough => self.first_lease.was_long_enough(),
-            // Whatever is parked is told when the keeper has a session again.
-            Effect::Park | Effect::Granted(_) => {}
+            // Whatever is parked is told when there is a session for the keeper again: here each answers its probe.
+            Effect::TimedOut(_) => self.on(now, KeyState::unpark),
+            Effect::Park | Effect::NotHeard(_) | Effect::Granted(_) => {}
         }
     }
 
@@ -199,9 +201,13 @@ impl CallTable<usize> for Client {
 
     fn answered(&mut self, now: Moment, id: CallId, token: Token, sent: Moment, answer: Result<Acquired, StoreError>) {
         if answer.is_ok() {
-            self.first_lease.saw_round_trip(now.since(sent));
+            self.first_lease.saw_round_trip_of_task(now.since(sent));
         }
         self.on(now, |state, cx| state.answered(cx, id.number, token, sent, answer));
+    }
+
+    fn keeper_saw_round_trip(&mut self, round_trip: Duration) {
+        self.first_lease.saw_round_trip(round_trip);
     }
 
     fn cut_off(&mut self, now: Moment, id: CallId) {

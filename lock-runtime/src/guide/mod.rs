@@ -1,0 +1,3 @@
+//! What is told elsewhere than at an item: pages of documentation, without code.
+
+pub mod events;
