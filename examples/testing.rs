@@ -5,7 +5,17 @@
 //! ```
 //!
 //! Each test makes a client of its own on the store in memory, and runs the function in that client's scope. Tests
-//! that run side by side never meet, and none of them has to install a client.
+//! that run side by side never meet, and none of them has to install a client. A task that is spawned, as
+//! `axum::serve` spawns one for each connection, inherits no scope: give it one, with the client of `Client::current()`.
+//!
+//! What becomes of an error needs no lock: `LockError::busy("job", waited)`, `LockError::lost("job", reason)` and the
+//! like make each by hand. For a loss in earnest: a shutdown without grace is `Shutdown`; `max_hold` is `MaxHold`; a
+//! body that blocks its thread past the ttl is `Expired`; and one whose key is deleted in Redis is `Stolen`.
+//!
+//! **A paused clock** (`start_paused`, `tokio::time::pause`) runs on when nothing is left to do. It is kept still while
+//! a call awaits an answer, and for a moment while it awaits a holder, so that `timeout(.., call)` times out no call
+//! that is served. But leases, `wait`, `max_hold` and `min_hold` go by real time: `advance` expires no lease, and a
+//! time-out by the paused clock comes before a `max_hold`.
 
 use lock_runtime::{LockError, distributed_lock};
 

@@ -199,7 +199,8 @@ impl Expansion<'_> {
         let name = placed(&binding.name, span);
         let fields = placeholder.fields.iter().map(|field| member(field, site().located_at(span)));
         let borrow = quote_spanned!(span.resolved_at(name.span())=> &);
-        quote_spanned!(site()=> #door #ty(#borrow #name #(.#fields)*))
+        let (named, written) = (self.door("named"), placeholder.written());
+        quote_spanned!(site()=> #named(#written, #door #ty(#borrow #name #(.#fields)*)))
     }
 
     /// What a failure becomes. An answer that cannot carry it is reported at the return type, written once more for

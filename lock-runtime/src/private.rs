@@ -3,13 +3,16 @@
 
 use std::borrow::Borrow;
 use std::fmt::{self, Display, Write};
+use std::panic::Location;
 
 use crate::api::client::Client;
 use crate::api::outcome::{FromLockError, Skipped};
 use crate::api::request::LockRequest;
 use crate::engine::guarded::Guarded;
+use crate::engine::mistakes;
 use lock_core::LockError;
-use lock_core::{KeyFault, LockKey, store::LONGEST_KEY};
+use lock_core::store::{LONGEST_KEY, is_blank};
+use lock_core::{KeyFault, LockKey};
 
 /// Begins to ask; options follow in the order in which they were written.
 pub fn request(template: &'static str) -> LockRequest {
@@ -64,15 +67,20 @@ impl<K: AsRef<str> + ?Sized> KeyText for K {}
 
 /// `key = "job:{id}"`
 pub fn formatted(text: fmt::Arguments<'_>) -> Key {
-    render(|out| out.write_fmt(text))
+    render(|out| out.write_fmt(text).map_err(|_| KeyFault::Undisplayable))
 }
 
 /// `key = "job:<id>"`
 pub fn rendered(parts: &[Part<'_>]) -> Key {
     render(|out| {
         parts.iter().try_for_each(|part| match part.0 {
-            Piece::Text(text) => out.write_str(text),
-            Piece::Value(value) => write!(Encoded(out), "{value}"),
+            Piece::Text(text) => out.write_str(text).map_err(|_| KeyFault::Undisplayable),
+            Piece::Value(name, value) => {
+                let mut encoded = Encoded { out, shows_something: false };
+                write!(encoded, "{value}").map_err(|_| KeyFault::Undisplayable)?;
+                let shows_something = encoded.shows_something;
+                name.filter(|_| !shows_something).map_or(Ok(()), |name| Err(KeyFault::EmptyValue(name)))
+            }
         })
     })
 }
@@ -84,7 +92,8 @@ pub struct Part<'a>(Piece<'a>);
 #[derive(Clone, Copy)]
 enum Piece<'a> {
     Text(&'static str),
-    Value(&'a dyn Display),
+    /// With the placeholder's name.
+    Value(Option<&'static str>, &'a dyn Display),
 }
 
 impl fmt::Debug for Part<'_> {
@@ -98,7 +107,15 @@ pub fn text(text: &'static str) -> Part<'static> {
 }
 
 pub fn value<T: KeyValue>(value: &T) -> Part<'_> {
-    Part(Piece::Value(value))
+    Part(Piece::Value(None, value))
+}
+
+/// What a value is called in the key; one that is empty or blank is refused by that name.
+pub fn named<'a>(name: &'static str, value: Part<'a>) -> Part<'a> {
+    match value.0 {
+        Piece::Value(_, value) => Part(Piece::Value(Some(name), value)),
+        Piece::Text(_) => value,
+    }
 }
 
 /// What may stand in `<..>`.
@@ -153,29 +170,34 @@ impl Write for Text {
     }
 }
 
-fn render(write: impl FnOnce(&mut Text) -> fmt::Result) -> Key {
+fn render(write: impl FnOnce(&mut Text) -> Result<(), KeyFault>) -> Key {
     let mut text = Text { short: [0; USUAL], len: 0, long: String::new() };
-    let fault = write(&mut text).is_err().then_some(KeyFault::Undisplayable);
+    let fault = write(&mut text).err();
     Key { text: LockKey::from(text.as_str()), fault }
 }
 
 /// Percent-encodes everything but `A–Z a–z 0–9 - . _ ~` (RFC 3986's unreserved characters), so that a value can forge
 /// neither a separator nor a hash tag.
-struct Encoded<'a>(&'a mut Text);
+struct Encoded<'a> {
+    out: &'a mut Text,
+    /// Whether anything was written that can be seen.
+    shows_something: bool,
+}
 
 impl Write for Encoded<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.shows_something = self.shows_something || !text.chars().all(is_blank);
         let mut plain = 0;
         for (at, byte) in text.bytes().enumerate() {
             if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                 continue;
             }
             // Encoded bytes stand at character boundaries or inside a character of which all bytes are encoded.
-            self.0.write_str(text.get(plain..at).unwrap_or_default())?;
-            write!(self.0, "%{byte:02X}")?;
+            self.out.write_str(text.get(plain..at).unwrap_or_default())?;
+            write!(self.out, "%{byte:02X}")?;
             plain = at + 1;
         }
-        self.0.write_str(text.get(plain..).unwrap_or_default())
+        self.out.write_str(text.get(plain..).unwrap_or_default())
     }
 }
 
@@ -195,15 +217,21 @@ pub fn settle<R: FromLockError>(outcome: Result<R, LockError>) -> R {
 }
 
 pub fn settle_or_skip<R: FromLockError + Skipped>(outcome: Result<R, LockError>) -> R {
-    settle_or_skip_or_else(outcome, R::from_lock_error)
+    outcome.unwrap_or_else(|error| if error.is_busy() { R::skipped() } else { R::from_lock_error(error) })
 }
 
+#[track_caller]
 pub fn settle_or_else<R>(outcome: Result<R, LockError>, or_else: impl FnOnce(LockError) -> R) -> R {
-    outcome.unwrap_or_else(or_else)
+    let site = Location::caller();
+    outcome.unwrap_or_else(|error| {
+        mistakes::tell(&error, Some(site));
+        or_else(error)
+    })
 }
 
+#[track_caller]
 pub fn settle_or_skip_or_else<R: Skipped>(outcome: Result<R, LockError>, or_else: impl FnOnce(LockError) -> R) -> R {
-    outcome.unwrap_or_else(|error| match error {
+    settle_or_else(outcome, |error| match error {
         LockError::Busy { .. } => R::skipped(),
         error => or_else(error),
     })

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 
-use lock_runtime::{LockError, LockKey, distributed_lock};
+use lock_runtime::{KeyFault, LockError, LockKey, distributed_lock};
 
 use crate::{key, memory};
 
@@ -170,5 +170,30 @@ async fn a_key_that_no_store_may_see_is_refused_before_the_body() {
     let client = memory().await;
     for name in [String::new(), "a\nb".into(), "x".repeat(1025)] {
         assert!(matches!(client.scope(locked(name)).await, Err(LockError::InvalidKey { .. })));
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_empty_or_blank_is_refused_by_its_name() {
+    #[distributed_lock(key = "tenant:<job.tenant>:<n>")]
+    async fn of_tenant(job: Job, n: &str) -> Result<(), LockError> {
+        Ok(())
+    }
+    let of = |tenant: &str, n: &'static str| {
+        let tenant = tenant.to_owned();
+        async move { memory().await.scope(of_tenant(Job { tenant, ..job() }, n)).await }
+    };
+    for blank in ["", " ", "\t\n", "\u{a0}", "\u{200b}", "\u{feff} "] {
+        let refused = of(blank, "1").await.expect_err("it names no tenant");
+        assert!(
+            matches!(refused, LockError::InvalidKey { fault: KeyFault::EmptyValue("job.tenant"), .. }),
+            "{refused:?}"
+        );
+        assert!(refused.to_string().contains("the value of `<job.tenant>` in it is empty"), "{refused}");
+        let refused = of("acme", if blank.is_empty() { "" } else { "  " }).await.expect_err("it names no number");
+        assert!(matches!(refused, LockError::InvalidKey { fault: KeyFault::EmptyValue("n"), .. }), "{refused:?}");
+    }
+    for seen in ["0", " a ", "-", "\u{200b}a"] {
+        of(seen, "x").await.expect("it names one");
     }
 }

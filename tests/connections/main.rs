@@ -13,6 +13,7 @@ mod busy;
 #[path = "../shared/callers.rs"]
 mod callers;
 mod faulted;
+mod half_dead;
 mod idle;
 mod late_requests;
 mod lost_replies;

@@ -18,6 +18,7 @@ mod many;
 mod nesting;
 mod onlooker;
 mod patience;
+mod paused;
 mod refused;
 mod runtimes;
 mod shutdown;

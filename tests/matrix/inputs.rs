@@ -54,7 +54,9 @@ fn hostile_values_stay_within_their_place_in_the_key() {
         let key = format!("pair:{}:{}", encoded(&a), encoded(&b));
         match runtime.block_on(pair(&client, &server, &a, &b)) {
             Ok(keys) => prop_assert_eq!(keys, ["dlock:fence".to_owned(), name(&key)]),
-            Err(LockError::InvalidKey { .. }) => prop_assert!(key.len() > 1024, "{}", key),
+            Err(LockError::InvalidKey { .. }) => {
+                prop_assert!(key.len() > 1024 || a.trim().is_empty() || b.trim().is_empty(), "{}", key);
+            }
             Err(other) => prop_assert!(false, "{:?}", other),
         }
     });

@@ -4,6 +4,7 @@
 //! Everything here goes through `Store` and `Session`, as the layers above do; what a server holds is asked for with
 //! the harness's own connection.
 
+mod between;
 mod clocks;
 mod commands;
 mod counter;

@@ -137,7 +137,7 @@ async fn a_server_that_does_not_answer_disconnects_in_time() {
 async fn old_servers_are_refused_with_both_versions_named() {
     let hello = |words: &[String]| match words[0].as_str() {
         "HELLO" => "*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n6.0.16\r\n".to_owned(),
-        "EVAL" => "$1\r\n1\r\n".to_owned(),
+        "EVAL" => "-ERR Error running script (call to f_1): @user_script:1: an old server\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     };
     let info = |words: &[String]| match words[0].as_str() {
@@ -186,10 +186,12 @@ async fn strange_replies_are_errors() {
             _ => fake::server(|words| strange_to(words, "*2\r\n:1\r\n$1\r\nx\r\n")).await,
         };
         let session = open(&format!("redis://{address}")).await;
+        // An unknown error may be a proxy's, and pass.
+        let expected = if strange.starts_with('-') { StoreErrorKind::Unready } else { StoreErrorKind::Refused };
         for kind in [kind(look(&session, "a", 1).await), kind(renew(&session, "a", 1).await)] {
-            assert_eq!(kind, StoreErrorKind::Refused, "{strange:?}");
+            assert_eq!(kind, expected, "{strange:?}");
         }
-        assert_eq!(kind(release(&session, "a", 1).await), StoreErrorKind::Refused, "{strange:?}");
+        assert_eq!(kind(release(&session, "a", 1).await), expected, "{strange:?}");
         assert!(session.is_open());
     }
 }
@@ -215,7 +217,7 @@ fn bad_urls_and_options_say_what_to_write() {
     assert!(error("localhost:6379").contains("redis://"));
     assert!(error("http://localhost").contains("redis://"));
     assert!(error("redis://localhost/notanumber").contains("database number"));
-    assert!(error("redis://").contains("hostname") || error("redis://").contains("parse"));
+    assert!(error("redis://").contains("names no host"));
     if cfg!(not(feature = "tls")) {
         assert!(error("rediss://localhost").contains("feature `tls`"));
     }

@@ -131,7 +131,7 @@ async fn an_opening_repeats_no_token_of_a_server() {
         |_| format!("-ERR {} it is a teapot\r\n", "cafe".repeat(8)),
         |words| match words[0].as_str() {
             "HELLO" => format!("*2\r\n$7\r\nversion\r\n$36\r\n5.0.{}\r\n", "cafe".repeat(8)),
-            _ => "$1\r\n1\r\n".to_owned(),
+            _ => "-ERR Error running script (call to f_1): @user_script:1: it is old\r\n".to_owned(),
         },
     ];
     for server in servers {

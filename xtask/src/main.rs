@@ -8,6 +8,7 @@ mod campaign;
 mod exhaustive;
 mod fuzz;
 mod layers;
+mod minimal_versions;
 mod miri;
 mod mutants;
 mod servers;
@@ -27,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
        cargo xtask mutants [arguments for cargo mutants]
        cargo xtask miri [arguments for cargo test]
        cargo xtask fuzz [TARGET] [SECONDS]
+       cargo xtask minimal-versions [arguments for cargo check]
 
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
@@ -51,7 +53,9 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
           `--shard 1/20` is a part of it. What nobody noticed stands in target/mutants.out/missed.txt.
   miri    gets a nightly compiler with Miri, then runs the tests of the pure parts under it; minutes.
   fuzz    gets a nightly compiler and cargo-fuzz, then gives anything to what reads text and replies, a minute each:
-          `key_template`, `duration`, `reply`.";
+          `key_template`, `duration`, `reply`.
+  minimal-versions
+          gets a nightly compiler, then builds what users build with the lowest versions that our manifests allow.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "mutants" => mutants::mutants(rest),
         Some((chore, rest)) if chore == "miri" => miri::miri(rest),
         Some((chore, rest)) if chore == "fuzz" => fuzz::fuzz(rest),
+        Some((chore, rest)) if chore == "minimal-versions" => minimal_versions::minimal_versions(rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

@@ -20,6 +20,7 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
     }
 
     fn next(&mut self, now: Moment, id: CallId, via: Option<Via>) -> Step {
+        let via = via.filter(|via| self.trust.allows(via.session));
         self.on(now, id.key, |state, cx| state.next(cx, id.number, via)).unwrap_or(Step::Pending)
     }
 
@@ -63,6 +64,7 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
     }
 
     fn release_next(&mut self, now: Moment, id: CallId, session: Option<SessionId>) -> ReleaseStep {
+        let session = session.filter(|session| self.trust.allows(*session));
         let step = self.on(now, id.key, |state, cx| state.release_next(cx, id.number, session));
         step.unwrap_or_else(|| ReleaseStep::Done(Err(StoreError::no_answer())))
     }
@@ -76,16 +78,16 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
     }
 
     fn connected(&mut self, now: Moment, session: SessionId, listening: bool) {
-        (self.keeper, self.listening, self.outage) = (Some(session), listening, None);
-        let mut keys = std::mem::take(&mut self.parked);
-        keys.extend(&self.queued);
-        for key in keys {
+        self.outage = None;
+        self.change_trust(now, |trust| trust.connected(session, listening));
+        for key in self.queued.clone() {
             self.on(now, key, KeyState::connected);
         }
     }
 
     fn disconnected(&mut self) {
-        self.keeper = None;
+        // Nothing is parked as long as there is another session.
+        self.trust.disconnected();
     }
 
     fn out_of_reach(&mut self, error: StoreError) {

@@ -11,11 +11,17 @@ mod closing;
 mod contended;
 mod keys;
 mod look_limiter;
+mod sessions;
 mod slab;
 mod state;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod timer_queue;
+mod trust;
 
 pub use closing::Closed;
-pub use state::{ClientState, Tally};
+pub use sessions::SessionTable;
+pub use state::ClientState;
+pub use tally::Tally;
+pub use trust::Probe;

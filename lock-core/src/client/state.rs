@@ -8,7 +8,9 @@ use super::contended::Contended;
 use super::keys::{Entry, Keys};
 use super::look_limiter::LookLimiter;
 use super::slab::page;
+use super::tally::Tally;
 use super::timer_queue::TimerQueue;
+use super::trust::Trust;
 use crate::key::{
     Action, CallId, Census, Context, Effect, GrantedBy, Job, KeyId, KeyState, Known, ManualStep, Number, SessionId,
     Settings, Spares,
@@ -23,18 +25,10 @@ pub(super) const MOST_PER_ROUND: usize = 512;
 const MOST_UNSOLICITED: usize = 64;
 const LONGEST_UNSOLICITED: Duration = Duration::from_secs(30);
 
-/// How waiters were granted their leases.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub by_message: u64,
-    pub by_look: u64,
-    pub locally: u64,
-}
-
 /// See the module. Whoever tells it an event carries out its [actions](Self::take_actions) afterwards.
 #[derive(Debug)]
 pub struct ClientState<C> {
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(super) keys: Keys<C>,
     census: Census,
     timers: TimerQueue,
@@ -44,10 +38,9 @@ pub struct ClientState<C> {
     pub(super) numbers: u64,
     spare: Spares<C>,
     effects: Vec<Effect<C>>,
-    actions: Vec<Action<C>>,
+    pub(super) actions: Vec<Action<C>>,
     jobs: Vec<(KeyId, Job)>,
-    pub(super) keeper: Option<SessionId>,
-    pub(super) listening: bool,
+    pub(super) trust: Trust,
     pub(super) outage: Option<StoreError>,
     /// Keys with something that cannot be sent until the keeper has a session.
     pub(super) parked: BTreeSet<KeyId>,
@@ -73,8 +66,7 @@ impl<C: Clone> ClientState<C> {
             effects: Vec::new(),
             actions: Vec::new(),
             jobs: Vec::new(),
-            keeper: None,
-            listening: false,
+            trust: Trust::default(),
             outage: None,
             parked: BTreeSet::new(),
             queued: BTreeSet::new(),
@@ -121,10 +113,15 @@ impl<C: Clone> ClientState<C> {
         self.on(now, id.key, |state, _| state.leave_to_ttl(id.number));
     }
 
-    /// A runtime's session is gone.
-    pub fn session_gone(&mut self, now: Moment, session: SessionId) {
-        for key in self.queued.clone() {
-            self.on(now, key, |state, cx| state.session_gone(cx, session));
+    /// What was parked is due if the keeper has a session and had none.
+    pub(super) fn change_trust(&mut self, now: Moment, change: impl FnOnce(&mut Trust)) {
+        let has = |trust: &Trust| (trust.keeper().is_some(), trust.carrier().is_some());
+        let before = has(&self.trust);
+        change(&mut self.trust);
+        if before < has(&self.trust) {
+            for key in std::mem::take(&mut self.parked) {
+                self.on(now, key, KeyState::unpark);
+            }
         }
     }
 
@@ -150,9 +147,9 @@ impl<C: Clone> ClientState<C> {
     pub fn soonest(&mut self) -> Moment {
         self.schedule_touched();
         let keys = self.timers.first().map_or(Moment::MAX, |(at, _)| at);
-        let in_reach = self.keeper.is_some();
+        let in_reach = self.trust.carrier().is_some();
         let closing = self.closing.as_ref().map_or(Moment::MAX, |closing| closing.due(in_reach));
-        keys.min(self.looks.due()).min(closing)
+        keys.min(self.trust.due()).min(self.looks.due()).min(closing)
     }
 
     /// Does what is due at `now`; part of it if that is very much, and the rest stays due. Returns what the keeper has
@@ -257,8 +254,9 @@ impl<C: Clone> ClientState<C> {
             key,
             known: Known {
                 settings: &self.settings,
-                keeper: self.keeper,
-                listening: self.listening,
+                keeper: self.trust.keeper(),
+                carrier: self.trust.carrier(),
+                listening: self.trust.listens(),
                 closing: self.closing.is_some(),
                 outage: self.outage.as_ref(),
                 queued: self.census.queued,
@@ -305,6 +303,11 @@ impl<C: Clone> ClientState<C> {
                 Effect::Do(action) => self.actions.push(action),
                 Effect::Send(job) => self.jobs.push((id, job)),
                 Effect::Park => drop(self.parked.insert(id)),
+                Effect::TimedOut(_) => {
+                    let timeout = self.settings.operation_timeout;
+                    self.change_trust(now, |trust| trust.suspect_all(timeout, timeout));
+                }
+                Effect::NotHeard(session) => self.trust.probe(session, self.settings.operation_timeout),
                 Effect::WantsLook { last } if self.looks.admit(now, id, last) => {
                     self.apply(now, id, |state, cx| state.resume_look(cx, last));
                 }
@@ -385,8 +388,9 @@ impl<C: Clone> ClientState<C> {
     }
 
     fn tick_closing(&mut self, now: Moment) {
+        let in_reach = self.trust.carrier().is_some();
         while let Some(closing) = &mut self.closing {
-            match closing.next(now, &self.census, self.keeper.is_some()) {
+            match closing.next(now, &self.census, in_reach) {
                 Next::Wait => return,
                 Next::LoseAll => self.apply_to_all(now, |state, cx| state.lose(cx, LossReason::Shutdown)),
                 Next::Over => {

@@ -13,9 +13,9 @@ use super::enqueueing::{entry, fences};
 use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
-use super::leaving::{note_held, refuse};
+use super::leaving::{note_held, recheck_held, refuse};
 use super::local_queue::{Due, Waiter};
-use super::messages::{AcquireRequest, Action, Job, Refusal, Step};
+use super::messages::{AcquireRequest, Job, Refusal, Step};
 use super::phase::Phase;
 use super::unseen;
 use super::waiting::Asker;
@@ -153,11 +153,12 @@ pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, 
     }
     match result {
         Ok(Acquired::Granted { fence }) => {
-            let by_look = waiter.waiting.has_waited();
+            let (by_look, unheard) = (waiter.waiting.has_waited(), waiter.waiting.awaits_message());
             let fences = Fences::block(fence, waiter.waiting.fences_asked_at(sent));
             let from = if planted(Mutant::ClockFromReply) { cx.now } else { sent };
             if grant(calls, cx, waiter, Granted { fences, from, by: By::Answer }) && by_look {
                 cx.effects.push(Effect::Granted(GrantedBy::ByLook));
+                cx.effects.extend(unheard.map(Effect::NotHeard));
             }
         }
         Ok(Acquired::Held { for_at_most, queued_at }) if is_awaited => {
@@ -291,16 +292,6 @@ pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most:
     most
 }
 
-/// A waiter whose time to wait is over stays queued until it is known whether the key is held: if the active waiter's
-/// answer is too old to tell, it looks again.
-pub(super) fn recheck_held<C>(calls: &mut Calls<C>, now: Moment) {
-    if let Some(waiter) = calls.waiter_mut()
-        && !waiter.waiting.is_known_held(now)
-    {
-        waiter.waiting.look_at_once(now);
-    }
-}
-
 /// What is known of a key to those who give up: the active waiter's last error, when the key was last known to be held,
 /// and until when it is at most.
 type LastKnown = (Option<StoreError>, Moment, Option<Moment>);
@@ -327,5 +318,7 @@ fn report_time_out<C>(cx: &mut Context<'_, C>, waiter: &Waiter<C>) {
 
 /// This session had no answer in time.
 pub(super) fn report_silence<C>(cx: &mut Context<'_, C>, session: Option<SessionId>) {
-    cx.effects.extend(session.map(|session| Effect::Do(Action::TimedOut(session))));
+    if let Some(session) = session {
+        cx.timed_out(session);
+    }
 }

@@ -11,8 +11,12 @@ use crate::store::{LockKey, Moment, StoreError};
 pub enum Effect<C> {
     Do(Action<C>),
     Send(Job),
-    /// Something cannot be sent until the keeper has a session again.
+    /// Something cannot be sent until there is a session for the keeper again.
     Park,
+    /// A request over this session had no answer in time.
+    TimedOut(SessionId),
+    /// A grant was found that was to be told over this session, and was not heard.
+    NotHeard(SessionId),
     /// A periodic look is due, of a waiter that last looked at `last`; the client limits their rate.
     WantsLook {
         last: Moment,
@@ -39,9 +43,11 @@ pub enum GrantedBy {
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {
     pub settings: &'a Settings,
-    /// The keeper's session; without one, what needs it is parked.
+    /// The session of the keeper's calls: its own, or one that stands in; without one, they are parked.
     pub keeper: Option<SessionId>,
-    /// Whether the store sends grant messages over it.
+    /// That of its renewals and releases, which may be suspected; without one, they are parked.
+    pub carrier: Option<SessionId>,
+    /// Whether it is the keeper's own, and the store sends grant messages over it.
     pub listening: bool,
     /// The client is closing: no call gets a lease any more.
     pub closing: bool,
@@ -76,6 +82,13 @@ impl<C> Context<'_, C> {
 
     pub(super) fn wake(&mut self, caller: C) {
         self.effects.push(Effect::Do(Action::Wake(caller)));
+    }
+
+    /// A request over this session had no answer in time. From now on no session is trusted, so the keeper's calls
+    /// are parked.
+    pub(super) fn timed_out(&mut self, session: SessionId) {
+        self.effects.push(Effect::TimedOut(session));
+        self.known.keeper = None;
     }
 
     pub(super) fn send(&mut self, job: Job) {

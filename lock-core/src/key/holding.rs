@@ -151,7 +151,7 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
         if !held.needs_renewal() {
             // The failed renewal was the previous holder's, or is no longer awaited.
             held.schedule.park();
-        } else if known.keeper.is_some() {
+        } else if known.carrier.is_some() {
             held.schedule.sent(now, held.ttl);
             let ttl = held.next_ttl();
             held.longest_ttl = held.longest_ttl.max(ttl);

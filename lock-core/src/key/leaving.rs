@@ -40,3 +40,13 @@ pub(super) fn note_held<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, by: Mo
         refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }
 }
+
+/// A waiter whose time to wait is over stays queued until it is known whether the key is held: if the active waiter's
+/// answer is too old to tell, it looks again.
+pub(super) fn recheck_held<C>(calls: &mut Calls<C>, now: Moment) {
+    if let Some(waiter) = calls.waiter_mut()
+        && !waiter.waiting.is_known_held(now)
+    {
+        waiter.waiting.look_at_once(now);
+    }
+}

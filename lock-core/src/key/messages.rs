@@ -203,6 +203,6 @@ pub enum Action<C> {
     Lose(C, LossReason),
     /// The task did not look at its grant for so long, and the key goes to the next; woken, it asks again.
     PassedOver(C, Duration),
-    /// A request over this session had no answer in time.
-    TimedOut(SessionId),
+    /// Replace this session: it does not answer.
+    Replace(SessionId),
 }

@@ -9,7 +9,7 @@ use super::calls::Calls;
 use super::context::{Context, Effect};
 use super::giving_back::finish;
 use super::ids::{Number, SessionId};
-use super::messages::{Action, Job, ReleaseReply, ReleaseRequest, ReleaseStep};
+use super::messages::{Job, ReleaseReply, ReleaseRequest, ReleaseStep};
 use super::releasing::{Progress, REPEATS};
 use super::rotating::{rotate, rotated, rotation_failed};
 use crate::store::{Released, StoreError, StoreErrorKind};
@@ -121,7 +121,9 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, numb
         // The task stops waiting; the release goes on, behind what the task may have sent.
         releasing.awaited_until = None;
         let is_taken_over = releasing.take_over(now);
-        cx.effects.extend(releasing.silent_session.take().map(|session| Effect::Do(Action::TimedOut(session))));
+        if let Some(session) = releasing.silent_session.take() {
+            cx.timed_out(session);
+        }
         if let Some(caller) = releasing.caller.clone() {
             cx.wake(caller);
         }
@@ -154,7 +156,7 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, numb
 /// The keeper sends it, if it has a session: over the session that carried what it undoes, if there is just one.
 fn send<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) {
     let Some(releasing) = calls.release_mut(number) else { return };
-    let Some(keepers) = cx.known.keeper else {
+    let Some(keepers) = cx.known.carrier else {
         releasing.progress = Progress::Parked;
         return cx.effects.push(Effect::Park);
     };

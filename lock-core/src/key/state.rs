@@ -12,7 +12,7 @@ use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::holding::{self, SentRenewal};
 use super::ids::{Number, SessionId};
-use super::leaving::{refuse, refuse_holder};
+use super::leaving::{recheck_held, refuse, refuse_holder};
 use super::local_queue::Waiter;
 use super::messages::{ManualStep, Refusal, ReleaseReply, ReleaseStep, Step, Via};
 use super::names::CallNames;
@@ -68,7 +68,7 @@ impl<C: Clone> KeyState<C> {
             let is_wait_over = waiter.waiting.wait_until <= cx.now;
             self.calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);
             if is_wait_over {
-                asking::recheck_held(&mut self.calls, cx.now);
+                recheck_held(&mut self.calls, cx.now);
             }
         }
         Ok(())
@@ -287,16 +287,24 @@ impl<C: Clone> KeyState<C> {
         release::released(&mut self.calls, cx, number, via, answer);
     }
 
-    /// The keeper has a session again: what was parked is due, and a waiter in the store's queue that would have been
-    /// told of its grant over the keeper's old session looks whether it missed one.
+    /// The keeper has a session of its own again: what was parked is due, and a waiter in the store's queue that would
+    /// have been told of its grant over the keeper's old session looks whether it missed one.
     pub fn connected(&mut self, cx: &mut Context<'_, C>) {
         let (now, push_session) = (cx.now, cx.keeper_push_session());
+        if let Active::Waiter(Waiter { waiting, .. }) = &mut self.calls.active {
+            let is_keepers = |listener| listener == cx.known.settings.listener;
+            if waiting.entry.as_ref().is_some_and(|(entry, _)| is_keepers(entry.listener)) {
+                waiting.push_session_changed(now, push_session);
+            }
+        }
+        self.unpark(cx);
+    }
+
+    /// There is a session for the keeper again: what was parked is due.
+    pub fn unpark(&mut self, cx: &mut Context<'_, C>) {
+        let now = cx.now;
         match &mut self.calls.active {
             Active::Waiter(Waiter { waiting, .. }) => {
-                let is_keepers = |listener| listener == cx.known.settings.listener;
-                if waiting.entry.as_ref().is_some_and(|(entry, _)| is_keepers(entry.listener)) {
-                    waiting.push_session_changed(now, push_session);
-                }
                 waiting.unpark(now);
                 if waiting.is_asked_by_task() && waiting.overtake_at == Moment::MAX && waiting.overtaken.is_none() {
                     waiting.overtake_at = now;
@@ -310,14 +318,24 @@ impl<C: Clone> KeyState<C> {
         }
     }
 
-    /// A runtime's session is gone: a waiter that would have been told of its grant over it looks at once, finds the
-    /// session gone, and queues in its old place under a new token. Until then the store counts it as dead.
+    /// A session is gone. A request over it has no answer any more. A waiter that would have been told of its grant
+    /// over it looks at once, finds the session gone, and queues in its old place under a new token; until then the
+    /// store counts it as dead.
     pub fn session_gone(&mut self, cx: &mut Context<'_, C>, session: SessionId) {
+        if let Some(waiter) = self.calls.take_active_waiter(|waiter| waiter.waiting.asks_over(session)) {
+            asking::request_failed(&mut self.calls, cx, waiter, StoreError::no_answer());
+        }
         if let Some(waiter) = self.calls.waiter_mut()
             && waiter.waiting.push_session == Some(session)
         {
             waiter.waiting.look_at_once(cx.now);
         }
+    }
+
+    /// Whether the end of this session concerns it.
+    pub fn relies_on(&self, session: SessionId) -> bool {
+        let Active::Waiter(Waiter { waiting, .. }) = &self.calls.active else { return false };
+        waiting.push_session == Some(session) || waiting.asks_over(session)
     }
 
     /// Refuses all waiters. Releases that are scheduled to be repeated are repeated now; whatever that misses expires

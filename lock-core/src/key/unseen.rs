@@ -11,7 +11,7 @@ use super::ending;
 use super::giving_back::{give_back_unseen, push_orphan};
 use super::held::Held;
 use super::ids::Number;
-use super::leaving::{note_was_held, refuse};
+use super::leaving::{note_was_held, recheck_held, refuse};
 use super::local_queue::Waiter;
 use super::messages::{Action, Refusal};
 use super::overtaken::LeftBehind;
@@ -104,6 +104,6 @@ pub(super) fn come_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut wa
     waiter.waiting.come_back(cx.now, cx.known.settings.operation_timeout);
     calls.others_or_new(cx.spare).queue.insert(cx.now, waiter);
     if is_wait_over {
-        super::asking::recheck_held(calls, cx.now);
+        recheck_held(calls, cx.now);
     }
 }

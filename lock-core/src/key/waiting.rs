@@ -179,6 +179,11 @@ impl Waiting {
         }
     }
 
+    /// Whether the request in flight went over this session.
+    pub(super) fn asks_over(&self, session: SessionId) -> bool {
+        self.unanswered().is_some_and(|(_, over)| over == session)
+    }
+
     /// A request is sent.
     pub(super) fn request_sent(&mut self, now: Moment, by: Asker) {
         let Asker { session, timeout, by_task, fences } = by;
@@ -237,6 +242,11 @@ impl Waiting {
     /// Whether it may be in the store's queue: a call whose time to wait is over does not enter it.
     pub(super) fn may_enqueue(&self, now: Moment) -> bool {
         self.entry.is_some() || now < self.wait_until
+    }
+
+    /// The session over which it was to be told of its grant, once it was confirmed that it is in the store's queue.
+    pub(super) fn awaits_message(&self) -> Option<SessionId> {
+        self.push_session.filter(|_| self.reading.is_some())
     }
 
     /// Whether it was told that the key is held, or entered the store's queue at once.

@@ -23,7 +23,7 @@ pub use capabilities::Capabilities;
 pub use card::{Card, ClientId};
 pub use clock::{ClockId, ClockReading};
 pub use error::{StoreError, StoreErrorKind};
-pub use key::{KeyFault, LONGEST_KEY, LockKey};
+pub use key::{KeyFault, LONGEST_KEY, LockKey, is_blank};
 pub use kind::Kind;
 #[doc(hidden)]
 pub use lock_error::Operation;

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::capabilities::Capabilities;
 use super::card::{Card, ClientId};
@@ -18,6 +19,7 @@ use super::operations::Entry;
 use super::operations::{
     Acquired, Ask, Enqueue, Inspection, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
 };
+use super::token::Token;
 
 /// The future that a store's operation returns. Nothing is sent before its first poll.
 ///
@@ -33,6 +35,9 @@ use super::operations::{
 /// # Ok(()) }
 /// ```
 pub type StoreFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// What a probe would renew a lease to, if there were one: any ttl that every store can.
+const PROBE_TTL: Duration = Duration::from_secs(1);
 
 /// A place that keeps locks, such as a server.
 ///
@@ -328,6 +333,28 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     fn take_leave(&self, client: ClientId) -> StoreFuture<Result<(), StoreError>> {
         let _ = client;
         Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Comes back once the store has answered, with or without an error, and changes nothing. A client asks this of a
+    /// session when another request had no answer, drops it after a short time, and then replaces the session. If the
+    /// session [`listens`](Self::listens), the answer says that messages arrive, too, as far as that can be asked.
+    ///
+    /// Unless a session knows better, it is a renewal of what nobody holds.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::store::{MemoryStore, Store};
+    ///
+    /// MemoryStore::new().open().await?.probe().await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Disconnected`] if another session is needed; any other error is an answer.
+    fn probe(&self) -> StoreFuture<Result<(), StoreError>> {
+        let nobody = Token::from_bits(0);
+        let renewed = self.renew(vec![Renewal::new("probe", nobody, PROBE_TTL)]);
+        Box::pin(async move { renewed.await.into_iter().try_for_each(|answer| answer.map(drop)) })
     }
 
     /// Whether the store tells this session's listener of grants.

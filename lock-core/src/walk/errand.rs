@@ -9,11 +9,10 @@ use crate::store::{Acquired, LockKey, Moment, Renewal, Renewed, StoreError, Stor
 
 /// How many renewals one call of the store carries.
 const RENEWALS_PER_BATCH: usize = 64;
-/// How long a batch of renewals may stay without an answer, at least and at most, before that counts against the
-/// session.
+/// How long a batch of renewals may stay without an answer, at least and at most, before its session is suspected.
 const RENEWAL_TIMEOUT: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
-/// How long a look or a release over a runtime's session may stay without an answer, at most, before it goes over the keeper's
-/// own: if nobody polls that runtime any more, nothing is written.
+/// How long a look or a release over a runtime's session may stay without an answer, at most, before it goes over the
+/// keeper's own: if nobody polls that runtime any more, nothing is written.
 const RUNTIME_SESSION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One operation of a store.
@@ -29,8 +28,6 @@ pub enum Errand {
 pub struct Route {
     pub session: SessionId,
     pub limit: Duration,
-    /// Whether a missing answer counts against the session.
-    pub counts_against_session: bool,
 }
 
 /// An acquire request for a call.
@@ -64,7 +61,7 @@ pub struct ReleaseErrand {
 
 /// The operations for these jobs, for a keeper with this session.
 pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operation_timeout: Duration) -> Vec<Errand> {
-    let route = |session| Route { session, limit: operation_timeout, counts_against_session: true };
+    let route = |session| Route { session, limit: operation_timeout };
     let (mut errands, mut renewals) = (Vec::new(), Vec::new());
     for (key, job) in jobs {
         match job {
@@ -72,12 +69,12 @@ pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operat
                 let id = CallId { key, number };
                 // A runtime that nobody polls answers nothing; the next look is the keeper's own.
                 let limit = RUNTIME_SESSION_TIMEOUT.min(operation_timeout / 4);
-                let of_runtime = Route { session, limit, counts_against_session: false };
-                let route = if session == keepers { route(session) } else { of_runtime };
+                let route = if session == keepers { route(session) } else { Route { session, limit } };
                 errands.push(Errand::Ask(AskErrand { id, request, sent, route }));
             }
             Job::Release(number, request, via) => {
-                let preferred = via.map(|via| shortened(route(via)));
+                let preferred =
+                    via.map(|via| Route { session: via, limit: RUNTIME_SESSION_TIMEOUT.min(operation_timeout) });
                 let id = CallId { key, number };
                 errands.push(Errand::Release(ReleaseErrand { id, request, preferred, fallback: route(keepers) }));
             }
@@ -92,15 +89,6 @@ pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operat
         errands.push(Errand::Renew(RenewErrand { keys, batch, sent, route: Route { limit, ..route(keepers) } }));
     }
     errands
-}
-
-/// A shorter time-out, which is too short to count against the session.
-fn shortened(route: Route) -> Route {
-    if RUNTIME_SESSION_TIMEOUT < route.limit {
-        Route { limit: RUNTIME_SESSION_TIMEOUT, counts_against_session: false, ..route }
-    } else {
-        route
-    }
 }
 
 impl Errand {
@@ -259,11 +247,8 @@ mod tests {
         let job = Job::Release(Number(7), ReleaseRequest::Release(release), Some(SessionId(2)));
         let errands = errands(vec![(key, job)], KEEPERS, NOW, OPERATION);
         let [Errand::Release(release)] = &errands[..] else { panic!("{errands:?}") };
-        let short = Route { session: SessionId(2), limit: RUNTIME_SESSION_TIMEOUT, counts_against_session: false };
+        let short = Route { session: SessionId(2), limit: RUNTIME_SESSION_TIMEOUT };
         assert_eq!(release.route(|_| true), short);
-        assert_eq!(
-            release.route(|_| false),
-            Route { session: KEEPERS, limit: OPERATION, counts_against_session: true }
-        );
+        assert_eq!(release.route(|_| false), Route { session: KEEPERS, limit: OPERATION });
     }
 }

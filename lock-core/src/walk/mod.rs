@@ -18,7 +18,3 @@ pub use holding::{Holding, RELEASE_TIMEOUT, Start};
 pub use introduction::Introduction;
 pub use keepers_session::KeepersSession;
 pub use releasing::{ReleaseAnswer, Releasing};
-
-/// A session is replaced after so many operations in a row without an answer: a connection whose peer is gone reports
-/// no error.
-pub const TIME_OUTS_IN_A_ROW: u32 = 2;

@@ -25,7 +25,10 @@ fn a_function_becomes_one_call_with_its_body_inside() {
                             __request,
                             ::lock_runtime::__private::rendered(&[
                                 ::lock_runtime::__private::text("job:"),
-                                ::lock_runtime::__private::value::<u64>(&id)
+                                ::lock_runtime::__private::named(
+                                    "id",
+                                    ::lock_runtime::__private::value::<u64>(&id)
+                                )
                             ])
                         );
                         let __request = __request.ttl(::core::time::Duration::new(30u64, 0u32));

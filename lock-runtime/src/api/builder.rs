@@ -13,6 +13,7 @@ use crate::engine::handle::Handle;
 use crate::engine::keeper::{self, FirstTry};
 use crate::engine::shared::{Bounds, Shared};
 use crate::store::{Capabilities, ListenerId, Store, StoreError, StoreErrorKind};
+use crate::system::paused::{self, HeldOff};
 use crate::system::random;
 use lock_core::key::Settings;
 use lock_core::walk::RELEASE_TIMEOUT;
@@ -283,6 +284,7 @@ impl ClientBuilder {
     async fn connected(self, store: Arc<dyn Store>) -> Result<Client, ConnectError> {
         let address = store.identity().to_owned();
         let (client, first_try) = self.start(store)?;
+        let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         match first_try.await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(source)) if source.kind() == StoreErrorKind::Refused => {

@@ -11,6 +11,7 @@ use crate::api::options;
 use crate::engine::holding::Holding;
 use crate::engine::shared::Shared;
 use crate::store::Released;
+use crate::system::paused::{self, HeldOff};
 use lock_core::key::{CallId, ManualStep, Number};
 use lock_core::store::Operation;
 use lock_core::{LockError, LossReason};
@@ -89,6 +90,7 @@ impl LockGuard {
             return Err(LockError::forked(self.key().clone()));
         }
         let Some(id) = self.holding.id() else { return Err(self.lost_error(LossReason::Expired)) };
+        let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         let shared = self.holding.shared();
         let renewal = shared.with(|client, now| client.renew_manually(now, id, ttl));
         let _asked = Asked { shared, id, renewal };

@@ -59,6 +59,23 @@ impl Lease {
         self.state.validity.fence()
     }
 
+    /// The same as the signed number that a column of SQL's `BIGINT` takes, which every fence fits.
+    ///
+    /// A fence counts microseconds since 1970, more or less: an `INT` is too small. A column without a value refuses
+    /// every write, as nothing is less than NULL: `fence BIGINT NOT NULL DEFAULT 0`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("job:42").await?;
+    /// assert_eq!(u64::try_from(guard.fence_i64())?, guard.fence());
+    /// # Ok(()) }
+    /// ```
+    pub fn fence_i64(&self) -> i64 {
+        // Fences stay below 2^53.
+        i64::try_from(self.fence()).unwrap_or(i64::MAX)
+    }
+
     /// How long the lock is ours without another renewal; zero once it is not.
     ///
     /// ```

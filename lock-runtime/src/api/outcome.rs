@@ -1,5 +1,6 @@
 //! What a lock failure becomes in the return type of an annotated function: by trait, never by the type's name.
 
+use crate::engine::mistakes;
 use lock_core::LockError;
 
 /// A return type that can carry a [`LockError`]: `Result<T, E>` where `E: From<LockError>`.
@@ -74,6 +75,9 @@ impl<T: Skipped, E> Skipped for Result<T, E> {
 
 /// The ready `or_else` for functions that return `()`: a warning (for a busy lock an informational event), and no run.
 ///
+/// A mistake in the program ([`LockError::NotConfigured`], [`LockError::InvalidOptions`]) would skip every run. It is
+/// also written to stderr, whatever the subscriber, once for each place in the program.
+///
 /// ```
 /// use lock_runtime::{distributed_lock, log_and_skip};
 ///
@@ -82,6 +86,7 @@ impl<T: Skipped, E> Skipped for Result<T, E> {
 /// ```
 #[allow(clippy::needless_pass_by_value)] // the shape that `or_else` calls
 pub fn log_and_skip(error: LockError) {
+    mistakes::tell(&error, None);
     if let LockError::Busy { .. } = error {
         tracing::info!(lock.key = %error.key(), "skipped: {error}");
     } else {

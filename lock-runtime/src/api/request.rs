@@ -276,9 +276,7 @@ impl LockRequest {
         if let Some(fault) = self.key_fault.or(key.check().err()) {
             return Err(LockError::invalid_key(key, fault));
         }
-        let Some(client) = self.client.or_else(installed::client) else {
-            return Err(LockError::not_configured(key));
-        };
+        let client = self.client.map_or_else(|| installed::client(&key), Ok)?;
         let terms = Terms {
             kind: self.kind,
             ttl: self.ttl.unwrap_or_else(|| client.shared().default_ttl.max(self.min_hold.unwrap_or_default())),

@@ -9,7 +9,7 @@ use crate::api::error::ConnectError;
 #[cfg(feature = "redis")]
 use crate::api::redis;
 use crate::api::settings::{Setting, StoreSettings};
-use crate::store::url::StoreUrl;
+use crate::store::url::{self, StoreUrl};
 use crate::store::{MemoryStore, Store};
 
 /// A way to name a store.
@@ -35,20 +35,101 @@ enum Support {
     Absent(&'static str),
 }
 
-const SCHEMES: [Scheme; 6] = [
+const SCHEMES: [Scheme; 12] = [
     Scheme { names: &["memory"], form: "memory://", support: Support::By(memory) },
     Scheme { names: &["redis", "valkey"], form: "redis://host:port", support: REDIS },
     Scheme { names: &["rediss", "valkeys"], form: "rediss://host:port", support: TLS },
     Scheme { names: &["redis+unix", "valkey+unix", "unix"], form: "redis+unix:///path", support: REDIS },
     Scheme {
-        names: &["redis+sentinel", "rediss+sentinel", "redis-sentinel", "rediss-sentinel", "sentinel"],
+        names: &[
+            "redis+sentinel",
+            "rediss+sentinel",
+            "redis-sentinel",
+            "rediss-sentinel",
+            "valkey+sentinel",
+            "valkeys+sentinel",
+            "valkey-sentinel",
+            "sentinel",
+        ],
         form: "redis+sentinel://",
         support: Support::Absent("Sentinel is not supported; write the redis:// URL of the primary"),
     },
     Scheme {
-        names: &["redis+cluster", "rediss+cluster", "redis-cluster", "rediss-cluster"],
+        names: &[
+            "redis+cluster",
+            "rediss+cluster",
+            "redis-cluster",
+            "rediss-cluster",
+            "valkey+cluster",
+            "valkeys+cluster",
+            "valkey-cluster",
+        ],
         form: "redis+cluster://",
         support: Support::Absent("clusters are not supported; write the redis:// URL of a server without cluster mode"),
+    },
+    Scheme {
+        names: &["redis+quorum", "rediss+quorum", "redis-quorum", "redlock"],
+        form: "redis+quorum://",
+        support: Support::Absent("a quorum of servers is not supported; write the redis:// URL of one server"),
+    },
+    Scheme {
+        names: &[
+            "redis-socket",
+            "redis+socket",
+            "redis-unix",
+            "rediss+unix",
+            "rediss+socket",
+            "valkey-socket",
+            "socket",
+        ],
+        form: "redis-socket://",
+        support: Support::Absent("a Unix socket is written redis+unix:///path"),
+    },
+    Scheme {
+        names: &["redis+tls", "redis+ssl", "redis-tls", "rediss+tls", "redis+rediss", "valkey+tls", "tls", "ssl"],
+        form: "redis+tls://",
+        support: Support::Absent("TLS is written rediss://host:port"),
+    },
+    Scheme {
+        names: &["redis+srv", "redis+tcp", "rediss+srv", "tcp", "http", "https", "ws", "wss"],
+        form: "tcp://",
+        support: Support::Absent(
+            "it does not say that a Redis server is there; write redis://host:port, or rediss:// for TLS",
+        ),
+    },
+    Scheme {
+        names: &["postgres", "postgresql", "postgres+tls", "postgresql+asyncpg", "jdbc:postgresql"],
+        form: "postgres://",
+        support: Support::Absent("PostgreSQL is not supported; write the redis:// URL of a Redis or Valkey server"),
+    },
+    Scheme {
+        names: &[
+            "etcd",
+            "etcds",
+            "consul",
+            "zookeeper",
+            "zk",
+            "nats",
+            "memcached",
+            "memcache",
+            "mongodb",
+            "mongodb+srv",
+            "mysql",
+            "mariadb",
+            "sqlite",
+            "sqlite3",
+            "mssql",
+            "sqlserver",
+            "dynamodb",
+            "cassandra",
+            "amqp",
+            "amqps",
+            "kafka",
+            "s3",
+            "file",
+        ],
+        form: "etcd://",
+        support: Support::Absent("no locks are kept there; write the redis:// URL of a Redis or Valkey server"),
     },
 ];
 
@@ -62,7 +143,12 @@ const TLS: Support = if cfg!(feature = "tls") { REDIS } else { Support::Feature(
 /// Makes the store that a URL leads to.
 pub(crate) fn open(url: &str, settings: &StoreSettings) -> Result<Arc<dyn Store>, ConnectError> {
     let invalid = |text| Err(ConnectError::InvalidUrl(text));
-    let Some(url) = StoreUrl::read(url) else { return invalid(format!("it has no scheme; {}", known())) };
+    if let Some(mistake) = url::mistake(url) {
+        return invalid(format!("{mistake}; {}", known()));
+    }
+    let Some(url) = StoreUrl::read(url) else {
+        return invalid(format!("it has no scheme, which stands before `://`; {}", known()));
+    };
     // An unknown scheme is not repeated: it may be a password that stands in the wrong place.
     let Some(scheme) = SCHEMES.iter().find(|scheme| scheme.names.contains(&url.scheme())) else {
         return invalid(format!("its scheme is unknown; {}", known()));
@@ -131,7 +217,7 @@ mod tests {
 
     #[test]
     fn who_writes_no_known_scheme_is_told_all_that_there_are() {
-        for url in ["", "localhost:6379", "ftp://host", "http://redis://host"] {
+        for url in ["", "localhost:6379", "ftp://host", "redis:/host", "redis:host:6379", "'redis://host'"] {
             let text = identity(url).expect_err("no such store");
             for scheme in &SCHEMES {
                 let is_told = text.contains(scheme.form);
@@ -159,6 +245,25 @@ mod tests {
         }
         assert!(identity("redis+sentinel://h/name").is_err_and(|text| text.contains("Sentinel")));
         assert!(identity("redis-cluster://h").is_err_and(|text| text.contains("cluster mode")));
+    }
+
+    #[test]
+    fn a_scheme_that_others_know_is_told_what_to_write_here() {
+        for (urls, said) in [
+            (&["redis-sentinel://h", "rediss+sentinel://h", "Sentinel://h"][..], "the primary"),
+            (&["redis+cluster://h", "REDISS-CLUSTER://h"], "without cluster mode"),
+            (&["redis+quorum://h"], "of one server"),
+            (&["redis-socket:///s", "redis+socket:///s"], "redis+unix:///path"),
+            (&["redis+tls://h", "tls://h"], "rediss://host:port"),
+            (&["http://h", "https://h", "tcp://h:6379", "http://redis://host"], "redis://host:port"),
+            (&["postgres://u:canary@h/db", "postgresql://h"], "PostgreSQL"),
+            (&["etcd://h", "memcached://h", "mongodb+srv://u:canary@h", "nats://h", "mysql://h"], "Redis or Valkey"),
+        ] {
+            for url in urls {
+                let text = identity(url).expect_err("no such store");
+                assert!(text.contains(said) && !text.contains("canary"), "{url}: {text}");
+            }
+        }
     }
 
     #[test]

@@ -18,16 +18,20 @@ use crate::engine::enclosing;
 use crate::engine::handle::Handle;
 use crate::engine::holding::Holding;
 use crate::engine::lease_state::LeaseState;
+use crate::engine::observe;
 use crate::engine::sent::{Sent, ask, usable_or_current};
 use crate::engine::sessions::ClientSession;
 use crate::store::{Acquired, ClientId, StoreError, StoreErrorKind, Token};
-use crate::system::{clock, random};
+use crate::system::paused::{self, HeldOff};
+use crate::system::{clock, foreign, random};
 
 /// See the module.
 pub(crate) struct Acquiring {
     handle: Handle,
     state: Arc<LeaseState>,
     progress: Progress,
+    /// While a paused clock of a test is kept from running ahead.
+    held_off: Option<HeldOff>,
 }
 
 /// An enum, so that what is needed before the arrival and what is needed after share memory in every call's future.
@@ -45,7 +49,7 @@ enum Progress {
 
 impl Acquiring {
     pub(crate) fn new(handle: Handle, state: Arc<LeaseState>, terms: Terms) -> Self {
-        Self { handle, state, progress: Progress::NotArrived(terms) }
+        Self { handle, state, progress: Progress::NotArrived(terms), held_off: None }
     }
 
     pub(crate) fn state(&self) -> &Arc<LeaseState> {
@@ -57,6 +61,20 @@ impl Acquiring {
         if self.handle.shared().is_forked() {
             return Poll::Ready(Err(LockError::forked(self.state.key.clone())));
         }
+        let polled = self.advance(cx);
+        if polled.is_pending() {
+            let is_sent = matches!(self.progress, Progress::Arrived { sent: Some(_), .. });
+            let longest = if is_sent { paused::FOR_AN_ANSWER } else { paused::FOR_A_HOLDER };
+            if self.held_off.as_ref().is_none_or(|held_off| held_off.longest() != longest) {
+                self.held_off = HeldOff::at_most(longest);
+            }
+        } else {
+            self.held_off = None;
+        }
+        polled
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Holding, LockError>> {
         self.state.register(cx.waker());
         let mut is_new = false;
         loop {
@@ -170,6 +188,7 @@ impl Drop for Acquiring {
         {
             self.state.unregister();
             self.handle.shared().with(|client, now| walk.abandon(client, now));
+            foreign::run(|| observe::cancelled(&self.state.key));
         }
     }
 }

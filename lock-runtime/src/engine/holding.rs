@@ -12,9 +12,10 @@ use lock_core::{LossReason, Moment};
 
 use crate::engine::handle::Handle;
 use crate::engine::lease_state::LeaseState;
+use crate::engine::observe;
 use crate::engine::releasing::Releasing;
 use crate::engine::shared::Shared;
-use crate::system::clock;
+use crate::system::{clock, foreign};
 
 /// See the module.
 pub(crate) struct Holding {
@@ -104,6 +105,7 @@ impl Holding {
         if self.is_forked() {
             return Releasing::new(handle, state, None, None);
         }
+        self.tell_of_release();
         let session = self.shared().sessions.current(NodeId::ONLY);
         let id = session.as_deref().map(|session| session.id);
         let released = self
@@ -113,12 +115,23 @@ impl Holding {
         state.end();
         Releasing::new(handle, state, released, session)
     }
+
+    /// A lease that was lost is told of elsewhere.
+    fn tell_of_release(&self) {
+        if self.state.validity.loss().is_none() && !self.is_forked() {
+            let validity = &self.state.validity;
+            foreign::run(|| observe::released(&self.state.key, validity.fence(), || self.held_for()));
+        }
+    }
 }
 
 impl Drop for Holding {
     fn drop(&mut self) {
         if self.is_forked() {
             return;
+        }
+        if self.walk.is_some() {
+            self.tell_of_release();
         }
         if let Some(walk) = &mut self.walk {
             self.state.end();

@@ -7,7 +7,9 @@
 //! Must stay true: every errand is answered, by the store, by an error or by its time-out.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use std::{io, thread};
 
@@ -26,8 +28,8 @@ use crate::engine::thread::Running;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::system::{clock, foreign};
 use lock_core::Moment;
-use lock_core::client::ClientState;
-use lock_core::key::{ReleaseReply, ReleaseRequest};
+use lock_core::client::{ClientState, Probe, SessionTable as _};
+use lock_core::key::{ReleaseReply, ReleaseRequest, SessionId};
 use lock_core::store::NodeId;
 use lock_core::walk::{AskErrand, Errand, Introduction, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
 
@@ -146,11 +148,14 @@ impl Keeper {
             for inquiry in self.shared.inquiries.take(round.now, self.session.is_some()) {
                 tokio::spawn(answer(self.session.clone(), inquiry));
             }
-            if let Some(session) = self.session.clone() {
-                for errand in errands(round.jobs, session.id, round.now, self.shared.operation_timeout) {
-                    self.dispatch(&session, round.now, errand);
+            for probe in round.probes {
+                self.spawn(carry_probe(Arc::clone(&self.shared), probe));
+            }
+            if let Some(over) = round.over {
+                for errand in errands(round.jobs, over, round.now, self.shared.operation_timeout) {
+                    self.dispatch(round.now, errand);
                 }
-                self.send_releases(&session, round.now);
+                self.send_releases(round.now);
             }
             let due = self.introduction.wakes_at(self.shared.inquiries.wakes_at(round.due));
             let sleep = self.walk.wakes_at(due).since(clock::now()).min(LONGEST_SLEEP);
@@ -250,12 +255,17 @@ impl Keeper {
         })
     }
 
-    fn dispatch(&mut self, keepers: &Arc<ClientSession>, now: Moment, errand: Errand) {
+    /// Sends an errand, unless the session that is to carry it has just gone; releases when it is their turn.
+    fn dispatch(&mut self, now: Moment, errand: Errand) {
         let shared = Arc::clone(&self.shared);
+        let find = |session| self.shared.sessions.find(session);
         match errand {
-            Errand::Renew(renew) => self.spawn(keepers, carry_renewals(shared, Arc::clone(keepers), renew)),
-            Errand::Ask(ask) => match shared.sessions.find(ask.route.session) {
-                Some(session) => self.spawn(keepers, carry_question(shared, session, ask)),
+            Errand::Renew(renew) => match find(renew.route.session) {
+                Some(session) => self.spawn(carry_renewals(shared, session, renew)),
+                None => shared.with(|client, now| drop(renew.answered(client, now, Err(session_gone())))),
+            },
+            Errand::Ask(ask) => match find(ask.route.session) {
+                Some(session) => self.spawn(carry_question(shared, session, ask)),
                 None => shared.with(|client, now| ask.cut_off(client, now)),
             },
             Errand::Release(release) => self.releases.push(now, release),
@@ -264,33 +274,40 @@ impl Keeper {
 
     /// Sends as many releases as may be on their way. One that was not sent within the operation time-out counts as
     /// unanswered, as it would if it had been: the client counts on that.
-    fn send_releases(&mut self, keepers: &Arc<ClientSession>, now: Moment) {
+    fn send_releases(&mut self, now: Moment) {
         let shared = Arc::clone(&self.shared);
+        let find = |session| shared.sessions.find(session);
         while let Some((since, release, on_its_way)) = self.releases.pop(&shared) {
-            if since + shared.operation_timeout <= now {
-                shared.with(|client, now| release.answered(client, now, keepers.id, Err(StoreError::no_answer())));
-                continue;
+            let route = release.route(|session| find(session).is_some());
+            let not_sent = |error| shared.with(|client, now| release.answered(client, now, route.session, Err(error)));
+            match find(route.session) {
+                _ if since + shared.operation_timeout <= now => not_sent(StoreError::no_answer()),
+                None => not_sent(session_gone()),
+                Some(session) => {
+                    let carried = carry_release(Arc::clone(&shared), session, route, release);
+                    self.spawn(async move {
+                        let _on_its_way = on_its_way;
+                        carried.await;
+                    });
+                }
             }
-            let route = release.route(|session| shared.sessions.find(session).is_some());
-            let session = shared.sessions.find(route.session).unwrap_or_else(|| Arc::clone(keepers));
-            let carried = carry_release(Arc::clone(&shared), session, route, release);
-            self.spawn(keepers, async move {
-                let _on_its_way = on_its_way;
-                carried.await;
-            });
         }
     }
 
     /// Whatever session carried an errand, the keeper wakes behind it if its own has failed, or if it may end.
-    fn spawn(&self, keepers: &Arc<ClientSession>, errand: impl Future<Output = ()> + Send + 'static) {
-        let (shared, keepers) = (Arc::clone(&self.shared), Arc::clone(keepers));
+    fn spawn(&self, errand: impl Future<Output = ()> + Send + 'static) {
+        let (shared, own) = (Arc::clone(&self.shared), self.session.clone());
         drop(tokio::spawn(async move {
             errand.await;
-            if !keepers.is_usable() || shared.is_abandoned() {
+            if own.is_some_and(|own| !own.is_usable()) || shared.is_abandoned() {
                 shared.wake_keeper.notify_one();
             }
         }));
     }
+}
+
+fn session_gone() -> StoreError {
+    StoreError::new(StoreErrorKind::Disconnected, "the session ended before the request was sent")
 }
 
 fn opening_panicked() -> StoreError {
@@ -344,7 +361,7 @@ async fn in_time<T>(
 
 async fn carry_question(shared: Arc<Shared>, session: Arc<ClientSession>, errand: AskErrand) {
     let operation = ask(&*session.store, errand.request.clone());
-    let answer = carry(&session, errand.route, operation).await.and_then(|answer| session.accept(answer));
+    let answer = carry(&shared, &session, errand.route, operation).await.and_then(|answer| session.accept(answer));
     shared.with(|client, now| errand.answered(client, now, answer));
 }
 
@@ -356,7 +373,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
             ReleaseRequest::Rotate(rotate) => session.store.rotate(*rotate).await.map(ReleaseReply::Rotated),
         }
     };
-    let answer = carry(&session, route, operation).await.and_then(|answer| session.accept(answer));
+    let answer = carry(&shared, &session, route, operation).await.and_then(|answer| session.accept(answer));
     if let Err(error) = &answer {
         foreign::run(|| shared.observed.release_failed(errand.request.key(), error));
     }
@@ -365,7 +382,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
 
 async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand: RenewErrand) {
     let operation = session.store.renew(errand.batch.clone());
-    let answers = carry(&session, errand.route, operation).await;
+    let answers = carry(&shared, &session, errand.route, operation).await;
     let answers = answers.map(|answers| answers.into_iter().map(|answer| session.accept(answer)).collect());
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
@@ -373,15 +390,57 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     }
 }
 
-/// Awaits an operation for so long at most; one without an answer counts against the session.
-async fn carry<T>(session: &ClientSession, route: Route, operation: impl Future<Output = T>) -> Result<T, StoreError> {
-    if let Ok(answer) = timeout(route.limit, operation).await {
-        return Ok(answer);
+/// Awaits an operation for so long at most, and for as long as its session is there. One without an answer is a reason
+/// to suspect the session.
+async fn carry<T>(
+    shared: &Shared,
+    session: &ClientSession,
+    route: Route,
+    operation: impl Future<Output = T>,
+) -> Result<T, StoreError> {
+    match timeout(route.limit, unless_retired(session, operation)).await {
+        Ok(answer) => answer.ok_or_else(StoreError::no_answer),
+        Err(_) => {
+            shared.with(|client, now| client.timed_out(now, route.limit));
+            Err(StoreError::no_answer())
+        }
     }
-    if route.counts_against_session {
-        session.timed_out();
+}
+
+/// The answer, unless the session is replaced before it comes.
+async fn unless_retired<T>(session: &ClientSession, operation: impl Future<Output = T>) -> Option<T> {
+    let (mut operation, mut retired) = (pin!(operation), pin!(session.retired()));
+    std::future::poll_fn(|cx| match operation.as_mut().poll(cx) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => retired.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+async fn carry_probe(shared: Arc<Shared>, probe: Probe) {
+    let mut outcome = ProbeOutcome { shared, session: probe.session, answered: false };
+    if let Some(session) = outcome.shared.sessions.find(probe.session) {
+        let answer = timeout(probe.limit, session.store.probe()).await;
+        outcome.answered =
+            answer.is_ok_and(|answer| answer.map_err(|error| error.kind()) != Err(StoreErrorKind::Disconnected));
     }
-    Err(StoreError::no_answer())
+}
+
+/// Tells the outcome of a probe when it is dropped, also by a panic of the store.
+struct ProbeOutcome {
+    shared: Arc<Shared>,
+    session: SessionId,
+    answered: bool,
+}
+
+impl Drop for ProbeOutcome {
+    fn drop(&mut self) {
+        let (session, answered) = (self.session, self.answered);
+        self.shared.with(|client, now| client.probed(now, session, answered));
+        if !answered {
+            self.shared.wake_keeper.notify_one();
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod interleavings;
 pub(crate) mod introduction;
 pub(crate) mod keeper;
 pub(crate) mod lease_state;
+pub(crate) mod mistakes;
 pub(crate) mod observe;
 mod outbox;
 pub(crate) mod registry;

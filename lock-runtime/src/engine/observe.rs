@@ -84,6 +84,21 @@ pub(crate) fn held_for(span: &Span, held_for: Duration) {
     span.record("lock.hold_ms", millis(held_for));
 }
 
+/// A lease is given back by whoever held it for so long.
+pub(crate) fn released(key: &LockKey, fence: u64, held_for: impl FnOnce() -> Duration) {
+    debug!(lock.key = %key, lock.fence = fence, lock.hold_ms = millis(held_for()), "lock released");
+}
+
+/// An acquire was dropped before it had ended.
+pub(crate) fn cancelled(key: &LockKey) {
+    debug!(lock.key = %key, "acquire cancelled");
+}
+
+/// A call that names no client, outside of every scope, uses the installed one.
+pub(crate) fn outside_of_scopes(key: &LockKey) {
+    debug!(lock.key = %key, "no scope here: using the installed client");
+}
+
 pub(crate) fn connection_failed(place: &str, error: &StoreError) {
     warn!(store = place, error = %Chain(error), "failed to connect to lock store");
 }

@@ -12,6 +12,7 @@ use crate::engine::lease_state::LeaseState;
 use crate::engine::sent::{Sent, usable_or_current};
 use crate::engine::sessions::ClientSession;
 use crate::store::{Released, Rotated, StoreError, StoreErrorKind};
+use crate::system::paused::{self, HeldOff};
 
 /// See the module.
 pub(crate) struct Releasing {
@@ -22,6 +23,8 @@ pub(crate) struct Releasing {
     sent: Option<SentRelease>,
     /// The step that was just taken has not been polled yet.
     is_new: bool,
+    /// While a paused clock of a test is kept from running ahead.
+    held_off: Option<HeldOff>,
 }
 
 /// The release that this task sent. An enum, because a boxed trait object would cost the common case an allocation.
@@ -71,7 +74,7 @@ impl Releasing {
         released: Option<(Moment, (walk::Releasing, ReleaseStep))>,
         session: Option<Arc<ClientSession>>,
     ) -> Self {
-        let mut releasing = Self { handle, state, walk: None, sent: None, is_new: true };
+        let mut releasing = Self { handle, state, walk: None, sent: None, is_new: true, held_off: None };
         if let Some((at, (walk, step))) = released {
             releasing.walk = Some(walk);
             if let Some(ReleaseStep::Done(outcome)) = releasing.take(at, step, session) {
@@ -93,6 +96,16 @@ impl Releasing {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
+        let polled = self.advance(cx);
+        if polled.is_ready() {
+            self.held_off = None;
+        } else if self.held_off.is_none() {
+            self.held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
+        }
+        polled
+    }
+
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Result<Released, StoreError>> {
         if self.handle.shared().is_forked() {
             return Poll::Ready(Err(StoreError::no_answer()));
         }

@@ -84,6 +84,9 @@ impl Opening {
     }
 }
 
+/// Is told that a runtime's session is there; returns at once.
+pub(crate) type OnOpen = Arc<dyn Fn(SessionId) + Send + Sync>;
+
 /// Is told that a runtime's session is gone; returns at once.
 pub(crate) type OnGone = Arc<dyn Fn(SessionId) + Send + Sync>;
 
@@ -94,6 +97,7 @@ pub(crate) struct Sessions {
     keeper_listener: ListenerId,
     operation_timeout: Duration,
     on_grant: OnGrant,
+    on_open: OnOpen,
     on_gone: OnGone,
     /// The only session of a store without connections.
     only: Option<Arc<ClientSession>>,
@@ -114,7 +118,7 @@ impl Sessions {
         keeper_listener: ListenerId,
         operation_timeout: Duration,
         on_grant: OnGrant,
-        on_gone: OnGone,
+        (on_open, on_gone): (OnOpen, OnGone),
     ) -> Arc<Self> {
         let only = store.session().map(|session| Arc::new(ClientSession::only(SessionId(0), session)));
         let of_all = store.capabilities().wants_one_session().then(Mutex::default);
@@ -125,6 +129,7 @@ impl Sessions {
             keeper_listener,
             operation_timeout,
             on_grant,
+            on_open,
             on_gone,
             slots: Mutex::default(),
             by_id: Mutex::default(),
@@ -209,10 +214,10 @@ impl Sessions {
         only.or_else(|| enter(&self.by_id).get(&id)?.upgrade()).filter(|session| session.is_usable())
     }
 
-    /// A request over this session had no answer in time.
-    pub(crate) fn timed_out(&self, id: SessionId) {
+    /// This session does not answer: another one has to replace it.
+    pub(crate) fn replace(&self, id: SessionId) {
         if let Some(session) = self.find(id) {
-            session.timed_out();
+            session.retire();
         }
     }
 
@@ -318,6 +323,8 @@ impl Entry {
     fn opened(&mut self, session: Arc<ClientSession>) -> Option<Arc<ClientSession>> {
         let sessions = self.sessions.upgrade()?;
         let session = sessions.add(session);
+        // Before it can carry anything.
+        (sessions.on_open)(session.id);
         let mut slots = enter(&sessions.slots);
         let is_awaited = matches!(slots.get(&self.ends), Some(Slot::Opening(opening)) if opening.id == self.id);
         if is_awaited {

@@ -15,14 +15,14 @@ use crate::engine::inquiries::Inquiries;
 use crate::engine::introduction::Introduction;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Observed;
-use crate::engine::sessions::{OnGone, OnGrant, Sessions};
+use crate::engine::sessions::{OnGone, OnGrant, OnOpen, Sessions};
 use crate::engine::thread::KeeperThread;
 use crate::store::{Capabilities, Store};
 use crate::system::clock;
 use crate::system::foreign;
 use crate::system::forks::Process;
 use crate::system::mutex::enter;
-use lock_core::client::ClientState;
+use lock_core::client::{ClientState, Probe, SessionTable as _};
 use lock_core::key::{Action, Job, KeyId, SessionId, Settings};
 
 /// Shared by all handles of a client, its guards, its bodies and its keeper.
@@ -74,6 +74,9 @@ impl State {
 pub(crate) struct Round {
     pub(crate) now: Moment,
     pub(crate) jobs: Vec<(KeyId, Job)>,
+    /// The session that carries them, the keeper's own or one that stands in for it; none if there is no job.
+    pub(crate) over: Option<SessionId>,
+    pub(crate) probes: Vec<Probe>,
     /// Until when it may sleep.
     pub(crate) due: Moment,
     pub(crate) idle: bool,
@@ -93,11 +96,16 @@ impl Shared {
         let Bounds { default_ttl, release_timeout } = bounds;
         let (place, operation_timeout) = (Arc::from(store.identity()), settings.operation_timeout);
         Arc::new_cyclic(|shared: &Weak<Self>| {
-            let (for_grants, for_gone) = (Weak::clone(shared), Weak::clone(shared));
+            let (for_grants, for_open, for_gone) = (Weak::clone(shared), Weak::clone(shared), Weak::clone(shared));
             let on_grant: OnGrant = Arc::new(move |session: SessionId, grant| {
                 for_grants
                     .upgrade()
                     .is_some_and(|shared| shared.with(|client, now| client.handed_over(now, session, &grant)))
+            });
+            let on_open: OnOpen = Arc::new(move |session| {
+                if let Some(shared) = for_open.upgrade() {
+                    shared.with(|client, now| client.session_opened(now, session));
+                }
             });
             let on_gone: OnGone = Arc::new(move |session| {
                 if let Some(shared) = for_gone.upgrade() {
@@ -106,7 +114,7 @@ impl Shared {
             });
             Self {
                 state: Mutex::new(State { client: ClientState::new(settings), keeper_wakes: Moment::MIN }),
-                sessions: Sessions::new(store, settings.listener, operation_timeout, on_grant, on_gone),
+                sessions: Sessions::new(store, settings.listener, operation_timeout, on_grant, (on_open, on_gone)),
                 observed: Observed::default(),
                 introduction: Introduction::new(settings.listener),
                 inquiries: Inquiries::default(),
@@ -151,7 +159,10 @@ impl Shared {
         let outside = foreign::stays_out();
         let mut state = enter(&self.state);
         let now = clock::now();
+        // What is sent in this round goes over it, also if it is suspected at the end.
+        let over = state.client.carrier();
         let jobs = state.client.work(now);
+        let probes = state.client.take_probes();
         let actions = state.client.take_actions();
         let due = state.client.next_due();
         state.keeper_wakes = due;
@@ -159,7 +170,7 @@ impl Shared {
         drop(state);
         drop(outside);
         self.carry_out(actions);
-        Round { now, jobs, due, idle, closed }
+        Round { now, jobs, over, probes, due, idle, closed }
     }
 
     /// No handle, guard or body is left: the keeper ends when it has nothing left to do.
@@ -190,7 +201,7 @@ impl Shared {
                     foreign::run(|| self.observed.passed_over(&state.key, after));
                 }
                 // It asks a session whether it is open, which is foreign code.
-                Action::TimedOut(session) => foreign::run(|| self.sessions.timed_out(session)),
+                Action::Replace(session) => foreign::run(|| self.sessions.replace(session)),
             }
         }
     }

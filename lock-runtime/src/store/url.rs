@@ -33,6 +33,26 @@ impl StoreUrl {
 
 const SEPARATOR: &str = "://";
 
+/// What is wrong with a text that stands where a URL should, if people are known to write it: what was copied along, or
+/// was not replaced.
+pub(crate) fn mistake(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    let before = text.split(SEPARATOR).next().unwrap_or_default();
+    if text.is_empty() {
+        Some("it is empty; is the variable set that it comes from?")
+    } else if text.starts_with(['"', '\'', '`']) || text.ends_with(['"', '\'', '`']) {
+        Some("it stands in quotation marks; leave them out")
+    } else if text.starts_with(['$', '%', '{', '<']) {
+        Some("it is a name to be replaced by a URL, which nobody did")
+    } else if text.contains(SEPARATOR) && before.contains('=') {
+        Some("it begins with a name and `=`; leave both out")
+    } else if text.contains(SEPARATOR) && before.contains(char::is_whitespace) {
+        Some("something stands before it; leave that out")
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +68,29 @@ mod tests {
         }
         assert_eq!(parts("memory://"), Some(("memory".to_owned(), String::new())));
         assert_eq!(parts("redis+unix:///a b"), Some(("redis+unix".to_owned(), "/a b".to_owned())));
+    }
+
+    #[test]
+    fn what_was_copied_along_is_told() {
+        for (text, said) in [
+            ("", "empty"),
+            (" \n", "empty"),
+            ("\"redis://h\"", "quotation marks"),
+            ("'redis://h'", "quotation marks"),
+            ("redis://h'", "quotation marks"),
+            ("REDIS_URL=redis://h", "begins with a name"),
+            ("export REDIS_URL=redis://h", "begins with a name"),
+            ("redis-cli -u redis://h", "stands before it"),
+            ("${REDIS_URL}", "to be replaced"),
+            ("$REDIS_URL", "to be replaced"),
+            ("{{ redis_url }}", "to be replaced"),
+            ("<redis url>", "to be replaced"),
+        ] {
+            assert!(mistake(text).is_some_and(|told| told.contains(said)), "{text:?}: {:?}", mistake(text));
+        }
+        for fine in ["redis://h", "memory://a b", "redis://:pa=ss@h", "redis://:p$%@h"] {
+            assert_eq!(mistake(fine), None, "{fine}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod foreign;
 pub(crate) mod forks;
 pub(crate) mod mutex;
+pub(crate) mod paused;
 pub(crate) mod process;
 pub(crate) mod random;
 #[cfg(test)]

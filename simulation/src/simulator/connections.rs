@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use lock_core::client::{Probe, SessionTable as _};
 use lock_core::key::SessionId;
 use lock_core::store::{StoreError, StoreErrorKind};
-use lock_core::walk::TIME_OUTS_IN_A_ROW;
 
 use super::event::Event;
 use super::history::What;
@@ -65,14 +65,23 @@ impl World {
         }
     }
 
-    /// A request over this session had no answer in time; after so many in a row it is replaced.
-    pub(super) fn count_timeout(&mut self, process: usize, session: SessionId) {
-        let Some(over) = self.processes[process].connection_of(session) else { return };
-        let connection = self.processes[process].connection(over);
-        connection.time_outs += 1;
-        if connection.time_outs >= TIME_OUTS_IN_A_ROW {
-            self.end_session(process, session);
-        }
+    /// Asks a session whether it answers in time. The store answers a probe as it does everything, and changes nothing.
+    pub(super) fn probe_session(&mut self, process: usize, Probe { session, limit }: Probe) {
+        let there = self.processes[process].connection_of(session).is_some();
+        let both_ways = [self.delay(process, session), self.delay(process, session)];
+        let [Some(out), Some(back)] = both_ways.map(|delay| delay.filter(|_| there)) else {
+            return self.after(limit, Event::Probed(process, self.processes[process].era, session, false));
+        };
+        let stands_still = self.node.down_until.max(self.node.paused_until).since(self.now);
+        let takes = out.max(stands_still) + back;
+        self.after(takes.min(limit), Event::Probed(process, self.processes[process].era, session, takes < limit));
+    }
+
+    /// The outcome of that.
+    pub(super) fn probed(&mut self, process: usize, session: SessionId, answered: bool) {
+        let local = self.clock_of(process);
+        self.processes[process].client.probed(local, session, answered);
+        self.settle(process);
     }
 
     /// Opens a runtime's session after a while; the keeper opens its own in its round.
@@ -129,6 +138,9 @@ impl World {
             let (local, seed) = (self.clock_of(process), self.random.below(u64::MAX));
             let host = &mut self.processes[process];
             host.keeper.opened(&mut host.client, local, Ok((session, has_push)), seed);
+        } else {
+            let local = self.clock_of(process);
+            self.processes[process].client.session_opened(local, session);
         }
         self.settle(process);
     }

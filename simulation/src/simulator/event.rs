@@ -29,8 +29,8 @@ pub(super) enum Event {
     ScriptForgotten(Box<Packet>),
     /// The keeper had no answer in time.
     TimesOut(usize, u64, u64),
-    /// A request over a session had no answer in time, which counts against it.
-    SessionTimedOut(usize, u64, SessionId),
+    /// A session was probed: whether it answered in time.
+    Probed(usize, u64, SessionId, bool),
     /// The store, or the server that was the store before, ends a session.
     Ends(usize, u64, SessionId),
     ReceivesGrant(usize, u64, SessionId, Box<Grant>),
@@ -54,7 +54,7 @@ impl Event {
         match self {
             Self::TaskArrives(process)
             | Self::TimesOut(process, ..)
-            | Self::SessionTimedOut(process, ..)
+            | Self::Probed(process, ..)
             | Self::KeeperWakes(process, _)
             | Self::ReceivesGrant(process, ..)
             | Self::Forges(process, _)

@@ -1,5 +1,6 @@
 //! The keepers of processes: drives the library's own rounds.
 
+use lock_core::client::SessionTable as _;
 use lock_core::key::SessionId;
 use lock_core::store::StoreError;
 use lock_core::walk::{Errand, Route, errands};
@@ -20,13 +21,18 @@ impl World {
             self.keeper_connects(process);
         }
         let host = &mut self.processes[process];
+        let over = host.client.carrier();
         let jobs = host.client.work(local);
-        if let Some(keepers) = host.keeper.open() {
-            for errand in errands(jobs, keepers, local, OPERATION) {
+        let probes = host.client.take_probes();
+        if let Some(over) = over {
+            for errand in errands(jobs, over, local, OPERATION) {
                 self.send_errand(process, errand);
             }
         } else {
             debug_assert!(jobs.is_empty(), "there is nobody to send {jobs:?}");
+        }
+        for probe in probes {
+            self.probe_session(process, probe);
         }
         self.settle(process);
     }
@@ -42,8 +48,8 @@ impl World {
             Errand::Renew(renew) => (renew.route, Request::Renew(renew.batch.clone())),
             Errand::Release(release) => (release.route(is_open), Request::Release(release.request.clone())),
         };
-        let Route { session, limit, counts_against_session } = route;
-        let number = self.send(process, session, From::Keeper(Box::new(errand), counts_against_session), request);
+        let Route { session, limit } = route;
+        let number = self.send(process, session, From::Keeper(Box::new(errand), limit), request);
         let era = self.processes[process].era;
         self.after(limit, Event::TimesOut(process, era, number));
     }
@@ -51,8 +57,10 @@ impl World {
     /// The keeper had no answer in time.
     pub(super) fn time_out(&mut self, process: usize, number: u64) {
         let Some(packet) = self.processes[process].pending.get(&number).cloned() else { return };
-        if let From::Keeper(_, true) = packet.from {
-            self.next(Event::SessionTimedOut(process, packet.era, packet.session));
+        if let From::Keeper(_, limit) = packet.from {
+            let local = self.clock_of(process);
+            self.processes[process].client.timed_out(local, limit);
+            self.settle(process);
         }
         self.next(Event::Answered(Box::new(packet), Err(StoreError::no_answer())));
     }

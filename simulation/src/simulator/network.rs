@@ -45,7 +45,7 @@ impl World {
     }
 
     /// How long a transmission over a session takes, if it gets through.
-    fn delay(&mut self, process: usize, session: SessionId) -> Option<Duration> {
+    pub(super) fn delay(&mut self, process: usize, session: SessionId) -> Option<Duration> {
         let mut delay = if self.random.chance(3) { self.random.between(1, 30) } else { self.random.between(0, 2) };
         let sender = &self.processes[process];
         let connection = sender.connection_of(session).map(|over| &sender.connections[over as usize]);
@@ -211,11 +211,9 @@ impl World {
 
     pub(super) fn deliver_reply(&mut self, packet: Packet, answer: Result<Reply, StoreError>) {
         let Some(over) = self.processes[packet.process].connection_of(packet.session) else { return };
-        let connection = self.processes[packet.process].connection(over);
-        if connection.dead {
+        if self.processes[packet.process].connection(over).dead {
             return;
         }
-        connection.time_outs = 0;
         let (process, era, session) = (packet.process, packet.era, packet.session);
         let ends_session = answer.as_ref().is_err_and(|error| error.kind() == StoreErrorKind::Disconnected);
         self.next(Event::Answered(Box::new(packet), answer));

@@ -1,5 +1,7 @@
 //! A request in flight to the store and back.
 
+use std::time::Duration;
+
 use lock_core::Moment;
 use lock_core::key::SessionId;
 use lock_core::walk::Errand;
@@ -25,6 +27,6 @@ pub(super) struct Packet {
 #[derive(Debug, Clone)]
 pub(super) enum From {
     Task(usize),
-    /// The keeper, and whether a missing answer counts against the session.
-    Keeper(Box<Errand>, bool),
+    /// The keeper, and how long it waits.
+    Keeper(Box<Errand>, Duration),
 }

@@ -28,7 +28,6 @@ pub(super) struct Connection {
     pub(super) has_push: bool,
     /// Half open: nothing gets through any more.
     pub(super) dead: bool,
-    pub(super) time_outs: u32,
     /// Until when it is slower, and by how much at most.
     pub(super) slow: Option<(Moment, Duration)>,
 }

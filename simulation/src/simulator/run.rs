@@ -105,7 +105,7 @@ fn is_current(world: &World, event: &Event) -> bool {
         | Event::ManualOverdue(task, _) => of_era(world.tasks[*task].process, world.tasks[*task].era),
         Event::KeeperWakes(process, era)
         | Event::TimesOut(process, era, _)
-        | Event::SessionTimedOut(process, era, _)
+        | Event::Probed(process, era, ..)
         | Event::Ends(process, era, _)
         | Event::ReceivesGrant(process, era, ..)
         | Event::Opens(process, era, _) => of_era(*process, *era),
@@ -133,7 +133,7 @@ fn dispatch(world: &mut World, event: Event) {
         },
         Event::ScriptForgotten(packet) => world.on_script_forgotten(*packet),
         Event::TimesOut(process, _, number) => world.time_out(process, number),
-        Event::SessionTimedOut(process, _, session) => world.count_timeout(process, session),
+        Event::Probed(process, _, session, answered) => world.probed(process, session, answered),
         Event::Ends(process, _, session) => world.end_session(process, session),
         Event::ReceivesGrant(process, _, session, grant) => world.receive_grant(process, session, *grant),
         Event::Forges(process, until) => world.forge_grant(process, until),

@@ -24,7 +24,7 @@ impl World {
                         self.wake_soon(task);
                     }
                 }
-                Action::TimedOut(session) => self.next(Event::SessionTimedOut(process, era, session)),
+                Action::Replace(session) => self.next(Event::Ends(process, era, session)),
             }
         }
         let host = &mut self.processes[process];

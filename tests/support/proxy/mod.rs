@@ -12,7 +12,7 @@ mod sightings;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,11 @@ struct Shared {
     server: AtomicU16,
     rules: watch::Sender<Rules>,
     resets: watch::Sender<u64>,
+    /// Connections below this number are silent for good, and those below the other bring no replies.
+    silent_below: AtomicUsize,
+    without_replies_below: AtomicUsize,
+    /// Those of these numbers are, too.
+    silenced: Mutex<BTreeSet<usize>>,
     /// How many bytes of replies still pass until the connection that carries them is cut.
     cut_after: Mutex<Option<usize>>,
     traffic: Mutex<Traffic>,
@@ -183,6 +188,22 @@ impl Proxy {
         self.shared.rules.send_modify(|rules| rules.replies.fate = Fate::Drop);
     }
 
+    /// Throws away, in both directions, what comes over the connections that are there now, for good, in every mode:
+    /// nobody closes them, and new ones pass. As a gateway that has forgotten its connections.
+    pub fn silence_those_there(&self) {
+        self.shared.silent_below.store(lock(&self.shared.traffic).counts.connections, Ordering::SeqCst);
+    }
+
+    /// The same for replies alone: the server does what it is asked, and the client never hears of it.
+    pub fn silence_replies_of_those_there(&self) {
+        self.shared.without_replies_below.store(lock(&self.shared.traffic).counts.connections, Ordering::SeqCst);
+    }
+
+    /// Silences the connection of this number in both directions; the first has 0.
+    pub fn silence_one(&self, number: usize) {
+        lock(&self.shared.silenced).insert(number);
+    }
+
     /// Keeps requests here until [`Self::end_stall`], whatever mode there is meanwhile, and however it ends.
     pub fn stall(&self) {
         self.shared.rules.send_modify(|rules| rules.stalled = true);
@@ -289,6 +310,9 @@ impl Shared {
             server: AtomicU16::new(server),
             rules: watch::Sender::default(),
             resets: watch::Sender::default(),
+            silent_below: AtomicUsize::new(0),
+            without_replies_below: AtomicUsize::new(0),
+            silenced: Mutex::default(),
             cut_after: Mutex::default(),
             traffic: Mutex::default(),
             a_connection_ended: Condvar::new(),

@@ -54,7 +54,7 @@ async fn connection(mut client: TcpStream, mut resets: watch::Receiver<u64>, ope
     let reset = tokio::select! {
         biased;
         _ = resets.changed() => true,
-        () = both_ways(shared, &mut client, &mut server) => false,
+        () = both_ways(shared, open.number, &mut client, &mut server) => false,
     };
     if reset {
         let _ = (client.set_zero_linger(), server.set_zero_linger());
@@ -63,19 +63,24 @@ async fn connection(mut client: TcpStream, mut resets: watch::Receiver<u64>, ope
     drop(open);
 }
 
-async fn both_ways(shared: &Shared, client: &mut TcpStream, server: &mut TcpStream) {
+async fn both_ways(shared: &Shared, number: usize, client: &mut TcpStream, server: &mut TcpStream) {
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let requests = pump(shared, Direction::Requests, from_client, to_server);
-    let replies = pump(shared, Direction::Replies, from_server, to_client);
+    let requests = pump(shared, (number, Direction::Requests), from_client, to_server);
+    let replies = pump(shared, (number, Direction::Replies), from_server, to_client);
     // An error ends both directions; the end of one is told to the other side, and the other direction goes on.
     let _ = tokio::try_join!(requests, replies);
 }
 
-async fn pump(shared: &Shared, direction: Direction, from: ReadHalf<'_>, to: WriteHalf<'_>) -> io::Result<()> {
+async fn pump(
+    shared: &Shared,
+    (number, direction): (usize, Direction),
+    from: ReadHalf<'_>,
+    to: WriteHalf<'_>,
+) -> io::Result<()> {
     let (queue, pieces) = mpsc::unbounded_channel();
     let taken_in = take_in(shared, direction, from, queue);
-    let given_out = give_out(shared, direction, to, pieces);
+    let given_out = give_out(shared, (number, direction), to, pieces);
     tokio::try_join!(taken_in, given_out).map(|_| ())
 }
 
@@ -108,7 +113,7 @@ async fn take_in(
 
 async fn give_out(
     shared: &Shared,
-    direction: Direction,
+    (number, direction): (usize, Direction),
     mut to: WriteHalf<'_>,
     mut pieces: mpsc::UnboundedReceiver<Piece>,
 ) -> io::Result<()> {
@@ -118,7 +123,7 @@ async fn give_out(
         tokio::time::sleep_until(due).await;
         let stalled = |rules: &Rules| rules.stalled && direction == Direction::Requests;
         let moving = |rules: &Rules| !rules.frozen && !stalled(rules) && rules.of(direction).fate != Fate::Hold;
-        if until(&mut rules, moving).await.of(direction).fate == Fate::Drop {
+        if until(&mut rules, moving).await.of(direction).fate == Fate::Drop || shared.is_silent(number, direction) {
             continue;
         }
         let passing = shared.passing(direction, bytes.len());
@@ -154,6 +159,14 @@ impl Shared {
         *count += bytes.len() as u64;
         drop(traffic);
         self.sightings.came_by(direction, tail, bytes);
+    }
+
+    /// Whether what comes over the connection of this number is thrown away.
+    fn is_silent(&self, number: usize, direction: Direction) -> bool {
+        let brings_no_replies = number < self.without_replies_below.load(Ordering::SeqCst);
+        (brings_no_replies && direction == Direction::Replies)
+            || number < self.silent_below.load(Ordering::SeqCst)
+            || lock(&self.silenced).contains(&number)
     }
 
     /// How many of these bytes still pass before the connection is cut; `None` when it is not.

@@ -14,7 +14,7 @@ pub(crate) const LAYERS: [Layers; 2] = [
     Layers { folder: "lock-core/src", rows: &[&["planted"], &["store"], &["lease"], &["key"], &["walk"], &["client"]] },
     Layers {
         folder: "lock-runtime/src",
-        rows: &[&["system"], &["store"], &["engine"], &["api"], &["private", "conformance"]],
+        rows: &[&["system"], &["store"], &["engine"], &["api"], &["private", "conformance", "guide"]],
     },
 ];
 

@@ -209,7 +209,7 @@ fn an_awaited_release_that_takes_too_long_goes_on_without_its_task() {
     assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     story.pass(ms(1000));
     let (again, _, _) = release_of(story.only_job());
-    assert_eq!((story.woken(), &story.timed_out[..]), (vec![0], &[HERE][..]));
+    assert_eq!((story.woken(), story.probed()), (vec![0], vec![KEEPER]));
     assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Done(Err(_))));
     story.released(again, KEEPER, Ok(Released::Freed));
     story.assert_nothing_is_left();
@@ -345,23 +345,25 @@ fn a_release_that_its_task_sent_and_awaits_is_sent_by_the_keeper_after_a_second(
     let step = story.client.release_next(story.now, id, Some(HERE));
     assert!(matches!(step, ReleaseStep::Done(Ok(Released::Freed))), "that of the task may have worked: {step:?}");
     story.assert_nothing_is_left();
-    assert!(story.timed_out.is_empty());
+    assert!(story.probed().is_empty());
 }
 
 #[test]
-fn a_release_that_its_task_sent_and_that_had_no_answer_counts_against_its_session() {
+fn a_release_that_its_task_sent_and_that_had_no_answer_has_sessions_probed() {
     let mut story = Story::new();
     let id = story.hold("a", no_wait());
     story.end(id, Some(OPERATION));
     assert!(matches!(story.client.release_next(story.now, id, Some(HERE)), ReleaseStep::Send(_)));
     let ended = story.now;
-    while story.timed_out.is_empty() {
+    let mut probed = Vec::new();
+    while probed.is_empty() {
         for job in story.next_work() {
             story.released(release_of(job).0, KEEPER, Err(error(StoreErrorKind::Unready)));
         }
         assert!(story.now.since(ended) <= OPERATION);
+        probed = story.probed();
     }
-    assert_eq!((&story.timed_out[..], story.now.since(ended)), (&[HERE][..], OPERATION));
+    assert_eq!((probed, story.now.since(ended)), (vec![KEEPER], OPERATION));
 }
 
 /// The exit hook has queued the release of a lease that its task was about to end.

@@ -7,6 +7,7 @@ mod hand_over;
 mod heirs;
 mod holding;
 mod messages;
+mod silence;
 mod stopped;
 mod strangers;
 mod unseen;
@@ -16,7 +17,10 @@ use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::state::{ClientState, MOST_PER_ROUND, Tally};
+use super::sessions::SessionTable as _;
+use super::state::{ClientState, MOST_PER_ROUND};
+use super::tally::Tally;
+use super::trust::Probe;
 use crate::key::{
     AcquireRequest, Action, CallId, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, SessionId,
     Settings, Step, Via,
@@ -74,8 +78,8 @@ pub(super) struct Story {
     /// Callers that were woken since the last look.
     pub(super) woken: Vec<u32>,
     pub(super) lost: Vec<(u32, LossReason)>,
-    pub(super) timed_out: Vec<SessionId>,
     pub(super) passed_over: Vec<u32>,
+    pub(super) replaced: Vec<SessionId>,
     /// The token of each request, by call and by when it was sent.
     asked: HashMap<(CallId, Moment), Token>,
 }
@@ -105,8 +109,8 @@ impl Story {
             next_caller: 0,
             woken: Vec::new(),
             lost: Vec::new(),
-            timed_out: Vec::new(),
             passed_over: Vec::new(),
+            replaced: Vec::new(),
             asked: HashMap::new(),
         }
     }
@@ -234,6 +238,17 @@ impl Story {
         self.collect_actions();
     }
 
+    /// The sessions that are to be probed now.
+    pub(super) fn probed(&mut self) -> Vec<SessionId> {
+        self.client.take_probes().into_iter().map(|Probe { session, .. }| session).collect()
+    }
+
+    /// A session answers its probe, or does not.
+    pub(super) fn answers(&mut self, session: SessionId, does: bool) {
+        self.client.probed(self.now, session, does);
+        self.collect_actions();
+    }
+
     pub(super) fn token(&self, id: CallId) -> Token {
         self.client.token_of(id).expect("the call is there")
     }
@@ -252,7 +267,7 @@ impl Story {
                     self.woken.push(caller);
                     self.passed_over.push(caller);
                 }
-                Action::TimedOut(session) => self.timed_out.push(session),
+                Action::Replace(session) => self.replaced.push(session),
             }
         }
     }

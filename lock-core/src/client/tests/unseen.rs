@@ -89,7 +89,7 @@ fn an_answer_that_nobody_takes_is_asked_for_by_the_keeper_and_the_grant_goes_on_
     story.answer(id, story.now, Ok(Acquired::Granted { fence: 1 }));
     let (_, release, _) = release_of(story.next_work().remove(0));
     assert_eq!((release.token, story.now.since(sent)), (look.token, PATIENCE));
-    assert!(story.timed_out.is_empty(), "a task that sleeps says nothing of its session");
+    assert!(story.probed().is_empty(), "a task that sleeps says nothing of its session");
     // Its task is polled, and the answer was there: it came to a token that was given back.
     story.pass(ms(5_000));
     story.answer_of_gone(id, sent, Ok(Acquired::Granted { fence: 1 }));
@@ -104,7 +104,7 @@ fn an_answer_that_lay_there_is_taken_if_the_lease_still_lasts() {
     story.answer(id, sent, Ok(Acquired::Granted { fence: 7 }));
     let Step::Granted { fence: 7, until } = story.next(id) else { panic!("it is granted") };
     assert_eq!(until, deadline(sent, TTL));
-    assert!(story.timed_out.is_empty());
+    assert!(story.probed().is_empty());
 }
 
 #[test]
@@ -126,9 +126,9 @@ fn a_session_that_leaves_a_task_without_an_answer_where_the_keeper_has_one_is_do
     let (id, _) = story.ask("a", no_wait());
     assert!(matches!(story.next_work()[..], [Sent::Ask(_, AcquireRequest::Look(_), KEEPER)]));
     assert!(matches!(story.next(id), Step::AwaitAnswer), "its own answer may still be the first");
-    assert!(story.timed_out.is_empty());
+    assert!(story.probed().is_empty());
     story.answer(id, story.now, Ok(Acquired::Granted { fence: 7 }));
-    assert_eq!(story.timed_out, [HERE]);
+    assert_eq!(story.probed(), [KEEPER]);
     assert!(matches!(story.next(id), Step::Granted { fence: 7, .. }));
 }
 

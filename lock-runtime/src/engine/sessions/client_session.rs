@@ -3,15 +3,15 @@
 //! Must stay true: once a session is retired, nothing that arrives over it counts.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
 use crate::store::{ListenerId, Session, StoreError, StoreErrorKind};
 use crate::system::random::Portion;
 use lock_core::key::{SessionId, Via};
-use lock_core::walk::TIME_OUTS_IN_A_ROW;
 
 /// See the module.
 #[derive(Debug)]
@@ -22,7 +22,6 @@ pub(crate) struct ClientSession {
     pub(crate) store: Arc<dyn Session>,
     /// For tokens that are first sent over it.
     random: Portion,
-    time_outs: AtomicU32,
     /// Another session replaces it, or has to.
     retired: Arc<AtomicBool>,
     failed: Notify,
@@ -38,16 +37,7 @@ impl ClientSession {
         store: Arc<dyn Session>,
         retired: Arc<AtomicBool>,
     ) -> Self {
-        Self {
-            id,
-            listener,
-            store,
-            random: Portion::default(),
-            time_outs: AtomicU32::new(0),
-            retired,
-            failed: Notify::new(),
-            is_only: false,
-        }
+        Self { id, listener, store, random: Portion::default(), retired, failed: Notify::new(), is_only: false }
     }
 
     /// The only session of a store without connections.
@@ -60,9 +50,14 @@ impl ClientSession {
         self.listener.is_some()
     }
 
-    /// Completes when it is retired; the task that keeps it open waits for that.
-    pub(super) async fn retired(&self) {
-        self.failed.notified().await;
+    /// Completes when it is retired; whoever keeps it open, or awaits an answer over it, waits for that.
+    pub(crate) async fn retired(&self) {
+        let mut failed = pin!(self.failed.notified());
+        // Whoever retires it from here on notifies, and whoever did before shows in the flag.
+        failed.as_mut().enable();
+        if !self.retired.load(Ordering::SeqCst) {
+            failed.await;
+        }
     }
 
     /// The random part of a token.
@@ -92,9 +87,6 @@ impl ClientSession {
     /// Behind a replaced session there may be a server that is no longer the primary, so an answer over it is turned
     /// into an error: the request is then sent again or undone.
     pub(crate) fn accept<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
-        if self.time_outs.load(Ordering::Relaxed) != 0 {
-            self.time_outs.store(0, Ordering::Relaxed);
-        }
         match answer {
             Err(error) if error.kind() == StoreErrorKind::Disconnected => {
                 self.is_usable();
@@ -106,17 +98,10 @@ impl ClientSession {
         }
     }
 
-    /// An operation had no answer in time.
-    pub(crate) fn timed_out(&self) {
-        if self.time_outs.fetch_add(1, Ordering::Relaxed) + 1 >= TIME_OUTS_IN_A_ROW {
-            self.retire();
-        }
-    }
-
     /// It has to be replaced, or has been.
     pub(super) fn retire(&self) {
         if !self.is_only && !self.retired.swap(true, Ordering::SeqCst) {
-            self.failed.notify_one();
+            self.failed.notify_waiters();
         }
     }
 }

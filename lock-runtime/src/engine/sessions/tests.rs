@@ -11,7 +11,7 @@ use crate::store::{
     Acquired, Ask, Capabilities, Look, MemoryStore, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
     StoreErrorKind, StoreFuture,
 };
-use lock_core::walk::TIME_OUTS_IN_A_ROW;
+use lock_core::client::SessionTable as _;
 
 const SOON: Duration = Duration::from_secs(10);
 const OPERATION: Duration = Duration::from_secs(2);
@@ -299,13 +299,11 @@ fn an_opening_on_a_runtime_that_is_polled_now_and_then_is_not_begun_anew_each_ti
 }
 
 #[tokio::test]
-async fn a_session_is_not_revived_by_an_answer_that_comes_after_its_time_outs() {
+async fn a_session_is_not_revived_by_an_answer_that_comes_after_it_was_replaced() {
     let fake = Fake::default();
     let client = fake.client().await;
     let session = here(&client).await;
-    for _ in 0..TIME_OUTS_IN_A_ROW {
-        session.timed_out();
-    }
+    client.shared().sessions.replace(session.id);
     assert!(!session.is_usable());
     let late = session.accept(Ok(()));
     assert_eq!(late.expect_err("it is late").kind(), StoreErrorKind::Disconnected);
@@ -316,15 +314,33 @@ async fn a_session_is_not_revived_by_an_answer_that_comes_after_its_time_outs() 
 }
 
 #[tokio::test]
-async fn a_session_that_answers_between_time_outs_is_kept() {
+async fn a_session_that_answers_its_probes_is_kept() {
     let fake = Fake::default();
     let client = fake.client().await;
     let session = here(&client).await;
-    for _ in 0..5 {
-        session.timed_out();
-        session.accept(Ok(())).expect("it is in use");
+    for n in 1..6 {
+        client.shared().with(|client, now| client.timed_out(now, OPERATION));
+        // The keeper's and that of this runtime, which is trusted again by then.
+        until("probed", || fake.0.renewals.load(Ordering::SeqCst) == 2 * n).await;
+        client.lock("a").run(async {}).await.expect("it is free");
     }
     assert_eq!(here(&client).await.id, session.id);
+}
+
+#[tokio::test]
+async fn sessions_that_do_not_answer_their_probes_are_replaced_and_what_waits_for_an_answer_is_asked_again() {
+    let fake = Fake::default();
+    let client = fake.client().await;
+    let session = here(&client).await;
+    fake.hold_answers();
+    let run = tokio::spawn(client.lock("a").run(async {}));
+    tokio::task::yield_now().await;
+    let _silent = fake.only_those_there();
+    client.shared().with(|client, now| client.timed_out(now, OPERATION));
+    let began = clock::now();
+    run.await.expect("no panic").expect("over another session");
+    assert!(clock::now() < began + OPERATION, "and not by its own time-out");
+    assert!(here(&client).await.id != session.id);
 }
 
 /// For a store without connections there is no other session.
@@ -332,9 +348,8 @@ async fn a_session_that_answers_between_time_outs_is_kept() {
 async fn the_only_session_is_never_replaced() {
     let client = Client::connect("memory://").await.expect("memory is always there");
     let session = here(&client).await;
-    for _ in 0..5 {
-        session.timed_out();
-    }
+    client.shared().with(|client, now| client.timed_out(now, OPERATION));
+    client.shared().sessions.replace(session.id);
     session.accept(Ok(())).expect("it is the only one");
     assert!(client.shared().sessions.find(session.id).is_some());
 }

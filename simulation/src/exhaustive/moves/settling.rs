@@ -22,8 +22,7 @@ impl World {
                     }
                     self.wake(task);
                 }
-                // A session that had no answer once is not replaced yet.
-                Action::TimedOut(_) => {}
+                Action::Replace(session) => unreachable!("no session is probed here, so none is replaced: {session:?}"),
             }
         }
     }

@@ -72,6 +72,7 @@ impl Client {
         let known = Known {
             settings: &settings,
             keeper: self.keeper,
+            carrier: self.keeper,
             listening: self.has_messages,
             closing: false,
             outage: None,
@@ -102,8 +103,9 @@ impl Client {
             Effect::Contended => self.contended_until = now + CONTENDED_FOR,
             Effect::FirstLeaseTooShort => self.first_lease.was_too_short(),
             Effect::FirstLeaseLongEnough => self.first_lease.was_long_enough(),
-            // Whatever is parked is told when the keeper has a session again.
-            Effect::Park | Effect::Granted(_) => {}
+            // Whatever is parked is told when there is a session for the keeper again: here each answers its probe.
+            Effect::TimedOut(_) => self.on(now, KeyState::unpark),
+            Effect::Park | Effect::NotHeard(_) | Effect::Granted(_) => {}
         }
     }
 

@@ -45,7 +45,13 @@ pub(crate) fn opening_error(error: RedisError, counter: &str, password: &str) ->
         let text = "the TLS handshake failed; is it a TLS port, and is its certificate trusted?";
         return StoreError::new(Refused, text).with_source(error);
     }
-    let (kind, message) = meaning(&error, About { counter, lock: None, queue: None });
+    let (kind, message) = match error.to_string().contains("refused to switch database") {
+        // Why it did is in the source, without its code.
+        true => (Refused, "the server refused to switch to the database that the URL names".into()),
+        false => meaning(&error, About { counter, lock: None, queue: None }),
+    };
+    // Nothing else will answer there.
+    let kind = if message == CLUSTER_MODE { Refused } else { kind };
     let told = StoreError::new(if kind == Refused { Refused } else { Disconnected }, message);
     // Some servers repeat the command that they refuse, and the password in it.
     let is_secret = !password.is_empty() && error.to_string().contains(password);
@@ -92,8 +98,9 @@ fn meaning_of_code(code: &str, detail: &str, about: About<'_>) -> (StoreErrorKin
         "READONLY" => (Disconnected, "the server is a replica and takes no writes"),
         "LOADING" => (Disconnected, "the server is still loading its data"),
         "MASTERDOWN" => (Disconnected, "the server is a replica that has lost its primary"),
-        "CLUSTERDOWN" => (Disconnected, "the cluster is down"),
-        "MOVED" | "ASK" => (Disconnected, "the key is on another node of the cluster"),
+        "CLUSTERDOWN" => (Unready, "the cluster is down"),
+        "MOVED" | "ASK" => (Unready, CLUSTER_MODE),
+        "CROSSSLOT" => (Refused, CLUSTER_MODE),
         "BUSY" => (Unready, "the server is busy running a script"),
         "OOM" => (Unready, "the server is out of memory"),
         "NOREPLICAS" => (Unready, "the server has too few replicas to take writes"),
@@ -104,7 +111,8 @@ fn meaning_of_code(code: &str, detail: &str, about: About<'_>) -> (StoreErrorKin
         "WRONGPASS" => (Refused, "the server rejected the user name or the password"),
         "WRONGTYPE" | "QUEUEBAD" | "FENCEBAD" => return (Refused, bad_key(code, about).into()),
         "ERR" => return meaning_of_err(detail),
-        _ => (Refused, "the server answered with an unknown error"),
+        // A proxy's, perhaps, which passes.
+        _ => (Unready, "the server, or a proxy before it, answered with an unknown error"),
     };
     (kind, message.into())
 }
@@ -125,15 +133,41 @@ fn bad_key(code: &str, about: About<'_>) -> String {
     }
 }
 
+/// What a node of a cluster is told apart by, once it is asked for something.
+pub(crate) const CLUSTER_MODE: &str =
+    "the server is a node of a cluster, which is not supported; point the URL at a server without cluster mode";
+
+/// Whether an error about a batch may be about one of its keys alone.
+pub(crate) fn may_be_of_one_key(error: &RedisError) -> bool {
+    let of_the_server = ["BUSY", "OOM", "NOREPLICAS", "MISCONF", "CLUSTERDOWN"];
+    kind(error) != Disconnected && !code(error).is_some_and(|code| of_the_server.contains(&code))
+}
+
+/// Whether a connection was closed, or brought something that is no reply of the protocol, in answer to a command.
+pub(crate) fn is_cut(error: &RedisError) -> bool {
+    let closed = error.is_connection_dropped() && !error.is_connection_refusal();
+    closed || matches!(error.kind(), ErrorKind::Parse | ErrorKind::UnexpectedReturnType)
+}
+
 /// The general code, whose text has to be read.
 fn meaning_of_err(detail: &str) -> (StoreErrorKind, Cow<'static, str>) {
     if let Some(command) = unknown_command(detail) {
         return (Refused, format!("the server lacks a command that locks need: {}", quote::quoted(command)).into());
     }
-    if detail.starts_with("max number of clients") {
-        return (Disconnected, "the server has too many clients".into());
-    }
-    (Refused, "the server answered with an error".into())
+    let (kind, text) = if detail.starts_with("max number of clients") {
+        (Disconnected, "the server has too many clients")
+    } else if detail.contains("DB index is out of range") {
+        (Refused, "the server has no database of that number")
+    } else if detail.contains("cluster mode") {
+        (Refused, CLUSTER_MODE)
+    } else if ["user_script", "Error running script", "Error compiling script"].iter().any(|said| detail.contains(said))
+    {
+        (Refused, "a script of locks failed at the server")
+    } else {
+        // A proxy's, perhaps, which passes.
+        (Unready, "the server, or a proxy before it, answered with an error")
+    };
+    (kind, text.into())
 }
 
 /// The name in "unknown command 'EVAL', with args beginning with: ..".
@@ -185,10 +219,16 @@ mod tests {
 
     #[test]
     fn codes_decide() {
-        for text in ["READONLY You can't write", "LOADING Redis is", "MASTERDOWN Link", "CLUSTERDOWN The"] {
+        for text in
+            ["READONLY You can't write", "LOADING Redis is", "MASTERDOWN Link", "ERR max number of clients reached"]
+        {
             assert_eq!(kind_and_text(text).0, Disconnected, "{text}");
         }
         for text in ["BUSY Redis is", "OOM command not", "NOREPLICAS Not", "TRYAGAIN Multiple", "-OOM command"] {
+            assert_eq!(kind_and_text(text).0, Unready, "{text}");
+        }
+        // About one key, or a proxy's: neither closes what others use, and both may pass.
+        for text in ["CLUSTERDOWN The", "MOVED 1 h:1", "ASK 1 h:1", "ERR upstream failure", "DENIED by a rule", ""] {
             assert_eq!(kind_and_text(text).0, Unready, "{text}");
         }
         for text in [
@@ -197,9 +237,10 @@ mod tests {
             "WRONGPASS x",
             "WRONGTYPE x",
             "QUEUEBAD x",
-            "ERR x",
-            "NEW thing",
-            "",
+            "CROSSSLOT Keys in request",
+            "ERR DB index is out of range",
+            "ERR SELECT is not allowed in cluster mode",
+            "ERR unknown command 'EVAL', with",
             "FENCEBAD",
         ] {
             assert_eq!(kind_and_text(text).0, Refused, "{text}");

@@ -202,6 +202,12 @@ pub(crate) fn clock_in_raised(reply: &Value) -> Option<ClockId> {
     u64::from_str_radix(run.get(..16)?, 16).ok().map(ClockId::from_bits)
 }
 
+/// Reads another part of that reply, if it is there and not empty.
+pub(crate) fn said_in_raised(reply: &Value, part: usize) -> Option<String> {
+    let Value::Array(parts) = reply else { return None };
+    text(parts.get(part)?).filter(|said| !said.is_empty())
+}
+
 /// Reads the version out of the reply to INFO, if there is one.
 pub(crate) fn version_in_info(reply: &Value) -> Option<String> {
     let info = text(reply)?;

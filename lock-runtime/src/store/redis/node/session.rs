@@ -100,6 +100,11 @@ impl Session for RedisSession {
         in_place(move || async move { connection.rotate(&rotation).await })
     }
 
+    fn probe(&self) -> StoreFuture<Result<(), StoreError>> {
+        let connection = Arc::clone(&self.0);
+        in_place(move || async move { connection.probe().await })
+    }
+
     fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
         let connection = Arc::clone(&self.0);
         in_place(move || async move { connection.inspect(&key).await })
@@ -263,7 +268,7 @@ impl Connection {
         for (part, reply) in self.renewals(batch, RENEWALS_PER_CALL).await {
             match reply {
                 Ok(each) => answers.extend(self.by_key(part, each)),
-                Err(error) if part.len() > 1 && fault::kind(&error) == StoreErrorKind::Refused => {
+                Err(error) if part.len() > 1 && fault::may_be_of_one_key(&error) => {
                     // One key can fail the whole batch, by a missing permission for instance; the others are renewed
                     // singly.
                     for (one, reply) in self.renewals(part, 1).await {
@@ -300,6 +305,31 @@ impl Connection {
         each: Vec<Result<Renewed, RedisError>>,
     ) -> impl Iterator<Item = Result<Renewed, StoreError>> {
         part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
+    }
+
+    /// Reads the counter; or, if the session listens, sends a message to itself and awaits that, too, since a
+    /// connection for messages may be silent by itself. Any reply is an answer.
+    async fn probe(&self) -> Result<(), StoreError> {
+        let heard = self.subscription.hears_itself();
+        let mut command = Cmd::new();
+        match &heard {
+            Some((channel, _)) => command.arg("PUBLISH").arg(channel).arg(""),
+            None => command.arg("GET").arg(self.names().counter()),
+        };
+        let mut connection = self.multiplexed.clone();
+        let reply = self.subscription.unless_disconnected(connection.send_packed_command(&command)).await;
+        match (reply.and_then(Value::extract_error), heard) {
+            (Err(error), _) if fault::kind(&error) == StoreErrorKind::Disconnected => Err(self.plain_fault(error)),
+            (Ok(Value::Int(0)), Some(_)) => {
+                self.subscription.close();
+                Err(StoreError::new(StoreErrorKind::Disconnected, "the server has ended the session's subscription"))
+            }
+            (Ok(Value::Int(_)), Some((_, heard))) => {
+                heard.await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn inspect(&self, key: &LockKey) -> Result<Inspection, StoreError> {

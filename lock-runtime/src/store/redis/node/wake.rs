@@ -30,7 +30,10 @@ pub(crate) struct Subscription {
     /// The push receiver of the operations' connection was dropped, because the connection has ended.
     disconnected: Arc<AtomicBool>,
     clock: Arc<OnceCell<ClockId>>,
-    listens: bool,
+    /// Its channel, if it listens.
+    channel: Option<String>,
+    /// Told of each empty message, which only we send.
+    echo: Arc<Notify>,
     _reader: Option<Reader>,
 }
 
@@ -56,6 +59,7 @@ pub(crate) struct PushReceiver {
     /// The clock of the server, once that is known; no message is sent before.
     clock: Arc<OnceCell<ClockId>>,
     disconnected: Option<Arc<AtomicBool>>,
+    echo: Arc<Notify>,
 }
 
 /// True until a session closes, which wakes the tasks that wait for it.
@@ -82,13 +86,14 @@ impl Subscription {
             open: Arc::new(open),
             disconnected: Arc::default(),
             clock: Arc::default(),
-            listens: false,
+            channel: None,
+            echo: Arc::default(),
             _reader: None,
         }
     }
 
     pub(crate) fn listens(&self) -> bool {
-        self.listens && self.is_open()
+        self.channel.is_some() && self.is_open()
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -97,6 +102,13 @@ impl Subscription {
 
     pub(crate) fn close(&self) {
         self.open.close();
+    }
+
+    /// Its channel, if it listens, and a future that completes once an empty message has come over it from now on.
+    pub(crate) fn hears_itself(&self) -> Option<(&str, impl Future<Output = ()> + Send + use<>)> {
+        let mut heard = Box::pin(Arc::clone(&self.echo).notified_owned());
+        heard.as_mut().enable();
+        self.channel.as_deref().map(|channel| (channel, heard))
     }
 
     /// Completes when the session closes, and does not keep it alive.
@@ -115,7 +127,8 @@ impl Subscription {
     /// A receiver that closes this session when it is dropped.
     fn receiver(&self, state: &Arc<NodeState>, listener: &Listener) -> PushReceiver {
         let (state, listener, open) = (Arc::clone(state), listener.clone(), Arc::clone(&self.open));
-        PushReceiver { state, listener, open, clock: Arc::clone(&self.clock), disconnected: None }
+        let (clock, echo) = (Arc::clone(&self.clock), Arc::clone(&self.echo));
+        PushReceiver { state, listener, open, clock, disconnected: None, echo }
     }
 
     /// The same, for the pushes of the operations' connection.
@@ -158,6 +171,9 @@ impl PushReceiver {
     }
 
     fn on_message(&self, message: &Value) {
+        if matches!(message, Value::BulkString(bytes) if bytes.is_empty()) {
+            return self.echo.notify_waiters();
+        }
         // A session was closed if its server turned out not to be the primary, and then its messages do not count
         // either.
         if self.open.is.load(Ordering::Relaxed)
@@ -199,13 +215,15 @@ pub(crate) async fn subscribe_by_push(
     clock: ClockId,
 ) -> Result<Subscription, RedisError> {
     let _ = subscription.clock.set(clock);
-    let listens = unless_refused(connection.subscribe(channel).await)?.is_some();
-    Ok(Subscription { listens, ..subscription })
+    let listens = unless_refused(connection.subscribe(&channel).await)?.is_some();
+    Ok(Subscription { channel: listens.then_some(channel), ..subscription })
 }
 
 /// The connection for operations beside which another one subscribes.
 pub(crate) struct Beside<'a> {
-    pub(crate) connection: &'a mut MultiplexedConnection,
+    /// None if it can only be used for what locks cannot do without: then a connection that is closed in answer to the
+    /// subscription is a refusal, too, and it stays unknown which server was subscribed to.
+    pub(crate) connection: Option<&'a mut MultiplexedConnection>,
     /// Of its server.
     pub(crate) clock: ClockId,
     /// Another name than any server's clock has.
@@ -224,12 +242,19 @@ pub(crate) async fn subscribe_apart(
     let channel = state.names.channel(listener.id());
     let within = tokio::time::timeout(at_most, subscribed(connecting, &channel)).await;
     let subscribed = within.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-    let Some(stream) = unless_refused(subscribed)? else { return Ok(subscription) };
+    let subscribed = match unless_refused(subscribed) {
+        Err(error) if beside.connection.is_none() && fault::is_cut(&error) => None,
+        subscribed => subscribed?,
+    };
+    let Some(stream) = subscribed else { return Ok(subscription) };
     // Both connections were made to one address, which a failover may have changed between them.
-    let is_one_server = is_heard(beside.connection, &channel).await?;
+    let is_one_server = match beside.connection {
+        Some(connection) => is_heard(connection, &channel).await?,
+        None => false,
+    };
     let _ = subscription.clock.set(if is_one_server { beside.clock } else { beside.unknown });
     let reader = tokio::spawn(read(stream, subscription.receiver(state, listener)));
-    Ok(Subscription { listens: true, _reader: Some(Reader(reader.abort_handle())), ..subscription })
+    Ok(Subscription { channel: Some(channel), _reader: Some(Reader(reader.abort_handle())), ..subscription })
 }
 
 async fn subscribed(
@@ -260,7 +285,7 @@ async fn read(mut stream: PubSubStream, receiver: PushReceiver) {
 /// A refusal is an answer: the waiters of a session that does not listen poll instead.
 fn unless_refused<T>(answer: Result<T, RedisError>) -> Result<Option<T>, RedisError> {
     match answer {
-        Err(error) if fault::kind(&error) == StoreErrorKind::Refused => Ok(None),
+        Err(error) if fault::kind(&error) != StoreErrorKind::Disconnected => Ok(None),
         answer => answer.map(Some),
     }
 }

@@ -21,6 +21,9 @@ const QUEUED_OPERATIONS: usize = 1024;
 
 /// A client of the redis crate for a URL.
 pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client, Unusable> {
+    if let Some(mistake) = mistake(url) {
+        return Err(Unusable::Url(mistake.to_owned()));
+    }
     let Some(url) = parse_redis_url(url.as_str()) else {
         let text = "it cannot be parsed; write redis://host:port, rediss://host:port or redis+unix:///path";
         return Err(Unusable::Url(text.to_owned()));
@@ -36,6 +39,43 @@ pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client,
             Err(options("root_certificates has no effect without TLS; connect to rediss://host:port, or leave it out"))
         }
         Some(pem) => trusting(&client, pem),
+    }
+}
+
+/// What is wrong with a URL, if it can be told without repeating anything of it: who writes a secret in the wrong place
+/// must not find it in a log.
+fn mistake(url: &StoreUrl) -> Option<&'static str> {
+    if url.scheme().ends_with("unix") {
+        return None;
+    }
+    let rest = url.rest();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (credentials, place) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let after_brackets = place.rsplit_once(']').map_or(place, |(_, after)| after);
+    let is_bare_ipv6 = !place.starts_with('[') && place.matches(':').count() > 1;
+    let (host, port) = after_brackets.rsplit_once(':').unwrap_or((after_brackets, "1"));
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok());
+    let path = rest[authority.len()..].split(['?', '#']).next().unwrap_or_default().trim_matches('/');
+    let fragment = rest.rsplit_once('#').map(|(_, fragment)| fragment);
+    if place.contains(',') {
+        Some("it names several servers; write the one that keeps the locks")
+    } else if rest.contains("@") && !authority.contains('@') {
+        // What was to be a password ends at the first of them.
+        Some("a user name or password in it holds one of / ? #; write them as %2F %3F %23")
+    } else if is_bare_ipv6 {
+        Some("an IPv6 address in it stands in brackets, as in redis://[::1]:6379")
+    } else if place.is_empty() || (host.is_empty() && !place.starts_with('[')) {
+        Some("it names no host; write redis://host:port")
+    } else if !is_port || port == "0" {
+        Some("its port is no number from 1 to 65535")
+    } else if credentials.contains(char::is_whitespace) || place.contains(char::is_whitespace) {
+        Some("there is white space in it; leave that out, or write %20 in a password")
+    } else if !path.is_empty() && path.parse::<u32>().is_err() {
+        Some("what stands behind its host is no database number, as in redis://host:port/0")
+    } else if fragment.is_some_and(|fragment| fragment == "insecure") {
+        Some("#insecure would trust anybody who answers; leave it out, and name who is trusted with root_certificates")
+    } else {
+        None
     }
 }
 
@@ -144,6 +184,7 @@ pub(crate) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {
 /// Whether a URL asks for the protocol without pushes.
 pub(crate) fn asks_for_resp2(url: &StoreUrl) -> bool {
     let query = url.rest().split_once('?').map_or("", |(_, query)| query);
+    let query = query.split_once('#').map_or(query, |(query, _)| query);
     query.split('&').any(|pair| matches!(pair, "protocol=resp2" | "protocol=2"))
 }
 
@@ -151,6 +192,20 @@ pub(crate) fn asks_for_resp2(url: &StoreUrl) -> bool {
 pub(crate) fn pushing(client: &Client) -> Result<Client, Unusable> {
     let info = client.get_connection_info().clone();
     let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    Client::open(info.set_redis_settings(redis)).map_err(|error| Unusable::Settings(reason(&error)))
+}
+
+/// The client for connections over which the server cannot push.
+pub(crate) fn without_push(client: &Client) -> Result<Client, Unusable> {
+    let info = client.get_connection_info().clone();
+    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2);
+    Client::open(info.set_redis_settings(redis)).map_err(|error| Unusable::Settings(reason(&error)))
+}
+
+/// The client for connections that begin with nothing that locks can do without.
+pub(crate) fn plain(client: &Client) -> Result<Client, Unusable> {
+    let info = without_push(client)?.get_connection_info().clone();
+    let redis = info.redis_settings().clone().set_skip_set_lib_name();
     Client::open(info.set_redis_settings(redis)).map_err(|error| Unusable::Settings(reason(&error)))
 }
 
@@ -163,6 +218,46 @@ mod tests {
         let settings = RedisSettings { nodelay: set, ..RedisSettings::default() };
         let client = prepared(&Client::open(url).expect("a URL"), &settings).expect("settings");
         client.get_connection_info().tcp_settings().nodelay()
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_told_without_repeating_it() {
+        let said = |text: &str| match client(&StoreUrl::read(text).expect("a scheme"), &RedisSettings::default()) {
+            Ok(_) => String::new(),
+            Err(Unusable::Url(text) | Unusable::Settings(text)) => text,
+        };
+        for (url, expected) in [
+            ("redis://:ca/nary@h", "%2F"),
+            ("redis://:ca#nary@h:6379", "%2F"),
+            ("redis://:canary?@h", "%2F"),
+            ("redis://u:canary@::1:6379", "[::1]"),
+            ("redis://fe80::1", "[::1]"),
+            ("redis://", "names no host"),
+            ("redis://:6379", "names no host"),
+            ("redis://u:canary@", "names no host"),
+            ("redis://u:canary@:6379/0", "names no host"),
+            ("redis://u:canary@h:65536", "from 1 to 65535"),
+            ("redis://u:canary@h:0", "from 1 to 65535"),
+            ("redis://h:canary", "from 1 to 65535"),
+            ("redis://u:can ary@h", "white space"),
+            ("redis://u:canary@h:6379/abc", "database number"),
+            ("redis://h/0/1", "database number"),
+            ("redis://h/-1", "database number"),
+            ("redis://a:1,b:1", "several servers"),
+            ("redis://h/#insecure", "root_certificates"),
+        ] {
+            let text = said(url);
+            assert!(text.contains(expected) && !text.contains("canary") && !text.contains("nary"), "{url}: {text}");
+        }
+        for fine in [
+            "redis://u:p@ss@h",
+            "redis://:p%23ss@h:1/3?protocol=resp2",
+            "redis://[::1]:1",
+            "redis://h:",
+            "redis+unix:///a:b@c",
+        ] {
+            assert_eq!(said(fine), "", "{fine}");
+        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! A server's role, and whether it can keep locks.
 //!
-//! Taken from the reply to HELLO alone, which needs no permission. What must stay true: a server that does not tell its
+//! Taken from the reply to HELLO, which needs no permission; where that is not answered, from what the server says of
+//! itself in a script. What must stay true: a server that does not tell its
 //! role, or tells one that we do not know, is accepted. Absent on purpose: finding a better server.
 
 use ::redis::Value;
 
-use crate::store::redis::node::reply;
+use crate::store::redis::node::{fault, reply};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// Why a healthy server cannot keep locks.
@@ -21,14 +22,19 @@ pub(crate) enum Unfit {
 
 /// Reads the role from the reply to HELLO.
 pub(crate) fn unfit(hello: &Value) -> Option<Unfit> {
-    match reply::said_in_hello(hello, "mode").as_deref() {
+    let said = |what| reply::said_in_hello(hello, what);
+    unfit_by(said("mode").as_deref(), said("role").as_deref())
+}
+
+/// The same by a mode and a role, if the server said them.
+pub(crate) fn unfit_by(mode: Option<&str>, role: Option<&str>) -> Option<Unfit> {
+    match mode {
         Some("cluster") => return Some(Unfit::ClusterNode),
         Some("sentinel") => return Some(Unfit::Sentinel),
         _ => {}
     }
     // A replica may take writes (`replica-read-only no`), which no other server gets.
-    let role = reply::said_in_hello(hello, "role");
-    matches!(role.as_deref(), Some("replica" | "slave")).then_some(Unfit::Replica)
+    matches!(role, Some("replica" | "slave")).then_some(Unfit::Replica)
 }
 
 impl Unfit {
@@ -43,11 +49,7 @@ impl Unfit {
             Self::Replica => {
                 (StoreErrorKind::Refused, "the server is a replica, which keeps no locks; point the URL at its primary")
             }
-            Self::ClusterNode => (
-                StoreErrorKind::Refused,
-                "the server is a node of a cluster, which is not supported; point the URL at a server without cluster \
-                 mode",
-            ),
+            Self::ClusterNode => (StoreErrorKind::Refused, fault::CLUSTER_MODE),
             Self::Sentinel => (
                 StoreErrorKind::Refused,
                 "the server is a Sentinel, which keeps no locks; point the URL at the primary that it watches",

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, RedisError};
+use ::redis::{AsyncConnectionConfig, Client, RedisError, Value};
 
 use super::address;
-use super::role;
+use super::role::{self, Unfit};
 use crate::store::redis::node::fault;
-use crate::store::redis::node::greeting::greet;
+use crate::store::redis::node::greeting::{greet, version};
 use crate::store::redis::node::names::Names;
 use crate::store::redis::node::session::RedisSession;
 use crate::store::redis::node::state::NodeState;
@@ -31,6 +31,8 @@ pub(crate) struct Single {
     client: Client,
     /// The same for connections over which the server pushes messages; none if that is not wanted.
     pushing: Option<Client>,
+    /// The same for connections that begin with nothing that locks can do without.
+    plain: Client,
     config: AsyncConnectionConfig,
     operation_timeout: Duration,
     /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
@@ -66,7 +68,8 @@ impl Single {
         let pushing = if may_push { Some(address::pushing(&client)?) } else { None };
         Ok(Self {
             state: Arc::new(NodeState::new(names, identity)),
-            client,
+            plain: address::plain(&client)?,
+            client: address::without_push(&client)?,
             pushing,
             config: address::config(settings),
             operation_timeout: settings.operation_timeout,
@@ -81,7 +84,12 @@ impl Single {
 
     /// Connects, asks what the server is, and raises the counter.
     pub(crate) async fn open(&self) -> Result<RedisSession, StoreError> {
-        let connected = self.connected(&self.client, &self.config).await?;
+        let connected = match self.connected(&self.client, &self.config, Manner::Full).await {
+            Err(failed) if failed.may_go_without => {
+                self.connected(&self.plain, &self.config, Manner::Plain).await.map_err(Failed::of_all)?
+            }
+            connected => connected.map_err(|failed| failed.error)?,
+        };
         Ok(self.session(connected, Subscription::none()))
     }
 
@@ -91,29 +99,38 @@ impl Single {
         if let Some(pushing) = &self.pushing {
             match self.listen_by_push(pushing, &listener).await {
                 // It may have refused the protocol. If it was something else, that is refused again below.
-                Err(error) if error.kind() == StoreErrorKind::Refused => {}
-                opened => return opened,
+                Err(failed) if failed.may_go_without || failed.error.kind() == StoreErrorKind::Refused => {}
+                opened => return opened.map_err(|failed| failed.error),
             }
         }
-        let mut connected = self.connected(&self.client, &self.config).await?;
-        let (connecting, at_most) = (self.client.get_async_pubsub(), self.operation_timeout);
-        let beside =
-            Beside { connection: &mut connected.connection, clock: connected.clock, unknown: unknown_clock()? };
-        let subscription = wake::subscribe_apart(&self.state, &listener, connecting, at_most, beside).await;
-        Ok(self.session(connected, subscription.map_err(|error| self.opening_error(error))?))
+        match self.listen_apart(&self.client, &listener, Manner::Full).await {
+            Err(failed) if failed.may_go_without => {
+                self.listen_apart(&self.plain, &listener, Manner::Plain).await.map_err(Failed::of_all)
+            }
+            opened => opened.map_err(|failed| failed.error),
+        }
     }
 
-    async fn listen_by_push(&self, pushing: &Client, listener: &Listener) -> Result<RedisSession, StoreError> {
+    async fn listen_by_push(&self, pushing: &Client, listener: &Listener) -> Result<RedisSession, Failed> {
         let subscription = Subscription::none();
         let receiver = subscription.receiver_of_operations(&self.state, listener);
         let config = self.config.clone().set_push_sender(move |push| {
             receiver.on_push(&push);
             Ok::<(), Infallible>(())
         });
-        let mut connected = self.connected(pushing, &config).await?;
+        let mut connected = self.connected(pushing, &config, Manner::Push).await?;
         let (connection, channel) = (&mut connected.connection, self.state.names.channel(listener.id()));
         let subscription = wake::subscribe_by_push(subscription, connection, channel, connected.clock).await;
-        Ok(self.session(connected, subscription.map_err(|error| self.opening_error(error))?))
+        Ok(self.session(connected, subscription.map_err(|error| self.failed(error, Manner::Push))?))
+    }
+
+    async fn listen_apart(&self, client: &Client, listener: &Listener, manner: Manner) -> Result<RedisSession, Failed> {
+        let mut connected = self.connected(client, &self.config, manner).await?;
+        let (connecting, at_most) = (client.get_async_pubsub(), self.operation_timeout);
+        let connection = (manner != Manner::Plain).then_some(&mut connected.connection);
+        let beside = Beside { connection, clock: connected.clock, unknown: unknown_clock()? };
+        let subscription = wake::subscribe_apart(&self.state, listener, connecting, at_most, beside).await;
+        Ok(self.session(connected, subscription.map_err(|error| self.failed(error, manner))?))
     }
 
     fn session(&self, connected: Connected, subscription: Subscription) -> RedisSession {
@@ -122,26 +139,94 @@ impl Single {
     }
 
     /// A connection to a server that can keep locks.
-    async fn connected(&self, client: &Client, config: &AsyncConnectionConfig) -> Result<Connected, StoreError> {
-        let fault = |error| self.opening_error(error);
-        let mut connection = client.get_multiplexed_async_connection_with_config(config).await.map_err(fault)?;
-        let greeting = greet(&mut connection, self.state.names.counter()).await.map_err(fault)?;
+    async fn connected(
+        &self,
+        client: &Client,
+        config: &AsyncConnectionConfig,
+        manner: Manner,
+    ) -> Result<Connected, Failed> {
+        let failed = |error| self.failed(error, manner);
+        let mut connection = client.get_multiplexed_async_connection_with_config(config).await.map_err(failed)?;
+        let with_hello = manner != Manner::Plain;
+        let greeting = greet(&mut connection, self.state.names.counter(), with_hello).await.map_err(failed)?;
+        let refuse_unfit = |unfit: Option<Unfit>| {
+            unfit.map_or(Ok(()), |unfit| Err(unfit.error(self.had_primary.load(Ordering::Relaxed))))
+        };
         // Checked first: a replica answers READONLY to the raise, or executes it, which does a counter there no harm.
-        if let Some(unfit) = role::unfit(greeting.hello()) {
-            return Err(unfit.error(self.had_primary.load(Ordering::Relaxed)));
-        }
-        let version = greeting.version(&mut connection).await.map_err(fault)?;
-        if let Some(version) = version.filter(|version| reply::is_too_old(version)) {
-            let text = format!("the server is version {}; locks need 6.2 or newer", quote::quoted(&version));
-            return Err(StoreError::new(StoreErrorKind::Refused, text));
-        }
-        let raised = greeting.raised().map_err(fault)?;
+        refuse_unfit(role::unfit(&greeting.hello))?;
+        let hello = greeting.hello.clone();
+        let raised = match greeting.raised() {
+            Ok(raised) => raised,
+            Err(error) => return Err(self.cannot_raise(&mut connection, &hello, error, manner).await),
+        };
+        let [mode, role] = &raised.said;
+        refuse_unfit(role::unfit_by(mode.as_deref(), role.as_deref()))?;
         self.had_primary.store(true, Ordering::Relaxed);
         Ok(Connected { connection, raised: raised.counter, clock: raised.clock.map_or_else(unknown_clock, Ok)? })
     }
 
-    fn opening_error(&self, error: RedisError) -> StoreError {
+    /// Why the script failed: if the server is too old for it, that says more than the error.
+    async fn cannot_raise(
+        &self,
+        connection: &mut MultiplexedConnection,
+        hello: &Value,
+        error: RedisError,
+        manner: Manner,
+    ) -> Failed {
+        let failed = self.failed(error, manner);
+        if failed.error.kind() != StoreErrorKind::Refused {
+            return failed;
+        }
+        match version(connection, hello).await.filter(|version| reply::is_too_old(version)) {
+            Some(version) => {
+                let text =
+                    format!("{}; it is version {}; locks need 6.2 or newer", failed.error, quote::quoted(&version));
+                StoreError::new(StoreErrorKind::Refused, text).with_source(failed.error).into()
+            }
+            None => failed,
+        }
+    }
+
+    fn failed(&self, error: RedisError, manner: Manner) -> Failed {
+        let may_go_without = fault::is_cut(&error) || (manner == Manner::Push && error.code().is_some());
         let password = self.client.get_connection_info().redis_settings().password();
-        fault::opening_error(error, self.state.names.counter(), password.unwrap_or_default())
+        let error = fault::opening_error(error, self.state.names.counter(), password.unwrap_or_default());
+        Failed { error, may_go_without }
+    }
+}
+
+/// How a connection begins. What a server does not know is learnt by trying: what lies before it may refuse an unknown
+/// command, or close the connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// With RESP3.
+    Push,
+    /// With RESP2, the name of this library, and the question what the server is.
+    Full,
+    /// With nothing that locks can do without.
+    Plain,
+}
+
+/// Why a connection cannot be used, and whether it is worth trying in a plainer manner.
+struct Failed {
+    error: StoreError,
+    may_go_without: bool,
+}
+
+impl Failed {
+    /// After it failed in every manner.
+    fn of_all(self) -> StoreError {
+        if !self.may_go_without {
+            return self.error;
+        }
+        let text = "the server, or a proxy before it, closes connections instead of answering to the first commands, \
+                    with HELLO and CLIENT and without; locks need EVAL";
+        StoreError::new(self.error.kind(), text).with_source(self.error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self { error, may_go_without: false }
     }
 }

@@ -1,0 +1,39 @@
+//! What is told by [`tracing`](https://docs.rs/tracing): spans, events, their targets, levels and fields.
+//!
+//! Without a subscriber they cost next to nothing. None holds a token or a password; keys are in them, with what cannot
+//! be seen escaped. The texts may be reworded in any version; what is said here of targets, levels and fields changes as
+//! an interface does.
+//!
+//! **Targets** begin with `lock_runtime`, so `RUST_LOG=lock_runtime=debug` shows everything.
+//!
+//! **The span** `distributed_lock`, at info, is around each call of an annotated function, and of `run`:
+//!
+//! | field | what |
+//! |---|---|
+//! | `lock.template` | the key as it is written in the attribute; not there for `client.lock(..)` |
+//! | `lock.key` | the key |
+//! | `lock.fence` | recorded at the grant |
+//! | `lock.wait_ms` | how long it waited, in milliseconds; recorded at the grant |
+//! | `lock.hold_ms` | how long it held; recorded when the body has ended by itself |
+//!
+//! **Events**, each with `lock.key` unless it says otherwise:
+//!
+//! | level | text | further fields | when |
+//! |---|---|---|---|
+//! | debug | lock acquired | `lock.fence` | the store granted the lock |
+//! | debug | lock released | `lock.fence`, `lock.hold_ms` | a lease that was not lost has ended, and its release is on the way: of a body, or of a guard |
+//! | debug | lock is held elsewhere | | a call ended as `Busy` |
+//! | debug | acquire cancelled | | a call was dropped before it had the lock |
+//! | debug | no scope here: using the installed client | | a call that names no client, outside of every scope, in a process that has used scopes |
+//! | debug | reconnected to lock store | `store`; no `lock.key` | the keeper has a connection again |
+//! | info | skipped: .. | | `log_and_skip` was called for `Busy` |
+//! | warn | skipped: .. | | `log_and_skip` was called for anything else |
+//! | warn | failed to acquire lock | `error` | a call ended as `Unavailable` |
+//! | warn | failed to renew lock | `error` | a renewal failed, and will be tried again until the deadline |
+//! | warn | failed to release lock | `error` | a release failed, and will be tried again until the ttl is over |
+//! | warn | lock was no longer held when it was released | | the store said so: it was deleted, overwritten or had expired |
+//! | warn | lock lost | `lock.fence`, `reason` | the lease ended before its body or guard |
+//! | warn | failed to connect to lock store | `store`, `error`; no `lock.key` | the keeper cannot connect, and goes on trying |
+//! | error | a mistake in the program: the body was skipped | `error` | `or_else` or `log_and_skip` was given `NotConfigured` or `InvalidOptions`; also written to stderr, once for each place |
+//!
+//! The same is counted in [`Client::stats`](crate::Client::stats).
