@@ -350,7 +350,8 @@ fn millis(duration: Duration) -> u64 {
 /// To whole seconds, or whole milliseconds below one: so that it stays true, and is easy to read.
 fn rounded_up(duration: Duration) -> Duration {
     let unit = if duration > Duration::from_secs(1) { Duration::from_secs(1) } else { MILLISECOND };
-    Duration::from_millis(millis(duration + unit - Duration::from_nanos(1)) / millis(unit) * millis(unit))
+    let begun = unit.saturating_sub(Duration::from_nanos(1));
+    Duration::from_millis(millis(duration + begun) / millis(unit) * millis(unit))
 }
 
 /// Each version that a program links has clients of its own.
