@@ -69,10 +69,10 @@ impl Default for Memory {
     }
 }
 
-/// Stores by name, of this process and of those that it was forked from.
-type Named = HashMap<(Process, String), Weak<Place>>;
-
+/// The stores with a name, of this process and of those that it was forked from.
 static NAMED: OnceCell<Mutex<Named>> = OnceCell::new();
+
+type Named = HashMap<(Process, String), Weak<Place>>;
 
 /// Nobody else finds or makes a store by its name until the answer is dropped.
 pub(crate) fn lock_names() -> Box<dyn Any> {
