@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::engine::digest::Failed;
 use crate::engine::inquiries::Inquiry;
 use crate::engine::observe;
 use crate::engine::outbox::Outbox;
@@ -157,7 +158,9 @@ impl Keeper {
                 }
                 self.send_releases(round.now);
             }
-            let due = self.introduction.wakes_at(self.shared.inquiries.wakes_at(round.due));
+            foreign::run(|| self.shared.observed.tell_overdue(round.now));
+            let due = round.due.min(self.shared.observed.tells_at());
+            let due = self.introduction.wakes_at(self.shared.inquiries.wakes_at(due));
             let sleep = self.walk.wakes_at(due).since(clock::now()).min(LONGEST_SLEEP);
             if sleep.is_zero() {
                 tokio::task::yield_now().await;
@@ -375,7 +378,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
     };
     let answer = carry(&shared, &session, route, operation).await.and_then(|answer| session.accept(answer));
     if let Err(error) = &answer {
-        foreign::run(|| shared.observed.release_failed(errand.request.key(), error));
+        shared.tell_of(Failed::Release, errand.request.key(), error);
     }
     shared.with(|client, now| errand.answered(client, now, session.id, answer));
 }
@@ -386,7 +389,7 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     let answers = answers.map(|answers| answers.into_iter().map(|answer| session.accept(answer)).collect());
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
-        foreign::run(|| shared.observed.renew_failed(key, error));
+        shared.tell_of(Failed::Renewal, key, error);
     }
 }
 

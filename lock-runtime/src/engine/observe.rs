@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tracing::{Span, debug, field, warn};
 
+use crate::engine::digest::{Digest, Failed, Noted, Warning};
 use crate::store::StoreError;
-use lock_core::LockKey;
-use lock_core::LossReason;
 use lock_core::client::Tally;
+use lock_core::{LockKey, LossReason, Moment};
 
 /// Counters since the client began.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub(crate) struct Observed {
     renew_failed: AtomicU64,
     release_failed: AtomicU64,
     reconnected: AtomicU64,
+    failures: Digest,
 }
 
 /// What a client has done so far, and what it is doing now.
@@ -99,6 +100,15 @@ pub(crate) fn outside_of_scopes(key: &LockKey) {
     debug!(lock.key = %key, "no scope here: using the installed client");
 }
 
+fn warn_of(warning: &Warning) {
+    let Warning { failed, failures, key, error } = warning;
+    let error = Chain(error);
+    match failed {
+        Failed::Renewal => warn!(lock.key = %key, failures, %error, "failed to renew lock"),
+        Failed::Release => warn!(lock.key = %key, failures, %error, "failed to release lock"),
+    }
+}
+
 pub(crate) fn connection_failed(place: &str, error: &StoreError) {
     warn!(store = place, error = %Chain(error), "failed to connect to lock store");
 }
@@ -139,11 +149,35 @@ impl Observed {
         warn!(lock.key = %key, lock.fence = fence, %reason, "lock lost");
     }
 
-    pub(crate) fn renew_failed(&self, key: &LockKey, error: &StoreError) {
-        count(&self.renew_failed);
-        warn!(lock.key = %key, error = %Chain(error), "failed to renew lock");
+    /// What the keeper sent has failed: told for each lock at debug, and together with others as a warning. Returns
+    /// whether this is the first that is to be told of later.
+    pub(crate) fn failed(&self, now: Moment, failed: Failed, key: &LockKey, error: &StoreError) -> bool {
+        count(match failed {
+            Failed::Renewal => &self.renew_failed,
+            Failed::Release => &self.release_failed,
+        });
+        match failed {
+            Failed::Renewal => debug!(lock.key = %key, error = %Chain(error), "a renewal failed"),
+            Failed::Release => debug!(lock.key = %key, error = %Chain(error), "a release failed"),
+        }
+        match self.failures.note(now, failed, key, error) {
+            Noted::Tell(warning) => warn_of(&warning),
+            Noted::HeldBack { first } => return first,
+        }
+        false
     }
 
+    /// Tells what was held back for long enough.
+    pub(crate) fn tell_overdue(&self, now: Moment) {
+        self.failures.overdue(now).iter().for_each(warn_of);
+    }
+
+    /// When something that is held back is to be told.
+    pub(crate) fn tells_at(&self) -> Moment {
+        self.failures.due()
+    }
+
+    /// A release that its own task awaits has failed.
     pub(crate) fn release_failed(&self, key: &LockKey, error: &StoreError) {
         count(&self.release_failed);
         warn!(lock.key = %key, error = %Chain(error), "failed to release lock");

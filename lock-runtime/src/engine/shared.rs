@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use lock_core::Moment;
+use lock_core::{LockKey, Moment};
 
+use crate::engine::digest::Failed;
 use crate::engine::inquiries::Inquiries;
 use crate::engine::introduction::Introduction;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Observed;
 use crate::engine::sessions::{OnGone, OnGrant, OnOpen, Sessions};
 use crate::engine::thread::KeeperThread;
-use crate::store::{Capabilities, Store};
+use crate::store::{Capabilities, Store, StoreError};
 use crate::system::clock;
 use crate::system::foreign;
 use crate::system::forks::Process;
@@ -177,6 +178,15 @@ impl Shared {
     pub(crate) fn abandon(&self) {
         self.abandoned.store(true, Ordering::SeqCst);
         self.wake_keeper.notify_one();
+    }
+
+    /// What the keeper sent has failed. It wakes to tell what is held back.
+    pub(crate) fn tell_of(&self, failed: Failed, key: &LockKey, error: &StoreError) {
+        let mut wakes = false;
+        foreign::run(|| wakes = self.observed.failed(clock::now(), failed, key, error));
+        if wakes {
+            self.wake_keeper.notify_one();
+        }
     }
 
     pub(crate) fn is_abandoned(&self) -> bool {

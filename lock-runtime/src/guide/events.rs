@@ -29,11 +29,15 @@
 //! | info | skipped: .. | | `log_and_skip` was called for `Busy` |
 //! | warn | skipped: .. | | `log_and_skip` was called for anything else |
 //! | warn | failed to acquire lock | `error` | a call ended as `Unavailable` |
-//! | warn | failed to renew lock | `error` | a renewal failed, and will be tried again until the deadline |
-//! | warn | failed to release lock | `error` | a release failed, and will be tried again until the ttl is over |
+//! | debug | a renewal failed; a release failed | `error` | each time, for each lock |
+//! | warn | failed to renew lock | `failures`, `error` | renewals failed, and will be tried again until the deadline |
+//! | warn | failed to release lock | `failures`, `error` | releases failed, and will be tried again until the ttl is over; of one that its call awaits, without `failures` |
 //! | warn | lock was no longer held when it was released | | the store said so: it was deleted, overwritten or had expired |
 //! | warn | lock lost | `lock.fence`, `reason` | the lease ended before its body or guard |
 //! | warn | failed to connect to lock store | `store`, `error`; no `lock.key` | the keeper cannot connect, and goes on trying |
 //! | error | a mistake in the program: the body was skipped | `error` | `or_else` or `log_and_skip` was given `NotConfigured` or `InvalidOptions`; also written to stderr, once for each place |
+//!
+//! Failed renewals and releases are one warning for all that fail of one cause, at most one a second: it names the first
+//! lock, and `failures` says how many there were. The first is told at once, the rest within a second.
 //!
 //! The same is counted in [`Client::stats`](crate::Client::stats).
