@@ -20,8 +20,101 @@
 //! The lock is acquired before the body's first step, renewed while it runs, and released on every way out. A body
 //! whose lock is lost is dropped, and its caller gets [`LockError::Lost`]. Without the lock the body does not run.
 //!
-//! [`distributed_lock`] lists the attribute's options; [`Client`] is for those who lock by hand. What is promised and
-//! what is not is in the README.
+//! | you want to | see |
+//! |---|---|
+//! | annotate a function; all options, and other attributes beside it | [`distributed_lock`] |
+//! | lock by hand | [`Client::lock`], [`LockGuard`] |
+//! | know what can go wrong | [`LockError`], [`LossReason`] |
+//! | set the namespace, the default ttl, time-outs, certificates | [`ClientBuilder`] |
+//! | know under which lock code runs, and its fence | [`current`], [`Lease`] |
+//! | see who holds a key, and who waits | [`Client::inspect`] |
+//! | follow what happens | [`guide::events`], [`Client::stats`] |
+//! | use locks with `select!`, `join!` and buffered streams | [`guide::unpolled`] |
+//! | keep locks in a place of your own | [`Store`], [`conformance`] |
+//!
+//! What is promised and what is not, and which settings a server needs, is in the project's `README.md`.
+//!
+//! # In a service
+//!
+//! **A job on a timer, on every node:** the first node whose timer fires runs it, the others skip the tick. `min_hold`
+//! is more than the nodes' clocks differ by, and less than the time between two ticks.
+//!
+//! ```
+//! # use lock_runtime::distributed_lock;
+//! #[distributed_lock(key = "nightly", ttl = "1m", min_hold = "30s", or_else = lock_runtime::log_and_skip)]
+//! async fn nightly() {
+//!     // once per tick in the whole fleet
+//! }
+//! ```
+//!
+//! **A web handler:** two requests for one cart take turns, and who waits too long is told so.
+//!
+//! ```
+//! # use lock_runtime::{distributed_lock, LockError};
+//! use axum::{extract::Path, http::StatusCode};
+//!
+//! fn status(error: &LockError) -> StatusCode {
+//!     match error {
+//!         LockError::Busy { .. } => StatusCode::CONFLICT,
+//!         LockError::InvalidKey { .. } => StatusCode::BAD_REQUEST, // the key came from outside
+//!         _ => StatusCode::SERVICE_UNAVAILABLE,
+//!     }
+//! }
+//!
+//! #[distributed_lock(key = "cart:<id>", wait = "2s", or_else = |error| status(&error))]
+//! async fn check_out(Path(id): Path<String>) -> StatusCode {
+//!     StatusCode::OK
+//! }
+//! # let _: axum::Router = axum::Router::new().route("/carts/{id}/checkout", axum::routing::post(check_out));
+//! ```
+//!
+//! **A worker of a queue:** what is delivered twice is worked on once at a time, and writes carry the fence.
+//!
+//! ```
+//! # use lock_runtime::{distributed_lock, LockError};
+//! # struct Order { id: u64 }
+//! # async fn update(_: u64, _: i64) {}
+//! #[distributed_lock(key = "order:<order.id>", ttl = "20s")]
+//! async fn work(order: &Order) -> Result<(), LockError> {
+//!     let lease = lock_runtime::current().expect("inside the body there is a lease");
+//!     update(order.id, lease.fence_i64()).await; // .. WHERE id = $1 AND fence <= $2, in a column BIGINT NOT NULL
+//!     Ok(())
+//! }
+//! ```
+//!
+//! **A test:** no server, nothing installed, and tests beside each other never meet. [`Client::scope`] runs annotated
+//! functions on a client of their own, also in tasks that are spawned: `tokio::spawn(client.scope(..))`, where
+//! [`Client::current`] is that client. [`LockError`] has constructors, to test what yours makes of each.
+//!
+//! ```
+//! # use lock_runtime::{distributed_lock, Client, LockError};
+//! # #[distributed_lock(key = "invoice:<id>")]
+//! # async fn send(id: u64) -> Result<u64, LockError> { Ok(id) }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect("memory://").await?;
+//! assert_eq!(client.scope(send(7)).await?, 7);
+//! # Ok(()) }
+//! ```
+//!
+//! **Shutting down:** bodies may finish within the grace, what still runs is dropped, and all is released.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use lock_runtime::Client;
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let client = Client::connect("memory://").await?;
+//! let report = client.shutdown(Duration::from_secs(10)).await;
+//! assert!(report.left.is_empty()); // keys that nobody could release, and that stay for their ttl
+//! # Ok(()) }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | what it adds | by default |
+//! |---|---|---|
+//! | `redis` | stores on Redis and Valkey; without it there is `memory://` alone | yes |
+//! | `tls` | `rediss://`, with the cryptography of `ring` for these connections alone | no |
+//! | `tls-no-provider` | `rediss://`, with the provider that the program installed | no |
 
 // So that the attribute's expansion, which names this crate, works in here too.
 #[allow(unused_extern_crates)]

@@ -66,7 +66,7 @@ on_every_store! {
         // Shared by the two clients of that process.
         let lines = played(&url, "reload").await;
         assert_eq!(says(&lines, "new"), "new Ok(\"ran\")");
-        assert_eq!(says(&lines, "busy"), "busy true");
+        assert!(says(&lines, "busy").starts_with("busy true"), "{lines:#?}");
         assert_eq!(says(&lines, "old"), "old Ok(\"ended\")");
         assert_eq!(says(&lines, "report"), "report ShutdownReport { lost: 0, left: [] }");
         assert_eq!(says(&lines, "free"), "free true");

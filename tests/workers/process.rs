@@ -233,11 +233,14 @@ fn again(url: &str) {
     println!("again {} keepers {} connections", keepers(), connections());
 }
 
-/// Lets a `slow` end.
+/// Says that a `slow` is inside.
+static INSIDE: Notify = Notify::const_new();
+/// Lets it end.
 static FINISH: Notify = Notify::const_new();
 
 #[distributed_lock(key = "slow")]
 async fn slow() -> Result<&'static str, LockError> {
+    INSIDE.notify_one();
     FINISH.notified().await;
     Ok("ended")
 }
@@ -246,16 +249,16 @@ async fn slow() -> Result<&'static str, LockError> {
 async fn reload(url: &str) {
     let old = lock_runtime::init(url).await.expect("it is the first");
     let running = tokio::spawn(slow());
-    while old.stats().held == 0 {
-        tokio::task::yield_now().await;
-    }
+    INSIDE.notified().await;
     let closing = tokio::spawn(async move { old.shutdown(SOON * 2).await });
     while !matches!(job().await, Err(LockError::ShuttingDown { .. })) {
         tokio::task::yield_now().await;
     }
     let new = lock_runtime::init(url).await.expect("the old one takes no call any more");
     println!("new {:?}", job().await);
-    println!("busy {}", matches!(new.lock("slow").acquire().await, Err(LockError::Busy { .. })));
+    let busy = new.lock("slow").acquire().await;
+    println!("busy {} {busy:?}", matches!(busy, Err(LockError::Busy { .. })));
+    drop(busy);
     FINISH.notify_one();
     println!("old {:?}", soon(running).await.expect("no panic"));
     println!("report {:?}", soon(closing).await.expect("no panic"));

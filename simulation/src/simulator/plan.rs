@@ -96,7 +96,7 @@ pub enum Trouble {
     Crashes(usize, bool),
     /// A process shuts down in order, with this grace period, and restarts afterwards.
     ShutsDown(usize, Duration),
-    /// Half of the tasks of a process that wait for a lock are not polled, as if held up by another part of themselves.
+    /// A quarter of the tasks of a process that wait for a lock are not polled, as if held up by another part of themselves.
     Sleeps(usize),
     /// The runtime of a process stands still, with its tasks and its connection.
     StandsStill(usize),
@@ -168,7 +168,8 @@ fn draw(random: &mut Random, trouble: Trouble) -> Fault {
         Trouble::Overwrites(_, lasts) => *lasts,
         Trouble::DeletesKey(_) | Trouble::Leaps(..) | Trouble::StepsClock(_) => Duration::ZERO,
         Trouble::Freezes(_) | Trouble::Partition(_) => random.between(20, 2_500),
-        Trouble::Sleeps(_) => random.between(20, 8_000),
+        // Most of them for longer than a task may take to look at a grant.
+        Trouble::Sleeps(_) => random.between(500, 10_000),
         // Less than two operations may take: what a runtime sends later than the repeated releases is left to its ttl.
         Trouble::StandsStill(_) => random.between(20, 1_900),
         _ => random.between(20, 1_200),
@@ -245,7 +246,7 @@ impl fmt::Display for Trouble {
             Self::Crashes(_, true) => f.write_str("killed"),
             Self::Crashes(_, false) => f.write_str("killed, and the store does not notice"),
             Self::ShutsDown(_, grace) => write!(f, "shuts down, {} ms of grace", grace.as_millis()),
-            Self::Sleeps(_) => f.write_str("half of its waiting tasks are not polled"),
+            Self::Sleeps(_) => f.write_str("a quarter of its waiting tasks are not polled"),
             Self::StandsStill(_) => f.write_str("its runtime stands still"),
             Self::Leaps(_, by) => write!(f, "its clock leaps ahead by {} ms", by.as_millis()),
             Self::StoreRestarts => f.write_str("restarts with its data"),

@@ -68,7 +68,7 @@ pub(super) struct Process {
     pub(super) cut_until: [Moment; 2],
     pub(super) partitioned_until: Moment,
     pub(super) frozen_until: Moment,
-    /// Until when half of its waiting tasks are not polled.
+    /// Until when a quarter of its waiting tasks are not polled.
     pub(super) sleeps_until: Moment,
     /// Until when its runtime stands still.
     pub(super) still_until: Moment,

@@ -12,7 +12,7 @@ use super::world::World;
 pub(super) const WATCH: Duration = Duration::from_millis(250);
 
 /// How long a task that is not polled holds up a key that was granted to it.
-const LOOKS_WITHIN: Duration = Duration::from_millis(1_500);
+const LOOKS_WITHIN: Duration = Duration::from_millis(1_200);
 
 impl World {
     /// Checks whether a key is waited for in vain, or held by an orphaned token.
