@@ -14,6 +14,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<(), String> {
     let servers = servers()?;
     run(cargo(&["test"]).args(features(arguments)).args(arguments).envs(servers.clone()))?;
     if arguments.is_empty() {
+        say("TLS once more with the cryptography that a program has chosen");
+        let alone = ["test", "-p", "lock-tests", "--features", "tls-no-provider", "--test", "cryptography"];
+        run(cargo(&alone).envs(servers.clone()))?;
         say("the runtime once more without Redis: the memory store alone");
         run(&mut cargo(&["test", "-p", "lock-runtime", "--no-default-features"]))?;
         say("thousands of simulated fleets, every state of one key, and faults that are planted in both");

@@ -26,7 +26,7 @@ impl Client {
     /// | `memory://` | one of its own, in this process |
     /// | `memory://name` | one in this process, shared by all clients of that name |
     /// | `redis://user:password@host:port/db` | a Redis or Valkey server, 6.2 or later |
-    /// | `rediss://..` | the same over TLS (feature `tls`) |
+    /// | `rediss://..` | the same over TLS (feature `tls`; or `tls-no-provider`, with the process' default cryptography) |
     /// | `redis+unix:///path?db=1&user=..&pass=..` | the same over a Unix socket |
     ///
     /// The scheme may be written in any case, and white space around a URL is left out. `valkey://`, `valkeys://` and

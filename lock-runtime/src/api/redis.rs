@@ -32,8 +32,12 @@ use crate::store::url::StoreUrl;
 use crate::store::{Store, StoreError};
 
 impl RedisStore {
-    /// A store at a URL: `redis://`, `rediss://` (feature `tls`) or `redis+unix://`, with user, password and
-    /// database number. Nothing is connected yet.
+    /// A store at a URL: `redis://`, `rediss://` (feature `tls` or `tls-no-provider`) or `redis+unix://`, with user,
+    /// password and database number. Nothing is connected yet.
+    ///
+    /// With the feature `tls`, connections use ring, whatever the program has installed as its default cryptography
+    /// provider. With `tls-no-provider` alone they use that default, and are refused while there is none. Neither
+    /// installs one.
     ///
     /// # Errors
     /// [`ConnectError::InvalidUrl`] and [`ConnectError::InvalidOptions`], whose texts hold no password.
@@ -55,6 +59,12 @@ impl RedisStore {
 
     /// A store at the server of your own client. It makes connections of its own; of the client's settings it adds
     /// keepalive, a time-out for unacknowledged data and a library name where the client has none.
+    ///
+    /// If its URL is `rediss://`, the redis crate makes the TLS handshake, with the client's certificates and the
+    /// process' default cryptography provider, whichever feature is on. While there is none, connections are refused:
+    /// install one with `rustls::crypto::ring::default_provider().install_default()`, or use [`Self::from_url`].
+    /// Without the features `tls` and `tls-no-provider` this is not looked at, and a redis crate that speaks TLS by
+    /// features that the program set may panic.
     ///
     /// # Errors
     /// [`ConnectError::InvalidOptions`].

@@ -29,7 +29,7 @@ enum Support {
     /// A store that this makes; it is not connected yet.
     By(Opener),
     /// A store in builds with this feature.
-    #[cfg_attr(feature = "tls", allow(dead_code))] // It is the last one.
+    #[cfg_attr(feature = "tls-no-provider", allow(dead_code))] // It is the last one.
     Feature(&'static str),
     /// Nothing yet; this is what to do instead.
     Absent(&'static str),
@@ -138,7 +138,7 @@ const REDIS: Support = Support::By(redis::open);
 #[cfg(not(feature = "redis"))]
 const REDIS: Support = Support::Feature("redis");
 
-const TLS: Support = if cfg!(feature = "tls") { REDIS } else { Support::Feature("tls") };
+const TLS: Support = if cfg!(feature = "tls-no-provider") { REDIS } else { Support::Feature("tls") };
 
 /// Makes the store that a URL leads to.
 pub(crate) fn open(url: &str, settings: &StoreSettings) -> Result<Arc<dyn Store>, ConnectError> {
@@ -224,7 +224,7 @@ mod tests {
                 assert_eq!(is_told, !matches!(scheme.support, Support::Absent(_)), "{} in {text}", scheme.form);
             }
             assert_eq!(text.contains("feature `redis`"), cfg!(not(feature = "redis")), "{text}");
-            assert_eq!(text.contains("feature `tls`"), cfg!(not(feature = "tls")), "{text}");
+            assert_eq!(text.contains("feature `tls`"), cfg!(not(feature = "tls-no-provider")), "{text}");
         }
     }
 
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_scheme_of_another_build_or_of_another_day_is_told_so() {
-        let (redis, tls) = (("redis", cfg!(feature = "redis")), ("tls", cfg!(feature = "tls")));
+        let (redis, tls) = (("redis", cfg!(feature = "redis")), ("tls", cfg!(feature = "tls-no-provider")));
         for (url, (feature, has)) in [("redis://h", redis), ("redis+unix:///s", redis), ("rediss://h", tls)] {
             match identity(url) {
                 Ok(identity) => assert!(has, "{identity}"),

@@ -20,6 +20,7 @@ use super::{Capabilities, Listener, Session, Store, StoreError, StoreFuture};
 pub use settings::RedisSettings;
 pub(crate) use settings::Unusable;
 use topology::address;
+use topology::opener::Opener;
 use topology::single::Single;
 
 /// Locks on one Redis or Valkey server.
@@ -63,7 +64,8 @@ impl RedisStore {
     /// A store at a URL. Nothing is connected yet.
     pub(crate) fn at_url(url: &StoreUrl, settings: &RedisSettings) -> Result<Self, Unusable> {
         let client = address::client(url, settings)?;
-        Self::at(&client, settings, !address::asks_for_resp2(url))
+        let opener = Opener::at_url(&client, settings)?;
+        Self::at(&client, opener, settings, !address::asks_for_resp2(url))
     }
 
     /// A store at the server of a user's own client.
@@ -73,11 +75,11 @@ impl RedisStore {
                 "root_certificates has no effect on a client of your own; give them to redis::Client::build_with_tls";
             return Err(Unusable::Settings(text.to_owned()));
         }
-        Self::at(client, settings, true)
+        Self::at(client, Opener::of_client(client), settings, true)
     }
 
-    fn at(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, Unusable> {
-        Single::new(client, settings, may_push).map(|server| Self(Arc::new(server)))
+    fn at(client: &Client, opener: Opener, settings: &RedisSettings, may_push: bool) -> Result<Self, Unusable> {
+        Single::new(client, opener, settings, may_push).map(|server| Self(Arc::new(server)))
     }
 }
 

@@ -20,6 +20,7 @@ use super::names::{Names, TokenText, ttl_ms};
 use super::reply::{self, Minted, Taken};
 use super::script::{self, Arguments, Known, Script};
 use super::state::NodeState;
+use super::task::Task;
 use super::wake::Subscription;
 use crate::store::{
     Acquired, Ask, Card, ClientId, ClockId, Enqueue, Entry, Inspection, Look, Release, Released, Renewal, Renewed,
@@ -37,6 +38,8 @@ pub(crate) struct RedisSession(Arc<Connection>);
 /// A connection and what is known about it; operations in flight keep it alive.
 pub(crate) struct Connection {
     multiplexed: MultiplexedConnection,
+    /// Reads and writes the connection, unless it has a task of its own.
+    _task: Option<Task>,
     state: Arc<NodeState>,
     /// False if the server was out of memory when the connection was made, so that the counter was not raised.
     raised: bool,
@@ -48,13 +51,13 @@ pub(crate) struct Connection {
 
 impl RedisSession {
     pub(crate) fn new(
-        connection: MultiplexedConnection,
+        (multiplexed, task): (MultiplexedConnection, Option<Task>),
         state: Arc<NodeState>,
         (raised, clock): (bool, ClockId),
         subscription: Subscription,
     ) -> Self {
         let known = Known::default();
-        Self(Arc::new(Connection { multiplexed: connection, state, raised, known, subscription, clock }))
+        Self(Arc::new(Connection { multiplexed, _task: task, state, raised, known, subscription, clock }))
     }
 }
 

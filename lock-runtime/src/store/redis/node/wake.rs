@@ -18,9 +18,9 @@ use futures_core::Stream as _;
 use once_cell::sync::OnceCell;
 use pin_project_lite::pin_project;
 use tokio::sync::Notify;
-use tokio::task::AbortHandle;
 
 use super::state::NodeState;
+use super::task::Task;
 use super::{fault, reply};
 use crate::store::{ClockId, Listener, StoreErrorKind};
 
@@ -34,7 +34,7 @@ pub(crate) struct Subscription {
     channel: Option<String>,
     /// Told of each empty message, which only we send.
     echo: Arc<Notify>,
-    _reader: Option<Reader>,
+    _reader: Option<Task>,
 }
 
 pin_project! {
@@ -67,9 +67,6 @@ struct Open {
     is: AtomicBool,
     closed: Notify,
 }
-
-/// A task that reads a wake channel, aborted when this is dropped.
-struct Reader(AbortHandle);
 
 impl Open {
     fn close(&self) {
@@ -200,12 +197,6 @@ impl Drop for PushReceiver {
     }
 }
 
-impl Drop for Reader {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
 /// Subscribes over the operations' connection, whose pushes go to a receiver of this subscription, unless the server
 /// refuses.
 pub(crate) async fn subscribe_by_push(
@@ -253,8 +244,8 @@ pub(crate) async fn subscribe_apart(
         None => false,
     };
     let _ = subscription.clock.set(if is_one_server { beside.clock } else { beside.unknown });
-    let reader = tokio::spawn(read(stream, subscription.receiver(state, listener)));
-    Ok(Subscription { channel: Some(channel), _reader: Some(Reader(reader.abort_handle())), ..subscription })
+    let reader = Task::spawn(read(stream, subscription.receiver(state, listener)));
+    Ok(Subscription { channel: Some(channel), _reader: Some(reader), ..subscription })
 }
 
 async fn subscribed(

@@ -30,16 +30,14 @@ pub(crate) fn client(url: &StoreUrl, settings: &RedisSettings) -> Result<Client,
     };
     let client = Client::open(url).map_err(|error| Unusable::Url(reason(&error)))?;
     let is_tls = matches!(client.get_connection_info().addr(), ConnectionAddr::TcpTls { .. });
-    if is_tls && cfg!(not(feature = "tls")) {
+    if is_tls && cfg!(not(feature = "tls-no-provider")) {
         return Err(Unusable::Url("rediss://host:port needs the feature `tls` of lock-runtime".to_owned()));
     }
-    match &settings.root_certificates {
-        None => Ok(client),
-        Some(_) if !is_tls => {
-            Err(options("root_certificates has no effect without TLS; connect to rediss://host:port, or leave it out"))
-        }
-        Some(pem) => trusting(&client, pem),
+    if settings.root_certificates.is_some() && !is_tls {
+        let text = "root_certificates has no effect without TLS; connect to rediss://host:port, or leave it out";
+        return Err(options(text));
     }
+    Ok(client)
 }
 
 /// What is wrong with a URL, if it can be told without repeating anything of it: who writes a secret in the wrong place
@@ -79,22 +77,6 @@ fn mistake(url: &StoreUrl) -> Option<&'static str> {
     }
 }
 
-#[cfg(feature = "tls")]
-fn trusting(client: &Client, pem: &[u8]) -> Result<Client, Unusable> {
-    // Without this check, no certificate at all would be taken as the list to trust, and every handshake would fail.
-    if !pem.windows(17).any(|window| window == b"BEGIN CERTIFICATE") {
-        return Err(options("root_certificates contains no certificate in PEM form"));
-    }
-    let certificates = ::redis::TlsCertificates { client_tls: None, root_cert: Some(pem.to_vec()) };
-    Client::build_with_tls(client.get_connection_info().clone(), certificates)
-        .map_err(|_| options("root_certificates contains something that is not a certificate"))
-}
-
-#[cfg(not(feature = "tls"))]
-fn trusting(_: &Client, _: &[u8]) -> Result<Client, Unusable> {
-    Err(options("root_certificates needs the feature `tls` of lock-runtime"))
-}
-
 fn options(text: &str) -> Unusable {
     Unusable::Settings(text.to_owned())
 }
@@ -124,9 +106,6 @@ fn bracketed(host: &str) -> String {
 /// The client with the settings that locks need, where it has none of its own.
 pub(crate) fn prepared(client: &Client, settings: &RedisSettings) -> Result<Client, Unusable> {
     let info = client.get_connection_info().clone();
-    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-        install_crypto();
-    }
     if settings.nodelay.is_some() && matches!(info.addr(), ConnectionAddr::Unix(_)) {
         return Err(options("nodelay has no effect on a Unix socket; leave it out"));
     }
@@ -160,18 +139,6 @@ fn tcp_settings(mut tcp: TcpSettings, nodelay: Option<bool>) -> TcpSettings {
     }
     tcp
 }
-
-/// Lets `rediss://` work in programs that chose no cryptography provider; a provider that was chosen is kept.
-#[cfg(feature = "tls")]
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error means that another thread installed one first, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-fn install_crypto() {}
 
 /// How connections are made. Operations have no time-out here, because the layer above has one for each.
 pub(crate) fn config(settings: &RedisSettings) -> AsyncConnectionConfig {

@@ -13,12 +13,14 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, RedisError, Value};
 
 use super::address;
+use super::opener::Opener;
 use super::role::{self, Unfit};
 use crate::store::redis::node::fault;
 use crate::store::redis::node::greeting::{greet, version};
 use crate::store::redis::node::names::Names;
 use crate::store::redis::node::session::RedisSession;
 use crate::store::redis::node::state::NodeState;
+use crate::store::redis::node::task::Task;
 use crate::store::redis::node::wake::{self, Beside, Subscription};
 use crate::store::redis::node::{quote, reply};
 use crate::store::redis::settings::{RedisSettings, Unusable};
@@ -33,6 +35,7 @@ pub(crate) struct Single {
     pushing: Option<Client>,
     /// The same for connections that begin with nothing that locks can do without.
     plain: Client,
+    opener: Opener,
     config: AsyncConnectionConfig,
     operation_timeout: Duration,
     /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
@@ -42,6 +45,8 @@ pub(crate) struct Single {
 /// A new connection to a server that can keep locks.
 struct Connected {
     connection: MultiplexedConnection,
+    /// The task that reads and writes it, unless the connection has one of its own.
+    task: Option<Task>,
     /// False if the server was out of memory, so that its counter was not raised.
     raised: bool,
     clock: ClockId,
@@ -61,7 +66,12 @@ fn unknown_clock() -> Result<ClockId, StoreError> {
 }
 
 impl Single {
-    pub(crate) fn new(client: &Client, settings: &RedisSettings, may_push: bool) -> Result<Self, Unusable> {
+    pub(crate) fn new(
+        client: &Client,
+        opener: Opener,
+        settings: &RedisSettings,
+        may_push: bool,
+    ) -> Result<Self, Unusable> {
         let names = Names::new(&settings.namespace, settings.name_format.as_deref()).map_err(Unusable::Settings)?;
         let identity = address::identity(client.get_connection_info(), &names.fragment());
         let client = address::prepared(client, settings)?;
@@ -71,6 +81,7 @@ impl Single {
             plain: address::plain(&client)?,
             client: address::without_push(&client)?,
             pushing,
+            opener,
             config: address::config(settings),
             operation_timeout: settings.operation_timeout,
             had_primary: AtomicBool::new(false),
@@ -126,7 +137,7 @@ impl Single {
 
     async fn listen_apart(&self, client: &Client, listener: &Listener, manner: Manner) -> Result<RedisSession, Failed> {
         let mut connected = self.connected(client, &self.config, manner).await?;
-        let (connecting, at_most) = (client.get_async_pubsub(), self.operation_timeout);
+        let (connecting, at_most) = (self.opener.pubsub(client), self.operation_timeout);
         let connection = (manner != Manner::Plain).then_some(&mut connected.connection);
         let beside = Beside { connection, clock: connected.clock, unknown: unknown_clock()? };
         let subscription = wake::subscribe_apart(&self.state, listener, connecting, at_most, beside).await;
@@ -134,8 +145,8 @@ impl Single {
     }
 
     fn session(&self, connected: Connected, subscription: Subscription) -> RedisSession {
-        let Connected { connection, raised, clock } = connected;
-        RedisSession::new(connection, Arc::clone(&self.state), (raised, clock), subscription)
+        let Connected { connection, task, raised, clock } = connected;
+        RedisSession::new((connection, task), Arc::clone(&self.state), (raised, clock), subscription)
     }
 
     /// A connection to a server that can keep locks.
@@ -146,7 +157,9 @@ impl Single {
         manner: Manner,
     ) -> Result<Connected, Failed> {
         let failed = |error| self.failed(error, manner);
-        let mut connection = client.get_multiplexed_async_connection_with_config(config).await.map_err(failed)?;
+        self.opener.is_ready()?;
+        let opening = self.opener.connection(client, config, self.operation_timeout);
+        let (mut connection, task) = opening.await.map_err(failed)?;
         let with_hello = manner != Manner::Plain;
         let greeting = greet(&mut connection, self.state.names.counter(), with_hello).await.map_err(failed)?;
         let refuse_unfit = |unfit: Option<Unfit>| {
@@ -162,7 +175,8 @@ impl Single {
         let [mode, role] = &raised.said;
         refuse_unfit(role::unfit_by(mode.as_deref(), role.as_deref()))?;
         self.had_primary.store(true, Ordering::Relaxed);
-        Ok(Connected { connection, raised: raised.counter, clock: raised.clock.map_or_else(unknown_clock, Ok)? })
+        let clock = raised.clock.map_or_else(unknown_clock, Ok)?;
+        Ok(Connected { connection, task, raised: raised.counter, clock })
     }
 
     /// Why the script failed: if the server is too old for it, that says more than the error.
