@@ -35,6 +35,8 @@ pub(crate) struct Single {
     plain: Client,
     config: AsyncConnectionConfig,
     operation_timeout: Duration,
+    /// In which manners a connection was made, so that a later one that is closed meanwhile was closed by chance.
+    worked: [AtomicBool; 3],
     /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
     had_primary: AtomicBool,
 }
@@ -73,6 +75,7 @@ impl Single {
             pushing,
             config: address::config(settings),
             operation_timeout: settings.operation_timeout,
+            worked: Default::default(),
             had_primary: AtomicBool::new(false),
         })
     }
@@ -162,6 +165,7 @@ impl Single {
         let [mode, role] = &raised.said;
         refuse_unfit(role::unfit_by(mode.as_deref(), role.as_deref()))?;
         self.had_primary.store(true, Ordering::Relaxed);
+        self.worked[manner as usize].store(true, Ordering::Relaxed);
         Ok(Connected { connection, raised: raised.counter, clock: raised.clock.map_or_else(unknown_clock, Ok)? })
     }
 
@@ -188,7 +192,9 @@ impl Single {
     }
 
     fn failed(&self, error: RedisError, manner: Manner) -> Failed {
-        let may_go_without = fault::is_cut(&error) || (manner == Manner::Push && error.code().is_some());
+        let by_chance = self.worked[manner as usize].load(Ordering::Relaxed);
+        let may_go_without =
+            (fault::is_cut(&error) && !by_chance) || (manner == Manner::Push && error.code().is_some());
         let password = self.client.get_connection_info().redis_settings().password();
         let error = fault::opening_error(error, self.state.names.counter(), password.unwrap_or_default());
         Failed { error, may_go_without }
