@@ -12,8 +12,8 @@ on_every_store! {
         let client = connect(&url).await;
         let mut watchers = Vec::new();
         for n in 0..2000_u32 {
-            let body = async { tokio::spawn(crate::lease().ended()) };
-            watchers.push(client.lock(format!("job:{}", n % 7)).run(body).await.expect("free"));
+            let body = async { (tokio::spawn(crate::lease().ended()),) };
+            watchers.push(client.lock(format!("job:{}", n % 7)).run(body).await.expect("free").0);
         }
         let guard = client.lock("guard").acquire().await.expect("free");
         watchers.extend([tokio::spawn(guard.ended()), tokio::spawn(guard.lease().ended())]);

@@ -134,14 +134,14 @@ async fn blocking_work_that_outlives_a_shutdown_is_refused_by_its_fence_unless_i
         let greatest = Arc::new(AtomicU64::new(0));
         let accepts = |resource: &AtomicU64, fence: u64| resource.fetch_max(fence, Ordering::SeqCst) <= fence;
         let (write, told) = std::sync::mpsc::channel::<()>();
-        let ((entered, inside), (wrote, outcome)) = (oneshot::channel(), oneshot::channel());
+        let ((entered, inside), (tells, outcome)) = (oneshot::channel(), oneshot::channel());
         let resource = Arc::clone(&greatest);
         let body = async move {
             let lease = lease();
             entered.send(()).expect("the test waits for it");
             let closure = tokio::task::spawn_blocking(move || {
                 told.recv().expect("the test says when");
-                wrote.send((lease.is_held(), accepts(&resource, lease.fence()))).expect("the test waits for it");
+                tells.send((lease.is_held(), accepts(&resource, lease.fence()))).expect("the test waits for it");
             });
             closure.await.expect("no panic");
         };

@@ -47,7 +47,9 @@ fn release_all() {
     let releases = clients.iter().map(|shared| shared.with(|client, _| client.unfinished())).sum();
     let watchers: Vec<_> = clients.iter().map(|shared| end_leases(shared, &waker)).collect();
     let give_up = await_releases(clock::now(), releases, || clients.iter().map(|shared| unfinished(shared)).sum());
-    clients.iter().for_each(|shared| await_leave(shared, give_up, &waker));
+    for shared in &clients {
+        await_leave(shared, give_up, &waker);
+    }
     drop(watchers);
 }
 

@@ -70,7 +70,9 @@ impl Default for Memory {
 }
 
 /// The stores with a name, of this process and of those that it was forked from.
-static NAMED: OnceCell<Mutex<HashMap<(Process, String), Weak<Place>>>> = OnceCell::new();
+static NAMED: OnceCell<Mutex<Named>> = OnceCell::new();
+
+type Named = HashMap<(Process, String), Weak<Place>>;
 
 /// Nobody else finds or makes a store by its name until the answer is dropped.
 pub(crate) fn lock_names() -> Box<dyn Any> {
