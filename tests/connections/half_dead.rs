@@ -32,7 +32,6 @@ async fn failing(client: &Client, keys: &[&str]) -> usize {
     for key in keys.iter().cycle().take(8) {
         let asked = Instant::now();
         let outcome = client.lock(*key).run(async {}).await;
-        eprintln!("{key} {:?} {outcome:?} {:?}", asked.elapsed(), client.stats());
         assert!(asked.elapsed() < OPERATION + SLACK, "{:?}", asked.elapsed());
         match outcome {
             Ok(()) => {}
