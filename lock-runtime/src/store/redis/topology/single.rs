@@ -35,7 +35,7 @@ pub(crate) struct Single {
     plain: Client,
     config: AsyncConnectionConfig,
     operation_timeout: Duration,
-    /// In which manners a connection was made, so that a later one that is closed meanwhile was closed by chance.
+    /// In which manners sessions that listen were opened, so that a later one that is cut off meanwhile is so by chance.
     worked: [AtomicBool; 3],
     /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
     had_primary: AtomicBool,
@@ -124,7 +124,9 @@ impl Single {
         let mut connected = self.connected(pushing, &config, Manner::Push).await?;
         let (connection, channel) = (&mut connected.connection, self.state.names.channel(listener.id()));
         let subscription = wake::subscribe_by_push(subscription, connection, channel, connected.clock).await;
-        Ok(self.session(connected, subscription.map_err(|error| self.failed(error, Manner::Push))?))
+        let subscription = subscription.map_err(|error| self.failed(error, Manner::Push))?;
+        self.worked[Manner::Push as usize].store(true, Ordering::Relaxed);
+        Ok(self.session(connected, subscription))
     }
 
     async fn listen_apart(&self, client: &Client, listener: &Listener, manner: Manner) -> Result<RedisSession, Failed> {
@@ -133,7 +135,9 @@ impl Single {
         let connection = (manner != Manner::Plain).then_some(&mut connected.connection);
         let beside = Beside { connection, clock: connected.clock, unknown: unknown_clock()? };
         let subscription = wake::subscribe_apart(&self.state, listener, connecting, at_most, beside).await;
-        Ok(self.session(connected, subscription.map_err(|error| self.failed(error, manner))?))
+        let subscription = subscription.map_err(|error| self.failed(error, manner))?;
+        self.worked[manner as usize].store(true, Ordering::Relaxed);
+        Ok(self.session(connected, subscription))
     }
 
     fn session(&self, connected: Connected, subscription: Subscription) -> RedisSession {
@@ -165,7 +169,6 @@ impl Single {
         let [mode, role] = &raised.said;
         refuse_unfit(role::unfit_by(mode.as_deref(), role.as_deref()))?;
         self.had_primary.store(true, Ordering::Relaxed);
-        self.worked[manner as usize].store(true, Ordering::Relaxed);
         Ok(Connected { connection, raised: raised.counter, clock: raised.clock.map_or_else(unknown_clock, Ok)? })
     }
 
