@@ -401,13 +401,11 @@ async fn carry<T>(
     route: Route,
     operation: impl Future<Output = T>,
 ) -> Result<T, StoreError> {
-    match timeout(route.limit, unless_retired(session, operation)).await {
-        Ok(answer) => answer.ok_or_else(StoreError::no_answer),
-        Err(_) => {
-            shared.with(|client, now| client.timed_out(now, route.limit));
-            Err(StoreError::no_answer())
-        }
-    }
+    let Ok(answer) = timeout(route.limit, unless_retired(session, operation)).await else {
+        shared.with(|client, now| client.timed_out(now, route.limit));
+        return Err(StoreError::no_answer());
+    };
+    answer.ok_or_else(StoreError::no_answer)
 }
 
 /// The answer, unless the session is replaced before it comes.

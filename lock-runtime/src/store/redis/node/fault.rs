@@ -45,10 +45,11 @@ pub(crate) fn opening_error(error: RedisError, counter: &str, password: &str) ->
         let text = "the TLS handshake failed; is it a TLS port, and is its certificate trusted?";
         return StoreError::new(Refused, text).with_source(error);
     }
-    let (kind, message) = match error.to_string().contains("refused to switch database") {
+    let (kind, message) = if error.to_string().contains("refused to switch database") {
         // Why it did is in the source, without its code.
-        true => (Refused, "the server refused to switch to the database that the URL names".into()),
-        false => meaning(&error, About { counter, lock: None, queue: None }),
+        (Refused, "the server refused to switch to the database that the URL names".into())
+    } else {
+        meaning(&error, About { counter, lock: None, queue: None })
     };
     // Nothing else will answer there.
     let kind = if message == CLUSTER_MODE { Refused } else { kind };

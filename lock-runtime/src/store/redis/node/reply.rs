@@ -158,8 +158,8 @@ fn renewed_one(part: Value) -> Result<Renewed, RedisError> {
 }
 
 /// Reads the reply to PTTL: none for a key that is gone or has no ttl, and for what is no such reply.
-pub(crate) fn time_left(reply: Value) -> Option<Duration> {
-    match reply {
+pub(crate) fn time_left(reply: &Value) -> Option<Duration> {
+    match *reply {
         Value::Int(ms) => u64::try_from(ms).ok().filter(|ms| (1..=LONGEST_MS).contains(ms)).map(Duration::from_millis),
         _ => None,
     }

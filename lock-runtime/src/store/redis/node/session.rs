@@ -174,7 +174,7 @@ impl Connection {
         command.arg("PTTL").arg(self.names().lock(&ask.key));
         let mut connection = self.multiplexed.clone();
         let reply = self.subscription.unless_disconnected(connection.send_packed_command(&command)).await;
-        reply.ok().and_then(reply::time_left)
+        reply.ok().as_ref().and_then(reply::time_left)
     }
 
     /// `SET` comes first, so that a grant's fence is counted after the grant.

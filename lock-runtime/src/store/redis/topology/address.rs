@@ -57,7 +57,7 @@ fn mistake(url: &StoreUrl) -> Option<&'static str> {
     let fragment = rest.rsplit_once('#').map(|(_, fragment)| fragment);
     if place.contains(',') {
         Some("it names several servers; write the one that keeps the locks")
-    } else if rest.contains("@") && !authority.contains('@') {
+    } else if rest.contains('@') && !authority.contains('@') {
         // What was to be a password ends at the first of them.
         Some("a user name or password in it holds one of / ? #; write them as %2F %3F %23")
     } else if is_bare_ipv6 {
