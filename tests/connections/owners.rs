@@ -28,6 +28,8 @@ async fn a_runtime_that_is_not_polled_any_more_holds_up_a_key_for_no_more_than_a
         let asked = Instant::now();
         other.block_on(client.lock("asked").wait(SOON).run(async {})).expect("it is free");
         assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+        // Its session did not answer, and was replaced.
+        abandoned.block_on(warm(&client));
         // A body's release that is sent, and its answer never read.
         let mut run = Box::pin(client.lock("held").run(tokio::task::yield_now()));
         abandoned.block_on(async {

@@ -311,8 +311,11 @@ fn give_up_refusal<C>(cx: &Context<'_, C>, waiter: &Waiter<C>, known: LastKnown)
 
 /// A request in flight that has had its time counts against its session; one that was sent a moment ago does not.
 fn report_time_out<C>(cx: &mut Context<'_, C>, waiter: &Waiter<C>) {
-    let has_had_its_time = |sent: Moment| sent + cx.known.settings.operation_timeout / 2 <= cx.now;
-    let silent = waiter.waiting.unanswered().filter(|&(sent, _)| has_had_its_time(sent));
+    let waiting = &waiter.waiting;
+    // One that was overtaken was sent before the one in flight, and had no answer either.
+    let first = |sent: Moment| waiting.overtaken.as_ref().map_or(sent, |overtaken| sent.min(overtaken.sent));
+    let has_had_its_time = |sent| first(sent) + cx.known.settings.operation_timeout / 2 <= cx.now;
+    let silent = waiting.unanswered().filter(|&(sent, _)| has_had_its_time(sent));
     report_silence(cx, silent.map(|(_, session)| session));
 }
 

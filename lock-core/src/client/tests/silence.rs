@@ -184,6 +184,21 @@ fn a_request_that_was_sent_a_moment_before_its_call_gave_up_raises_no_suspicion(
     assert!(story.probed().is_empty());
 }
 
+/// The keeper overtakes a task whose request has no answer, perhaps a moment before the call gives up.
+#[test]
+fn a_request_that_was_overtaken_counts_from_when_it_was_sent() {
+    let operation_timeout = ms(1000);
+    let mut story = Story::with(Settings { operation_timeout, ..settings() });
+    story.client.session_opened(story.now, HERE);
+    let (id, sent) = story.ask("a", no_wait());
+    story.pass(ms(501));
+    assert_eq!(asks(&story.only_job()), KEEPER);
+    story.now = sent + operation_timeout;
+    story.work();
+    assert!(matches!(story.next(id), Step::Refused(Refusal::Unavailable(_))));
+    assert_eq!(story.probed(), [HERE, KEEPER]);
+}
+
 #[test]
 fn a_grant_that_was_to_be_heard_and_is_found_by_a_look_has_the_session_probed_that_did_not_tell() {
     let mut story = Story::new();

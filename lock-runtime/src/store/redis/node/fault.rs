@@ -71,6 +71,11 @@ pub(crate) fn unexpected(reply_to: &'static str) -> RedisError {
     (ErrorKind::UnexpectedReturnType, reply_to).into()
 }
 
+/// A connection brings replies to other commands, or its subscription has ended: only a new one helps.
+pub(crate) fn out_of_step() -> RedisError {
+    io::Error::from(io::ErrorKind::ConnectionAborted).into()
+}
+
 /// An error from the text that a script reports for one of its keys: `CODE detail`.
 pub(crate) fn from_text(text: &str) -> RedisError {
     let text = text.trim_start_matches('-');

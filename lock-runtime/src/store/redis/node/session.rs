@@ -307,24 +307,22 @@ impl Connection {
         part.iter().zip(each).map(|(renewal, answer)| answer.map_err(|e| self.fault(e, &renewal.key)))
     }
 
-    /// Reads the counter; or, if the session listens, sends a message to itself and awaits that, too, since a
-    /// connection for messages may be silent by itself. Any reply is an answer.
+    /// Reads the counter; and, if the session listens, sends a message to itself and awaits that, too, since a
+    /// connection for messages may be silent by itself. Any error is an answer; the reply to another command is none.
     async fn probe(&self) -> Result<(), StoreError> {
         let heard = self.subscription.hears_itself();
-        let mut command = Cmd::new();
-        match &heard {
-            Some((channel, _)) => command.arg("PUBLISH").arg(channel).arg(""),
-            None => command.arg("GET").arg(self.names().counter()),
-        };
-        let mut connection = self.multiplexed.clone();
-        let reply = self.subscription.unless_disconnected(connection.send_packed_command(&command)).await;
-        match (reply.and_then(Value::extract_error), heard) {
-            (Err(error), _) if fault::kind(&error) == StoreErrorKind::Disconnected => Err(self.plain_fault(error)),
-            (Ok(Value::Int(0)), Some(_)) => {
-                self.subscription.close();
-                Err(StoreError::new(StoreErrorKind::Disconnected, "the server has ended the session's subscription"))
-            }
-            (Ok(Value::Int(_)), Some((_, heard))) => {
+        let mut commands = Pipeline::with_capacity(2);
+        commands.cmd("GET").arg(self.names().counter());
+        if let Some((channel, _)) = &heard {
+            commands.cmd("PUBLISH").arg(*channel).arg("");
+        }
+        let replies = self.replies(&commands, 1 + usize::from(heard.is_some())).await;
+        let replies = replies.map_err(|error| self.plain_fault(error))?;
+        let is_its_own = matches!(replies.first(), Some(Value::BulkString(_) | Value::Nil | Value::ServerError(_)));
+        match (replies.get(1), heard) {
+            _ if !is_its_own => Err(self.plain_fault(fault::out_of_step())),
+            (Some(Value::Int(0)), _) => Err(self.plain_fault(fault::out_of_step())),
+            (Some(Value::Int(_)), Some((_, heard))) => {
                 heard.await;
                 Ok(())
             }

@@ -35,6 +35,8 @@ pub(crate) struct Single {
     plain: Client,
     config: AsyncConnectionConfig,
     operation_timeout: Duration,
+    /// In which manners sessions that listen were opened, so that a later one that is cut off meanwhile is so by chance.
+    worked: [AtomicBool; 3],
     /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
     had_primary: AtomicBool,
 }
@@ -73,6 +75,7 @@ impl Single {
             pushing,
             config: address::config(settings),
             operation_timeout: settings.operation_timeout,
+            worked: Default::default(),
             had_primary: AtomicBool::new(false),
         })
     }
@@ -121,7 +124,9 @@ impl Single {
         let mut connected = self.connected(pushing, &config, Manner::Push).await?;
         let (connection, channel) = (&mut connected.connection, self.state.names.channel(listener.id()));
         let subscription = wake::subscribe_by_push(subscription, connection, channel, connected.clock).await;
-        Ok(self.session(connected, subscription.map_err(|error| self.failed(error, Manner::Push))?))
+        let subscription = subscription.map_err(|error| self.failed(error, Manner::Push))?;
+        self.worked[Manner::Push as usize].store(true, Ordering::Relaxed);
+        Ok(self.session(connected, subscription))
     }
 
     async fn listen_apart(&self, client: &Client, listener: &Listener, manner: Manner) -> Result<RedisSession, Failed> {
@@ -130,7 +135,9 @@ impl Single {
         let connection = (manner != Manner::Plain).then_some(&mut connected.connection);
         let beside = Beside { connection, clock: connected.clock, unknown: unknown_clock()? };
         let subscription = wake::subscribe_apart(&self.state, listener, connecting, at_most, beside).await;
-        Ok(self.session(connected, subscription.map_err(|error| self.failed(error, manner))?))
+        let subscription = subscription.map_err(|error| self.failed(error, manner))?;
+        self.worked[manner as usize].store(true, Ordering::Relaxed);
+        Ok(self.session(connected, subscription))
     }
 
     fn session(&self, connected: Connected, subscription: Subscription) -> RedisSession {
@@ -188,7 +195,9 @@ impl Single {
     }
 
     fn failed(&self, error: RedisError, manner: Manner) -> Failed {
-        let may_go_without = fault::is_cut(&error) || (manner == Manner::Push && error.code().is_some());
+        let by_chance = self.worked[manner as usize].load(Ordering::Relaxed);
+        let may_go_without =
+            (fault::is_cut(&error) && !by_chance) || (manner == Manner::Push && error.code().is_some());
         let password = self.client.get_connection_info().redis_settings().password();
         let error = fault::opening_error(error, self.state.names.counter(), password.unwrap_or_default());
         Failed { error, may_go_without }
