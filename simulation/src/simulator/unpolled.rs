@@ -41,7 +41,7 @@ impl World {
     pub(super) fn task_sleeps_until(&self, task: usize) -> Moment {
         let Some(it) = self.tasks.get(task) else { return Moment::MIN };
         let host = &self.processes[it.process];
-        let is_asleep = task % 4 == 0 && matches!(it.state, State::Acquiring(_));
+        let is_asleep = task.is_multiple_of(4) && matches!(it.state, State::Acquiring(_));
         let still = if it.is_on_runtime { host.still_until } else { Moment::MIN };
         if is_asleep { host.sleeps_until.max(still) } else { still }
     }
