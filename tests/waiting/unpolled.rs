@@ -124,8 +124,11 @@ on_every_store! {
                         .connect(&url)
                         .await
                         .expect("the store is there");
-                    // So that this runtime has a session.
-                    waits(&client, SOON).await.expect("free").release().await.expect("the store is there");
+                    // The runtime's session is opened beside the first calls, which do not wait for it; no event tells when.
+                    for _ in 0..20 {
+                        waits(&client, SOON).await.expect("free").release().await.expect("the store is there");
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
                     let call = tokio::spawn(waits(&client, wait));
                     tokio::task::yield_now().await;
                     // The program's own fault is what this is about.
