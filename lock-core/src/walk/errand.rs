@@ -74,7 +74,7 @@ pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operat
             }
             Job::Release(number, request, via) => {
                 let preferred =
-                    via.map(|via| Route { session: via, limit: RUNTIME_SESSION_TIMEOUT.min(operation_timeout) });
+                    via.map(|via| Route { session: via, limit: RUNTIME_SESSION_TIMEOUT.min(operation_timeout / 4) });
                 let id = CallId { key, number };
                 errands.push(Errand::Release(ReleaseErrand { id, request, preferred, fallback: route(keepers) }));
             }
