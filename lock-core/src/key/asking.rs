@@ -56,7 +56,7 @@ fn overtake<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     if cx.known.keeper.is_none() {
         // As soon as the keeper has a session.
         waiter.waiting.overtake_at = Moment::MAX;
-        return;
+        return cx.effects.push(Effect::Park);
     }
     if waiter.waiting.overtake_at + waiter.waiting.patience(cx.known.first_lease) / 2 <= cx.now {
         // The program stood still: nobody has asked for the whole time.

@@ -33,7 +33,9 @@ pub(super) fn next<C>(
         }
         _ if releasing.awaited_until.is_none() => ReleaseStep::Done(Err(StoreError::no_answer())),
         (Progress::TaskMaySend, Some(session)) => {
-            releasing.progress = Progress::SentByTask { session, until: cx.now + TASK_TIMEOUT };
+            // A call that waits behind it has to have its answer within an operation time-out, too.
+            let patience = TASK_TIMEOUT.min(cx.known.settings.operation_timeout / 2);
+            releasing.progress = Progress::SentByTask { session, until: cx.now + patience };
             request(calls, cx, number, session).map_or(ReleaseStep::Pending, ReleaseStep::Send)
         }
         (Progress::TaskMaySend, None) => {

@@ -30,6 +30,8 @@ struct Alive {
 #[derive(Debug)]
 pub(super) struct Checker {
     kind: Kind,
+    /// Whether every task is polled when it is woken, too.
+    is_undisturbed: bool,
     violation: Option<String>,
     alive: Vec<Alive>,
     last_fence: HashMap<LockKey, u64>,
@@ -54,9 +56,10 @@ struct Kept {
 }
 
 impl Checker {
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: Kind, is_undisturbed: bool) -> Self {
         Self {
             kind,
+            is_undisturbed,
             violation: None,
             alive: Vec::new(),
             last_fence: HashMap::new(),
@@ -71,6 +74,11 @@ impl Checker {
 
     pub(super) fn is_calm(&self) -> bool {
         self.kind == Kind::Calm
+    }
+
+    /// Nothing at all goes wrong, so that nobody is passed over.
+    pub(super) fn is_undisturbed(&self) -> bool {
+        self.is_undisturbed
     }
 
     pub(super) fn is_whole(&self) -> bool {

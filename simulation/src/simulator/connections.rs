@@ -74,6 +74,7 @@ impl World {
         };
         let stands_still = self.node.down_until.max(self.node.paused_until).since(self.now);
         let takes = out.max(stands_still) + back;
+        let takes = takes.max(self.session_sleeps_until(process, session).since(self.now));
         self.after(takes.min(limit), Event::Probed(process, self.processes[process].era, session, takes < limit));
     }
 

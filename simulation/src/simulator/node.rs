@@ -220,7 +220,7 @@ impl Node {
             }
             let times = overtaken.entry(process).or_default();
             *times += 1;
-            if *times > 1 && checker.is_calm() {
+            if *times > 1 && checker.is_undisturbed() {
                 let waits = owner(*waiter);
                 checker.found(|| format!("process {process} had {key} twice while process {waits} waited for it"));
             }

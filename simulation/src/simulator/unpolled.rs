@@ -68,7 +68,7 @@ impl World {
     }
 
     /// Until when nobody reads or writes over the session of a runtime.
-    fn session_sleeps_until(&self, process: usize, session: SessionId) -> Moment {
+    pub(super) fn session_sleeps_until(&self, process: usize, session: SessionId) -> Moment {
         let host = &self.processes[process];
         if host.connection_of(session) == Some(Over::Tasks) { host.still_until } else { Moment::MIN }
     }

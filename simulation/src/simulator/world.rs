@@ -64,7 +64,7 @@ impl World {
             node: Node::new(),
             processes,
             tasks: Vec::new(),
-            checker: Checker::new(plan.kind),
+            checker: Checker::new(plan.kind, plan.faults.is_empty()),
             plan: plan.clone(),
             arrivals: HashMap::new(),
             torn: HashMap::new(),
