@@ -4,9 +4,9 @@
 //! cargo test -p examples --example testing
 //! ```
 //!
-//! Each test makes a client of its own on the store in memory, and runs the function in that client's scope. Tests
-//! that run side by side never meet, and none of them has to install a client. A task that is spawned, as
-//! `axum::serve` spawns one for each connection, inherits no scope: give it one, with the client of `Client::current()`.
+//! Each test makes a client of its own on the store in memory, and runs the function in that client's scope. Tests that
+//! run side by side never meet, and none of them has to install a client. A task that is spawned, as `axum::serve`
+//! spawns one for each connection, inherits no scope: give it one, with the client of `Client::current()`.
 //!
 //! What becomes of an error needs no lock: `LockError::busy("job", waited)`, `LockError::lost("job", reason)` and the
 //! like make each by hand. For a loss in earnest: a shutdown without grace is `Shutdown`; `max_hold` is `MaxHold`; a

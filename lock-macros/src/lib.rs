@@ -158,9 +158,10 @@ mod value;
 /// pattern borrows from, live as long as the call.
 ///
 /// What the body has handed to somebody else cannot be stopped with it: a task that it spawned, a closure that
-/// `spawn_blocking` runs, a file that `tokio::fs` writes (by such a closure). When the lock is lost, the client shuts down
-/// or `main` returns, the body is dropped and the lock released, while that runs on. Either what it writes compares the
-/// fence, or the body has `on_lost = "continue"`, awaits the closure in any case, and asks `current()` between its parts:
+/// `spawn_blocking` runs, a file that `tokio::fs` writes (by such a closure). When the lock is lost, the client shuts
+/// down or `main` returns, the body is dropped and the lock released, while that runs on. Either what it writes
+/// compares the fence, or the body has `on_lost = "continue"`, awaits the closure in any case, and asks `current()`
+/// between its parts:
 ///
 /// ```
 /// use lock_runtime::{Client, LockError, current, distributed_lock};
@@ -184,8 +185,8 @@ mod value;
 /// **The lock is held until the function returns, and no longer.** What is returned and does its work later does it
 /// without the lock: a future, a stream, an iterator that is not collected yet, the body of an HTTP response that is
 /// still to be read (`Body`, `Sse`). Where the return type spells `Future`, `Stream`, `Iterator`, `BoxFuture` or
-/// `BoxStream`, the compiler warns; `#[allow(deprecated)]` on the function says that it needs no lock. To hold one until
-/// the end of a stream, take a guard along with it: `client.lock(..).acquire()`.
+/// `BoxStream`, the compiler warns; `#[allow(deprecated)]` on the function says that it needs no lock. To hold one
+/// until the end of a stream, take a guard along with it: `client.lock(..).acquire()`.
 ///
 /// **`Send`.** The future is `Send` if the plain function's is and what the function returns is, too: the value is kept
 /// while the release is awaited.

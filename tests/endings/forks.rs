@@ -1,5 +1,5 @@
-//! A process forks: its client, guards and bodies are the parent's alone, and the child is told so at once. And one that
-//! starts its locking anew: nothing of the old client is in the way.
+//! A process forks: its client, guards and bodies are the parent's alone, and the child is told so at once. And one
+//! that starts its locking anew: nothing of the old client is in the way.
 
 use lock_tests::{Server, Worker, on_every_server, on_every_store};
 

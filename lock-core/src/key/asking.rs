@@ -49,8 +49,8 @@ pub(super) fn ask_by_task<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, session:
     Step::Send(request)
 }
 
-/// The task's request has no answer: the task may not have been polled since, or its runtime, and the answer lies there;
-/// or the session is silent. The keeper asks for the same token, and the task is woken to look.
+/// The task's request has no answer: the task may not have been polled since, or its runtime, and the answer lies
+/// there; or the session is silent. The keeper asks for the same token, and the task is woken to look.
 fn overtake<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     let Some(waiter) = calls.waiter_mut() else { return };
     if cx.known.keeper.is_none() {

@@ -1,7 +1,8 @@
 //! A request of a task that has no answer, where the keeper has asked in its place.
 //!
 //! The task may not have been polled since, or its runtime, and the answer lies there; or its session is silent. Must
-//! stay true: only a task that was polled, and found no answer where the keeper had one, tells that a session is silent.
+//! stay true: only a task that was polled, and found no answer where the keeper had one, tells that a session is
+//! silent.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! A grant that its task does not look at: after a time of its own it goes to the next, and the call waits to be polled.
+//! A grant that its task does not look at: after a time of its own it goes to the next, and the call waits to be
+//! polled.
 //!
-//! A task that is not polled may be held up by what its key is wanted for: the other branch of a `select!`, the consumer
-//! of a buffered stream. Must stay true: such a call is never refused as long as it sleeps, and is asked for anew once it
-//! is polled; it keeps its place among the calls of its process, and at the store.
+//! A task that is not polled may be held up by what its key is wanted for: the other branch of a `select!`, the
+//! consumer of a buffered stream. Must stay true: such a call is never refused as long as it sleeps, and is asked for
+//! anew once it is polled; it keeps its place among the calls of its process, and at the store.
 
 use super::calls::{Calls, Holder};
 use super::context::{Context, Effect};
@@ -63,8 +64,8 @@ fn left_behind(held: &Held, waiting: &Waiting, token: Token) -> Option<Box<LeftB
     Some(Box::new(LeftBehind { token, session: session?, ttl, leave }))
 }
 
-/// A request under a token that was given back was answered, to a call that was passed over: if it took the key, that is
-/// given back once more.
+/// A request under a token that was given back was answered, to a call that was passed over: if it took the key, that
+/// is given back once more.
 pub(super) fn answered_late<C>(
     calls: &mut Calls<C>,
     cx: &mut Context<'_, C>,

@@ -160,8 +160,8 @@ impl LockError {
 
     /// Whether the very same call may succeed later, and does no harm: the lock is busy, or the store unavailable.
     ///
-    /// Not so `Lost`: the body ran in part, and only its author knows whether that may be repeated. The others come back
-    /// every time.
+    /// Not so `Lost`: the body ran in part, and only its author knows whether that may be repeated. The others come
+    /// back every time.
     ///
     /// ```
     /// use std::time::Duration;

@@ -292,7 +292,8 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
     /// ```
     ///
     /// # Errors
-    /// [`StoreErrorKind::Refused`] by a store that does not [claim](Capabilities::inspects) it; else as every operation.
+    /// [`StoreErrorKind::Refused`] by a store that does not [claim](Capabilities::inspects) it; else as every
+    /// operation.
     fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
         drop(key);
         let text = "this store does not say who holds a key";

@@ -174,9 +174,9 @@ impl ClientBuilder {
     /// never beyond the lease's deadline. Then the call returns and the client goes on releasing by itself.
     ///
     /// While the store answers, a release takes a round trip, and the key is gone when the call returns. While it does
-    /// not, a caller with a time-out of its own (`tokio::time::timeout(600 ms, call)`) may run into it during this wait,
-    /// and then the value of a body that had ended is lost. Choose less than what the callers leave; with zero the call
-    /// returns in the very step in which its body ends, and the release follows behind it.
+    /// not, a caller with a time-out of its own (`tokio::time::timeout(600 ms, call)`) may run into it during this
+    /// wait, and then the value of a body that had ended is lost. Choose less than what the callers leave; with zero
+    /// the call returns in the very step in which its body ends, and the release follows behind it.
     ///
     /// It does not concern [`LockGuard::release`](crate::LockGuard::release), which is bounded by the
     /// [operation time-out](Self::operation_timeout).

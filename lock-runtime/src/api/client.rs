@@ -57,8 +57,8 @@ impl Client {
     /// New acquires and waiters get [`LockError::ShuttingDown`](crate::LockError::ShuttingDown) at once. Bodies and
     /// guards may finish within `grace`; what still runs then is lost with
     /// [`LossReason::Shutdown`](crate::LossReason::Shutdown), and its body dropped at its next await point. Then all is
-    /// released, for which one second is given, and one more for each 10,000 locks while the store is in reach. It cannot
-    /// be undone, and may be called again, to wait or to shorten the grace.
+    /// released, for which one second is given, and one more for each 10,000 locks while the store is in reach. It
+    /// cannot be undone, and may be called again, to wait or to shorten the grace.
     ///
     /// # Cancellation
     /// Dropped half-way, the shutdown goes on by itself.

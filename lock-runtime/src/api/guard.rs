@@ -68,8 +68,9 @@ impl LockGuard {
     /// lease is renewed, and never shortens what is granted.
     ///
     /// # Errors
-    /// `Lost` if the lock is lost, `Forked` in a process that was forked from the one that holds it, `Unavailable` if the store did not confirm within the operation time-out (the lock
-    /// may still be held), `InvalidOptions` if the ttl is under 50 ms or over 30 days.
+    /// `Lost` if the lock is lost, `Forked` in a process that was forked from the one that holds it, `Unavailable` if
+    /// the store did not confirm within the operation time-out (the lock may still be held), `InvalidOptions` if the
+    /// ttl is under 50 ms or over 30 days.
     ///
     /// # Cancellation
     /// Dropped half-way, the renewal may or may not take effect; the new ttl stands.

@@ -19,9 +19,9 @@ impl Client {
     /// It is for people and their tools: a program that goes by it races with everybody else.
     ///
     /// # Errors
-    /// [`LockError::InvalidKey`], [`LockError::Forked`], and [`LockError::Unavailable`] if the store cannot be reached within the time-out of
-    /// operations, does not say such things, or may not be asked them by this user (in Redis it takes the right
-    /// `+zrange`).
+    /// [`LockError::InvalidKey`], [`LockError::Forked`], and [`LockError::Unavailable`] if the store cannot be reached
+    /// within the time-out of operations, does not say such things, or may not be asked them by this user (in Redis it
+    /// takes the right `+zrange`).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -20,8 +20,8 @@ impl Client {
     /// Makes this the client of all annotated functions in this process that name no other.
     ///
     /// It takes the place of one that was shut down or closed, or that was made before the process was forked. What is
-    /// under way with that one goes on, and is over as its shutdown says. So a program that reads its configuration anew
-    /// shuts the old client down and installs a new one.
+    /// under way with that one goes on, and is over as its shutdown says. So a program that reads its configuration
+    /// anew shuts the old client down and installs a new one.
     ///
     /// # Errors
     /// [`AlreadyInstalled`] if there is one in use, be it this one; it stays.
@@ -105,7 +105,8 @@ impl Client {
 /// `memory://` needs no server; the other schemes are those of [`Client::connect`].
 ///
 /// # Errors
-/// As [`Client::connect`]; and [`ConnectError::AlreadyInstalled`] if a client is installed and in use, which then stays.
+/// As [`Client::connect`]; and [`ConnectError::AlreadyInstalled`] if a client is installed and in use, which then
+/// stays.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -123,8 +123,8 @@ impl Lease {
 }
 
 impl Lease {
-    /// Comes back when the lock is not ours any more, whichever way it ended. For a task beside the work that has to end
-    /// with it. The future borrows nothing.
+    /// Comes back when the lock is not ours any more, whichever way it ended. For a task beside the work that has to
+    /// end with it. The future borrows nothing.
     ///
     /// A release counts from its beginning: the lock may be on its way to the store.
     ///

@@ -3,10 +3,9 @@
 //! [`check`] tries every promise; [`promises`] lists them for those who want to see each run by its name. They take
 //! about two seconds, as their ttls are short but real, and a tokio runtime with time enabled. Their keys begin with
 //! `conformance:`, end at random, and are released or about to expire at the end. What is promised of queues and of
-//! handing a key over is asked only of a store that [`queues`](Capabilities::queues), and what is promised of inspections
-//! and cards of one that [`inspects`](Capabilities::inspects); any other keeps it untried. What
-//! a store did not claim, it is not asked for: ttls are within its bounds, and fences come one by one where it reserves
-//! none.
+//! handing a key over is asked only of a store that [`queues`](Capabilities::queues), and what is promised of
+//! inspections and cards of one that [`inspects`](Capabilities::inspects); any other keeps it untried. What a store did
+//! not claim, it is not asked for: ttls are within its bounds, and fences come one by one where it reserves none.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {

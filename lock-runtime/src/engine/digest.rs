@@ -1,7 +1,7 @@
 //! Failures of one kind and cause, told together: at most one warning a second, which says how many there were.
 //!
-//! When a store is in trouble, each of a hundred thousand locks meets that at each try. Must stay true: the first is told
-//! at once, none is left untold, and time is an argument.
+//! When a store is in trouble, each of a hundred thousand locks meets that at each try. Must stay true: the first is
+//! told at once, none is left untold, and time is an argument.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -133,5 +133,14 @@ mod tests {
         assert_eq!(note(&digest, at(0), "a", StoreErrorKind::Unready), Some(1));
         assert_eq!(note(&digest, at(0), "a", StoreErrorKind::Disconnected), Some(1));
         assert_eq!(note(&digest, at(0), "a", StoreErrorKind::Disconnected), None);
+    }
+
+    #[test]
+    fn at_the_end_all_that_was_held_back_is_told() {
+        let digest = Digest::default();
+        for _ in 0..3 {
+            note(&digest, at(0), "a", StoreErrorKind::Unready);
+        }
+        assert_eq!(digest.overdue(Moment::MAX).iter().map(|warning| warning.failures).sum::<u64>(), 2);
     }
 }

@@ -58,8 +58,8 @@ fn unfinished(shared: &Shared) -> usize {
     shared.with(|client, _| if client.is_closed() { 0 } else { client.unfinished() })
 }
 
-/// Returns when none of so many is unfinished, or the bounds are reached; answers with the moment at which they are. Runs
-/// on the thread that the end of a closing unparks.
+/// Returns when none of so many is unfinished, or the bounds are reached; answers with the moment at which they are.
+/// Runs on the thread that the end of a closing unparks.
 fn await_releases(start: Moment, releases: usize, unfinished: impl Fn() -> usize) -> Moment {
     let all = PER_RELEASE.saturating_mul(u32::try_from(releases).unwrap_or(u32::MAX));
     let give_up = start + (BOUND + all).min(AT_MOST);

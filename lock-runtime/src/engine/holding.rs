@@ -118,7 +118,7 @@ impl Holding {
 
     /// A lease that was lost is told of elsewhere.
     fn tell_of_release(&self) {
-        if self.state.validity.loss().is_none() && !self.is_forked() {
+        if self.state.validity.loss().is_none() {
             let validity = &self.state.validity;
             foreign::run(|| observe::released(&self.state.key, validity.fence(), || self.held_for()));
         }

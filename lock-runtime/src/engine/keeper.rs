@@ -41,7 +41,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 const LONGEST_END: Duration = Duration::from_secs(1);
 
 /// How long the answer to a card, and to taking it back, is awaited at most.
-const LONGEST: Duration = Duration::from_secs(1);
+const CARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The outcome of the first attempt to connect.
 pub(crate) type FirstTry = oneshot::Receiver<Result<(), StoreError>>;
@@ -139,6 +139,7 @@ impl Keeper {
                 let leaving = self.take_leave();
                 if may_end {
                     let _ = leaving.await;
+                    foreign::run(|| self.shared.observed.tell_overdue(Moment::MAX));
                     if is_ending {
                         self.end();
                     }
@@ -250,7 +251,7 @@ impl Keeper {
             let (shared, session) = (Arc::clone(shared), session.cloned());
             tokio::spawn(async move {
                 if let Some(session) = session {
-                    let limit = shared.operation_timeout.min(LONGEST);
+                    let limit = shared.operation_timeout.min(CARD_TIMEOUT);
                     let _ = timeout(limit, session.store.take_leave(shared.introduction.id)).await;
                 }
                 shared.introduction.ends();
@@ -334,7 +335,7 @@ async fn write_card(
 ) -> Result<(), StoreError> {
     let _wake = WakeKeeper(Arc::clone(&shared));
     let (id, card) = (shared.introduction.id, shared.introduction.card.clone());
-    let limit = shared.operation_timeout.min(LONGEST);
+    let limit = shared.operation_timeout.min(CARD_TIMEOUT);
     let written = in_time(&session, limit, session.store.introduce(id, card)).await;
     drop(connected.map(|connected| connected.send(Ok(()))));
     written

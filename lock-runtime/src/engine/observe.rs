@@ -152,13 +152,15 @@ impl Observed {
     /// What the keeper sent has failed: told for each lock at debug, and together with others as a warning. Returns
     /// whether this is the first that is to be told of later.
     pub(crate) fn failed(&self, now: Moment, failed: Failed, key: &LockKey, error: &StoreError) -> bool {
-        count(match failed {
-            Failed::Renewal => &self.renew_failed,
-            Failed::Release => &self.release_failed,
-        });
         match failed {
-            Failed::Renewal => debug!(lock.key = %key, error = %Chain(error), "a renewal failed"),
-            Failed::Release => debug!(lock.key = %key, error = %Chain(error), "a release failed"),
+            Failed::Renewal => {
+                count(&self.renew_failed);
+                debug!(lock.key = %key, error = %Chain(error), "a renewal failed");
+            }
+            Failed::Release => {
+                count(&self.release_failed);
+                debug!(lock.key = %key, error = %Chain(error), "a release failed");
+            }
         }
         match self.failures.note(now, failed, key, error) {
             Noted::Tell(warning) => warn_of(&warning),

@@ -36,12 +36,9 @@ pub(crate) fn add(shared: &Arc<Shared>) {
 pub(crate) fn take_all() -> Vec<Arc<Shared>> {
     let all = std::mem::take(&mut enter().all);
     // What another process made stays, also in memory: its parts may be in use by threads that are not here.
-    all.iter().filter_map(Weak::upgrade).filter(|shared| !shared.is_forked() || forget(shared)).collect()
-}
-
-fn forget(shared: &Arc<Shared>) -> bool {
-    std::mem::forget(Arc::clone(shared));
-    false
+    let (others, ours): (Vec<_>, _) = all.iter().filter_map(Weak::upgrade).partition(|shared| shared.is_forked());
+    others.into_iter().for_each(std::mem::forget);
+    ours
 }
 
 /// The installed client.

@@ -1,8 +1,8 @@
 //! What is told by [`tracing`](https://docs.rs/tracing): spans, events, their targets, levels and fields.
 //!
 //! Without a subscriber they cost next to nothing. None holds a token or a password; keys are in them, with what cannot
-//! be seen escaped. The texts may be reworded in any version; what is said here of targets, levels and fields changes as
-//! an interface does.
+//! be seen escaped. The texts may be reworded in any version; what is said here of targets, levels and fields changes
+//! as an interface does.
 //!
 //! **Targets** begin with `lock_runtime`, so `RUST_LOG=lock_runtime=debug` shows everything.
 //!
@@ -37,7 +37,7 @@
 //! | warn | failed to connect to lock store | `store`, `error`; no `lock.key` | the keeper cannot connect, and goes on trying |
 //! | error | a mistake in the program: the body was skipped | `error` | `or_else` or `log_and_skip` was given `NotConfigured` or `InvalidOptions`; also written to stderr, once for each place |
 //!
-//! Failed renewals and releases are one warning for all that fail of one cause, at most one a second: it names the first
-//! lock, and `failures` says how many there were. The first is told at once, the rest within a second.
+//! Failed renewals and releases are one warning for all that fail of one cause, at most one a second: it names the
+//! first lock, and `failures` says how many there were. The first is told at once, the rest within a second.
 //!
 //! The same is counted in [`Client::stats`](crate::Client::stats).

@@ -8,8 +8,8 @@
 //! - **A grant that is not looked at goes on.** A call that has its turn and is not polled within a second (or eight
 //!   round trips to the store, whichever is longer) is passed over: the next in line has the lock. The call is not
 //!   refused; polled again, it has its old place, or learns that the key is busy if its time to wait is over.
-//! - **A store is not blamed for a task that sleeps.** If an answer came and nobody took it, the call goes on from there
-//!   when it is polled, or asks once more. [`LockError::Unavailable`](crate::LockError::Unavailable) is for stores.
+//! - **A store is not blamed for a task that sleeps.** If an answer came and nobody took it, the call goes on from
+//!   there when it is polled, or asks once more. [`LockError::Unavailable`](crate::LockError::Unavailable) is for stores.
 //! - **A body that is not polled keeps its lock**, since it is renewed by a thread of the client's own, until its
 //!   `max_hold` if it has one. Its deadline is kept all the same: no step of it starts afterwards.
 //!

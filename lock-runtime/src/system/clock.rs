@@ -25,40 +25,44 @@ pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
-/// A reading of the clock, where the system has one by POSIX that is known to count in sleep.
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "fuchsia",
-    target_os = "openbsd",
-    target_vendor = "apple"
-))]
+/// A reading of the system's clock that counts in sleep.
+#[cfg(unix)]
 fn reading() -> Moment {
-    let time = rustix::time::clock_gettime(CLOCK);
+    let Some(clock) = CLOCK else { return standard() };
+    let time = rustix::time::clock_gettime(clock);
     Moment::from_nanos(time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs())
 }
 
-/// `CLOCK_MONOTONIC` stops in sleep here; "identical, except that it also includes any time that the system is
-/// suspended" is this one.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd"))]
-const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+#[cfg(not(unix))]
+fn reading() -> Moment {
+    standard()
+}
 
-/// It "will continue to increment while the system is asleep"; the standard library's clock is `CLOCK_UPTIME_RAW`,
-/// which does not.
-#[cfg(target_vendor = "apple")]
-const CLOCK: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+/// The clock that counts in sleep, by POSIX, where one is known. On Linux and its kin `CLOCK_MONOTONIC` stops, and
+/// "identical, except that it also includes any time that the system is suspended" is another one. On Apple's systems
+/// it "will continue to increment while the system is asleep", and the standard library's, `CLOCK_UPTIME_RAW`, does
+/// not.
+#[cfg(unix)]
+const CLOCK: Option<rustix::time::ClockId> = {
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia", target_os = "openbsd"))]
+    let clock = Some(rustix::time::ClockId::Boottime);
+    #[cfg(target_vendor = "apple")]
+    let clock = Some(rustix::time::ClockId::Monotonic);
+    #[cfg(not(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "fuchsia",
+        target_os = "openbsd",
+        target_vendor = "apple"
+    )))]
+    let clock = None;
+    clock
+};
 
 /// The standard library's clock. On Windows it is the performance counter, which includes "the time when the machine
 /// was in a sleep state". On FreeBSD it is `CLOCK_MONOTONIC`, for which `CLOCK_BOOTTIME` is another name. Elsewhere it
 /// may stop in sleep.
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "fuchsia",
-    target_os = "openbsd",
-    target_vendor = "apple"
-)))]
-fn reading() -> Moment {
+fn standard() -> Moment {
     use once_cell::sync::Lazy;
     use std::time::Instant;
     static START: Lazy<Instant> = Lazy::new(Instant::now);
@@ -77,22 +81,7 @@ mod tests {
             "macos" | "ios" | "tvos" | "watchos" | "visionos" => Some("Monotonic"),
             _ => None,
         };
-        #[cfg(any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "fuchsia",
-            target_os = "openbsd",
-            target_vendor = "apple"
-        ))]
-        assert_eq!(Some(format!("{:?}", super::CLOCK).as_str()), named);
-        #[cfg(not(any(
-            target_os = "linux",
-            target_os = "android",
-            target_os = "fuchsia",
-            target_os = "openbsd",
-            target_vendor = "apple"
-        )))]
-        assert_eq!(None, named);
+        assert_eq!(super::CLOCK.map(|clock| format!("{clock:?}")).as_deref(), named);
     }
 
     /// What sleeps counts for both, and nothing else does for one alone.

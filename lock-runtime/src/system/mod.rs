@@ -1,5 +1,5 @@
-//! What this crate uses of the machine: its clock, its random numbers, its names, ends and forks of the process, a mutex,
-//! and foreign code.
+//! What this crate uses of the machine: its clock, its random numbers, its names, ends and forks of the process, a
+//! mutex, and foreign code.
 
 pub(crate) mod clock;
 pub(crate) mod foreign;

@@ -1,8 +1,8 @@
 //! Tests that pause tokio's clock: it is kept from running ahead while somebody else works for a call.
 //!
-//! A paused clock jumps to the next timer as soon as the runtime has nothing to do. It does not know of a server, of the
-//! keeper's thread or of other threads, so a call that waits for one of them would be overtaken by every time-out. A
-//! blocking task of the runtime keeps the clock where it is. What leases do goes by real time all the same.
+//! A paused clock jumps to the next timer as soon as the runtime has nothing to do. It does not know of a server, of
+//! the keeper's thread or of other threads, so a call that waits for one of them would be overtaken by every time-out.
+//! A blocking task of the runtime keeps the clock where it is. What leases do goes by real time all the same.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};

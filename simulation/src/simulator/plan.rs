@@ -96,7 +96,8 @@ pub enum Trouble {
     Crashes(usize, bool),
     /// A process shuts down in order, with this grace period, and restarts afterwards.
     ShutsDown(usize, Duration),
-    /// A quarter of the tasks of a process that wait for a lock are not polled, as if held up by another part of themselves.
+    /// A quarter of the tasks of a process that wait for a lock are not polled, as if held up by another part of
+    /// themselves.
     Sleeps(usize),
     /// The runtime of a process stands still, with its tasks and its connection.
     StandsStill(usize),

@@ -1,7 +1,7 @@
 //! The attribute in a crate of edition 2021. What it does at run time is in the tests.
 //!
-//! What this edition rejects stays rejected: a temporary of the last expression outlives the locals, so it may not borrow
-//! from one.
+//! What this edition rejects stays rejected: a temporary of the last expression outlives the locals, so it may not
+//! borrow from one.
 //!
 //! ```compile_fail
 //! use lock_runtime::{distributed_lock, LockError};

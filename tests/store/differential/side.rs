@@ -140,8 +140,8 @@ impl Side {
         }
     }
 
-    /// What it says of a key to those who only want to know: of whom each holder is, nobody if it is kept, with how much
-    /// is left, and who waits. Those who came at once stand in any order.
+    /// What it says of a key to those who only want to know: of whom each holder is, nobody if it is kept, with how
+    /// much is left, and who waits. Those who came at once stand in any order.
     pub(super) async fn report(&self, key: &LockKey) -> Report {
         let found = self.sessions[0].0.inspect(key.clone()).await.expect("a reply");
         let owner = |owner| match owner {

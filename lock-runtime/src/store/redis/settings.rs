@@ -24,10 +24,10 @@ pub struct RedisSettings {
     /// their namespaces: without braces, and without colons at its end, it precedes `:fence`, the counter, and
     /// `:wake:`, the channels. So `app/<key>.lock` has `app/.lock:fence` and `app/.lock:wake:`. The server's user needs
     /// those besides the locks. Where a key could make such a name (after `<key>` stands nothing, or what ends in a
-    /// hexadecimal digit), a control character (`\x01`) precedes `fence`, `wake:` and the `:queue` behind a lock's name,
-    /// as no key holds one: `app:<key>` has `app:\x01fence`. Formats under which two keys have one name (`<key>` with the
-    /// key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have separate counters and channels:
-    /// programs that share locks need the same format.
+    /// hexadecimal digit), a control character (`\x01`) precedes `fence`, `wake:` and the `:queue` behind a lock's
+    /// name, as no key holds one: `app:<key>` has `app:\x01fence`. Formats under which two keys have one name (`<key>`
+    /// with the key `app:42`, and `app:<key>` with the key `42`) exclude each other, but have separate counters and
+    /// channels: programs that share locks need the same format.
     pub name_format: Option<String>,
     /// How long making a connection may take. 5 s unless set.
     pub operation_timeout: Duration,

@@ -3,7 +3,8 @@
 -- KEYS  1 lock, 2 counter, 3 queue, 4 a name that never exists
 -- ARGV  1 token, 2 the greatest fence that the client saw, 3 how the names of wake channels begin
 -- The queue is a sorted set. An entry is `1|token|listener|first lease in ms|fences|kind`, with the server's clock in
--- microseconds at its first enqueue as its score. A kind is one word, with its numbers; `x` is exclusive. A waiter that polls has a mark `seen|token`, whose score is
+-- microseconds at its first enqueue as its score. A kind is one word, with its numbers; `x` is exclusive.
+-- A waiter that polls has a mark `seen|token`, whose score is
 -- the clock until which it counts as alive, plus an offset that puts marks behind all entries. A malformed entry, or
 -- one that asks for more than any client does, is removed without a grant: an unbounded lease or block of fences would
 -- cost more than this lock. Many wait for a hand-over, so it makes few calls: a call costs more than what it does.

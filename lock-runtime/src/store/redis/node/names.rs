@@ -3,7 +3,8 @@
 //! All names of one lock share its hash tag. A name is written piece by piece straight into the command, so that an
 //! operation builds no string. What must stay true: all other names follow from the text around the key in a lock's
 //! name, and from nothing else, so that two clients that name the same locks share their queues, their fences and their
-//! grant messages; and no other name is ever a lock's, whatever its key. Absent on purpose: what the names are used for.
+//! grant messages; and no other name is ever a lock's, whatever its key. Absent on purpose: what the names are used
+//! for.
 
 use std::borrow::Cow;
 use std::fmt;

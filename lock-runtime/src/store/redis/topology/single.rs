@@ -38,7 +38,8 @@ pub(crate) struct Single {
     opener: Opener,
     config: AsyncConnectionConfig,
     operation_timeout: Duration,
-    /// In which manners sessions that listen were opened, so that a later one that is cut off meanwhile is so by chance.
+    /// In which manners sessions that listen were opened, so that a later one that is cut off meanwhile is so by
+    /// chance.
     worked: [AtomicBool; 3],
     /// Whether a session has led to a primary, so that a replica at the same address means a failover, not a wrong URL.
     had_primary: AtomicBool,
