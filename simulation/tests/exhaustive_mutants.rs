@@ -15,7 +15,7 @@ const FOUND_BY: [(Mutant, &str); 12] = [
     (Mutant::MarginOfWrongSign, "stall"),
     (Mutant::LossIgnored, "stall"),
     (Mutant::FailedRenewalCounts, "stall-of-a-long-body"),
-    (Mutant::RetryWithNewToken, "loss-and-cancellation"),
+    (Mutant::RetryWithNewToken, "error-and-loss"),
     (Mutant::MessagesAlone, "loss-and-cancellation"),
     (Mutant::HandOverFromArrival, "stall"),
     (Mutant::FirstLeaseUnrenewed, "loss-of-a-long-body"),
