@@ -8,7 +8,7 @@ use std::panic::Location;
 use crate::api::client::Client;
 use crate::api::outcome::{FromLockError, Skipped};
 use crate::api::request::LockRequest;
-use crate::engine::guarded::Guarded;
+use crate::engine::guarded::Call;
 use crate::engine::mistakes;
 use lock_core::LockError;
 use lock_core::store::{LONGEST_KEY, is_blank};
@@ -208,8 +208,8 @@ impl Write for Encoded<'_> {
 )]
 pub const fn works_after_the_release() {}
 
-pub fn run<F: Future>(request: LockRequest, body: F) -> Guarded<F> {
-    request.run(body)
+pub fn run<F: Future>(request: LockRequest, body: F) -> Call<F> {
+    request.call(body)
 }
 
 pub fn settle<R: FromLockError>(outcome: Result<R, LockError>) -> R {

@@ -7,7 +7,7 @@ use crate::api::client::Client;
 use crate::api::installed;
 use crate::api::options;
 use crate::engine::acquiring::Acquiring;
-use crate::engine::guarded::Guarded;
+use crate::engine::guarded::{Call, Guarded};
 use crate::engine::lease_state::LeaseState;
 use crate::store::Kind;
 use lock_core::LockError;
@@ -210,8 +210,12 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn run<F: Future>(self, future: F) -> Guarded<F> {
+        Guarded::new(self.call(future))
+    }
+
+    pub(crate) fn call<F: Future>(self, future: F) -> Call<F> {
         let (template, continues) = (self.template, self.continues);
-        Guarded::new(self.begin(), template, continues, future)
+        Call::new(self.begin(), template, continues, future)
     }
 }
 

@@ -4,6 +4,8 @@
 //! is dropped before its release is sent; the caller gets its value or its panic.
 
 use std::any::Any;
+use std::marker::PhantomData;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -28,22 +30,32 @@ pin_project! {
     /// Dropped at any point, it drops the body first and then leaves the release to the client.
     #[must_use = "a future does nothing unless it is awaited"]
     pub struct Guarded<F: Future> {
-        // Before `phase`, so that it is dropped before the lease is.
         #[pin]
-        body: Body<F>,
-        phase: Phase,
-        span: Span,
-        continues: bool,
+        call: Call<F>,
     }
 }
 
 pin_project! {
-    #[project = BodyProjection]
-    enum Body<F: Future> {
-        Running { #[pin] future: F },
-        Finished { value: Option<F::Output> },
-        Dropped,
+    /// What [`Guarded`] is, and what the attribute awaits itself: each type around a body is one more step for the
+    /// compiler that asks whether a chain of annotated functions is `Send`, and its steps are limited.
+    #[doc(hidden)]
+    #[project = CallProjection]
+    #[must_use = "a future does nothing unless it is awaited"]
+    pub enum Call<F: Future> {
+        // The body stands before its lock, so that it is dropped first. The compiler looks at types in the order in
+        // which they are declared, and knows the deep ones before it goes down into bodies within bodies: the lock, and
+        // what most bodies end in.
+        Running { known: PhantomData<(Lock, tokio::time::Sleep)>, #[pin] body: F, lock: Lock },
+        Ended { value: Option<F::Output>, lock: Lock },
     }
+}
+
+/// The lock around a body.
+#[doc(hidden)]
+pub struct Lock {
+    phase: Phase,
+    span: Span,
+    continues: bool,
 }
 
 enum Phase {
@@ -55,24 +67,37 @@ enum Phase {
     Over,
 }
 
-/// The outcome of a step of the body.
+/// The outcome of a poll of a body that has not ended.
 enum Stepped<T> {
     Pending,
     Finished(T),
     Panicked(Box<dyn Any + Send>),
-    Lost(LockError),
+    /// Not acquired, or lost.
+    Failed(LockError),
 }
 
 impl<F: Future> Guarded<F> {
+    /// The same by its public name.
+    pub(crate) fn new(call: Call<F>) -> Self {
+        Self { call }
+    }
+}
+
+impl<F: Future> Call<F> {
     /// Runs a body under a lock whose acquire has begun, unless that was refused.
     pub(crate) fn new(begun: Result<Acquiring, LockError>, template: &'static str, continues: bool, body: F) -> Self {
-        let body = Body::Running { future: body };
-        match begun {
-            Ok(acquiring) => {
-                let span = observe::span(template, &acquiring.state().key);
-                Self { body, phase: Phase::Acquiring(acquiring), span, continues }
-            }
-            Err(error) => Self { body, phase: Phase::Invalid(Some(error)), span: Span::none(), continues },
+        let (span, phase) = match begun {
+            Ok(acquiring) => (observe::span(template, &acquiring.state().key), Phase::Acquiring(acquiring)),
+            Err(error) => (Span::none(), Phase::Invalid(Some(error))),
+        };
+        Self::Running { known: PhantomData, body, lock: Lock { phase, span, continues } }
+    }
+
+    /// Drops the body; from here on there is its value at most.
+    fn end(mut self: Pin<&mut Self>, value: Option<F::Output>) {
+        if let CallProjection::Running { lock, .. } = self.as_mut().project() {
+            let lock = lock.take();
+            self.set(Self::Ended { value, lock });
         }
     }
 }
@@ -81,101 +106,115 @@ impl<F: Future> Future for Guarded<F> {
     type Output = Result<F::Output, LockError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        loop {
-            match this.phase {
-                Phase::Acquiring(acquiring) => {
-                    let polled = this.span.in_scope(|| acquiring.poll(cx));
-                    match ready!(polled) {
-                        Ok(holding) => {
-                            let (state, observed) = (holding.state(), &holding.shared().observed);
-                            observed.acquired(this.span, &state.key, state.validity.fence(), holding.waited());
-                            *this.phase = Phase::Holding(holding);
-                        }
-                        Err(error) => *this.phase = Phase::Invalid(Some(error)),
+        self.project().call.poll(cx)
+    }
+}
+
+impl<F: Future> Future for Call<F> {
+    type Output = Result<F::Output, LockError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let CallProjection::Running { body, lock, .. } = self.as_mut().project() {
+            let panic = match lock.poll_body(body, cx) {
+                Stepped::Pending => return Poll::Pending,
+                Stepped::Finished(value) => {
+                    self.as_mut().end(Some(value));
+                    None
+                }
+                Stepped::Panicked(panic) => {
+                    // A second panic, from a destructor, is the less interesting one.
+                    let _ = catch_unwind(AssertUnwindSafe(|| self.as_mut().end(None)));
+                    Some(panic)
+                }
+                Stepped::Failed(error) => {
+                    if planted(Mutant::BodyOutlivesRelease) {
+                        lock.phase = Phase::Over;
                     }
-                }
-                Phase::Invalid(error) => {
-                    let error = error.take();
-                    // The body and what it owns are dropped before the caller gets the error.
-                    this.body.set(Body::Dropped);
-                    *this.phase = Phase::Over;
-                    return Poll::Ready(Err(error.expect(POLLED_AGAIN)));
-                }
-                Phase::Holding(holding) => {
-                    let stepped = this.span.in_scope(|| step(holding, this.body.as_mut(), *this.continues, cx));
-                    let ended = match stepped {
-                        Stepped::Pending => return Poll::Pending,
-                        Stepped::Finished(value) => {
-                            this.body.set(Body::Finished { value: Some(value) });
-                            None
-                        }
-                        Stepped::Panicked(panic) => {
-                            // A second panic, from a destructor, is the less interesting one.
-                            let _ = catch_unwind(AssertUnwindSafe(|| this.body.set(Body::Dropped)));
-                            Some(panic)
-                        }
-                        Stepped::Lost(error) => {
-                            if planted(Mutant::BodyOutlivesRelease) {
-                                *this.phase = Phase::Over;
-                            }
-                            this.body.set(Body::Dropped);
-                            *this.phase = Phase::Over;
-                            return Poll::Ready(Err(error));
-                        }
-                    };
-                    let Phase::Holding(holding) = std::mem::replace(this.phase, Phase::Over) else { continue };
-                    observe::held_for(this.span, holding.held_for());
-                    match (this.span.in_scope(|| holding.end()), ended) {
-                        (Some(releasing), panic) => *this.phase = Phase::Releasing(releasing, panic),
-                        (None, Some(panic)) => resume_unwind(panic),
-                        (None, None) => {}
+                    // The body and what it owns are dropped before its lease is, and before the caller gets the error.
+                    self.as_mut().end(None);
+                    if let CallProjection::Ended { lock, .. } = self.project() {
+                        lock.phase = Phase::Over;
                     }
+                    return Poll::Ready(Err(error));
                 }
-                Phase::Releasing(releasing, _) => {
-                    // The outcome is logged and counted; the body's caller does not get it.
-                    let _ = ready!(this.span.in_scope(|| releasing.poll(cx)));
-                    let Phase::Releasing(_, panic) = std::mem::replace(this.phase, Phase::Over) else { continue };
-                    if let Some(panic) = panic {
-                        resume_unwind(panic);
-                    }
-                }
-                Phase::Over => {
-                    let value = match this.body.as_mut().project() {
-                        BodyProjection::Finished { value } => value.take(),
-                        _ => None,
-                    };
-                    return Poll::Ready(Ok(value.expect(POLLED_AGAIN)));
-                }
+            };
+            if let CallProjection::Ended { lock, .. } = self.as_mut().project() {
+                lock.release(panic);
             }
         }
+        let CallProjection::Ended { value, lock } = self.project() else { unreachable!("{POLLED_AGAIN}") };
+        ready!(lock.poll_release(cx));
+        Poll::Ready(Ok(value.take().expect(POLLED_AGAIN)))
     }
 }
 
 const POLLED_AGAIN: &str = "a guarded future was polled after it had ended";
 
+impl Lock {
+    fn take(&mut self) -> Self {
+        let (phase, span) = (mem::replace(&mut self.phase, Phase::Over), mem::replace(&mut self.span, Span::none()));
+        Self { phase, span, continues: self.continues }
+    }
+
+    /// Acquires the lock, then polls the body once.
+    fn poll_body<F: Future>(&mut self, body: Pin<&mut F>, cx: &mut Context<'_>) -> Stepped<F::Output> {
+        loop {
+            match &mut self.phase {
+                Phase::Acquiring(acquiring) => match self.span.in_scope(|| acquiring.poll(cx)) {
+                    Poll::Pending => return Stepped::Pending,
+                    Poll::Ready(Ok(holding)) => {
+                        let (state, observed) = (holding.state(), &holding.shared().observed);
+                        observed.acquired(&self.span, &state.key, state.validity.fence(), holding.waited());
+                        self.phase = Phase::Holding(holding);
+                    }
+                    Poll::Ready(Err(error)) => return Stepped::Failed(error),
+                },
+                Phase::Holding(holding) => return self.span.in_scope(|| step(holding, body, self.continues, cx)),
+                Phase::Invalid(error) => return Stepped::Failed(error.take().expect(POLLED_AGAIN)),
+                Phase::Releasing(..) | Phase::Over => unreachable!("{POLLED_AGAIN}"),
+            }
+        }
+    }
+
+    /// The body has ended, with this panic if with any.
+    fn release(&mut self, panic: Option<Box<dyn Any + Send>>) {
+        let Phase::Holding(holding) = mem::replace(&mut self.phase, Phase::Over) else { return };
+        observe::held_for(&self.span, holding.held_for());
+        match (self.span.in_scope(|| holding.end()), panic) {
+            (Some(releasing), panic) => self.phase = Phase::Releasing(releasing, panic),
+            (None, Some(panic)) => resume_unwind(panic),
+            (None, None) => {}
+        }
+    }
+
+    /// Awaits the release; its outcome is logged and counted, and the body's caller does not get it.
+    fn poll_release(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Phase::Releasing(releasing, _) = &mut self.phase {
+            let _ = ready!(self.span.in_scope(|| releasing.poll(cx)));
+            if let Phase::Releasing(_, Some(panic)) = mem::replace(&mut self.phase, Phase::Over) {
+                resume_unwind(panic);
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
 /// Polls the body once, if the lease allows.
-fn step<F: Future>(
-    holding: &Holding,
-    body: Pin<&mut Body<F>>,
-    continues: bool,
-    cx: &mut Context<'_>,
-) -> Stepped<F::Output> {
-    let BodyProjection::Running { future } = body.project() else { unreachable!("{POLLED_AGAIN}") };
+fn step<F: Future>(holding: &Holding, body: Pin<&mut F>, continues: bool, cx: &mut Context<'_>) -> Stepped<F::Output> {
     let state = holding.state();
     state.register(cx.waker());
     match holding.start_step() {
         Start::Now => {}
         Start::NeverAgain => return Stepped::Pending,
-        Start::Lost(LossReason::Forked) if !continues => return Stepped::Lost(LockError::forked(state.key.clone())),
+        Start::Lost(LossReason::Forked) if !continues => return Stepped::Failed(LockError::forked(state.key.clone())),
         Start::Lost(_) if continues && state.validity.start_step_after_loss() => {}
         Start::Lost(_) if continues => return Stepped::Pending,
-        Start::Lost(reason) => return Stepped::Lost(LockError::lost(state.key.clone(), reason)),
+        Start::Lost(reason) => return Stepped::Failed(LockError::lost(state.key.clone(), reason)),
     }
     let polled = {
         let _step = Step(state);
         let _inside = enclosing::enter(state);
-        catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
+        catch_unwind(AssertUnwindSafe(|| body.poll(cx)))
     };
     match polled {
         Ok(Poll::Pending) => Stepped::Pending,
@@ -196,5 +235,17 @@ impl Drop for Step<'_> {
 impl<F: Future> std::fmt::Debug for Guarded<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Guarded").finish_non_exhaustive()
+    }
+}
+
+impl<F: Future> std::fmt::Debug for Call<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Lock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lock").finish_non_exhaustive()
     }
 }
