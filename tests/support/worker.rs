@@ -95,6 +95,16 @@ impl Worker {
         self.heard.borrow().lines.clone()
     }
 
+    /// All lines of its output as soon as they are so; panics if that takes too long or it ends before.
+    pub async fn lines_when(&mut self, so: impl Fn(&[String]) -> bool) -> Vec<String> {
+        let waited = tokio::time::timeout(PATIENCE, self.heard.wait_for(|heard| so(&heard.lines) || heard.ended == 2));
+        let lines = waited.await.ok().and_then(|heard| Some(heard.ok()?.lines.clone()));
+        match lines {
+            Some(lines) if so(&lines) => lines,
+            _ => panic!("not so in {:#?}", self.lines()),
+        }
+    }
+
     /// All lines of its error output so far.
     pub fn errors(&self) -> Vec<String> {
         self.heard.borrow().errors.clone()

@@ -2,8 +2,9 @@
 //!
 //! Called with the URL of a store, and with `traced` behind it, it prints every span and event of tracing as well.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 
@@ -37,6 +38,8 @@ fn main() {
             ["guard", key] => runtime.block_on(guard(&client, key, Duration::ZERO)),
             ["guard-for", key, least] => runtime.block_on(guard(&client, key, millis(least))),
             ["body", key, ttl] => drop(runtime.spawn(body(client.clone(), key.to_owned(), millis(ttl)))),
+            ["guards", count, ttl] => runtime.block_on(guards(&client, count.parse().expect("a number"), millis(ttl))),
+            ["unpolled-body", key, ttl] => runtime.block_on(unpolled_body(&client, key, millis(ttl))),
             ["guard-at-most", key, most] => runtime.block_on(lost_guard(&client, key, millis(most))),
             ["shutdown"] => {
                 let report = runtime.block_on(client.shutdown(Duration::ZERO));
@@ -81,6 +84,32 @@ async fn guard(client: &Client, key: &str, min_hold: Duration) {
     let guard = client.lock(key).min_hold(min_hold).acquire().await.expect("free");
     println!("held {key}");
     GUARDS.lock().expect("no panic").push(guard);
+}
+
+/// So many guards of keys `many:0`, `many:1` and so on.
+async fn guards(client: &Client, count: usize, ttl: Duration) {
+    for number in 0..count {
+        let guard = client.lock(format!("many:{number}")).ttl(ttl).acquire().await.expect("free");
+        GUARDS.lock().expect("no panic").push(guard);
+    }
+    println!("held {count}");
+}
+
+/// A body that is polled once and then no more, and never dropped.
+async fn unpolled_body(client: &Client, key: &str, ttl: Duration) {
+    let is_inside = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&is_inside);
+    let mut run = Box::pin(client.lock(key).ttl(ttl).run(async move {
+        told.store(true, Ordering::SeqCst);
+        std::future::pending::<()>().await;
+    }));
+    std::future::poll_fn(|cx| {
+        assert!(run.as_mut().poll(cx).is_pending());
+        if is_inside.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    println!("inside {key}");
+    std::mem::forget(run);
 }
 
 /// A guard that outlives its lock by so much that its key would be there for half a minute.
@@ -203,7 +232,8 @@ impl Subscriber for Printer {
     fn event(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         let fields = Fields::of(|fields| event.record(fields));
-        println!("event {} {}{fields}", metadata.level(), metadata.target());
+        let parent = event.parent().map_or_else(String::new, |parent| format!(" in={}", parent.into_u64()));
+        println!("event {} {}{parent}{fields}", metadata.level(), metadata.target());
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}

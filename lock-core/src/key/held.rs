@@ -35,6 +35,7 @@ pub(super) struct Granted {
 }
 
 /// A lease from its grant to its release.
+#[allow(clippy::struct_excessive_bools)] // they are true and false independently of each other
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Held {
     pub(super) kind: Kind,
@@ -53,8 +54,11 @@ pub(super) struct Held {
     /// When `min_hold` is over; in the past if there is none.
     pub(super) keep_until: Moment,
     pub(super) schedule: Schedule,
-    /// By then its task has to have seen the grant; then it goes to the next.
+    /// By then its task has to have seen the grant; then it goes to the next. Once seen: the task is asked to show that
+    /// it is polled by the first renewal from then on.
     pub(super) look_by: Moment,
+    /// Whether it was told of that half of the ttl had passed without a renewal.
+    pub(super) told_of_half: bool,
     /// Whether its holder may begin: the lease lasts for long enough. If not, it is renewed first.
     pub(super) ready: bool,
     pub(super) lost: Option<LossReason>,
@@ -112,6 +116,7 @@ impl Held {
             keep_until: Moment::MIN,
             schedule,
             look_by: Moment::MAX,
+            told_of_half: false,
             ready: true,
             lost: None,
             in_doubt: None,
@@ -248,7 +253,32 @@ impl Held {
         }
         let over = over.min(self.waiting.as_ref().map_or(Moment::MAX, |waiting| waiting.give_up_at));
         let manual = self.manual.as_ref().map_or(Moment::MAX, |renewals| renewals.due());
-        over.min(self.schedule.due()).min(manual)
+        // While renewals are tried, there is a moment soon enough anyway.
+        let half = if self.schedule.is_parked() { self.half_at() } else { Moment::MAX };
+        over.min(self.schedule.due()).min(manual).min(half)
+    }
+
+    /// When half of the ttl has passed without a renewal, which is told of once. A first lease is renewed or lost too
+    /// soon for that.
+    fn half_at(&self) -> Moment {
+        let is_told_of = self.told_of_half || self.first_lease || !self.is_claimed() || !self.schedule.is_automatic();
+        if is_told_of { Moment::MAX } else { self.expires_at() - self.ttl / 2 }
+    }
+
+    /// Whether half of the ttl has passed without a renewal; said once.
+    pub(super) fn is_half_over(&mut self, now: Moment) -> bool {
+        let is_half_over = self.half_at() <= now;
+        self.told_of_half |= is_half_over;
+        is_half_over
+    }
+
+    /// Whether its task is to show that it is polled, which it is asked about once a ttl.
+    pub(super) fn asks_for_a_poll(&mut self, now: Moment) -> bool {
+        let is_due = self.look_by == Moment::MAX || self.look_by <= now;
+        if is_due {
+            self.look_by = now + self.ttl;
+        }
+        is_due
     }
 
     /// The keeper has a session again.
@@ -332,6 +362,25 @@ mod tests {
         assert_eq!(held.ended_by_clock(at(897)), None);
         assert_eq!(held.ended_by_clock(at(898)), Some(LossReason::Expired));
         assert_eq!(held.due(), at(898));
+    }
+
+    #[test]
+    fn half_a_ttl_without_a_renewal_is_told_of_once() {
+        let (renewed, ttl) = (held(None), Duration::from_secs(1));
+        let mut held = Held { schedule: Schedule::start(at(0), ttl, Rhythm(7)), ..renewed.clone() };
+        held.schedule.park();
+        assert_eq!(held.due(), at(500));
+        assert!(!held.is_half_over(at(499)) && held.is_half_over(at(500)) && !held.is_half_over(at(501)));
+        held.renewed(at(600), ttl);
+        assert!(!held.is_half_over(at(1200)), "once for each lease");
+        assert!(!Held { ..renewed }.is_half_over(at(900)), "nobody expects a renewal");
+    }
+
+    #[test]
+    fn a_task_is_asked_to_show_itself_once_a_ttl() {
+        let mut held = held(None);
+        let asked = (300..=3000).step_by(300).filter(|ms| held.asks_for_a_poll(at(*ms)));
+        assert_eq!(asked.collect::<Vec<u64>>(), [300, 1500, 2700]);
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub(super) fn renewed<C: Clone>(
                 cx.wake(holder.caller.clone());
             } else if held.ready {
                 cx.effects.push(Effect::Do(Action::Extend(holder.caller.clone(), held.until())));
+                if held.asks_for_a_poll(now) {
+                    cx.effects.push(Effect::Do(Action::ShowPolled(holder.caller.clone(), held.ttl)));
+                }
                 update_manual(calls, cx, |renewals| renewals.confirmed(sent, ttl));
                 renew_again_for_manual(calls, now);
             } else {
@@ -143,6 +146,9 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
             refuse_holder(calls, cx, holder, error.map_or(Refusal::Busy { free_at }, Refusal::Unavailable));
         }
         return;
+    }
+    if held.is_half_over(now) {
+        cx.effects.push(Effect::Do(Action::HalfOver(holder.caller.clone(), held.ttl / 2)));
     }
     if held.schedule.timed_out(now) {
         held.schedule.give_up(now, held.ttl, known.rhythm);

@@ -203,6 +203,11 @@ pub enum Action<C> {
     Lose(C, LossReason),
     /// The task did not look at its grant for so long, and the key goes to the next; woken, it asks again.
     PassedOver(C, Duration),
+    /// So much of the ttl has passed without a renewal, which is half of it.
+    HalfOver(C, Duration),
+    /// The task is woken so that it shows whether it is polled. It is asked at every renewal that is as long as this
+    /// after the last time.
+    ShowPolled(C, Duration),
     /// Replace this session: it does not answer.
     Replace(SessionId),
 }

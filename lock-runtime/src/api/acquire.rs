@@ -68,7 +68,7 @@ fn guard(holding: Holding) -> LockGuard {
     let (state, observed) = (holding.state(), &holding.shared().observed);
     // The guard may go elsewhere, and outlive this task.
     state.unregister();
-    observed.acquired(&tracing::Span::none(), &state.key, state.validity.fence(), holding.waited());
+    observed.acquired(&state.key, state.validity.fence());
     LockGuard::new(holding)
 }
 

@@ -75,7 +75,7 @@ impl Client {
         if self.shared().is_forked() {
             return ShutdownReport { lost: 0, left: Vec::new() };
         }
-        let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"));
+        let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"), None);
         self.shared().with(|client, now| client.close(now, grace, Arc::clone(&watcher)));
         let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         let Closed { lost, left } = watcher.until_some(|| self.shared().with(|client, _| client.closed())).await;

@@ -9,10 +9,12 @@ use crate::api::options;
 use crate::engine::acquiring::Acquiring;
 use crate::engine::guarded::{Call, Guarded};
 use crate::engine::lease_state::LeaseState;
+use crate::engine::observe;
 use crate::store::Kind;
 use lock_core::LockError;
 use lock_core::lease::{Terms, Wait};
 use lock_core::{KeyFault, LockKey};
+use tracing::{Id, Span};
 
 impl Client {
     /// Prepares to take a lock; nothing happens before the request is awaited.
@@ -192,7 +194,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn acquire(self) -> Acquire {
-        Acquire::new(self.begin())
+        Acquire::new(self.begin(|_| Span::current().id()))
     }
 
     /// Runs the future under the lock, with the promises of the attribute, which is built on it.
@@ -214,8 +216,12 @@ impl LockRequest {
     }
 
     pub(crate) fn call<F: Future>(self, future: F) -> Call<F> {
-        let (template, continues) = (self.template, self.continues);
-        Call::new(self.begin(), template, continues, future)
+        let (template, continues, mut span) = (self.template, self.continues, Span::none());
+        let begun = self.begin(|key| {
+            span = observe::span(template, key);
+            span.id()
+        });
+        Call::new(begun, span, continues, future)
     }
 }
 
@@ -274,8 +280,9 @@ impl LockRequest {
         self
     }
 
-    /// Checks everything that can be checked without the store.
-    fn begin(self) -> Result<Acquiring, LockError> {
+    /// Checks everything that can be checked without the store. What the keeper has to tell of the call is told in this
+    /// span.
+    fn begin(self, span: impl FnOnce(&LockKey) -> Option<Id>) -> Result<Acquiring, LockError> {
         let key = self.key.unwrap_or_else(|| LockKey::from(""));
         if let Some(fault) = self.key_fault.or(key.check().err()) {
             return Err(LockError::invalid_key(key, fault));
@@ -291,7 +298,8 @@ impl LockRequest {
         };
         let terms =
             options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(&key, fault))?;
-        let state = LeaseState::new(client.shared().place.clone(), key);
+        let span = span(&key);
+        let state = LeaseState::new(client.shared().place.clone(), key, span);
         Ok(Acquiring::new(client.handle(), state, terms))
     }
 }

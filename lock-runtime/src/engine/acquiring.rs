@@ -14,6 +14,7 @@ use lock_core::lease::Terms;
 use lock_core::walk::{self, AcquireStep, Answer};
 use lock_core::{LockError, Moment};
 
+use crate::engine::digest::Failed;
 use crate::engine::enclosing;
 use crate::engine::handle::Handle;
 use crate::engine::holding::Holding;
@@ -50,10 +51,6 @@ enum Progress {
 impl Acquiring {
     pub(crate) fn new(handle: Handle, state: Arc<LeaseState>, terms: Terms) -> Self {
         Self { handle, state, progress: Progress::NotArrived(terms), held_off: None }
-    }
-
-    pub(crate) fn state(&self) -> &Arc<LeaseState> {
-        &self.state
     }
 
     /// Takes steps until it has to wait or has ended.
@@ -156,10 +153,10 @@ impl Acquiring {
 
     fn refused(&self, now: Moment, refusal: Refusal, waited: Duration) -> LockError {
         let key = self.state.key.clone();
-        let observed = &self.handle.shared().observed;
+        let shared = self.handle.shared();
         match refusal {
             Refusal::Busy { free_at } => {
-                observed.busy(&key);
+                shared.observed.busy(&key);
                 let left = free_at.map(|free_at| free_at.since(now)).filter(|left| !left.is_zero());
                 match (LockError::busy(key, waited), left) {
                     (error, Some(left)) => error.with_free_in(left),
@@ -167,7 +164,7 @@ impl Acquiring {
                 }
             }
             Refusal::Unavailable(error) => {
-                observed.unavailable(&key, &error);
+                shared.tell_of(Failed::Acquire, &key, Some(&error));
                 LockError::unavailable(key, error)
             }
             Refusal::ShuttingDown => LockError::shutting_down(key),

@@ -18,8 +18,11 @@ const APART: Duration = Duration::from_secs(1);
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Failed {
+    Acquire,
     Renewal,
     Release,
+    /// The task of a waiter did not look at its grant.
+    Look,
 }
 
 /// So many failures, of which the first is named.
@@ -28,7 +31,7 @@ pub(crate) struct Warning {
     pub(crate) failed: Failed,
     pub(crate) failures: u64,
     pub(crate) key: LockKey,
-    pub(crate) error: StoreError,
+    pub(crate) error: Option<StoreError>,
 }
 
 /// What becomes of a failure.
@@ -43,7 +46,7 @@ pub(crate) enum Noted {
 
 /// See the module. It has an entry for each kind and cause that there ever was, and there are few of either.
 #[derive(Debug, Default)]
-pub(crate) struct Digest(Mutex<HashMap<(Failed, StoreErrorKind), Burst>>);
+pub(crate) struct Digest(Mutex<HashMap<(Failed, Option<StoreErrorKind>), Burst>>);
 
 #[derive(Debug)]
 struct Burst {
@@ -52,11 +55,12 @@ struct Burst {
 }
 
 impl Digest {
-    pub(crate) fn note(&self, now: Moment, failed: Failed, key: &LockKey, error: &StoreError) -> Noted {
-        let warning = || Warning { failed, failures: 1, key: key.clone(), error: error.clone() };
+    pub(crate) fn note(&self, now: Moment, failed: Failed, key: &LockKey, error: Option<&StoreError>) -> Noted {
+        let warning = || Warning { failed, failures: 1, key: key.clone(), error: error.cloned() };
+        let cause = (failed, error.map(StoreError::kind));
         let mut bursts = enter(&self.0);
-        let Some(burst) = bursts.get_mut(&(failed, error.kind())) else {
-            bursts.insert((failed, error.kind()), Burst { told: now, held_back: None });
+        let Some(burst) = bursts.get_mut(&cause) else {
+            bursts.insert(cause, Burst { told: now, held_back: None });
             return Noted::Tell(warning());
         };
         let first = burst.held_back.is_none();
@@ -97,7 +101,7 @@ mod tests {
     }
 
     fn note(digest: &Digest, now: Moment, key: &str, kind: StoreErrorKind) -> Option<u64> {
-        match digest.note(now, Failed::Renewal, &key.into(), &StoreError::new(kind, "trouble")) {
+        match digest.note(now, Failed::Renewal, &key.into(), Some(&StoreError::new(kind, "trouble"))) {
             Noted::Tell(warning) => Some(warning.failures),
             Noted::HeldBack { .. } => None,
         }

@@ -85,11 +85,8 @@ impl<F: Future> Guarded<F> {
 
 impl<F: Future> Call<F> {
     /// Runs a body under a lock whose acquire has begun, unless that was refused.
-    pub(crate) fn new(begun: Result<Acquiring, LockError>, template: &'static str, continues: bool, body: F) -> Self {
-        let (span, phase) = match begun {
-            Ok(acquiring) => (observe::span(template, &acquiring.state().key), Phase::Acquiring(acquiring)),
-            Err(error) => (Span::none(), Phase::Invalid(Some(error))),
-        };
+    pub(crate) fn new(begun: Result<Acquiring, LockError>, span: Span, continues: bool, body: F) -> Self {
+        let phase = begun.map_or_else(|error| Phase::Invalid(Some(error)), Phase::Acquiring);
         Self::Running { known: PhantomData, body, lock: Lock { phase, span, continues } }
     }
 
@@ -164,7 +161,10 @@ impl Lock {
                     Poll::Pending => return Stepped::Pending,
                     Poll::Ready(Ok(holding)) => {
                         let (state, observed) = (holding.state(), &holding.shared().observed);
-                        observed.acquired(&self.span, &state.key, state.validity.fence(), holding.waited());
+                        let fence = state.validity.fence();
+                        observe::granted(&self.span, fence, holding.waited());
+                        self.span.in_scope(|| observed.acquired(&state.key, fence));
+                        state.watch();
                         self.phase = Phase::Holding(holding);
                     }
                     Poll::Ready(Err(error)) => return Stepped::Failed(error),

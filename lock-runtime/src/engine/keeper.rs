@@ -379,7 +379,7 @@ async fn carry_release(shared: Arc<Shared>, session: Arc<ClientSession>, route: 
     };
     let answer = carry(&shared, &session, route, operation).await.and_then(|answer| session.accept(answer));
     if let Err(error) = &answer {
-        shared.tell_of(Failed::Release, errand.request.key(), error);
+        shared.tell_of(Failed::Release, errand.request.key(), Some(error));
     }
     shared.with(|client, now| errand.answered(client, now, session.id, answer));
 }
@@ -390,7 +390,7 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     let answers = answers.map(|answers| answers.into_iter().map(|answer| session.accept(answer)).collect());
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
-        shared.tell_of(Failed::Renewal, key, error);
+        shared.tell_of(Failed::Renewal, key, Some(error));
     }
 }
 

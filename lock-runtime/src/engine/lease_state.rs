@@ -12,11 +12,19 @@ use std::task::{Poll, Waker};
 
 use lock_core::{LockKey, LossReason, Moment};
 use tokio::sync::Notify;
+use tracing::Id;
 
 use crate::system::foreign;
 use crate::system::forks::Process;
 
-use super::sync::{AtomicUsize, Mutex, Ordering, Validity, enter};
+use super::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering, Validity, enter};
+
+/// Whether a lease's task is watched: not if it has no body; then whether it was woken to show that it is polled, and
+/// whether it was told of that it did not.
+const UNWATCHED: u8 = 0;
+const WATCHED: u8 = 1;
+const ASKED: u8 = 2;
+const TOLD_OF: u8 = 3;
 
 /// No vtable has this address.
 const NOBODY: usize = 0;
@@ -26,23 +34,33 @@ pub(crate) struct LeaseState {
     /// The identity of the store, and the key in it.
     pub(crate) place: Arc<str>,
     pub(crate) key: LockKey,
+    /// The caller's span, which what the keeper has to tell belongs to. Not the span itself: whoever keeps this state
+    /// would keep that open.
+    pub(crate) span: Option<Id>,
     pub(crate) validity: Validity,
     made_in: Process,
     waker: Mutex<Option<Waker>>,
     /// The addresses of the waker's data and vtable. No vtable, no waker.
     registered: (AtomicUsize, AtomicUsize),
+    /// One of the constants above.
+    watch: AtomicU8,
+    /// Whether the task was polled since it was last woken to show that.
+    polled: AtomicBool,
     changed: Notify,
 }
 
 impl LeaseState {
-    pub(crate) fn new(place: Arc<str>, key: LockKey) -> Arc<Self> {
+    pub(crate) fn new(place: Arc<str>, key: LockKey, span: Option<Id>) -> Arc<Self> {
         Arc::new(Self {
             place,
             key,
+            span,
             validity: Validity::default(),
             made_in: Process::current(),
             waker: Mutex::new(None),
             registered: (AtomicUsize::new(NOBODY), AtomicUsize::new(NOBODY)),
+            watch: AtomicU8::new(UNWATCHED),
+            polled: AtomicBool::new(false),
             changed: Notify::new(),
         })
     }
@@ -88,8 +106,32 @@ impl LeaseState {
         let old = slot.replace(new);
         known_data.store(data, Ordering::Relaxed);
         known_table.store(table, Ordering::Release);
+        self.polled.store(true, Ordering::Release);
         drop(slot);
         drop(old);
+    }
+
+    /// The lease has a body, whose task is woken now and then to show that it is polled.
+    pub(crate) fn watch(&self) {
+        self.watch.store(WATCHED, Ordering::Relaxed);
+    }
+
+    /// Wakes the task of a body so that it shows that it is polled. Returns whether it was not, since it was last woken
+    /// so; that is said once.
+    pub(crate) fn show_polled(&self) -> bool {
+        match self.watch.load(Ordering::Relaxed) {
+            UNWATCHED | TOLD_OF => return false,
+            ASKED if !self.polled.load(Ordering::Acquire) => {
+                self.watch.store(TOLD_OF, Ordering::Relaxed);
+                return true;
+            }
+            _ => {}
+        }
+        self.watch.store(ASKED, Ordering::Relaxed);
+        self.polled.store(false, Ordering::Release);
+        // Whoever is polled from now on registers anew, and is seen to.
+        self.wake();
+        false
     }
 
     /// The task is gone and its waker is taken out, so that dropping this runs no foreign code.

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tracing::{Span, debug, field, warn};
+use tracing::{Id, Span, debug, field, warn};
 
 use crate::engine::digest::{Digest, Failed, Noted, Warning};
 use crate::store::StoreError;
@@ -80,7 +80,12 @@ pub(crate) fn span(template: &str, key: &LockKey) -> Span {
     )
 }
 
-/// The body or guard was dropped.
+/// The call has its lock.
+pub(crate) fn granted(span: &Span, fence: u64, waited: Duration) {
+    span.record("lock.fence", fence).record("lock.wait_ms", millis(waited));
+}
+
+/// The body was dropped.
 pub(crate) fn held_for(span: &Span, held_for: Duration) {
     span.record("lock.hold_ms", millis(held_for));
 }
@@ -88,6 +93,17 @@ pub(crate) fn held_for(span: &Span, held_for: Duration) {
 /// A lease is given back by whoever held it for so long.
 pub(crate) fn released(key: &LockKey, fence: u64, held_for: impl FnOnce() -> Duration) {
     debug!(lock.key = %key, lock.fence = fence, lock.hold_ms = millis(held_for()), "lock released");
+}
+
+/// A lease was not renewed for so long, which is half of its ttl: at the end of that it is lost.
+pub(crate) fn half_over(span: Option<&Id>, key: &LockKey, since: Duration) {
+    warn!(parent: span.cloned(), lock.key = %key, ?since, "lock was not renewed for half of its ttl");
+}
+
+/// The task of a body was woken and not polled for a ttl, while its lease is renewed.
+pub(crate) fn not_polled(span: Option<&Id>, key: &LockKey, ttl: Duration) {
+    let text = "the task of a body was not polled for the ttl of its lock, which stays held";
+    warn!(parent: span.cloned(), lock.key = %key, ?ttl, "{text}");
 }
 
 /// An acquire was dropped before it had ended.
@@ -102,10 +118,14 @@ pub(crate) fn outside_of_scopes(key: &LockKey) {
 
 fn warn_of(warning: &Warning) {
     let Warning { failed, failures, key, error } = warning;
-    let error = Chain(error);
+    let error = error.as_ref().map(|error| field::display(Chain(error)));
     match failed {
-        Failed::Renewal => warn!(lock.key = %key, failures, %error, "failed to renew lock"),
-        Failed::Release => warn!(lock.key = %key, failures, %error, "failed to release lock"),
+        Failed::Acquire => warn!(lock.key = %key, failures, error, "failed to acquire lock"),
+        Failed::Renewal => warn!(lock.key = %key, failures, error, "failed to renew lock"),
+        Failed::Release => warn!(lock.key = %key, failures, error, "failed to release lock"),
+        Failed::Look => {
+            warn!(lock.key = %key, failures, "the task of a waiter was not polled, so its lock went to the next");
+        }
     }
 }
 
@@ -119,10 +139,9 @@ pub(crate) fn card_refused(place: &str, error: &StoreError) {
 }
 
 impl Observed {
-    pub(crate) fn acquired(&self, span: &Span, key: &LockKey, fence: u64, waited: Duration) {
+    pub(crate) fn acquired(&self, key: &LockKey, fence: u64) {
         count(&self.acquired);
-        span.record("lock.fence", fence).record("lock.wait_ms", millis(waited));
-        debug!(parent: span, lock.key = %key, lock.fence = fence, "lock acquired");
+        debug!(lock.key = %key, lock.fence = fence, "lock acquired");
     }
 
     pub(crate) fn busy(&self, key: &LockKey) {
@@ -130,38 +149,25 @@ impl Observed {
         debug!(lock.key = %key, "lock is held elsewhere");
     }
 
-    pub(crate) fn unavailable(&self, key: &LockKey, error: &StoreError) {
-        count(&self.unavailable);
-        warn!(lock.key = %key, error = %Chain(error), "failed to acquire lock");
-    }
-
-    /// A task did not look at its grant for so long.
-    pub(crate) fn passed_over(&self, key: &LockKey, after: Duration) {
-        count(&self.passed_over);
-        warn!(lock.key = %key, ?after, "the task of a waiter was not polled, so its lock went to the next");
-    }
-
     pub(crate) fn count_lost(&self) {
         count(&self.lost);
     }
 
-    pub(crate) fn lost(key: &LockKey, fence: u64, reason: LossReason) {
-        warn!(lock.key = %key, lock.fence = fence, %reason, "lock lost");
+    pub(crate) fn lost(span: Option<&Id>, key: &LockKey, fence: u64, reason: LossReason) {
+        warn!(parent: span.cloned(), lock.key = %key, lock.fence = fence, %reason, "lock lost");
     }
 
-    /// What the keeper sent has failed: told for each lock at debug, and together with others as a warning. Returns
-    /// whether this is the first that is to be told of later.
-    pub(crate) fn failed(&self, now: Moment, failed: Failed, key: &LockKey, error: &StoreError) -> bool {
-        match failed {
-            Failed::Renewal => {
-                count(&self.renew_failed);
-                debug!(lock.key = %key, error = %Chain(error), "a renewal failed");
-            }
-            Failed::Release => {
-                count(&self.release_failed);
-                debug!(lock.key = %key, error = %Chain(error), "a release failed");
-            }
-        }
+    /// Something failed that may fail for very many locks at once: told for each at debug, and together with others as
+    /// a warning. Returns whether this is the first that is to be told of later.
+    pub(crate) fn failed(&self, now: Moment, failed: Failed, key: &LockKey, error: Option<&StoreError>) -> bool {
+        let (counter, text) = match failed {
+            Failed::Acquire => (&self.unavailable, "an acquire failed"),
+            Failed::Renewal => (&self.renew_failed, "a renewal failed"),
+            Failed::Release => (&self.release_failed, "a release failed"),
+            Failed::Look => (&self.passed_over, "a waiter was passed over"),
+        };
+        count(counter);
+        debug!(lock.key = %key, error = error.map(|error| field::display(Chain(error))), "{text}");
         match self.failures.note(now, failed, key, error) {
             Noted::Tell(warning) => warn_of(&warning),
             Noted::HeldBack { first } => return first,
@@ -177,12 +183,6 @@ impl Observed {
     /// When something that is held back is to be told.
     pub(crate) fn tells_at(&self) -> Moment {
         self.failures.due()
-    }
-
-    /// A release that its own task awaits has failed.
-    pub(crate) fn release_failed(&self, key: &LockKey, error: &StoreError) {
-        count(&self.release_failed);
-        warn!(lock.key = %key, error = %Chain(error), "failed to release lock");
     }
 
     pub(crate) fn released_after_loss(&self, key: &LockKey) {

@@ -7,6 +7,7 @@ use lock_core::Moment;
 use lock_core::key::{ReleaseReply, ReleaseRequest, ReleaseStep};
 use lock_core::walk::{self, ReleaseAnswer};
 
+use crate::engine::digest::Failed;
 use crate::engine::handle::Handle;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::sent::{Sent, usable_or_current};
@@ -172,11 +173,11 @@ impl Releasing {
     }
 
     fn observe(&self, outcome: &Result<Released, StoreError>) {
-        let observed = &self.handle.shared().observed;
+        let shared = self.handle.shared();
         match outcome {
             Ok(Released::Freed) => {}
-            Ok(Released::NotOurs) => observed.released_after_loss(&self.state.key),
-            Err(error) => observed.release_failed(&self.state.key, error),
+            Ok(Released::NotOurs) => shared.observed.released_after_loss(&self.state.key),
+            Err(error) => shared.tell_of(Failed::Release, &self.state.key, Some(error)),
         }
     }
 }

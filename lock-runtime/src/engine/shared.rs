@@ -15,7 +15,7 @@ use crate::engine::digest::Failed;
 use crate::engine::inquiries::Inquiries;
 use crate::engine::introduction::Introduction;
 use crate::engine::lease_state::LeaseState;
-use crate::engine::observe::Observed;
+use crate::engine::observe::{self, Observed};
 use crate::engine::sessions::{OnGone, OnGrant, OnOpen, Sessions};
 use crate::engine::thread::KeeperThread;
 use crate::store::{Capabilities, Store, StoreError};
@@ -180,8 +180,8 @@ impl Shared {
         self.wake_keeper.notify_one();
     }
 
-    /// What the keeper sent has failed. It wakes to tell what is held back.
-    pub(crate) fn tell_of(&self, failed: Failed, key: &LockKey, error: &StoreError) {
+    /// Something failed that may fail for very many locks at once. The keeper wakes to tell what is held back.
+    pub(crate) fn tell_of(&self, failed: Failed, key: &LockKey, error: Option<&StoreError>) {
         let mut wakes = false;
         foreign::run(|| wakes = self.observed.failed(clock::now(), failed, key, error));
         if wakes {
@@ -204,11 +204,19 @@ impl Shared {
                     // slow.
                     self.observed.count_lost();
                     state.lose(reason);
-                    foreign::run(|| Observed::lost(&state.key, state.validity.fence(), reason));
+                    foreign::run(|| Observed::lost(state.span.as_ref(), &state.key, state.validity.fence(), reason));
                 }
-                Action::PassedOver(state, after) => {
+                Action::PassedOver(state, _) => {
                     state.wake();
-                    foreign::run(|| self.observed.passed_over(&state.key, after));
+                    self.tell_of(Failed::Look, &state.key, None);
+                }
+                Action::HalfOver(state, since) => {
+                    foreign::run(|| observe::half_over(state.span.as_ref(), &state.key, since));
+                }
+                Action::ShowPolled(state, ttl) => {
+                    if state.show_polled() {
+                        foreign::run(|| observe::not_polled(state.span.as_ref(), &state.key, ttl));
+                    }
                 }
                 // It asks a session whether it is open, which is foreign code.
                 Action::Replace(session) => foreign::run(|| self.sessions.replace(session)),

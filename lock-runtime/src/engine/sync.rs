@@ -1,14 +1,12 @@
 //! The primitives of a lease's state. `interleavings.rs` has a module with the same names from loom.
 
 pub(crate) use std::sync::Mutex;
-pub(crate) use std::sync::atomic::{AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 pub(crate) use lock_core::lease::Validity;
 
 pub(crate) use crate::system::mutex::enter;
 
-#[cfg(test)]
-pub(crate) use std::sync::atomic::AtomicBool;
 #[cfg(test)]
 pub(crate) use std::thread;
 

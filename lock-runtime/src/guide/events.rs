@@ -28,16 +28,22 @@
 //! | debug | reconnected to lock store | `store`; no `lock.key` | the keeper has a connection again |
 //! | info | skipped: .. | | `log_and_skip` was called for `Busy` |
 //! | warn | skipped: .. | | `log_and_skip` was called for anything else |
-//! | warn | failed to acquire lock | `error` | a call ended as `Unavailable` |
-//! | debug | a renewal failed; a release failed | `error` | each time, for each lock |
+//! | debug | an acquire failed; a renewal failed; a release failed; a waiter was passed over | `error` | each time, for each lock |
+//! | warn | failed to acquire lock | `failures`, `error` | calls ended as `Unavailable` |
 //! | warn | failed to renew lock | `failures`, `error` | renewals failed, and will be tried again until the deadline |
-//! | warn | failed to release lock | `failures`, `error` | releases failed, and will be tried again until the ttl is over; of one that its call awaits, without `failures` |
+//! | warn | failed to release lock | `failures`, `error` | releases failed, and will be tried again until the ttl is over |
 //! | warn | lock was no longer held when it was released | | the store said so: it was deleted, overwritten or had expired |
+//! | warn | lock was not renewed for half of its ttl | `since` | once for each lease: at the end of the ttl it is lost |
+//! | warn | the task of a body was not polled for the ttl of its lock, which stays held | `ttl` | once for each lease: see [unpolled](crate::guide::unpolled) |
+//! | warn | the task of a waiter was not polled, so its lock went to the next | `failures` | a second after a grant that a task did not look at: see [unpolled](crate::guide::unpolled) |
 //! | warn | lock lost | `lock.fence`, `reason` | the lease ended before its body or guard |
 //! | warn | failed to connect to lock store | `store`, `error`; no `lock.key` | the keeper cannot connect, and goes on trying |
 //! | error | a mistake in the program: the body was skipped | `error` | `or_else` or `log_and_skip` was given `NotConfigured` or `InvalidOptions`; also written to stderr, once for each place |
 //!
-//! Failed renewals and releases are one warning for all that fail of one cause, at most one a second: it names the
-//! first lock, and `failures` says how many there were. The first is told at once, the rest within a second.
+//! A warning with `failures` is one for all that fail of one cause, at most one a second: it names the first lock, and
+//! says how many there were. The first is told at once, the rest within a second.
+//!
+//! Events of one lock are told in its caller's span, also what the keeper tells: that is the span of the call for a body, and
+//! for a guard the one that was current when [`acquire`](crate::LockRequest::acquire) was called.
 //!
 //! The same is counted in [`Client::stats`](crate::Client::stats).

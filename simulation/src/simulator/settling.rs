@@ -12,7 +12,8 @@ impl World {
         let era = self.processes[process].era;
         for action in self.processes[process].client.take_actions() {
             match action {
-                Action::Wake(caller) | Action::PassedOver(caller, _) => {
+                Action::HalfOver(..) => {}
+                Action::Wake(caller) | Action::PassedOver(caller, _) | Action::ShowPolled(caller, _) => {
                     if let Some(task) = caller.task {
                         self.wake_soon(task);
                     }

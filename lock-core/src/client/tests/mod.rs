@@ -261,7 +261,7 @@ impl Story {
         for action in self.client.take_actions() {
             match action {
                 Action::Wake(caller) => self.woken.push(caller),
-                Action::Extend(..) => {}
+                Action::Extend(..) | Action::HalfOver(..) | Action::ShowPolled(..) => {}
                 Action::Lose(caller, reason) => self.lost.push((caller, reason)),
                 Action::PassedOver(caller, _) => {
                     self.woken.push(caller);

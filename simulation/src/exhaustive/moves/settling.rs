@@ -12,7 +12,8 @@ impl World {
     pub(crate) fn settle(&mut self, process: usize) {
         for action in self.processes[process].client.take_actions() {
             match action {
-                Action::Wake(task) | Action::PassedOver(task, _) => self.wake(task),
+                Action::Wake(task) | Action::PassedOver(task, _) | Action::ShowPolled(task, _) => self.wake(task),
+                Action::HalfOver(..) => {}
                 Action::Extend(task, until) => self.extend(task, until),
                 Action::Lose(task, reason) => {
                     if let State::Holding(body) = &mut self.tasks[task].state {
