@@ -47,6 +47,32 @@ async fn a_runtime_that_is_not_polled_any_more_holds_up_a_key_for_no_more_than_a
     .await;
 }
 
+/// As a program does that is not asynchronous itself.
+#[tokio::test]
+async fn a_runtime_that_is_made_for_a_call_costs_the_server_no_connection() {
+    let server = Server::redis();
+    let client = connect(&server.url()).await;
+    warm(&client).await;
+    let before = connections_so_far(&server);
+    let locks = client.clone();
+    aside(move || {
+        for number in 0..100 {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it can be built");
+            runtime.block_on(locks.lock(format!("job:{number}")).run(async {})).expect("it is free");
+        }
+    })
+    .await;
+    // To ask takes one itself.
+    assert_eq!(connections_so_far(&server) - before, 1);
+    assert_eq!(client.stats().acquired, 120);
+}
+
+fn connections_so_far(server: &Server) -> u64 {
+    let stats: String = server.ask(&["INFO", "stats"]);
+    let line = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    line.and_then(|count| count.trim().parse().ok()).expect("a server counts its connections")
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_user_does_on_a_connection_of_its_own_reaches_no_lock() {
     let server = Server::redis();

@@ -1,8 +1,9 @@
 //! All sessions of a client: to each node of the store one for each tokio runtime that calls, and one for the keeper;
 //! or the keeper's for all, where the store wants one alone. Every store so far has one node.
 //!
-//! A runtime's session is opened by a task on that runtime at its first use, and ends with the runtime. Until it is
-//! open, and where there is no runtime, the keeper's is used.
+//! A runtime's session is opened by a task on that runtime once it has called a few times, and ends with the runtime:
+//! one that is made for a call and dropped behind it costs the server no connection. Until it is open, and where there
+//! is no runtime, the keeper's is used.
 //! Must stay true: nobody waits for a runtime's session; a session that fails is silently replaced, stays replaced, and
 //! nothing that arrives over it afterwards counts; what changes with a node lives with its session; a runtime has one
 //! task of ours for each session, and briefly a second while the first is told to end. Deliberately absent: timers on a
@@ -38,6 +39,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// runtime must have been polled enough to finish it.
 const ASKED_LATE: u32 = 16;
 
+/// How often a runtime asks for its session before one is opened for it. A call asks about four times.
+const ASKED_FIRST: u32 = 12;
+
+/// How many runtimes that have not asked so often are remembered; each may be gone already.
+const MOST_NEW: usize = 64;
+
 /// Receives a grant message over a session; returns at once whether a waiter expected it.
 pub(crate) type OnGrant = Arc<dyn Fn(SessionId, Grant) -> bool + Send + Sync>;
 
@@ -46,9 +53,16 @@ type Ends = (Id, NodeId);
 
 #[derive(Debug, Clone)]
 enum Slot {
+    /// The runtime has asked so often, first at this moment.
+    New {
+        asked: u32,
+        since: Moment,
+    },
     Opening(Opening),
     Open(Arc<ClientSession>),
-    Closed { again_at: Moment },
+    Closed {
+        again_at: Moment,
+    },
 }
 
 impl Slot {
@@ -57,6 +71,7 @@ impl Slot {
         match (self, other) {
             (Self::Opening(one), Self::Opening(other)) => one.id == other.id,
             (Self::Open(one), Self::Open(other)) => one.id == other.id,
+            (Self::New { since: one, .. }, Self::New { since: other, .. }) => one == other,
             (Self::Closed { again_at: one }, Self::Closed { again_at: other }) => one == other,
             _ => false,
         }
@@ -154,22 +169,32 @@ impl Sessions {
         // A session is queried and dropped while nothing is locked.
         let found = {
             let mut slots = enter(&self.slots);
-            let mut slot = slots.get_mut(&ends);
-            if let Some(Slot::Opening(opening)) = &mut slot
-                && !opening.is_stuck(self.operation_timeout)
-            {
-                return None;
+            match slots.get_mut(&ends) {
+                None => {
+                    remember_new(&mut slots, ends);
+                    return None;
+                }
+                Some(Slot::New { asked, .. }) if *asked < ASKED_FIRST => {
+                    *asked += 1;
+                    return None;
+                }
+                Some(Slot::Opening(opening)) => {
+                    if !opening.is_stuck(self.operation_timeout) {
+                        return None;
+                    }
+                    Slot::Opening(opening.clone())
+                }
+                Some(slot) => slot.clone(),
             }
-            slot.cloned()
         };
         let stuck = match &found {
-            Some(Slot::Open(session)) if session.is_usable() => return Some(Arc::clone(session)),
-            Some(Slot::Closed { again_at }) if clock::now() < *again_at => return None,
-            Some(Slot::Opening(opening)) => Some(Arc::clone(&opening.given_up)),
+            Slot::Open(session) if session.is_usable() => return Some(Arc::clone(session)),
+            Slot::Closed { again_at } if clock::now() < *again_at => return None,
+            Slot::Opening(opening) => Some(Arc::clone(&opening.given_up)),
             _ => None,
         };
         let opening = Opening { id: self.next_id(), since: clock::now(), asked_late: 0, given_up: Arc::default() };
-        if self.claim_slot(ends, found.as_ref(), opening.clone()) {
+        if self.claim_slot(ends, &found, opening.clone()) {
             if let Some(given_up) = stuck {
                 given_up.notify_one();
             }
@@ -185,16 +210,11 @@ impl Sessions {
     }
 
     /// Replaces what was found in the slot, unless another thread was faster.
-    fn claim_slot(&self, ends: Ends, found: Option<&Slot>, opening: Opening) -> bool {
+    fn claim_slot(&self, ends: Ends, found: &Slot, opening: Opening) -> bool {
         let mut slots = enter(&self.slots);
-        let is_as_found = match (slots.get(&ends), found) {
-            (None, None) => true,
-            (Some(slot), Some(found)) => slot.is_same(found),
-            _ => false,
-        };
+        let is_as_found = slots.get(&ends).is_some_and(|slot| slot.is_same(found));
         if is_as_found {
-            let now = opening.since;
-            slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
+            forget_closed(&mut slots, opening.since);
             // The caller still holds what was in the slot, so nothing is dropped here.
             slots.insert(ends, Slot::Opening(opening));
         }
@@ -279,6 +299,28 @@ impl Drop for Sessions {
     }
 }
 
+/// Remembers that a runtime has asked once, in the place of the oldest that is new if there are too many.
+fn remember_new(slots: &mut HashMap<Ends, Slot>, ends: Ends) {
+    let now = clock::now();
+    forget_closed(slots, now);
+    let age = |(ends, slot): (&Ends, &Slot)| match slot {
+        Slot::New { since, .. } => Some((*since, *ends)),
+        _ => None,
+    };
+    let new = slots.iter().filter_map(age);
+    if new.clone().count() >= MOST_NEW
+        && let Some((_, oldest)) = new.min_by_key(|(since, _)| *since)
+    {
+        slots.remove(&oldest);
+    }
+    slots.insert(ends, Slot::New { asked: 1, since: now });
+}
+
+/// The runtimes of sessions that closed may be gone.
+fn forget_closed(slots: &mut HashMap<Ends, Slot>, now: Moment) {
+    slots.retain(|_, slot| !matches!(slot, Slot::Closed { again_at } if *again_at <= now));
+}
+
 /// Opens a runtime's session and waits until it fails or closes, or the runtime ends; then the runtime has none.
 async fn keep_open(
     mut entry: Entry,
@@ -352,7 +394,9 @@ impl Drop for Entry {
             Some(Slot::Opening(opening)) if opening.id == self.id => {
                 slots.insert(self.ends, Slot::Closed { again_at: Self::again_at() })
             }
-            Some(Slot::Open(open)) if open.id == self.id => slots.remove(&self.ends),
+            Some(Slot::Open(open)) if open.id == self.id => {
+                slots.insert(self.ends, Slot::Closed { again_at: clock::now() })
+            }
             _ => None,
         };
         drop(slots);

@@ -282,7 +282,7 @@ fn an_opening_on_a_runtime_that_is_polled_now_and_then_is_not_begun_anew_each_ti
     let openings = fake.0.openings.load(Ordering::SeqCst);
     let runtime = Builder::new_current_thread().build().expect("a runtime can be built");
     let mut session = None;
-    for _ in 0..12 {
+    for _ in 0..24 {
         session = session.or_else(|| {
             runtime.block_on(async {
                 let session = client.shared().sessions.current(NodeId::ONLY);
@@ -469,4 +469,24 @@ async fn a_runtime_has_a_session_of_its_own_to_each_node() {
     let (one, other) = (open(NodeId::ONLY).await, open(NodeId(1)).await);
     assert_ne!(one, other);
     assert_eq!((open(NodeId::ONLY).await, open(NodeId(1)).await), (one, other));
+}
+
+#[test]
+fn runtimes_that_are_made_for_one_call_open_no_session_and_are_forgotten() {
+    let fake = Fake::default();
+    let client = futures::executor::block_on(fake.client());
+    for number in 0..3 * MOST_NEW {
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
+        runtime.block_on(client.lock(number.to_string()).run(async {})).expect("it is free");
+    }
+    assert_eq!(fake.0.openings.load(Ordering::SeqCst), 1, "the keeper's");
+    assert!(enter(&client.shared().sessions.slots).len() <= MOST_NEW);
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
+    runtime.block_on(async {
+        until("open", || {
+            let _ = client.shared().sessions.current(NodeId::ONLY);
+            fake.0.openings.load(Ordering::SeqCst) == 2
+        })
+        .await;
+    });
 }
