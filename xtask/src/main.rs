@@ -14,6 +14,7 @@ mod mutants;
 mod servers;
 mod simulate;
 mod steps;
+mod targets;
 mod test;
 mod tools;
 
@@ -29,6 +30,7 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
        cargo xtask miri [arguments for cargo test]
        cargo xtask fuzz [TARGET] [SECONDS]
        cargo xtask minimal-versions [arguments for cargo check]
+       cargo xtask targets [arguments for cargo check]
 
   test    gets a redis-server and a valkey-server if they are missing, then runs every test.
           REDIS_SERVER and VALKEY_SERVER name binaries of your own.
@@ -55,7 +57,8 @@ const USAGE: &str = "usage: cargo xtask test [arguments for cargo test]
   fuzz    gets a nightly compiler and cargo-fuzz, then gives anything to what reads text and replies, a minute each:
           `key_template`, `duration`, `reply`.
   minimal-versions
-          gets a nightly compiler, then builds what users build with the lowest versions that our manifests allow.";
+          gets a nightly compiler, then builds what users build with the lowest versions that our manifests allow.
+  targets gets the standard libraries of other systems, then checks that the runtime compiles for them.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Some((chore, rest)) if chore == "miri" => miri::miri(rest),
         Some((chore, rest)) if chore == "fuzz" => fuzz::fuzz(rest),
         Some((chore, rest)) if chore == "minimal-versions" => minimal_versions::minimal_versions(rest),
+        Some((chore, rest)) if chore == "targets" => targets::targets(rest),
         _ => Err(USAGE.to_owned()),
     };
     match done {

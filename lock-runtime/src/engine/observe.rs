@@ -167,7 +167,8 @@ impl Observed {
             Failed::Look => (&self.passed_over, "a waiter was passed over"),
         };
         count(counter);
-        debug!(lock.key = %key, error = error.map(|error| field::display(Chain(error))), "{text}");
+        let cause = error.map(|error| field::display(Chain(error)));
+        debug!(lock.key = %key, error = cause, "{text}");
         match self.failures.note(now, failed, key, error) {
             Noted::Tell(warning) => warn_of(&warning),
             Noted::HeldBack { first } => return first,

@@ -5,6 +5,7 @@
 //! is the parent's affair. The crate's unsafe lines are all in here: there is no safe way to these hooks.
 //! Must stay true: no panic crosses into the C library; what one process has locked for all of its clients, nobody but
 //! the thread that forks has locked at a fork.
+#![cfg_attr(not(unix), allow(dead_code))] // on other systems nobody tells of either
 
 use std::any::Any;
 use std::cell::RefCell;
