@@ -40,10 +40,12 @@ pub enum Mutant {
     ToldAtReplica,
     /// A grant that its task does not look at stays its own until the deadline.
     UnseenGrantKept,
+    /// Sessions that fall silent are trusted, and replaced when they report an error.
+    SilenceTrusted,
 }
 
 /// Every fault that can be planted.
-pub const ALL: [Mutant; 16] = [
+pub const ALL: [Mutant; 17] = [
     Mutant::ReleaseWithoutCompare,
     Mutant::RenewWithoutCompare,
     Mutant::ClockFromReply,
@@ -60,6 +62,7 @@ pub const ALL: [Mutant; 16] = [
     Mutant::KeptByItsToken,
     Mutant::ToldAtReplica,
     Mutant::UnseenGrantKept,
+    Mutant::SilenceTrusted,
 ];
 
 const NONE: u8 = u8::MAX;

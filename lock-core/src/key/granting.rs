@@ -19,7 +19,9 @@ pub(super) fn grant<C: Clone>(
     let waiting = &mut *waiter.waiting;
     let mut held = Held::new(cx.now, granted, &waiting.terms, cx.known.rhythm);
     held.longest_ttl = held.longest_ttl.max(waiting.longest_ttl);
-    if held.ended_by_clock(cx.now).is_some() {
+    let patience = waiting.patience_from_grant(cx.known.first_lease);
+    let is_nearly_over = held.is_nearly_over(cx.now, patience);
+    if held.ended_by_clock(cx.now).is_some() || is_nearly_over && !held.schedule.is_automatic() {
         if held.first_lease {
             cx.effects.push(Effect::FirstLeaseTooShort);
         }
@@ -37,13 +39,12 @@ pub(super) fn grant<C: Clone>(
     if requests.doubt() != Doubt::Nowhere {
         held.in_doubt = Some(Box::new(InDoubt { entry, ..requests }));
     }
-    if !held.outlasts_min_hold(cx.now, &waiting.terms) {
-        // Too little is left of the lease for its holder's `min_hold`.
+    if !held.outlasts_min_hold(cx.now, &waiting.terms) || is_nearly_over && !by_task {
+        // Too little is left of the lease for its holder's `min_hold`, or for its task to come and look.
         held.renew_first(cx.now);
     } else if !by_task {
         cx.wake(waiter.caller.clone());
     }
-    let patience = waiting.patience_from_grant(cx.known.first_lease);
     held.await_task(cx.now, waiter.waiting, patience);
     calls.active = Active::Holder(Holder { number: waiter.number, caller: waiter.caller, token: waiter.token, held });
     let free_at = calls.free_at(cx.now);

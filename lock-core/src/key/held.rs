@@ -163,8 +163,13 @@ impl Held {
 
     /// Whether its task looks so late that the lease might end before it is renewed.
     pub(super) fn is_seen_late(&self, now: Moment, patience: Duration) -> bool {
-        let enough = (self.ttl / 3).min(patience / 4);
-        !self.is_claimed() && self.schedule.is_automatic() && self.deadline.since(now) < enough
+        !self.is_claimed() && self.schedule.is_automatic() && self.is_nearly_over(now, patience)
+    }
+
+    /// Whether so little is left that a task may not come to look, or that a lease might end before it is renewed.
+    pub(super) fn is_nearly_over(&self, now: Moment, patience: Duration) -> bool {
+        let enough = if self.schedule.is_automatic() { self.ttl / 3 } else { self.ttl / 20 };
+        self.deadline.since(now) < enough.min(patience / 4)
     }
 
     /// Whether its task has seen the grant.

@@ -90,6 +90,8 @@ pub enum Trouble {
     Reset(usize, Over),
     /// A connection is half open: nothing arrives, and neither end is told.
     HalfOpen(usize, Over),
+    /// All connections that a process has are half open, and new ones work: a gateway forgot them.
+    FallsSilent(usize),
     /// A process is stopped, in the middle of whatever it does.
     Freezes(usize),
     /// A process is killed, and restarts afterwards; the flag says whether the store notices.
@@ -164,7 +166,7 @@ impl Plan {
 fn draw(random: &mut Random, trouble: Trouble) -> Fault {
     let lasts = match &trouble {
         // Until two operations have timed out.
-        Trouble::HalfOpen(..) => Duration::from_secs(3),
+        Trouble::HalfOpen(..) | Trouble::FallsSilent(_) => Duration::from_secs(3),
         Trouble::ShutsDown(_, grace) => *grace + random.between(2_100, 2_500),
         Trouble::Overwrites(_, lasts) => *lasts,
         Trouble::DeletesKey(_) | Trouble::Leaps(..) | Trouble::StepsClock(_) => Duration::ZERO,
@@ -181,7 +183,7 @@ fn draw(random: &mut Random, trouble: Trouble) -> Fault {
 fn whole_trouble(random: &mut Random, before: &[Fault]) -> Trouble {
     let process = random.index(PROCESSES);
     let over = if random.chance(50) { Over::Keepers } else { Over::Tasks };
-    match random.below(19) {
+    match random.below(20) {
         // Less than the operation time-out: a request that is later than the repeated releases is left to its ttl.
         0 | 1 => Trouble::Slow(process, over, random.between(5, 900)),
         2 => Trouble::LosesRequests(process),
@@ -207,6 +209,7 @@ fn whole_trouble(random: &mut Random, before: &[Fault]) -> Trouble {
             Trouble::AnswersErrors(process, kinds[random.index(kinds.len())])
         }
         17 => Trouble::ForgesGrants(process),
+        18 => Trouble::FallsSilent(process),
         _ => Trouble::SwitchesOver,
     }
 }
@@ -243,6 +246,7 @@ impl fmt::Display for Trouble {
             Self::Partition(_) => f.write_str("cut off from the store"),
             Self::Reset(_, over) => write!(f, "{} is reset", over.name()),
             Self::HalfOpen(_, over) => write!(f, "{} is dead, and nobody is told", over.name()),
+            Self::FallsSilent(_) => f.write_str("its connections are dead, and nobody is told"),
             Self::Freezes(_) | Self::StorePauses => f.write_str("stopped"),
             Self::Crashes(_, true) => f.write_str("killed"),
             Self::Crashes(_, false) => f.write_str("killed, and the store does not notice"),
@@ -280,6 +284,7 @@ impl Trouble {
             | Self::Partition(process)
             | Self::Reset(process, _)
             | Self::HalfOpen(process, _)
+            | Self::FallsSilent(process)
             | Self::Freezes(process)
             | Self::Crashes(process, _)
             | Self::ShutsDown(process, _)

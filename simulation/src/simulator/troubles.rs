@@ -59,6 +59,12 @@ impl World {
                 let connection = self.processes[process].connection(over);
                 connection.dead = connection.session.is_some();
             }
+            Trouble::FallsSilent(process) => {
+                for over in BOTH {
+                    let connection = self.processes[process].connection(over);
+                    connection.dead = connection.session.is_some();
+                }
+            }
             Trouble::Freezes(process) => self.freeze(process, until),
             Trouble::Sleeps(process) => self.processes[process].sleeps_until = until,
             Trouble::StandsStill(process) => self.stand_still(process, until),

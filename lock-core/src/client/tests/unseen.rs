@@ -195,3 +195,38 @@ fn what_a_runtime_that_stood_still_sends_late_is_given_back_before_the_call_asks
     story.released(behind, HERE, Ok(Released::Freed));
     assert!(matches!(story.next(id), Step::Send(AcquireRequest::Ask(_))));
 }
+
+#[test]
+fn a_grant_that_comes_when_its_lease_is_nearly_over_is_renewed_first_and_its_call_stays_ahead_of_the_next() {
+    let terms = Terms { ttl: ms(300), ..patient() };
+    let mut story = Story::new();
+    let (first, _) = story.ask("a", terms);
+    let next = story.arrive("a", terms).expect("it waits");
+    assert!(matches!(story.next_work()[..], [Sent::Ask(..)]), "the keeper asks in its place");
+    let sent = story.now;
+    story.now = deadline(sent, ms(300)) - ms(4);
+    story.answer(first, sent, Ok(Acquired::Granted { fence: 1 }));
+    let renewal = story.work();
+    assert!(matches!(renewal[..], [Sent::Renew(..)]), "{renewal:?}");
+    // The renewal is as late as the grant was.
+    story.pass(ms(4));
+    let (releasing, _, _) = release_of(story.only_job());
+    story.released(releasing, KEEPER, Ok(Released::Freed));
+    assert!(story.passed_over.is_empty(), "its task had no time to look");
+    assert!(matches!(story.next(next), Step::Pending));
+    assert!(matches!(story.next(first), Step::Send(_)), "it asks again, before the next");
+}
+
+#[test]
+fn a_grant_of_which_next_to_nothing_is_left_came_too_late_if_it_is_not_renewed() {
+    let terms = Terms { ttl: ms(300), renew: false, ..patient() };
+    let mut story = Story::new();
+    let (id, sent) = story.ask("a", terms);
+    let token = story.token(id);
+    story.now = deadline(sent, ms(300)) - ms(4);
+    story.answer(id, sent, Ok(Acquired::Granted { fence: 1 }));
+    let (releasing, release, _) = release_of(story.only_job());
+    assert_eq!(release.token, token);
+    story.released(releasing, KEEPER, Ok(Released::Freed));
+    assert!(matches!(story.next(id), Step::Send(_)), "it asks again");
+}
