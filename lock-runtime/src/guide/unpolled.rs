@@ -11,7 +11,8 @@
 //! - **A store is not blamed for a task that sleeps.** If an answer came and nobody took it, the call goes on from
 //!   there when it is polled, or asks once more. [`LockError::Unavailable`](crate::LockError::Unavailable) is for stores.
 //! - **A body that is not polled keeps its lock**, since it is renewed by a thread of the client's own, until its
-//!   `max_hold` if it has one. Its deadline is kept all the same: no step of it starts afterwards.
+//!   `max_hold` if it has one. Its deadline is kept all the same: no step of it starts afterwards. That thread wakes the
+//!   body's task once a ttl to see that it is polled; one that is not is a warning that names the key, once.
 //!
 //! # Where it happens
 //!
