@@ -16,8 +16,10 @@ use crate::key::{self, Template};
 use crate::value::{Time, bare_path, choice, duration, not_async, not_text, string, switch};
 
 /// Every option, in the order in which the documentation shows them.
-pub(crate) const OPTIONS: [&str; 11] =
-    ["key", "ttl", "wait", "renew", "max_hold", "min_hold", "on_busy", "on_lost", "or_else", "client", "crate"];
+pub(crate) const OPTIONS: [&str; 12] = [
+    "key", "ttl", "wait", "renew", "max_hold", "min_hold", "on_busy", "on_lost", "on_held", "or_else", "client",
+    "crate",
+];
 
 const SHORTEST_TTL: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -45,6 +47,7 @@ pub(crate) enum Step {
     MaxHold(Time),
     MinHold(Time),
     ContinueWhenLost,
+    JoinHeld,
     Client(Expr),
 }
 
@@ -142,7 +145,8 @@ impl Reader<'_> {
             "min_hold" => Step::MinHold(duration(name, value)?),
             "client" => Step::Client(not_text(value, "a client", "client = self.locks")?),
             "on_lost" if choice(name, &value, ["cancel", "continue"])? == "continue" => Step::ContinueWhenLost,
-            "on_lost" => return Ok(()),
+            "on_held" if choice(name, &value, ["error", "join"])? == "join" => Step::JoinHeld,
+            "on_lost" | "on_held" => return Ok(()),
             "on_busy" => {
                 return choice(name, &value, ["error", "skip"]).map(|chosen| self.args.skip = chosen == "skip");
             }
@@ -176,7 +180,7 @@ fn unknown(name: &Ident) -> syn::Error {
 }
 
 /// Options that are planned, so that nobody takes them for a slip of the pen.
-const TO_COME: [&str; 7] = ["name", "mode", "permits", "weight", "keys", "on_held", "once"];
+const TO_COME: [&str; 6] = ["name", "mode", "permits", "weight", "keys", "once"];
 
 /// What is written here for an option as other libraries call it.
 fn meant(name: &str) -> Option<&'static str> {
@@ -198,6 +202,9 @@ fn meant(name: &str) -> Option<&'static str> {
             "write `client` for the client to use, or `lock_runtime::init(url)` once at start-up"
         }
         "skip" | "skip_if_busy" | "skip_if_locked" | "if_locked" | "on_locked" => "write `on_busy = \"skip\"`",
+        "reentrant" | "recursive" | "nested" | "join" => {
+            "write `on_held = \"join\"` for a call that may be part of an enclosing one which holds the key"
+        }
         "fallback" | "on_error" | "on_fail" | "default" => "write `or_else` for what to return instead",
         _ => return None,
     })
@@ -220,6 +227,7 @@ fn example(name: &Ident) -> String {
         "max_hold" => "\"10m\"",
         "on_busy" => "\"skip\"",
         "on_lost" => "\"continue\"",
+        "on_held" => "\"join\"",
         "or_else" => "lock_runtime::log_and_skip",
         "client" => "self.locks",
         _ => "lock_runtime",

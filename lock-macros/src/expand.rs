@@ -134,6 +134,7 @@ impl Expansion<'_> {
             Step::MaxHold(time) => told(request, "max_hold", time),
             Step::MinHold(time) => told(request, "min_hold", time),
             Step::ContinueWhenLost => quote_spanned!(site()=> #request.continue_when_lost()),
+            Step::JoinHeld => quote_spanned!(site()=> #request.join_held()),
             Step::Client(client) => {
                 let (with_client, client) = (self.door("with_client"), borrowed(client));
                 quote_spanned!(site()=> #with_client(#request, #client))

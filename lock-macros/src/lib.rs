@@ -51,6 +51,7 @@ mod value;
 /// | `min_hold` | keep the key at least this long after the grant, even when the body ends sooner; at most the `ttl` | none |
 /// | `on_busy` | `"error"`, or `"skip"`: a busy lock gives `()`, `None` or `Ok` of these | `"error"` |
 /// | `on_lost` | `"cancel"`, or `"continue"`: the body runs on after a loss, and can ask `lock_runtime::current()` | `"cancel"` |
+/// | `on_held` | what becomes of a call inside a body that holds the key already: `"error"` is `AlreadyHeld`; with `"join"` it is part of that body, and takes no lock of its own | `"error"` |
 /// | `or_else` | a path or closure `FnOnce(LockError) -> R` that answers in place of the body, `R` being what the function returns | none |
 /// | `client` | the client to use: `self.locks`, `&pool.locks`, an `Arc<Client>`, `*LOCKS` for a `static` `LazyLock<Client>`; taken by reference | the scope's, else the installed one |
 /// | `crate` | the path of the runtime crate, where it is renamed or re-exported: `crate = my_crate::locks` | `::lock_runtime` |
@@ -62,6 +63,34 @@ mod value;
 /// **`crate`.** "could not find `lock_runtime`" at the attribute means that the crate goes by another name here. In a
 /// crate that has `locks = { package = "lock-runtime", .. }` write `crate = locks`; in one that gets it from a base
 /// crate with `pub use lock_runtime;` write `crate = base::lock_runtime`.
+///
+/// **`on_held = "join"`** is for functions that lock what their caller may have locked: reentrance, without counting.
+/// Inside a body that holds the key (while that is polled, at any depth), the call's own body is polled under the lease
+/// of that one: same fence, same deadline, and a loss ends both. Its other options are without effect then, and its end
+/// releases nothing. Branches of a `join!` inside of that body may all be part of it, beside each other. A future that
+/// is polled elsewhere after its first poll has lost the lock. What the outer body holds has to cover what is asked for:
+/// an exclusive lock covers every kind, a shared one shared ones; everything else is `AlreadyHeld`. A spawned task is
+/// inside of nothing.
+///
+/// ```
+/// # use lock_runtime::{LockError, distributed_lock};
+/// #[distributed_lock(key = "account:<id>")]
+/// async fn book_all(id: u64, amounts: &[i64]) -> Result<(), LockError> {
+///     for amount in amounts {
+///         book(id, *amount).await?; // under the lock that is held already
+///     }
+///     Ok(())
+/// }
+///
+/// #[distributed_lock(key = "account:<id>", on_held = "join")]
+/// async fn book(id: u64, amount: i64) -> Result<(), LockError> {
+///     # let _ = amount;
+///     Ok(())
+/// }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # lock_runtime::init("memory://").await?;
+/// # book_all(1, &[2, 3]).await?; book(1, 4).await?; Ok(()) }
+/// ```
 ///
 /// # Keys
 ///

@@ -14,6 +14,7 @@ mod failing;
 mod forks;
 mod gone;
 mod guards;
+mod joining;
 mod many;
 mod nesting;
 mod onlooker;

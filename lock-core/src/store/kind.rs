@@ -59,6 +59,26 @@ impl Kind {
             Self::Exclusive | Self::Shared => self,
         }
     }
+
+    /// Whether who holds this may do as if it held `other` too, with nothing asked of the store: nobody is beside it who
+    /// might not be. A shared lock is no exclusive one, whoever else shares it.
+    ///
+    /// ```
+    /// use lock_runtime::store::Kind;
+    ///
+    /// assert!(Kind::Exclusive.covers(Kind::Shared) && !Kind::Shared.covers(Kind::Exclusive));
+    /// assert!(Kind::permits(5).covers(Kind::permits(5)) && !Kind::permits(5).covers(Kind::permits(4)));
+    /// assert!(!Kind::permits(5).covers(Kind::permits(5).with_weight(2)));
+    /// ```
+    pub const fn covers(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Exclusive, _) | (Self::Shared, Self::Shared) => true,
+            (Self::Permits { most, weight }, Self::Permits { most: others, weight: wanted }) => {
+                most <= others && wanted <= weight
+            }
+            (Self::Shared | Self::Permits { .. }, _) => false,
+        }
+    }
 }
 
 /// As messages name it: "the store keeps no permits".

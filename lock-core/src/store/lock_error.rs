@@ -92,7 +92,8 @@ pub enum LockError {
     /// The very task holds this lock already, further out, and would wait for itself.
     #[error(
         "lock `{key}` is already held by an enclosing call; acquiring it again would wait for ever (an attribute that \
-         copies others, such as `#[server]`, goes below `#[distributed_lock]`)"
+         copies others, such as `#[server]`, goes below `#[distributed_lock]`; a call that may be part of the enclosing \
+         one has `on_held = \"join\"`)"
     )]
     #[non_exhaustive]
     AlreadyHeld {
@@ -480,6 +481,9 @@ pub enum OptionFault {
     /// A `max_hold` without renewal: it bounds the renewal.
     #[error("max_hold has no meaning with renew = false; leave one of them out")]
     MaxHoldWithoutRenewal,
+    /// A guard that would be part of an enclosing body, which it can leave.
+    #[error("a guard cannot join the body that holds its lock; give the work to run(), or leave join_held() out")]
+    GuardThatJoins,
     /// A kind of lock that the store does not claim to keep.
     #[error("the store keeps no {0}; leave the option out, or use a store that keeps them")]
     KindNotKept(Kind),

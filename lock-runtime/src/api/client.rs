@@ -11,6 +11,7 @@ use crate::engine::shared::Shared;
 use crate::system::paused::{self, HeldOff};
 use lock_core::LockKey;
 use lock_core::client::{Closed, Tally};
+use lock_core::store::Kind;
 
 /// A connection to a store of locks, with a thread that keeps leases alive. Cheap to clone.
 ///
@@ -75,7 +76,7 @@ impl Client {
         if self.shared().is_forked() {
             return ShutdownReport { lost: 0, left: Vec::new() };
         }
-        let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"), None);
+        let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"), Kind::Exclusive, None);
         self.shared().with(|client, now| client.close(now, grace, Arc::clone(&watcher)));
         let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         let Closed { lost, left } = watcher.until_some(|| self.shared().with(|client, _| client.closed())).await;

@@ -7,13 +7,13 @@ use crate::api::client::Client;
 use crate::api::installed;
 use crate::api::options;
 use crate::engine::acquiring::Acquiring;
-use crate::engine::guarded::{Call, Guarded};
+use crate::engine::guarded::{Call, Guarded, Manner};
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
 use crate::store::Kind;
-use lock_core::LockError;
 use lock_core::lease::{Terms, Wait};
 use lock_core::{KeyFault, LockKey};
+use lock_core::{LockError, OptionFault};
 use tracing::{Id, Span};
 
 impl Client {
@@ -68,6 +68,8 @@ pub struct LockRequest {
     min_hold: Option<Duration>,
     /// What happens to a body whose lock is lost: it runs on, or it is dropped.
     continues: bool,
+    /// Whether the future given to `run` may be part of an enclosing body that holds the key.
+    joins: bool,
 }
 
 impl LockRequest {
@@ -178,10 +180,37 @@ impl LockRequest {
         self
     }
 
+    /// Lets the future given to [`run`](Self::run) be part of an enclosing body that holds the key already, where the
+    /// call would be refused as `AlreadyHeld`: for functions that lock what their caller may have locked.
+    ///
+    /// Nothing is sent then, and nothing released when the future ends: it is polled under the lease of the enclosing
+    /// body, which is what [`current`](crate::current) answers, and every loss of that ends it. The other options of
+    /// this request are without effect. A future that is polled outside of that body, because it was returned from it
+    /// or sent elsewhere after its first poll, is `Lost`. A spawned task is not inside of a body, and asks for the lock
+    /// as anybody does.
+    ///
+    /// The enclosing body has to hold at least as much: an exclusive lock covers every kind, a shared one shared ones,
+    /// and so many permits a call that takes no more of them and knows of no fewer. Everything else is `AlreadyHeld`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let add = async |amount: i32| client.lock("account:7").join_held().run(async move { amount }).await;
+    /// let both = client.lock("account:7").run(async { Ok::<_, lock_runtime::LockError>(add(1).await? + add(2).await?) });
+    /// assert_eq!(both.await??, 3);
+    /// assert_eq!(add(3).await?, 3); // on its own it takes the lock itself
+    /// # Ok(()) }
+    /// ```
+    pub fn join_held(mut self) -> Self {
+        self.joins = true;
+        self
+    }
+
     /// Takes the lock and answers with a guard that holds it. Awaiting the request does the same.
     ///
     /// # Errors
-    /// Each variant of [`LockError`] but `NotConfigured` and `Lost`.
+    /// Each variant of [`LockError`] but `NotConfigured` and `Lost`. With [`join_held`](Self::join_held) it is
+    /// `InvalidOptions`: a guard can leave the body that it would be part of.
     ///
     /// # Cancellation
     /// Dropped half-way, it leaves nothing behind: what may have been granted is given back.
@@ -194,6 +223,9 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn acquire(self) -> Acquire {
+        if let (true, Some(key)) = (self.joins, &self.key) {
+            return Acquire::new(Err(options::invalid(key, OptionFault::GuardThatJoins)));
+        }
         Acquire::new(self.begin(|_| Span::current().id()))
     }
 
@@ -216,12 +248,12 @@ impl LockRequest {
     }
 
     pub(crate) fn call<F: Future>(self, future: F) -> Call<F> {
-        let (template, continues, mut span) = (self.template, self.continues, Span::none());
+        let (template, continues, joins, mut span) = (self.template, self.continues, self.joins, Span::none());
         let begun = self.begin(|key| {
             span = observe::span(template, key);
             span.id()
         });
-        Call::new(begun, span, continues, future)
+        Call::new(begun, span, Manner { continues, joins }, future)
     }
 }
 
@@ -259,6 +291,7 @@ impl LockRequest {
             max_hold: None,
             min_hold: None,
             continues: false,
+            joins: false,
         }
     }
 
@@ -299,7 +332,7 @@ impl LockRequest {
         let terms =
             options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(&key, fault))?;
         let span = span(&key);
-        let state = LeaseState::new(client.shared().place.clone(), key, span);
+        let state = LeaseState::new(client.shared().place.clone(), key, self.kind, span);
         Ok(Acquiring::new(client.handle(), state, terms))
     }
 }

@@ -18,6 +18,7 @@ use crate::engine::digest::Failed;
 use crate::engine::enclosing;
 use crate::engine::handle::Handle;
 use crate::engine::holding::Holding;
+use crate::engine::joined::Joined;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
 use crate::engine::sent::{Sent, ask, usable_or_current};
@@ -51,6 +52,13 @@ enum Progress {
 impl Acquiring {
     pub(crate) fn new(handle: Handle, state: Arc<LeaseState>, terms: Terms) -> Self {
         Self { handle, state, progress: Progress::NotArrived(terms), held_off: None }
+    }
+
+    /// The lease of an enclosing body that this call can be part of, asked before it has arrived.
+    pub(crate) fn joins(&self) -> Option<Joined> {
+        let Progress::NotArrived(terms) = &self.progress else { return None };
+        let outer = enclosing::holder(&self.state.place, &self.state.key)?;
+        outer.kind.covers(terms.kind).then(|| Joined::new(outer))
     }
 
     /// Takes steps until it has to wait or has ended.
@@ -138,7 +146,7 @@ impl Acquiring {
             }
         };
         let key = &state.key;
-        if enclosing::holds(&state.place, key) {
+        if enclosing::holder(&state.place, key).is_some() {
             return Err(LockError::already_held(key.clone()));
         }
         let token = new_token(session, self.handle.shared().introduction.id)

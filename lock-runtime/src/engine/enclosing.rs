@@ -33,8 +33,13 @@ pub(crate) fn innermost() -> Option<Arc<LeaseState>> {
     BODIES.try_with(|bodies| bodies.borrow().last().cloned()).ok().flatten()
 }
 
-/// Whether an enclosing body still holds this key of this store.
-pub(crate) fn holds(place: &str, key: &LockKey) -> bool {
-    let held = |state: &Arc<LeaseState>| *state.place == *place && state.key == *key && clock::now() < state.until();
-    BODIES.try_with(|bodies| bodies.borrow().iter().any(held)).unwrap_or(false)
+/// The lease of an enclosing body that still holds this key of this store, the innermost if there are several.
+pub(crate) fn holder(place: &str, key: &LockKey) -> Option<Arc<LeaseState>> {
+    let held = |state: &&Arc<LeaseState>| *state.place == *place && state.key == *key && clock::now() < state.until();
+    BODIES.try_with(|bodies| bodies.borrow().iter().rev().find(held).cloned()).ok().flatten()
+}
+
+/// Whether an enclosing body runs under this lease.
+pub(crate) fn is_inside(state: &Arc<LeaseState>) -> bool {
+    BODIES.try_with(|bodies| bodies.borrow().iter().any(|body| Arc::ptr_eq(body, state))).unwrap_or(false)
 }

@@ -17,7 +17,7 @@ use lock_core::walk::CallTable as _;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::registry;
 use crate::engine::shared::Shared;
-use crate::store::memory;
+use crate::store::{Kind, memory};
 use crate::system::clock;
 use crate::system::forks::{self, Hooks};
 
@@ -85,7 +85,7 @@ fn await_leave(shared: &Shared, give_up: Moment, waker: &Waker) {
 
 /// Ends every lease, and queues a release of each whose body is not in the middle of a step.
 fn end_leases(shared: &Shared, waker: &Waker) -> Arc<LeaseState> {
-    let watcher = LeaseState::new("".into(), "".into(), None);
+    let watcher = LeaseState::new("".into(), "".into(), Kind::Exclusive, None);
     watcher.register(waker);
     let leases = shared.with(|client, now| client.close_at_exit(now, Arc::clone(&watcher)));
     for (id, state) in leases {

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
@@ -16,6 +17,7 @@ use tracing::Span;
 use crate::engine::acquiring::Acquiring;
 use crate::engine::enclosing;
 use crate::engine::holding::Holding;
+use crate::engine::joined::Joined;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
 use crate::engine::releasing::Releasing;
@@ -55,13 +57,24 @@ pin_project! {
 pub struct Lock {
     phase: Phase,
     span: Span,
-    continues: bool,
+    manner: Manner,
+}
+
+/// How a body runs under its lock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    /// It runs on when the lock is lost.
+    pub(crate) continues: bool,
+    /// It may be part of an enclosing body that holds the key.
+    pub(crate) joins: bool,
 }
 
 enum Phase {
     Invalid(Option<LockError>),
     Acquiring(Acquiring),
     Holding(Holding),
+    /// The lease is an enclosing body's.
+    Joined(Joined),
     /// With the panic that ended the body, if one did.
     Releasing(Releasing, Option<Box<dyn Any + Send>>),
     Over,
@@ -85,9 +98,9 @@ impl<F: Future> Guarded<F> {
 
 impl<F: Future> Call<F> {
     /// Runs a body under a lock whose acquire has begun, unless that was refused.
-    pub(crate) fn new(begun: Result<Acquiring, LockError>, span: Span, continues: bool, body: F) -> Self {
+    pub(crate) fn new(begun: Result<Acquiring, LockError>, span: Span, manner: Manner, body: F) -> Self {
         let phase = begun.map_or_else(|error| Phase::Invalid(Some(error)), Phase::Acquiring);
-        Self::Running { known: PhantomData, body, lock: Lock { phase, span, continues } }
+        Self::Running { known: PhantomData, body, lock: Lock { phase, span, manner } }
     }
 
     /// Drops the body; from here on there is its value at most.
@@ -150,13 +163,20 @@ const POLLED_AGAIN: &str = "a guarded future was polled after it had ended";
 impl Lock {
     fn take(&mut self) -> Self {
         let (phase, span) = (mem::replace(&mut self.phase, Phase::Over), mem::replace(&mut self.span, Span::none()));
-        Self { phase, span, continues: self.continues }
+        Self { phase, span, manner: self.manner }
     }
 
     /// Acquires the lock, then polls the body once.
     fn poll_body<F: Future>(&mut self, body: Pin<&mut F>, cx: &mut Context<'_>) -> Stepped<F::Output> {
         loop {
             match &mut self.phase {
+                Phase::Acquiring(acquiring)
+                    if self.manner.joins
+                        && let Some(joined) = acquiring.joins() =>
+                {
+                    self.span.in_scope(|| observe::joined(&self.span, joined.state()));
+                    self.phase = Phase::Joined(joined);
+                }
                 Phase::Acquiring(acquiring) => match self.span.in_scope(|| acquiring.poll(cx)) {
                     Poll::Pending => return Stepped::Pending,
                     Poll::Ready(Ok(holding)) => {
@@ -169,7 +189,12 @@ impl Lock {
                     }
                     Poll::Ready(Err(error)) => return Stepped::Failed(error),
                 },
-                Phase::Holding(holding) => return self.span.in_scope(|| step(holding, body, self.continues, cx)),
+                Phase::Holding(holding) => {
+                    return self.span.in_scope(|| step(holding, body, self.manner.continues, cx));
+                }
+                Phase::Joined(joined) => {
+                    return self.span.in_scope(|| joined_step(joined, body, self.manner.continues, cx));
+                }
                 Phase::Invalid(error) => return Stepped::Failed(error.take().expect(POLLED_AGAIN)),
                 Phase::Releasing(..) | Phase::Over => unreachable!("{POLLED_AGAIN}"),
             }
@@ -178,7 +203,10 @@ impl Lock {
 
     /// The body has ended, with this panic if with any.
     fn release(&mut self, panic: Option<Box<dyn Any + Send>>) {
-        let Phase::Holding(holding) = mem::replace(&mut self.phase, Phase::Over) else { return };
+        let Phase::Holding(holding) = mem::replace(&mut self.phase, Phase::Over) else {
+            // It is the enclosing body's, which goes on.
+            return panic.map_or((), |panic| resume_unwind(panic));
+        };
         observe::held_for(&self.span, holding.held_for());
         match (self.span.in_scope(|| holding.end()), panic) {
             (Some(releasing), panic) => self.phase = Phase::Releasing(releasing, panic),
@@ -211,12 +239,27 @@ fn step<F: Future>(holding: &Holding, body: Pin<&mut F>, continues: bool, cx: &m
         Start::Lost(_) if continues => return Stepped::Pending,
         Start::Lost(reason) => return Stepped::Failed(LockError::lost(state.key.clone(), reason)),
     }
-    let polled = {
-        let _step = Step(state);
-        let _inside = enclosing::enter(state);
-        catch_unwind(AssertUnwindSafe(|| body.poll(cx)))
-    };
-    match polled {
+    let _step = Step(state);
+    poll_inside(state, body, cx)
+}
+
+/// The same for a body that is part of an enclosing one, in the middle of a step of that.
+fn joined_step<F: Future>(
+    joined: &Joined,
+    body: Pin<&mut F>,
+    continues: bool,
+    cx: &mut Context<'_>,
+) -> Stepped<F::Output> {
+    match joined.may_step(continues) {
+        Ok(()) => poll_inside(joined.state(), body, cx),
+        Err(LossReason::Forked) => Stepped::Failed(LockError::forked(joined.state().key.clone())),
+        Err(reason) => Stepped::Failed(LockError::lost(joined.state().key.clone(), reason)),
+    }
+}
+
+fn poll_inside<F: Future>(state: &Arc<LeaseState>, body: Pin<&mut F>, cx: &mut Context<'_>) -> Stepped<F::Output> {
+    let _inside = enclosing::enter(state);
+    match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
         Ok(Poll::Pending) => Stepped::Pending,
         Ok(Poll::Ready(value)) => Stepped::Finished(value),
         Err(panic) => Stepped::Panicked(panic),

@@ -10,6 +10,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
+use lock_core::store::Kind;
 use lock_core::{LockKey, LossReason, Moment};
 use tokio::sync::Notify;
 use tracing::Id;
@@ -34,6 +35,7 @@ pub(crate) struct LeaseState {
     /// The identity of the store, and the key in it.
     pub(crate) place: Arc<str>,
     pub(crate) key: LockKey,
+    pub(crate) kind: Kind,
     /// The caller's span, which what the keeper has to tell belongs to. Not the span itself: whoever keeps this state
     /// would keep that open.
     pub(crate) span: Option<Id>,
@@ -50,10 +52,11 @@ pub(crate) struct LeaseState {
 }
 
 impl LeaseState {
-    pub(crate) fn new(place: Arc<str>, key: LockKey, span: Option<Id>) -> Arc<Self> {
+    pub(crate) fn new(place: Arc<str>, key: LockKey, kind: Kind, span: Option<Id>) -> Arc<Self> {
         Arc::new(Self {
             place,
             key,
+            kind,
             span,
             validity: Validity::default(),
             made_in: Process::current(),

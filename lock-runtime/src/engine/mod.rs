@@ -11,6 +11,7 @@ pub(crate) mod inquiries;
 #[cfg(test)]
 mod interleavings;
 pub(crate) mod introduction;
+pub(crate) mod joined;
 pub(crate) mod keeper;
 pub(crate) mod lease_state;
 pub(crate) mod mistakes;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tracing::{Id, Span, debug, field, warn};
 
 use crate::engine::digest::{Digest, Failed, Noted, Warning};
+use crate::engine::lease_state::LeaseState;
 use crate::store::StoreError;
 use lock_core::client::Tally;
 use lock_core::{LockKey, LossReason, Moment};
@@ -83,6 +84,13 @@ pub(crate) fn span(template: &str, key: &LockKey) -> Span {
 /// The call has its lock.
 pub(crate) fn granted(span: &Span, fence: u64, waited: Duration) {
     span.record("lock.fence", fence).record("lock.wait_ms", millis(waited));
+}
+
+/// The call is part of an enclosing body that holds the lock.
+pub(crate) fn joined(span: &Span, lease: &LeaseState) {
+    let fence = lease.validity.fence();
+    span.record("lock.fence", fence);
+    debug!(lock.key = %lease.key, lock.fence = fence, "joined the enclosing body that holds the lock");
 }
 
 /// The body was dropped.

@@ -21,6 +21,7 @@
 //! | level | text | further fields | when |
 //! |---|---|---|---|
 //! | debug | lock acquired | `lock.fence` | the store granted the lock |
+//! | debug | joined the enclosing body that holds the lock | `lock.fence` | a call with `on_held = "join"` takes no lock of its own |
 //! | debug | lock released | `lock.fence`, `lock.hold_ms` | a lease that was not lost has ended, and its release is on the way: of a body, or of a guard |
 //! | debug | lock is held elsewhere | | a call ended as `Busy` |
 //! | debug | acquire cancelled | | a call was dropped before it had the lock |

@@ -12,7 +12,7 @@ use lock_core::Moment;
 const FENCE: u64 = 7;
 
 fn new() -> Arc<LeaseState> {
-    LeaseState::new("here".into(), "key".into(), None)
+    LeaseState::new("here".into(), "key".into(), Kind::Exclusive, None)
 }
 
 /// A lease whose steps may start until then.
