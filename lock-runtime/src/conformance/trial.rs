@@ -62,18 +62,18 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    pub(super) async fn new(store: Arc<dyn Store>, name: &str) -> Result<Self, Broken> {
+    pub(super) async fn new(store: Arc<dyn Store>, name: &str, times: u32) -> Result<Self, Broken> {
         let (session, other) = (store.open().await?, store.open().await?);
         let key = format!("conformance:{name}:{:x}", random()).into();
         let claimed = store.capabilities();
-        let short = SHORT.max(claimed.shortest_ttl());
+        let short = (SHORT * times).max(claimed.shortest_ttl());
         Ok(Self {
             store,
             session,
             other,
             key,
             short,
-            long: LONG.max(4 * short).min(claimed.longest_ttl()),
+            long: (LONG * times).max(4 * short).min(claimed.longest_ttl()),
             fences: if claimed.reserves_fences() { BLOCK } else { 1 },
             is_exact: claimed.shortest_ttl().is_zero(),
         })

@@ -81,7 +81,9 @@ impl Model {
         self.forget_some(now);
         let Look { key, token, ttl, fences, .. } = look;
         if let Some(expiry) = self.held_by(now, key, *token) {
-            self.leave(now, key, *token);
+            if entry.is_some() {
+                self.leave(now, key, *token);
+            }
             return self.grant(key, *token, expiry.max(now + *ttl), *fences);
         }
         if let Some(entry) = entry {
