@@ -40,10 +40,26 @@ pub enum Mutant {
     ToldAtReplica,
     /// A grant that its task does not look at stays its own until the deadline.
     UnseenGrantKept,
+    /// An heir that nobody hears keeps its place in a set of holders.
+    HeirNobodyHearsKept,
+    /// A set of holders ends with the lease that was granted or renewed last, not with the longest.
+    SetEndsWithTheLast,
+    /// Holders whose leases have expired count as long as others hold.
+    CountWithoutPurge,
+    /// The release of one of a set frees the key.
+    ReleaseFreesTheSet,
+    /// The fence of a hand-over is reserved when its waiter enqueues.
+    FenceAtEnqueue,
+    /// A lease that is downgraded counts as exclusive until the answer.
+    SharedFromReply,
+    /// Who fits beside the holders passes the queue.
+    QueuePassed,
+    /// When a waiter leaves the queue, those behind it are not served.
+    LeavingChangesNothing,
 }
 
 /// Every fault that can be planted.
-pub const ALL: [Mutant; 16] = [
+pub const ALL: [Mutant; 24] = [
     Mutant::ReleaseWithoutCompare,
     Mutant::RenewWithoutCompare,
     Mutant::ClockFromReply,
@@ -60,6 +76,14 @@ pub const ALL: [Mutant; 16] = [
     Mutant::KeptByItsToken,
     Mutant::ToldAtReplica,
     Mutant::UnseenGrantKept,
+    Mutant::HeirNobodyHearsKept,
+    Mutant::SetEndsWithTheLast,
+    Mutant::CountWithoutPurge,
+    Mutant::ReleaseFreesTheSet,
+    Mutant::FenceAtEnqueue,
+    Mutant::SharedFromReply,
+    Mutant::QueuePassed,
+    Mutant::LeavingChangesNothing,
 ];
 
 const NONE: u8 = u8::MAX;

@@ -155,7 +155,8 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
             held.schedule.sent(now, held.ttl);
             let ttl = held.next_ttl();
             held.longest_ttl = held.longest_ttl.max(ttl);
-            cx.effects.push(Effect::Send(Job::Renew(Renewal { key: cx.key.clone(), token: holder.token, ttl })));
+            let (key, token, kind) = (cx.key.clone(), holder.token, held.kind);
+            cx.effects.push(Effect::Send(Job::Renew(Renewal { key, token, ttl, kind })));
         } else {
             held.schedule.park();
             cx.effects.push(Effect::Park);

@@ -61,7 +61,7 @@ fn left_behind(held: &Held, waiting: &Waiting, token: Token) -> Option<Box<LeftB
         Doubt::Somewhere => over_own,
     };
     let (ttl, leave) = (held.longest_ttl, held.entry().cloned().map(Box::new));
-    Some(Box::new(LeftBehind { token, session: session?, ttl, leave }))
+    Some(Box::new(LeftBehind { token, kind: held.kind, session: session?, ttl, leave }))
 }
 
 /// A request under a token that was given back was answered, to a call that was passed over: if it took the key, that
@@ -89,8 +89,8 @@ pub(super) fn give_back_left_behind<C>(calls: &mut Calls<C>, cx: &mut Context<'_
 }
 
 fn give_back_left<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, left: LeftBehind, doubt: Doubt) {
-    let LeftBehind { token, ttl, leave, .. } = left;
-    push_orphan(calls, cx, token, Orphan { ttl, doubt, leave });
+    let LeftBehind { token, kind, ttl, leave, .. } = left;
+    push_orphan(calls, cx, token, Orphan { kind, ttl, doubt, leave });
 }
 
 /// Its task is polled again: it takes its old place. If its time to wait is over, it is asked for once more, unless the

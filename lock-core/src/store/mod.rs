@@ -35,8 +35,9 @@ pub use names::Names;
 #[doc(hidden)]
 pub use node::NodeId;
 pub use operations::{
-    Acquired, Ask, Enqueue, Entry, Grant, Holding, Inspection, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES,
-    MOST_STEPPED_OVER, Owner, Presence, Release, Released, Renewal, Renewed, Rotate, Rotated, Waiting,
+    Acquired, Ask, Downgrade, Enqueue, Entry, Grant, Holding, Inspection, LONGEST_ALIVE, Listener, ListenerId, Look,
+    MOST_FENCES, MOST_HEIRS, MOST_STEPPED_OVER, Owner, Presence, Release, Released, Renewal, Renewed, Rotate, Rotated,
+    Waiting,
 };
 pub use token::Token;
 pub use traits::{Session, Store, StoreFuture};

@@ -221,7 +221,7 @@ mod tests {
     fn renewals_go_together_and_the_shortest_ttl_says_how_long_they_are_awaited() {
         let mut client = client();
         let key = key(&mut client, "a");
-        let renewal = |ttl| Renewal { key: "a".into(), token: Token::from_bits(1), ttl: Duration::from_secs(ttl) };
+        let renewal = |ttl| Renewal::new("a", Token::from_bits(1), Duration::from_secs(ttl));
         let jobs = (0..100).map(|n| (key, Job::Renew(renewal(if n == 70 { 3 } else { 30 })))).collect();
         let sizes: Vec<(usize, Duration)> = errands(jobs, KEEPERS, NOW, OPERATION)
             .into_iter()
@@ -237,13 +237,7 @@ mod tests {
     fn a_release_goes_over_the_session_that_it_undoes_something_of_while_that_is_open() {
         let mut client = client();
         let key = key(&mut client, "a");
-        let release = crate::store::Release {
-            key: "a".into(),
-            token: Token::from_bits(1),
-            keep: None,
-            leave: None,
-            contended: false,
-        };
+        let release = crate::store::Release::new("a", Token::from_bits(1));
         let job = Job::Release(Number(7), ReleaseRequest::Release(release), Some(SessionId(2)));
         let errands = errands(vec![(key, job)], KEEPERS, NOW, OPERATION);
         let [Errand::Release(release)] = &errands[..] else { panic!("{errands:?}") };
