@@ -254,7 +254,8 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
     /// fences, if nobody else waits. If nobody waits but entries that are [not known](Entry), it frees the key and
-    /// queues nobody, so that they find it free when they look. A store without queues frees the key.
+    /// queues nobody, so that they find it free when they look. A store without queues frees the key. Only who holds
+    /// exclusively is asked for it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -97,7 +97,9 @@ impl Model {
         self.forget_some(now);
         let Look { key, token, ttl, fences, kind } = look;
         if let Some(expiry) = self.locks.held_by(now, key, *token) {
-            self.leave(now, key, *token);
+            if entry.is_some() {
+                self.leave(now, key, *token);
+            }
             self.locks.lengthen(now, key, *token, expiry.max(now + *ttl));
             return Acquired::granted(self.mint(*fences));
         }
@@ -163,19 +165,20 @@ impl Model {
         }
         let is_held = self.locks.held_by(now, key, *token).is_some();
         let is_freed = is_held || (planted(Mutant::ReleaseWithoutCompare) && self.locks.is_held(now, key));
-        match keep {
-            Some(keep) if is_held => self.locks.keep(now, key, *token, now + *keep),
-            _ if is_freed => self.locks.release(now, key, *token),
-            _ => {}
+        if let (Some(keep), true) = (keep, is_held) {
+            self.locks.keep(now, key, *token, now + *keep);
+            return Released::Freed;
         }
-        let leaves = leave.is_some() && !planted(Mutant::LeavingChangesNothing);
-        if leaves || (is_freed && keep.is_none()) {
+        if is_freed {
+            self.locks.release(now, key, *token);
+        }
+        if is_freed || (leave.is_some() && !planted(Mutant::LeavingChangesNothing)) {
             self.advance(now, key, None, false);
         }
         if is_freed { Released::Freed } else { Released::NotOurs }
     }
 
-    /// Hands the key over and queues; or goes on, if nobody who is alive waits.
+    /// Hands the key over and queues; or goes on, if nobody who is alive waits. One of a set of holders does not.
     ///
     /// Whether those are alive whose entries are not known cannot be told, nor can they be granted the key.
     /// So they count as waiting: a key that went on for ever in one process would never be free for them. It is freed,
@@ -184,6 +187,9 @@ impl Model {
         self.forget_some(now);
         let Rotate { key, token, ttl, fences, next, entry } = rotation;
         let Some(expiry) = self.locks.held_by(now, key, *token) else { return Rotated::NotOurs };
+        if self.locks.may_have_room(now, key) {
+            return Rotated::NotOurs;
+        }
         let Some(holders) = self.locks.take(now, key) else { return Rotated::NotOurs };
         self.advance(now, key, None, false);
         if self.locks.is_held(now, key) {
