@@ -97,6 +97,11 @@ impl<C: Clone> ClientState<C> {
         renewal.unwrap_or(Number(0))
     }
 
+    /// A task makes its exclusive lease a shared one, which it awaits like a manual renewal.
+    pub fn downgrade(&mut self, now: Moment, id: CallId) -> Number {
+        self.on(now, id.key, |state, cx| state.downgrade(cx, id.number)).unwrap_or(Number(0))
+    }
+
     /// What has become of a manual renewal.
     pub fn manual_next(&mut self, now: Moment, id: CallId, renewal: Number) -> ManualStep {
         let step = self.on(now, id.key, |state, _| state.manual_next(id.number, renewal));

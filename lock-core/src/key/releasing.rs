@@ -168,6 +168,11 @@ impl<C> Releasing<C> {
         self.class == ReleaseClass::Blocking
     }
 
+    /// Whether a call of this kind waits for it. One who shares comes in beside one who shared, as well as behind it.
+    pub(super) fn blocks(&self, kind: Kind) -> bool {
+        self.blocks_queue() && (self.kind, kind) != (Kind::Shared, Kind::Shared)
+    }
+
     /// Takes the rotation that was answered, and whether it is still the latest request.
     pub(super) fn take_rotation(&mut self) -> Option<(Rotating, bool)> {
         let rotating = self.rotating.take()?;

@@ -98,7 +98,7 @@ fn give_back_left<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, left: LeftBe
 pub(super) fn come_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut waiter: Waiter<C>) {
     give_back_left_behind(calls, cx, &mut waiter);
     let is_wait_over = waiter.waiting.wait_until <= cx.now;
-    if is_wait_over && calls.is_known_held(cx.now) {
+    if is_wait_over && calls.is_known_held(cx.now, waiter.waiting.terms.kind) {
         let free_at = calls.free_at(cx.now);
         return refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }
