@@ -60,7 +60,9 @@ pub struct LockRequest {
     client: Option<Client>,
     ttl: Option<Duration>,
     wait: Wait,
-    kind: Kind,
+    shared: bool,
+    permits: Option<u32>,
+    weight: Option<u32>,
     renew: bool,
     max_hold: Option<Duration>,
     min_hold: Option<Duration>,
@@ -161,6 +163,62 @@ impl LockRequest {
         self
     }
 
+    /// A shared lock: any number hold it beside each other, nobody beside an exclusive one. By default a lock is
+    /// exclusive.
+    ///
+    /// All who wait stand in one queue, and nobody passes it: who comes behind one that waits for an exclusive lock waits
+    /// for that one. Those at its head who fit beside each other are let in together.
+    ///
+    /// Each holder has a [`fence`](crate::Lease::fence) of its own. What it reads it may compare with it; only who holds
+    /// exclusively stores it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let (one, other) = (client.lock("config").shared().await?, client.lock("config").shared().await?);
+    /// assert!(one.is_held() && other.is_held());
+    /// assert!(client.lock("config").await.is_err(), "nobody writes while they read");
+    /// # Ok(()) }
+    /// ```
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// One of so many permits: at most so many hold it beside each other, in the whole fleet.
+    ///
+    /// The number is that of the one who asks, who comes in if with it no more are inside. So it may differ for a while,
+    /// as in a deploy that changes it. `permits(1)` is not an exclusive lock: on one key, kinds exclude each other.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let call = || client.lock("api").permits(2);
+    /// let (_one, _two) = (call().await?, call().await?);
+    /// assert!(call().await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn permits(mut self, permits: u32) -> Self {
+        self.permits = Some(permits);
+        self
+    }
+
+    /// How many of the [`permits`](Self::permits) this call takes; one by default. Who waits for many holds up those
+    /// behind it who wait for few, or it would wait for ever.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let _large = client.lock("api").permits(5).weight(4).await?;
+    /// assert!(client.lock("api").permits(5).weight(2).await.is_err());
+    /// assert!(client.lock("api").permits(5).await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = Some(weight);
+        self
+    }
+
     /// Lets the future given to [`run`](Self::run) run on when the lock is lost; it can ask
     /// [`current`](crate::current). By default it is dropped.
     ///
@@ -244,7 +302,9 @@ impl LockRequest {
             client: None,
             ttl: None,
             wait: Wait::AtMost(Duration::ZERO),
-            kind: Kind::Exclusive,
+            shared: false,
+            permits: None,
+            weight: None,
             renew: true,
             max_hold: None,
             min_hold: None,
@@ -264,10 +324,13 @@ impl LockRequest {
         self
     }
 
-    /// Asks for a lock of another kind. There is no store yet that keeps one; what refuses it is tried all the same.
-    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
-        self
+    /// Asks for a lock of this kind.
+    pub(crate) fn of_kind(self, kind: Kind) -> Self {
+        match kind {
+            Kind::Shared => self.shared(),
+            Kind::Permits { most, weight, .. } => self.permits(most).weight(weight),
+            _ => self,
+        }
     }
 
     /// Checks everything that can be checked without the store.
@@ -277,8 +340,9 @@ impl LockRequest {
             return Err(LockError::invalid_key(key, fault));
         }
         let client = self.client.map_or_else(|| installed::client(&key), Ok)?;
+        let kind = options::kind(self.shared, self.permits, self.weight);
         let terms = Terms {
-            kind: self.kind,
+            kind: kind.map_err(|fault| options::invalid(&key, fault))?,
             ttl: self.ttl.unwrap_or_else(|| client.shared().default_ttl.max(self.min_hold.unwrap_or_default())),
             wait: self.wait,
             renew: self.renew,
