@@ -42,10 +42,26 @@ pub enum Mutant {
     UnseenGrantKept,
     /// Sessions that fall silent are trusted, and replaced when they report an error.
     SilenceTrusted,
+    /// An heir that nobody hears keeps its place in a set of holders.
+    HeirNobodyHearsKept,
+    /// A set of holders ends with the lease that was granted or renewed last, not with the longest.
+    SetEndsWithTheLast,
+    /// Holders whose leases have expired count as long as others hold.
+    CountWithoutPurge,
+    /// The release of one of a set frees the key.
+    ReleaseFreesTheSet,
+    /// The fence of a hand-over is reserved when its waiter enqueues.
+    FenceAtEnqueue,
+    /// A lease that is downgraded counts as exclusive until the answer.
+    SharedFromReply,
+    /// Who fits beside the holders passes the queue.
+    QueuePassed,
+    /// When a waiter leaves the queue, those behind it are not served.
+    LeavingChangesNothing,
 }
 
 /// Every fault that can be planted.
-pub const ALL: [Mutant; 17] = [
+pub const ALL: [Mutant; 25] = [
     Mutant::ReleaseWithoutCompare,
     Mutant::RenewWithoutCompare,
     Mutant::ClockFromReply,
@@ -63,6 +79,14 @@ pub const ALL: [Mutant; 17] = [
     Mutant::ToldAtReplica,
     Mutant::UnseenGrantKept,
     Mutant::SilenceTrusted,
+    Mutant::HeirNobodyHearsKept,
+    Mutant::SetEndsWithTheLast,
+    Mutant::CountWithoutPurge,
+    Mutant::ReleaseFreesTheSet,
+    Mutant::FenceAtEnqueue,
+    Mutant::SharedFromReply,
+    Mutant::QueuePassed,
+    Mutant::LeavingChangesNothing,
 ];
 
 const NONE: u8 = u8::MAX;

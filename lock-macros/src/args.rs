@@ -9,16 +9,17 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
+use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, Token};
 
 use crate::diagnostics::{Faults, did_you_mean, listed};
 use crate::key::{self, Template};
-use crate::value::{Time, bare_path, choice, duration, not_async, not_text, string, switch};
+use crate::value::{Count, Time, bare_path, choice, count, duration, not_async, not_text, string, switch};
 
 /// Every option, in the order in which the documentation shows them.
-pub(crate) const OPTIONS: [&str; 12] = [
-    "key", "ttl", "wait", "renew", "max_hold", "min_hold", "on_busy", "on_lost", "on_held", "or_else", "client",
-    "crate",
+pub(crate) const OPTIONS: [&str; 15] = [
+    "key", "ttl", "wait", "renew", "max_hold", "min_hold", "mode", "permits", "weight", "on_busy", "on_lost",
+    "on_held", "or_else", "client", "crate",
 ];
 
 const SHORTEST_TTL: Duration = Duration::from_millis(50);
@@ -46,6 +47,10 @@ pub(crate) enum Step {
     Renew(bool),
     MaxHold(Time),
     MinHold(Time),
+    /// `mode`, and whether it is shared.
+    Mode(bool, Span),
+    Permits(Count),
+    Weight(Count),
     ContinueWhenLost,
     JoinHeld,
     Client(Expr),
@@ -81,6 +86,7 @@ pub(crate) fn parse(tokens: TokenStream, at: Span, faults: &mut Faults) -> Args 
     reader.args.or_else_given = reader.seen.iter().any(|name| name == "or_else");
     let args = reader.args;
     check_together(&args, faults);
+    check_kind(&args, faults);
     args
 }
 
@@ -143,6 +149,9 @@ impl Reader<'_> {
             "renew" => Step::Renew(switch(name, &value)?),
             "max_hold" => Step::MaxHold(duration(name, value)?),
             "min_hold" => Step::MinHold(duration(name, value)?),
+            "mode" => Step::Mode(choice(name, &value, ["exclusive", "shared"])? == "shared", value.span()),
+            "permits" => Step::Permits(count(name, value)?),
+            "weight" => Step::Weight(count(name, value)?),
             "client" => Step::Client(not_text(value, "a client", "client = self.locks")?),
             "on_lost" if choice(name, &value, ["cancel", "continue"])? == "continue" => Step::ContinueWhenLost,
             "on_held" if choice(name, &value, ["error", "join"])? == "join" => Step::JoinHeld,
@@ -180,7 +189,7 @@ fn unknown(name: &Ident) -> syn::Error {
 }
 
 /// Options that are planned, so that nobody takes them for a slip of the pen.
-const TO_COME: [&str; 6] = ["name", "mode", "permits", "weight", "keys", "once"];
+const TO_COME: [&str; 3] = ["name", "keys", "once"];
 
 /// What is written here for an option as other libraries call it.
 fn meant(name: &str) -> Option<&'static str> {
@@ -201,6 +210,11 @@ fn meant(name: &str) -> Option<&'static str> {
         "redis" | "pool" | "conn" | "connection" | "store" | "url" => {
             "write `client` for the client to use, or `lock_runtime::init(url)` once at start-up"
         }
+        "shared" | "read" | "reader" | "read_lock" | "rw" | "exclusive" | "write" => {
+            "write `mode = \"shared\"` for a lock that many hold beside each other"
+        }
+        "semaphore" | "max_concurrent" | "max_concurrency" | "concurrency" | "limit" | "count" | "size"
+        | "max_holders" => "write `permits` for how many hold it beside each other at most",
         "skip" | "skip_if_busy" | "skip_if_locked" | "if_locked" | "on_locked" => "write `on_busy = \"skip\"`",
         "reentrant" | "recursive" | "nested" | "join" => {
             "write `on_held = \"join\"` for a call that may be part of an enclosing one which holds the key"
@@ -225,6 +239,9 @@ fn example(name: &Ident) -> String {
         "wait" | "min_hold" => "\"5s\"",
         "renew" => "false",
         "max_hold" => "\"10m\"",
+        "mode" => "\"shared\"",
+        "permits" => "5",
+        "weight" => "2",
         "on_busy" => "\"skip\"",
         "on_lost" => "\"continue\"",
         "on_held" => "\"join\"",
@@ -310,6 +327,29 @@ fn check_together(args: &Args, faults: &mut Faults) {
                 "`max_hold` bounds the renewal, and `renew = false` leaves none; take one of them out",
             );
         }
+    }
+}
+
+/// What is said of those who hold the lock beside each other, as far as it is known.
+fn check_kind(args: &Args, faults: &mut Faults) {
+    let find = |is_it: fn(&Step) -> bool| args.steps.iter().find(|step| is_it(step));
+    let permits = find(|step| matches!(step, Step::Permits(_)));
+    if let (Some(Step::Mode(shared, span)), Some(_)) = (find(|step| matches!(step, Step::Mode(..))), permits) {
+        let holders = if *shared { "any number" } else { "one" };
+        let message = format!("this `mode` lets {holders} hold the lock, and `permits` so many; take one of them out");
+        faults.at(*span, message);
+    }
+    match (permits, find(|step| matches!(step, Step::Weight(_)))) {
+        (None, Some(Step::Weight(weight))) => {
+            faults.at(weight.span(), "`weight` says how many permits this call takes; add `permits = 5`");
+        }
+        (Some(Step::Permits(Count::Known(most, _))), Some(Step::Weight(Count::Known(weight, span))))
+            if weight > most =>
+        {
+            let message = format!("`weight` is over `permits`, and could never be granted; write `weight = {most}`");
+            faults.at(*span, message);
+        }
+        _ => {}
     }
 }
 

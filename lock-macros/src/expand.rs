@@ -16,7 +16,7 @@ use crate::output::{without_impl_trait, works_later};
 use crate::patterns::Binding;
 use crate::signature::{Body, Function};
 use crate::stacked;
-use crate::value::Time;
+use crate::value::{Count, Time};
 
 /// Expands one use of the attribute. On any fault the item stays as it was, with a compile error for each.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -133,6 +133,10 @@ impl Expansion<'_> {
             Step::Renew(renew) => quote_spanned!(site()=> #request.renew(#renew)),
             Step::MaxHold(time) => told(request, "max_hold", time),
             Step::MinHold(time) => told(request, "min_hold", time),
+            Step::Mode(true, _) => quote_spanned!(site()=> #request.shared()),
+            Step::Mode(false, _) => quote_spanned!(site()=> #request),
+            Step::Permits(count) => counted(request, "permits", count),
+            Step::Weight(count) => counted(request, "weight", count),
             Step::ContinueWhenLost => quote_spanned!(site()=> #request.continue_when_lost()),
             Step::JoinHeld => quote_spanned!(site()=> #request.join_held()),
             Step::Client(client) => {
@@ -291,6 +295,14 @@ fn told(request: &Ident, option: &str, time: &Time) -> TokenStream {
             let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
             quote_spanned!(site()=> #request.#option(::core::time::Duration::new(#seconds, #nanos)))
         }
+    }
+}
+
+fn counted(request: &Ident, option: &str, count: &Count) -> TokenStream {
+    let option = Ident::new(option, site());
+    match count {
+        Count::Computed(value) => quote_spanned!(site()=> #request.#option(#value)),
+        Count::Known(number, _) => quote_spanned!(site()=> #request.#option(#number)),
     }
 }
 

@@ -49,6 +49,9 @@ mod value;
 /// | `renew` | `true` or `false`: whether a held lock is renewed, about every third of its `ttl` | `true` |
 /// | `max_hold` | the longest the lock is renewed for, counted from the grant; then it is lost | none |
 /// | `min_hold` | keep the key at least this long after the grant, even when the body ends sooner; at most the `ttl` | none |
+/// | `mode` | `"exclusive"`, or `"shared"`: any number hold the lock beside each other, none beside an exclusive one | `"exclusive"` |
+/// | `permits` | a number from 1, or an expression of type `u32`: at most so many hold it beside each other in the fleet; instead of `mode` | none |
+/// | `weight` | likewise, how many of the `permits` this call takes | 1 |
 /// | `on_busy` | `"error"`, or `"skip"`: a busy lock gives `()`, `None` or `Ok` of these | `"error"` |
 /// | `on_lost` | `"cancel"`, or `"continue"`: the body runs on after a loss, and can ask `lock_runtime::current()` | `"cancel"` |
 /// | `on_held` | what becomes of a call inside a body that holds the key already: `"error"` is `AlreadyHeld`; with `"join"` it is part of that body, and takes no lock of its own | `"error"` |

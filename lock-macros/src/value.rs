@@ -71,6 +71,51 @@ fn quoted(literal: &Lit) -> String {
     format!("write \"{}\"", fix.as_deref().unwrap_or("30s"))
 }
 
+/// A number, known now or computed at run time.
+pub(crate) enum Count {
+    Known(u32, Span),
+    Computed(Expr),
+}
+
+impl Count {
+    /// What to point at when it does not fit.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Known(_, span) => *span,
+            Self::Computed(value) => value.span(),
+        }
+    }
+}
+
+/// `5`, or an expression of type `u32`.
+pub(crate) fn count(option: &Ident, value: Expr) -> Result<Count> {
+    let wrong = |span, fix: String| {
+        Err(Error::new(span, format!("`{option}` is a number from 1 to 4294967295, or a `u32`; {fix}")))
+    };
+    match unwrapped(&value) {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) if matches!(number.suffix(), "" | "u32") => {
+            match number.base10_parse() {
+                Ok(0) => wrong(number.span(), format!("write `{option} = 1`")),
+                Ok(known) => Ok(Count::Known(known, number.span())),
+                Err(_) => wrong(number.span(), format!("write `{option} = 4294967295`")),
+            }
+        }
+        Expr::Lit(ExprLit { lit, .. }) => {
+            let said = match lit {
+                Lit::Str(text) => text.value(),
+                other => quote::ToTokens::to_token_stream(other).to_string(),
+            };
+            let digits: String = said.chars().take_while(char::is_ascii_digit).collect();
+            let near = digits.parse::<u32>().ok().filter(|number| *number > 0).unwrap_or(5);
+            wrong(lit.span(), format!("write `{option} = {near}`"))
+        }
+        Expr::Unary(negative) if literal(&negative.expr).is_some() => {
+            wrong(value.span(), format!("write `{option} = 1`"))
+        }
+        _ => Ok(Count::Computed(value)),
+    }
+}
+
 /// `true` or `false`, written out.
 pub(crate) fn switch(option: &Ident, value: &Expr) -> Result<bool> {
     match literal(value) {

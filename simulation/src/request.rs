@@ -2,7 +2,7 @@
 
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, Renewal, Renewed, Rotated, StoreError, Token};
+use lock_core::store::{Acquired, Downgrade, Kind, Renewal, Renewed, Rotated, StoreError, Token};
 use lock_core::walk::Answer;
 use lock_core::{LockKey, Moment};
 
@@ -11,6 +11,7 @@ use lock_core::{LockKey, Moment};
 pub(crate) enum Request {
     Ask(AcquireRequest),
     Renew(Vec<Renewal>),
+    Downgrade(Downgrade),
     Release(ReleaseRequest),
 }
 
@@ -30,6 +31,7 @@ impl Request {
             Self::Ask(AcquireRequest::Look(look)) => Reply::Acquired(store.look(now, look)),
             Self::Ask(AcquireRequest::Enqueue(enqueue)) => Reply::Acquired(store.enqueue(now, enqueue)),
             Self::Renew(batch) => Reply::Renewed(batch.iter().map(|renewal| Ok(store.renew(now, renewal))).collect()),
+            Self::Downgrade(downgrade) => Reply::Renewed(vec![Ok(store.downgrade(now, downgrade))]),
             Self::Release(ReleaseRequest::Release(release)) => {
                 Reply::Released(ReleaseReply::Released(store.release(now, release)))
             }
@@ -44,6 +46,7 @@ impl Request {
         let one = match self {
             Self::Ask(request) => Some((request.key(), request.token())),
             Self::Release(release) => Some((release.key(), release.token())),
+            Self::Downgrade(downgrade) => Some((&downgrade.key, downgrade.token)),
             Self::Renew(_) => None,
         };
         let many = if let Self::Renew(batch) = self { &batch[..] } else { &[] };
@@ -56,6 +59,7 @@ impl Request {
             Self::Ask(AcquireRequest::Look(_)) => "look",
             Self::Ask(AcquireRequest::Enqueue(_)) => "enqueue",
             Self::Renew(_) => "renew",
+            Self::Downgrade(_) => "downgrade",
             Self::Release(ReleaseRequest::Release(_)) => "release",
             Self::Release(ReleaseRequest::Rotate(_)) => "rotate",
         }
@@ -65,13 +69,13 @@ impl Request {
     pub(crate) fn may_take(&self) -> bool {
         match self {
             Self::Ask(_) | Self::Release(ReleaseRequest::Rotate(_)) => true,
-            Self::Renew(_) | Self::Release(ReleaseRequest::Release(_)) => false,
+            Self::Renew(_) | Self::Downgrade(_) | Self::Release(ReleaseRequest::Release(_)) => false,
         }
     }
 
     /// Whether it is a script, which a store can have forgotten.
     pub(crate) fn is_script(&self) -> bool {
-        !matches!(self, Self::Ask(AcquireRequest::Ask(_)))
+        !matches!(self, Self::Ask(AcquireRequest::Ask(ask)) if ask.kind == Kind::Exclusive)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod beside;
 mod keys;
+mod kinds;
 mod macros;
 mod neighbours;
 mod options;

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use lock_runtime::store::{Card, Kind};
+use lock_runtime::store::{Card, Kind, Release, Token};
 use lock_runtime::{Client, ClientReport, HolderState, KeyReport, LockError};
 use lock_tests::Server;
 
 use crate::rights::{CHANNELS, RIGHTS, allow};
 use crate::waiters::{entry, queue, written};
-use crate::{acquire, fence, open};
+use crate::{acquire, ask, fence, open};
 
 /// Of clients and keepers that have what they need.
 const SOON: Duration = Duration::from_secs(10);
@@ -128,6 +128,24 @@ lock_tests::on_every_server! {
         assert!(is_this_process(report.holders[0].client.as_ref()), "{report:?}");
     }
 
+    async fn all_who_hold_beside_each_other_are_told(server: Server) {
+        let (client, session) = (connected(&server).await, open(&server.url()).await);
+        let two = Kind::permits(5).with_weight(2);
+        for (token, kind) in [(1, two), (2, Kind::permits(5)), (3, two)] {
+            fence(session.acquire(ask("a", token).with_kind(kind)).await);
+        }
+        let keeps = Release::new("a", Token::from_bits(3)).with_kind(two).with_keep(Some(Duration::from_secs(3)));
+        session.release(keeps).await.expect("a release");
+        let resp3 = Client::connect(&format!("{}?protocol=resp3", server.url())).await.expect("it is there");
+        for report in [inspected(&client).await, inspected(&resp3).await] {
+            let told: Vec<_> = report.holders.iter().map(|holder| (holder.state, holder.remaining > Some(SOON))).collect();
+            let holds = (HolderState::Holds, true);
+            assert_eq!(told, [(HolderState::Kept, false), holds, holds], "{report:?}");
+            assert_eq!(report.kind.map(Kind::weight), Some(2), "{report:?}");
+            assert!(!format!("{report:?}").contains(&written(2)));
+        }
+    }
+
     async fn entries_that_are_not_known_and_marks_are_told_as_far_as_they_can_be(server: Server) {
         let (client, session) = (connected(&server).await, open(&server.url()).await);
         fence(acquire(&session, "a", 1).await);
@@ -139,7 +157,7 @@ lock_tests::on_every_server! {
         let report = inspected(&client).await;
         let told: Vec<_> = report.waiters.iter().map(|waiter| (waiter.id.is_some(), waiter.kind)).collect();
         let exclusive = (true, Some(Kind::Exclusive));
-        assert_eq!(told, [(false, None), exclusive, (true, None), exclusive]);
+        assert_eq!(told, [(false, None), exclusive, (true, Some(Kind::Shared)), exclusive]);
         assert_eq!(report.holders[0].client, None, "nobody has this card");
         assert!(!format!("{report:?}").contains(&written(2)));
     }

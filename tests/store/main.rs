@@ -12,6 +12,7 @@ mod differential;
 #[path = "../shared/fake.rs"]
 mod fake;
 mod first_calls;
+mod fleet;
 mod forged;
 mod forgotten;
 mod hand_over;

@@ -53,9 +53,10 @@ lock_tests::on_every_server! {
 
     async fn a_missing_right_is_refused_and_not_a_wrong_answer(server: Server) {
         // Without INCR each grant has its fence repaired, and without EXISTS each release looks into the queue, which
-        // is slow and not wrong. ZRANGE is for reports alone. Without the others nobody is told or handed a lock, so that
-        // those who wait look.
-        let dispensable = ["+incr", "+incrby", "+exists", "+zrange", "+publish", "+subscribe", "+zscore", "+zpopmin"];
+        // is slow and not wrong. Some are for sets of holders and reports alone. Without the others nobody is told or
+        // handed a lock, so that those who wait look.
+        let slow = ["+incr", "+incrby", "+exists", "+publish", "+subscribe", "+zscore", "+zpopmin"];
+        let dispensable = [&slow[..], &["+zrange", "+zcard", "+zremrangebyscore", "+pexpireat"]].concat();
         for missing in RIGHTS.into_iter().filter(|right| !dispensable.contains(right)) {
             let rights: Vec<_> = RIGHTS.into_iter().filter(|right| *right != missing).collect();
             let error = everything(&allow(&server, &rights, &CHANNELS)).await.expect_err(missing);

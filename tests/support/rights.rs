@@ -1,7 +1,7 @@
 //! What a user of a shared server must be allowed to do with locks, as the documentation says it.
 
 /// Commands; the first nine are those that were needed before there were queues.
-pub const RIGHTS: [&str; 18] = [
+pub const RIGHTS: [&str; 21] = [
     "+set",
     "+incr",
     "+incrby",
@@ -18,6 +18,9 @@ pub const RIGHTS: [&str; 18] = [
     "+zscore",
     "+zpopmin",
     "+zrange",
+    "+zcard",
+    "+zremrangebyscore",
+    "+pexpireat",
     "+publish",
     "+subscribe",
 ];

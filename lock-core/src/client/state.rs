@@ -16,7 +16,7 @@ use crate::key::{
     Settings, Spares,
 };
 use crate::lease::{FirstLease, Rhythm};
-use crate::store::{Grant, LossReason, Moment, StoreError, Token};
+use crate::store::{Grant, Kind, LockKey, LossReason, Moment, StoreError, Token};
 
 /// How many calls and releases the keeper serves before it unlocks the client, and how many keys it looks at: meanwhile
 /// every task of the client has to wait.
@@ -95,6 +95,18 @@ impl<C: Clone> ClientState<C> {
     pub fn renew_manually(&mut self, now: Moment, id: CallId, ttl: Duration) -> Number {
         let renewal = self.on(now, id.key, |state, cx| state.renew_manually(cx, id.number, ttl));
         renewal.unwrap_or(Number(0))
+    }
+
+    /// A task makes its exclusive lease a shared one, which it awaits like a manual renewal.
+    pub fn downgrade(&mut self, now: Moment, id: CallId) -> Number {
+        self.on(now, id.key, |state, cx| state.downgrade(cx, id.number)).unwrap_or(Number(0))
+    }
+
+    /// The call that holds this key for such a caller.
+    pub fn holder_of(&self, key: &LockKey, is_it: impl Fn(&C) -> bool) -> Option<CallId> {
+        let key = self.keys.find(key)?;
+        let mut leases = self.keys.get(key)?.state.leases();
+        leases.find(|(_, caller)| is_it(caller)).map(|(number, _)| CallId { key, number })
     }
 
     /// What has become of a manual renewal.
@@ -430,6 +442,11 @@ impl<C: Clone> ClientState<C> {
     /// The token of a call; for tests and the simulator.
     pub fn token_of(&self, id: CallId) -> Option<Token> {
         self.keys.get(id.key)?.state.token_of(id.number)
+    }
+
+    /// Beside whom a call holds; for the simulator.
+    pub fn kind_of(&self, id: CallId) -> Option<Kind> {
+        self.keys.get(id.key)?.state.kind_of(id.number)
     }
 
     /// Whether a call was refused and its task does not know it yet.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::calls::{Active, Calls};
 use super::context::{Context, Effect, GrantedBy};
-use super::enqueueing::{entry, fences};
+use super::enqueueing::{entry, fences, queues};
 use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
@@ -21,7 +21,7 @@ use super::unseen;
 use super::waiting::Asker;
 use crate::lease::{Fences, Terms};
 use crate::planted::{Mutant, planted};
-use crate::store::{Acquired, Ask, ClockReading, Enqueue, Look, Moment, StoreError, StoreErrorKind, Token};
+use crate::store::{Acquired, Ask, ClockReading, Enqueue, Kind, Look, Moment, StoreError, StoreErrorKind, Token};
 
 /// The answer to a request.
 pub(super) struct Answer {
@@ -35,10 +35,10 @@ pub(super) struct Answer {
 pub(super) fn ask_by_task<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, session: Option<SessionId>) -> Step {
     let (local_waiters, timeout) = (calls.waiting_locally(), cx.known.settings.operation_timeout);
     let Some(waiter) = calls.waiter_mut() else { return Step::Pending };
-    let is_contended = waiter.waiting.wait_until > cx.now && cx.known.contended;
+    let looks_first = looks_first(cx, waiter);
     let by = |session| Asker { session, timeout, by_task: true, fences: 1 };
     let request = match session {
-        Some(session) if waiter.waiting.never_asked() && !is_contended => ask(cx, waiter, by(session)),
+        Some(session) if waiter.waiting.never_asked() && !looks_first => ask(cx, waiter, by(session)),
         Some(session) if waiter.waiting.may_look_over(session) => look(cx, waiter, local_waiters, by(session)),
         _ => {
             waiter.waiting.phase = Phase::MayAsk { keeper_from: cx.now };
@@ -47,6 +47,16 @@ pub(super) fn ask_by_task<C>(calls: &mut Calls<C>, cx: &Context<'_, C>, session:
     };
     waiter.waiting.overtake_at = cx.now + waiter.waiting.patience(cx.known.first_lease) / 2;
     Step::Send(request)
+}
+
+/// Whether a call that waits looks at once: others are known to wait, or it is of a kind for which there is no faster
+/// first request.
+fn looks_first<C>(cx: &Context<'_, C>, waiter: &Waiter<C>) -> bool {
+    (waiter.waiting.wait_until > cx.now && cx.known.contended) || joins_a_set(cx, waiter)
+}
+
+fn joins_a_set<C>(cx: &Context<'_, C>, waiter: &Waiter<C>) -> bool {
+    waiter.waiting.terms.kind != Kind::Exclusive && waiter.waiting.wait_until > cx.now && queues(cx, &waiter.waiting)
 }
 
 /// The task's request has no answer: the task may not have been polled since, or its runtime, and the answer lies
@@ -99,7 +109,7 @@ pub(super) fn ask_by_keeper<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
     };
     // The keeper answers within the operation time-out; twice that covers a store that panics.
     let by = Asker { session: keepers, timeout: cx.known.settings.operation_timeout * 2, by_task: false, fences: 1 };
-    if waiter.waiting.never_asked() {
+    if waiter.waiting.never_asked() && !joins_a_set(cx, waiter) {
         let request = ask(cx, waiter, by);
         return cx.send(Job::Ask(waiter.number, request, keepers));
     }
@@ -171,7 +181,7 @@ pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, 
 
 /// The answer settles what that request did; the lease is held either way.
 fn answered_for_holder<C>(calls: &mut Calls<C>, token: Token, sent: Moment) {
-    let active = calls.holder().filter(|holder| holder.token == token).map(|holder| holder.number);
+    let active = calls.holders().find(|holder| holder.token == token).map(|holder| holder.number);
     let lost = calls.others().and_then(|others| others.lost.iter().find(|holder| holder.token == token));
     let number = active.or(lost.map(|holder| holder.number));
     if let Some(holder) = number.and_then(|number| calls.holder_of_mut(number)) {
@@ -194,7 +204,9 @@ pub(super) fn held_elsewhere<C>(
     waiter.waiting.held_elsewhere(cx.now, sent, (held_for, clock));
     let free_at = waiter.waiting.free_at(cx.now);
     // Calls that arrived before the request was sent share its answer; all do if this call stays ahead of them.
-    note_held(calls, cx, if still_waits { Moment::MAX } else { sent }, free_at);
+    // One of another kind may find room behind one that gives up.
+    let kind = waiter.waiting.terms.kind;
+    note_held(calls, cx, (if still_waits { Moment::MAX } else { sent }, free_at), |of| still_waits || of == kind);
     if !still_waits {
         return refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }
@@ -276,7 +288,7 @@ pub(super) fn tick_queue<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most:
         let free_at = calls.free_at(cx.now);
         match due {
             // Checked before `give_up_at`, which may be the same moment: a key that is held here is a definite answer.
-            Due::WaitOver(waiter) if calls.is_known_held(cx.now) => {
+            Due::WaitOver(waiter) if calls.is_known_held(cx.now, waiter.waiting.terms.kind) => {
                 refuse(calls, cx, waiter, Refusal::Busy { free_at });
             }
             Due::WaitOver(waiter) => {

@@ -1,5 +1,5 @@
-//! The calls of one key: one that asks the store or holds the key, and the others: in the local queue, refused, or with
-//! a lost lease; also the tokens under release.
+//! The calls of one key: one that asks the store or holds the key, and the others: those who hold it beside each other,
+//! in the local queue, refused, or with a lost lease; also the tokens under release.
 //!
 //! Absent on purpose: transitions.
 
@@ -13,7 +13,7 @@ use super::names::CallNames;
 use super::releasing::Releasing;
 use super::spare::Spare;
 use super::waiting::Waiting;
-use crate::store::{Moment, StoreError, Token};
+use crate::store::{Kind, Moment, StoreError, Token};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,6 +33,34 @@ pub(super) enum Active<C> {
     Holder(Holder<C>),
 }
 
+/// What those of this process who hold a key leave to others.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Room {
+    /// Nobody holds it.
+    All,
+    /// Those of this kind hold it, and have taken so many permits.
+    Beside { kind: Kind, taken: u64 },
+}
+
+impl Room {
+    /// Whether one of this kind may hold beside them, if there are permits.
+    pub(super) fn is_for(self, kind: Kind) -> bool {
+        match self {
+            Self::All => true,
+            Self::Beside { kind: of, .. } => of.agrees_with(kind),
+        }
+    }
+
+    /// Whether there may be permits for it, too, as far as this process knows.
+    pub(super) fn has_any_for(self, kind: Kind) -> bool {
+        let is_full = match (self, kind) {
+            (Self::Beside { taken, .. }, Kind::Permits { most, weight }) => taken + u64::from(weight) > u64::from(most),
+            _ => false,
+        };
+        self.is_for(kind) && !is_full
+    }
+}
+
 /// A call that has a lease, lost or not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Holder<C> {
@@ -48,6 +76,8 @@ pub(super) struct Others<C> {
     pub(super) queue: LocalQueue<C>,
     /// Refused calls whose tasks do not know it yet.
     pub(super) refused: BTreeMap<Number, Refusal>,
+    /// Those of a set who hold the key, all of kinds that agree; as many as calls of this process hold it.
+    pub(super) beside: Vec<Holder<C>>,
     /// Calls with a lost lease whose body or guard still exists.
     pub(super) lost: Vec<Holder<C>>,
     pub(super) releases: Vec<Releasing<C>>,
@@ -60,6 +90,7 @@ impl<C> Default for Others<C> {
         Self {
             queue: LocalQueue::default(),
             refused: BTreeMap::new(),
+            beside: Vec::new(),
             lost: Vec::new(),
             releases: Vec::new(),
             passed_over: BTreeMap::new(),
@@ -107,12 +138,13 @@ impl<C> Calls<C> {
     /// Gives the box back when nothing is in it.
     pub(super) fn tidy(&mut self, spare: &mut Spares<C>) {
         let is_empty = |others: &Others<C>| {
-            let are_gone = others.releases.is_empty() && others.lost.is_empty();
+            let are_gone = others.releases.is_empty() && others.lost.is_empty() && others.beside.is_empty();
             are_gone && others.refused.is_empty() && others.queue.len() == 0 && others.passed_over.is_empty()
         };
         if let Some(mut empty) = self.others.take_if(|others| is_empty(others)) {
             empty.releases.shrink_to(SPARED);
             empty.lost.shrink_to(SPARED);
+            empty.beside.shrink_to(SPARED);
             spare.others.keep(empty);
         }
     }
@@ -121,9 +153,24 @@ impl<C> Calls<C> {
         matches!(self.active, Active::Nobody) && self.others.is_none()
     }
 
-    /// Whether a local waiter may ask: no call asks or holds, and no release blocks the queue.
-    pub(super) fn is_free(&self) -> bool {
-        matches!(self.active, Active::Nobody) && !self.releases().any(Releasing::blocks_queue)
+    /// Whether a local waiter of this kind may ask: no call asks, none holds that does not agree with it, and no release
+    /// blocks it.
+    pub(super) fn is_free_for(&self, kind: Kind) -> bool {
+        matches!(self.active, Active::Nobody)
+            && self.room().is_for(kind)
+            && !self.releases().any(|releasing| releasing.blocks(kind))
+    }
+
+    /// What those of this process who hold the key leave to others.
+    pub(super) fn room(&self) -> Room {
+        let Some(first) = self.holders().next() else { return Room::All };
+        let taken = self.holders().map(|holder| u64::from(holder.held.kind.weight())).sum();
+        Room::Beside { kind: first.held.kind, taken }
+    }
+
+    /// All of this process who hold the key.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &Holder<C>> {
+        self.holder().into_iter().chain(self.others().into_iter().flat_map(|others| &others.beside))
     }
 
     pub(super) fn releases(&self) -> impl Iterator<Item = &Releasing<C>> {
@@ -201,14 +248,17 @@ impl<C> Calls<C> {
 
     /// The call of this number, if it has a lease, lost or not.
     pub(super) fn holder_of(&self, number: Number) -> Option<&Holder<C>> {
-        let lost = || self.others().and_then(|others| others.lost.iter().find(|holder| holder.number == number));
-        self.holder().filter(|holder| holder.number == number).or_else(lost)
+        let lost = self.others().into_iter().flat_map(|others| &others.lost);
+        self.holders().chain(lost).find(|holder| holder.number == number)
     }
 
     pub(super) fn holder_of_mut(&mut self, number: Number) -> Option<&mut Holder<C>> {
         match &mut self.active {
             Active::Holder(holder) if holder.number == number => Some(holder),
-            _ => self.others.as_mut()?.lost.iter_mut().find(|holder| holder.number == number),
+            _ => {
+                let Others { beside, lost, .. } = self.others.as_deref_mut()?;
+                beside.iter_mut().chain(lost).find(|holder| holder.number == number)
+            }
         }
     }
 
@@ -219,22 +269,27 @@ impl<C> Calls<C> {
         Some(lost.swap_remove(at))
     }
 
-    /// Whether a call of this process holds the key, or has just been answered that another process does.
-    pub(super) fn is_known_held(&self, now: Moment) -> bool {
-        match &self.active {
-            Active::Holder(_) => true,
+    /// Whether the key is held for one of this kind who comes now: by calls of this process, beside whom there is no
+    /// room for it or for one who came before it; or by others, as one of ours has just been answered.
+    pub(super) fn is_known_held(&self, now: Moment, kind: Kind) -> bool {
+        let room = self.room();
+        let is_held_for_first =
+            || self.queue().and_then(LocalQueue::first).is_some_and(|first| !room.is_for(first.waiting.terms.kind));
+        let is_held_elsewhere = match &self.active {
             Active::Waiter(waiter) => waiter.waiting.is_known_held(now),
-            Active::Nobody => false,
-        }
+            Active::Holder(_) | Active::Nobody => false,
+        };
+        is_held_elsewhere || !room.has_any_for(kind) || is_held_for_first()
     }
 
     /// Until when the key is held at most, unless it is renewed, as far as that is known and to come.
     pub(super) fn free_at(&self, now: Moment) -> Option<Moment> {
-        match &self.active {
-            Active::Holder(holder) => Some(holder.held.expires_at()).filter(|&expires_at| now < expires_at),
+        let elsewhere = match &self.active {
             Active::Waiter(waiter) => waiter.waiting.free_at(now),
-            Active::Nobody => None,
-        }
+            Active::Holder(_) | Active::Nobody => None,
+        };
+        let here = self.holders().map(|holder| holder.held.expires_at()).max();
+        elsewhere.or(here.filter(|&expires_at| now < expires_at))
     }
 
     /// The last error of the active waiter, unless the store has answered since.
@@ -279,7 +334,7 @@ impl<C> Others<C> {
             (waiter.number, waiter)
         });
         self.passed_over = renamed.collect();
-        self.lost.iter_mut().for_each(|holder| holder.show_names(names));
+        self.beside.iter_mut().chain(&mut self.lost).for_each(|holder| holder.show_names(names));
         self.releases.iter_mut().for_each(|releasing| releasing.show_names(names));
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn of<C>(calls: &Calls<C>) -> Census {
     let Some(others) = calls.others() else {
         return Census { held, waiting: asks, queued, unsolicited: 0, unfinished: held };
     };
+    let held = held + others.beside.len();
     let over = others.releases.iter().filter(|releasing| releasing.is_finished()).count();
     Census {
         held,

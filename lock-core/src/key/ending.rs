@@ -108,7 +108,7 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         keep_until,
         awaited_until,
         may_rotate: is_handed_on(held.kind) && held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
-        ..Releasing::orphan(cx.now, number, token, Orphan { ttl: held.longest_ttl, doubt, leave })
+        ..Releasing::orphan(cx.now, number, token, Orphan { kind: held.kind, ttl: held.longest_ttl, doubt, leave })
     };
     if is_renewing || doubt != Doubt::Nowhere {
         releasing.request_in_flight(cx.known.settings.operation_timeout);

@@ -17,15 +17,15 @@ pub(super) fn give_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, waiter
     let waiting = &waiter.waiting;
     let (doubt, leave) = (waiting.in_doubt(), waiting.entry.as_ref().map(|(entry, _)| Box::new(entry.clone())));
     if doubt != Doubt::Nowhere || leave.is_some() {
-        let ttl = waiting.terms.ttl.max(waiting.longest_ttl);
-        push_orphan(calls, cx, waiter.token, Orphan { ttl, doubt, leave });
+        let (kind, ttl) = (waiting.terms.kind, waiting.terms.ttl.max(waiting.longest_ttl));
+        push_orphan(calls, cx, waiter.token, Orphan { kind, ttl, doubt, leave });
     }
 }
 
 /// Queues a release of a lease that its task never saw.
 pub(super) fn give_back_unseen<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, token: Token, held: &Held) {
     let (ttl, doubt, leave) = (held.longest_ttl, held.doubt(), held.entry().cloned().map(Box::new));
-    push_orphan(calls, cx, token, Orphan { ttl, doubt, leave });
+    push_orphan(calls, cx, token, Orphan { kind: held.kind, ttl, doubt, leave });
 }
 
 /// Queues a release of this token.

@@ -48,7 +48,8 @@ pub(super) fn grant<C: Clone>(
     held.await_task(cx.now, waiter.waiting, patience);
     calls.active = Active::Holder(Holder { number: waiter.number, caller: waiter.caller, token: waiter.token, held });
     let free_at = calls.free_at(cx.now);
-    note_held(calls, cx, Moment::MAX, free_at);
+    let room = calls.room();
+    note_held(calls, cx, (Moment::MAX, free_at), |kind| !room.has_any_for(kind));
     true
 }
 

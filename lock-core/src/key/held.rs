@@ -11,7 +11,7 @@ use super::names::CallNames;
 use super::waiting::Waiting;
 use crate::lease::{Fences, Rhythm, Schedule, Terms, deadline, margin, usable};
 use crate::planted::{Mutant, planted};
-use crate::store::{Entry, Kind, LossReason, Moment};
+use crate::store::{Entry, Kind, LossReason, Moment, Renewed, StoreError};
 
 /// How long before the deadline an idle body is woken: one timer tick and the wake-up of a thread.
 const WAKE_LEAD: Duration = Duration::from_millis(2);
@@ -69,6 +69,15 @@ pub(super) struct Held {
     /// Its holder's state as a waiter, until its task has seen the grant.
     pub(super) waiting: Option<Box<Waiting>>,
     pub(super) manual: Option<Box<ManualRenewals>>,
+    downgrade: Option<Box<Downgrading>>,
+}
+
+/// An exclusive lease that is made a shared one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Downgrading {
+    /// From when on it counts as shared.
+    since: Moment,
+    is_confirmed: bool,
 }
 
 /// Requests for a lease's token that may still take effect.
@@ -123,6 +132,7 @@ impl Held {
             queued: false,
             waiting: None,
             manual: None,
+            downgrade: None,
         };
         held.begin(now, terms);
         held
@@ -319,8 +329,41 @@ impl Held {
         self.deadline = self.deadline.max(deadline(sent, ttl));
     }
 
+    /// It counts as shared from now on, and is renewed by a downgrade until one was confirmed.
+    pub(super) fn downgrade(&mut self, now: Moment) {
+        if self.kind == Kind::Exclusive && self.downgrade.is_none() {
+            self.downgrade = Some(Box::new(Downgrading { since: now, is_confirmed: false }));
+            if !planted(Mutant::SharedFromReply) {
+                self.kind = Kind::Shared;
+            }
+        }
+    }
+
+    pub(super) fn is_to_be_downgraded(&self) -> bool {
+        self.downgrade.as_ref().is_some_and(|downgrade| !downgrade.is_confirmed)
+    }
+
+    /// What the answer to a renewal that was sent at `sent` means. One that was sent as an exclusive lease's may come to
+    /// the store behind the downgrade, and is not ours there.
+    pub(super) fn answered(
+        &mut self,
+        sent: Moment,
+        answer: Result<Renewed, StoreError>,
+    ) -> Result<Renewed, StoreError> {
+        match (&mut self.downgrade, answer) {
+            (Some(downgrade), Ok(Renewed::NotOurs)) if sent < downgrade.since => Err(StoreError::no_answer()),
+            (Some(downgrade), Ok(Renewed::Renewed)) if downgrade.since <= sent => {
+                downgrade.is_confirmed = true;
+                self.kind = Kind::Shared;
+                Ok(Renewed::Renewed)
+            }
+            (_, answer) => answer,
+        }
+    }
+
     /// Shows its names.
     pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
+        self.downgrade.iter_mut().for_each(|downgrade| names.moment(&mut downgrade.since));
         self.fences.show_names(names);
         for moment in [
             &mut self.local_run_since,

@@ -4,22 +4,41 @@
 
 use std::time::Duration;
 
+use super::asking::report_silence;
 use super::calls::Calls;
 use super::context::{Context, Effect};
 use super::granting::requeue_next_holder;
 use super::ids::Number;
 use super::leaving::{note_was_held, refuse_holder};
 use super::manual::ManualRenewals;
-use super::messages::{Action, Job, ManualStep, Refusal};
+use super::messages::{Action, Job, ManualStep, Refusal, Step};
 use super::unseen;
 use crate::planted::{Mutant, planted};
-use crate::store::{LossReason, Moment, Renewal, Renewed, StoreError, StoreErrorKind, Token};
+use crate::store::{Downgrade, LossReason, Moment, Renewal, Renewed, StoreError, StoreErrorKind, Token};
 
 /// A renewal that was sent.
 pub(super) struct SentRenewal {
     pub(super) token: Token,
     pub(super) sent: Moment,
     pub(super) ttl: Duration,
+}
+
+/// The next step of the active call, if it holds.
+pub(super) fn next<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) -> Option<Step> {
+    let held = &mut calls.holder_mut().filter(|holder| holder.number == number)?.held;
+    if !held.ready || held.ended_by_clock(cx.now).is_some() {
+        return Some(Step::Pending);
+    }
+    if held.is_seen_late(cx.now, cx.known.first_lease.patience()) {
+        held.renew_first(cx.now);
+        return Some(Step::Pending);
+    }
+    let granted = Step::Granted { fence: held.fences.first, until: held.until() };
+    if let Some(mut waiting) = held.waiting.take() {
+        report_silence(cx, waiting.polled_without_answer());
+        cx.spare.waiting.keep(waiting);
+    }
+    Some(granted)
 }
 
 /// A renewal was answered; another call may hold the lease by now.
@@ -36,6 +55,7 @@ pub(super) fn renewed<C: Clone>(
         // A late "yes" never revives a lease.
         return end_by_clock(calls, cx, reason);
     }
+    let answer = held.answered(sent, answer);
     let sent = if planted(Mutant::ClockFromReply) { now } else { sent };
     match answer {
         Err(_) if planted(Mutant::FailedRenewalCounts) => {
@@ -161,7 +181,13 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
             held.schedule.sent(now, held.ttl);
             let ttl = held.next_ttl();
             held.longest_ttl = held.longest_ttl.max(ttl);
-            cx.effects.push(Effect::Send(Job::Renew(Renewal { key: cx.key.clone(), token: holder.token, ttl })));
+            let (key, token, kind) = (cx.key.clone(), holder.token, held.kind);
+            let job = if held.is_to_be_downgraded() {
+                Job::Downgrade(Downgrade { key, token, ttl })
+            } else {
+                Job::Renew(Renewal { key, token, ttl, kind })
+            };
+            cx.effects.push(Effect::Send(job));
         } else {
             held.schedule.park();
             cx.effects.push(Effect::Park);
@@ -185,6 +211,14 @@ pub(super) fn renew_manually<C>(
         holder.held.schedule.renew_now(cx.now);
     }
     renewal
+}
+
+/// A task makes its lease a shared one. Whatever becomes of the request, others may hold beside it from now on.
+pub(super) fn downgrade<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, number: Number) -> Number {
+    let Some(holder) = calls.holder_mut().filter(|holder| holder.number == number) else { return cx.number() };
+    holder.held.downgrade(cx.now);
+    let ttl = holder.held.ttl;
+    renew_manually(calls, cx, number, ttl)
 }
 
 /// What has become of a manual renewal.

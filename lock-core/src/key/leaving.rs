@@ -5,7 +5,7 @@ use super::context::Context;
 use super::giving_back::{give_back, give_back_unseen};
 use super::local_queue::Waiter;
 use super::messages::Refusal;
-use crate::store::Moment;
+use crate::store::{Kind, Moment};
 
 /// Refuses a waiter, active or queued.
 pub(super) fn refuse<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, waiter: Waiter<C>, refusal: Refusal) {
@@ -31,11 +31,16 @@ pub(super) fn note_was_held<C>(calls: &mut Calls<C>, cx: &Context<'_, C>) {
     calls.last_known_held = cx.now;
 }
 
-/// The key was held at `by`, until `free_at` at most if that is known: waiters whose time is over and who arrived by
-/// then are refused as busy.
-pub(super) fn note_held<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, by: Moment, free_at: Option<Moment>) {
+/// The key was held at `by`, until `free_at` at most if that is known: waiters of such kinds whose time is over and who
+/// arrived by then are refused as busy.
+pub(super) fn note_held<C>(
+    calls: &mut Calls<C>,
+    cx: &mut Context<'_, C>,
+    (by, free_at): (Moment, Option<Moment>),
+    is_such: impl Fn(Kind) -> bool,
+) {
     calls.last_known_held = calls.last_known_held.max(by.min(cx.now));
-    let answered = calls.queue_mut().map(|queue| queue.take_timed_out(by));
+    let answered = calls.queue_mut().map(|queue| queue.take_timed_out(by, is_such));
     for waiter in answered.into_iter().flatten() {
         refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }

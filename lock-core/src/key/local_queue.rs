@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ids::Number;
 use super::names::CallNames;
 use super::waiting::Waiting;
-use crate::store::{Moment, Token};
+use crate::store::{Kind, Moment, Token};
 
 /// A call without a grant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,10 +63,15 @@ impl<C> LocalQueue<C> {
         self.remove(number)
     }
 
+    /// The first waiter of all.
+    pub(super) fn first(&self) -> Option<&Waiter<C>> {
+        let (waiting, timed_out) = (self.waiting.first_key_value(), self.timed_out.first_key_value());
+        waiting.into_iter().chain(timed_out).min_by_key(|(number, _)| **number).map(|(_, waiter)| waiter)
+    }
+
     /// Takes out the first waiter of all.
     pub(super) fn take_first(&mut self) -> Option<Waiter<C>> {
-        let first = |queue: &BTreeMap<Number, _>| queue.keys().next().copied();
-        let number = first(&self.waiting).into_iter().chain(first(&self.timed_out)).min()?;
+        let number = self.first()?.number;
         self.remove(number)
     }
 
@@ -90,9 +95,10 @@ impl<C> LocalQueue<C> {
         self.waiting.get_mut(&number).or_else(|| self.timed_out.get_mut(&number))
     }
 
-    /// Takes out waiters whose time is over and who arrived by then: the key that they waited for is held.
-    pub(super) fn take_timed_out(&mut self, by: Moment) -> Vec<Waiter<C>> {
-        let answered = |waiter: &&Waiter<C>| waiter.waiting.arrived <= by;
+    /// Takes out waiters whose time is over and who arrived by then, of such kinds: the key that they waited for is
+    /// held.
+    pub(super) fn take_timed_out(&mut self, by: Moment, is_such: impl Fn(Kind) -> bool) -> Vec<Waiter<C>> {
+        let answered = |waiter: &&Waiter<C>| waiter.waiting.arrived <= by && is_such(waiter.waiting.terms.kind);
         let answered: Vec<Number> = self.timed_out.values().filter(answered).map(|waiter| waiter.number).collect();
         answered.into_iter().filter_map(|number| self.remove(number)).collect()
     }

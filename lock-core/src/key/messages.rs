@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::ids::{Number, SessionId};
 use super::names::CallNames;
 use crate::store::{
-    Ask, Capabilities, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Names, Release, Released, Renewal,
-    Rotate, Rotated, StoreError, Token,
+    Ask, Capabilities, Downgrade, Enqueue, ListenerId, LockKey, Look, LossReason, Moment, Names, Release, Released,
+    Renewal, Rotate, Rotated, StoreError, Token,
 };
 
 /// A session, and the listener that the store tells of grants over it, if it does.
@@ -188,6 +188,8 @@ pub enum Job {
     /// A request for a call, over this session.
     Ask(Number, AcquireRequest, SessionId),
     Renew(Renewal),
+    /// A renewal that makes the lease a shared one.
+    Downgrade(Downgrade),
     /// The release of this number; over the session that carried what it undoes, if that still exists.
     Release(Number, ReleaseRequest, Option<SessionId>),
 }

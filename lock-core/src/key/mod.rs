@@ -6,6 +6,7 @@
 //! Must stay true: nothing here knows of other keys, timers, counters, or whether sessions work.
 
 mod asking;
+mod beside;
 mod calls;
 mod census;
 mod context;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::ids::SessionId;
 use super::names::CallNames;
-use crate::store::{Entry, Moment, Token};
+use crate::store::{Entry, Kind, Moment, Token};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +27,7 @@ pub(super) struct Overtaken {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct LeftBehind {
     pub(super) token: Token,
+    pub(super) kind: Kind,
     /// The session that carries it, or may.
     pub(super) session: SessionId,
     pub(super) ttl: Duration,

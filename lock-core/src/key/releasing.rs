@@ -9,7 +9,7 @@ use super::doubt::Doubt;
 use super::ids::{Number, SessionId};
 use super::names::CallNames;
 use crate::lease::Backoff;
-use crate::store::{Entry, LockKey, Moment, Release, Released, StoreError, Token};
+use crate::store::{Entry, Kind, LockKey, Moment, Release, Released, StoreError, Token};
 
 /// The least time for which a queue entry is given back: a short ttl alone would not leave time to try twice.
 const LEAVES_FOR: Duration = Duration::from_secs(15);
@@ -27,6 +27,8 @@ pub(super) struct Releasing<C> {
     /// None if no task of ours held it.
     pub(super) caller: Option<C>,
     pub(super) token: Token,
+    /// Beside whom it was held, or was to be.
+    pub(super) kind: Kind,
     pub(super) progress: Progress,
     /// Requests that may still take effect, and have to be undone too.
     pub(super) doubt: Doubt,
@@ -96,12 +98,13 @@ pub(super) enum Progress {
 impl<C> Releasing<C> {
     /// Gives back what no call holds: a request that may have taken effect, or a grant that no task saw.
     pub(super) fn orphan(now: Moment, number: Number, token: Token, what: Orphan) -> Self {
-        let Orphan { ttl, doubt, leave } = what;
+        let Orphan { kind, ttl, doubt, leave } = what;
         let lasts = if leave.is_some() { ttl.max(LEAVES_FOR) } else { ttl };
         Self {
             number,
             caller: None,
             token,
+            kind,
             progress: Progress::Due(now),
             doubt,
             unanswered: false,
@@ -121,13 +124,13 @@ impl<C> Releasing<C> {
 
     /// Gives back a grant from a message that no call waited for.
     pub(super) fn unsolicited(now: Moment, number: Number, token: Token, ttl: Duration) -> Self {
-        let what = Orphan { ttl, doubt: Doubt::Nowhere, leave: None };
+        let what = Orphan { kind: Kind::Exclusive, ttl, doubt: Doubt::Nowhere, leave: None };
         Self { class: ReleaseClass::Unsolicited, ..Self::orphan(now, number, token, what) }
     }
 
     /// A lease that was handed over locally: its task is still to be told that the release is done.
     pub(super) fn handed_over_locally(now: Moment, number: Number, caller: C, token: Token) -> Self {
-        let what = Orphan { ttl: Duration::ZERO, doubt: Doubt::Nowhere, leave: None };
+        let what = Orphan { kind: Kind::Exclusive, ttl: Duration::ZERO, doubt: Doubt::Nowhere, leave: None };
         Self {
             caller: Some(caller),
             progress: Progress::Finished(Ok(Released::Freed)),
@@ -139,7 +142,8 @@ impl<C> Releasing<C> {
 
     /// Repeats it, for a request that arrives late; nobody awaits that one.
     pub(super) fn repeat(&self, now: Moment, number: Number, at: Moment) -> Self {
-        let what = Orphan { ttl: Duration::ZERO, doubt: Doubt::Somewhere, leave: self.leave.clone() };
+        let (kind, leave) = (self.kind, self.leave.clone());
+        let what = Orphan { kind, ttl: Duration::ZERO, doubt: Doubt::Somewhere, leave };
         Self {
             progress: Progress::Due(at),
             pointless_from: self.pointless_from.max(at + Duration::from_nanos(1)),
@@ -162,6 +166,11 @@ impl<C> Releasing<C> {
 
     pub(super) fn blocks_queue(&self) -> bool {
         self.class == ReleaseClass::Blocking
+    }
+
+    /// Whether a call of this kind waits for it. One who shares comes in beside one who shared, as well as behind it.
+    pub(super) fn blocks(&self, kind: Kind) -> bool {
+        self.blocks_queue() && (self.kind, kind) != (Kind::Shared, Kind::Shared)
     }
 
     /// Takes the rotation that was answered, and whether it is still the latest request.
@@ -238,7 +247,7 @@ impl<C> Releasing<C> {
         // Rounded up to whole milliseconds: `min_hold` means "at least this long".
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
         let (key, token, leave) = (key.clone(), self.token, self.leave.clone());
-        Release { key, token, keep: (!keep.is_zero()).then_some(keep), leave, contended }
+        Release { key, token, keep: (!keep.is_zero()).then_some(keep), leave, contended, kind: self.kind }
     }
 
     /// Shows its names.
@@ -271,6 +280,7 @@ impl Progress {
 /// What no call holds and is given back.
 #[derive(Debug)]
 pub(super) struct Orphan {
+    pub(super) kind: Kind,
     pub(super) ttl: Duration,
     pub(super) doubt: Doubt,
     pub(super) leave: Option<Box<Entry>>,

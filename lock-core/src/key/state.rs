@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::asking::{self, Answer};
+use super::beside;
 use super::calls::{Active, Calls, Holder};
 use super::census::{self, Census};
 use super::context::{Context, Effect, GrantedBy};
@@ -24,14 +25,14 @@ use super::unseen;
 use super::waiting::Waiting;
 use crate::lease::{Fences, Terms, Wait};
 use crate::planted::{Mutant, planted};
-use crate::store::{Acquired, Grant, LossReason, Moment, Renewed, StoreError, Token};
+use crate::store::{Acquired, Grant, Kind, LossReason, Moment, Renewed, StoreError, Token};
 
 /// The holder of a key, the call that asks the store, the local queue, and releases without an answer.
 ///
 /// `C` stands for the task of a call: cheap to clone, and dropping one runs no foreign code. Each event is a method,
 /// because each has its own arguments and result; everything else to be done goes into the context as effects.
-/// Must stay true: at most one call asks the store or holds the key; a token is used for one grant, which several calls
-/// of this process may hold in turn.
+/// Must stay true: at most one call asks the store, and those who hold the key agree in kind; a token is used for one
+/// grant, which several calls of this process may hold in turn.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KeyState<C> {
     calls: Calls<C>,
@@ -56,12 +57,13 @@ impl<C: Clone> KeyState<C> {
         terms: Terms,
         caller: C,
     ) -> Result<(), Refusal> {
-        if terms.wait == Wait::AtMost(Duration::ZERO) && self.calls.is_known_held(cx.now) {
+        if terms.wait == Wait::AtMost(Duration::ZERO) && self.calls.is_known_held(cx.now, terms.kind) {
             return Err(Refusal::Busy { free_at: self.calls.free_at(cx.now) });
         }
         let waiting = Waiting::new(cx.now, token, terms, cx.known.settings.operation_timeout);
         let mut waiter = Waiter { number, caller, token, waiting: cx.spare.waiting.put_into(waiting) };
-        if self.calls.is_free() {
+        let is_first = self.calls.queue().is_none_or(|queue| queue.len() == 0);
+        if is_first && self.calls.is_free_for(terms.kind) {
             waiter.waiting.may_ask(cx.now);
             self.calls.active = Active::Waiter(waiter);
         } else {
@@ -76,33 +78,19 @@ impl<C: Clone> KeyState<C> {
 
     /// The next step of a call without a lease; `via` is the session of its task's runtime, if there is one.
     pub fn next(&mut self, cx: &mut Context<'_, C>, number: Number, via: Option<Via>) -> Step {
-        match &mut self.calls.active {
-            Active::Waiter(waiter) if waiter.number == number => {
-                waiter.waiting.set_own_session(via);
-                asking::report_silence(cx, waiter.waiting.polled_without_answer());
-                return match waiter.waiting.phase {
-                    Phase::MayAsk { .. } => asking::ask_by_task(&mut self.calls, cx, via.map(|via| via.session)),
-                    Phase::Asking { by_task: true, .. } => Step::AwaitAnswer,
-                    // Its own answer may still be the first.
-                    Phase::Asking { .. } if waiter.waiting.overtaken.is_some() => Step::AwaitAnswer,
-                    _ => Step::Pending,
-                };
-            }
-            Active::Holder(Holder { number: holder, held, .. }) if *holder == number => {
-                if !held.ready || held.ended_by_clock(cx.now).is_some() {
-                    return Step::Pending;
-                }
-                if held.is_seen_late(cx.now, cx.known.first_lease.patience()) {
-                    held.renew_first(cx.now);
-                    return Step::Pending;
-                }
-                if let Some(mut waiting) = held.waiting.take() {
-                    asking::report_silence(cx, waiting.polled_without_answer());
-                    cx.spare.waiting.keep(waiting);
-                }
-                return Step::Granted { fence: held.fences.first, until: held.until() };
-            }
-            _ => {}
+        if let Some(step) = beside::with_number(&mut self.calls, number, |calls| holding::next(calls, cx, number)) {
+            return step;
+        }
+        if let Some(waiter) = self.calls.waiter_mut().filter(|waiter| waiter.number == number) {
+            waiter.waiting.set_own_session(via);
+            asking::report_silence(cx, waiter.waiting.polled_without_answer());
+            return match waiter.waiting.phase {
+                Phase::MayAsk { .. } => asking::ask_by_task(&mut self.calls, cx, via.map(|via| via.session)),
+                Phase::Asking { by_task: true, .. } => Step::AwaitAnswer,
+                // Its own answer may still be the first.
+                Phase::Asking { .. } if waiter.waiting.overtaken.is_some() => Step::AwaitAnswer,
+                _ => Step::Pending,
+            };
         }
         let Some(others) = self.calls.others_mut() else { return Step::Pending };
         if let Some(waiter) = others.queue.get_mut(number) {
@@ -212,9 +200,7 @@ impl<C: Clone> KeyState<C> {
                 cx.spare.waiting.keep(waiter.waiting);
             }
         }
-        if self.calls.holder_of(number).is_some() {
-            ending::end(&mut self.calls, cx, number, None);
-        }
+        self.end(cx, number, None);
     }
 
     /// A renewal of a token was answered; another call may hold the lease by now.
@@ -226,7 +212,9 @@ impl<C: Clone> KeyState<C> {
         ttl: Duration,
         answer: Result<Renewed, StoreError>,
     ) {
-        holding::renewed(&mut self.calls, cx, SentRenewal { token, sent, ttl }, answer);
+        let renewal = SentRenewal { token, sent, ttl };
+        let is_it = |holder: &Holder<C>| holder.token == token;
+        beside::with(&mut self.calls, is_it, |calls| holding::renewed(calls, cx, renewal, answer));
     }
 
     /// The lease's own task found that its time is over: returns the new deadline if it was extended, or how it was
@@ -235,12 +223,17 @@ impl<C: Clone> KeyState<C> {
     /// # Errors
     /// How it was lost.
     pub fn lapsed(&mut self, cx: &mut Context<'_, C>, number: Number) -> Result<Moment, LossReason> {
-        holding::lapsed(&mut self.calls, cx, number)
+        beside::with_number(&mut self.calls, number, |calls| holding::lapsed(calls, cx, number))
     }
 
     /// A task asks for a renewal now, with this ttl from now on.
     pub fn renew_manually(&mut self, cx: &mut Context<'_, C>, number: Number, ttl: Duration) -> Number {
-        holding::renew_manually(&mut self.calls, cx, number, ttl)
+        beside::with_number(&mut self.calls, number, |calls| holding::renew_manually(calls, cx, number, ttl))
+    }
+
+    /// A task makes its exclusive lease a shared one; it awaits that as a renewal. From now on it counts as shared.
+    pub fn downgrade(&mut self, cx: &mut Context<'_, C>, number: Number) -> Number {
+        beside::with_number(&mut self.calls, number, |calls| holding::downgrade(calls, cx, number))
     }
 
     /// What has become of a manual renewal.
@@ -256,14 +249,16 @@ impl<C: Clone> KeyState<C> {
     /// A lease ends, because its body or guard was dropped. A task awaits the release until `awaited_until`, if that is
     /// given.
     pub fn end(&mut self, cx: &mut Context<'_, C>, number: Number, awaited_until: Option<Moment>) {
-        ending::end(&mut self.calls, cx, number, awaited_until);
+        beside::with_number(&mut self.calls, number, |calls| ending::end(calls, cx, number, awaited_until));
     }
 
     /// Leaves a lease to its ttl, because the process ends in the middle of a step of its body.
     pub fn leave_to_ttl(&mut self, number: Number) {
-        if self.calls.take_active_holder(|holder| holder.number == number).is_none() {
-            self.calls.take_lost(number);
-        }
+        beside::with_number(&mut self.calls, number, |calls| {
+            if calls.take_active_holder(|holder| holder.number == number).is_none() {
+                calls.take_lost(number);
+            }
+        });
     }
 
     /// The next step of a task that awaits a release; `session` is that of its runtime, if there is one.
@@ -313,6 +308,9 @@ impl<C: Clone> KeyState<C> {
             Active::Holder(Holder { held, .. }) => held.unpark(now),
             Active::Nobody => {}
         }
+        for holder in self.calls.others_mut().into_iter().flat_map(|others| &mut others.beside) {
+            holder.held.unpark(now);
+        }
         for releasing in self.calls.others_mut().into_iter().flat_map(|others| &mut others.releases) {
             releasing.unpark(now);
         }
@@ -347,6 +345,11 @@ impl<C: Clone> KeyState<C> {
         } else if let Some(holder) = self.calls.take_active_holder(unseen) {
             refuse_holder(&mut self.calls, cx, holder, Refusal::ShuttingDown);
         }
+        beside::with_each(&mut self.calls, unseen, |calls| {
+            if let Some(holder) = calls.take_active_holder(unseen) {
+                refuse_holder(calls, cx, holder, Refusal::ShuttingDown);
+            }
+        });
         let waiting = self.calls.others_mut().map(|others| {
             let passed_over = std::mem::take(&mut others.passed_over).into_values();
             others.queue.take_all().into_iter().chain(passed_over)
@@ -376,9 +379,10 @@ impl<C: Clone> KeyState<C> {
         }
     }
 
-    /// Ends the lease as lost, if there is one.
+    /// Ends each lease as lost that there is.
     pub fn lose(&mut self, cx: &mut Context<'_, C>, reason: LossReason) {
         holding::lose(&mut self.calls, cx, reason);
+        beside::with_each(&mut self.calls, |_| true, |calls| holding::lose(calls, cx, reason));
     }
 
     /// Does what is due, for at most `most` calls and releases; the rest stays due. Returns for how many.
@@ -415,12 +419,17 @@ impl<C: Clone> KeyState<C> {
     /// All leases, lost or not; the caller knows which bodies are in the middle of a step.
     pub fn leases(&self) -> impl Iterator<Item = (Number, &C)> {
         let lost = self.calls.others().into_iter().flat_map(|others| &others.lost);
-        self.calls.holder().into_iter().chain(lost).map(|holder| (holder.number, &holder.caller))
+        self.calls.holders().chain(lost).map(|holder| (holder.number, &holder.caller))
     }
 
     /// Whether this token holds the key.
     pub fn holds(&self, token: Token) -> bool {
-        self.calls.holder().is_some_and(|holder| holder.token == token)
+        self.calls.holders().any(|holder| holder.token == token)
+    }
+
+    /// Beside whom this call holds; for the simulator.
+    pub fn kind_of(&self, number: Number) -> Option<Kind> {
+        self.calls.holder_of(number).map(|holder| holder.held.kind)
     }
 
     /// The token of this call; for tests and the simulator.

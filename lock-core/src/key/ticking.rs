@@ -1,6 +1,7 @@
 //! What the clock changes for a key, and when.
 
 use super::asking;
+use super::beside;
 use super::calls::{Active, Calls, Holder};
 use super::context::Context;
 use super::holding;
@@ -14,11 +15,12 @@ use crate::store::Moment;
 pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most: usize) -> usize {
     let mut newest = Number(*cx.numbers);
     let mut left = most - tick_releases(calls, cx, most, |number| number <= newest);
-    if calls.holder().is_some() {
+    if calls.holders().next().is_some() {
         // Before the clock ends the lease: whoever gave up until now did so while the key was held.
         left -= asking::tick_queue(calls, cx, left);
     }
     left = left.saturating_sub(usize::from(tick_active(calls, cx)));
+    beside::with_each(calls, |_| true, |calls| left = left.saturating_sub(usize::from(tick_active(calls, cx))));
     settle(calls, cx);
     left -= asking::tick_queue(calls, cx, left);
     // Releases that were queued by the above.
@@ -31,7 +33,7 @@ pub(super) fn tick<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, most
 
 /// The clock of the active call; returns whether it was due.
 fn tick_active<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) -> bool {
-    let can_renew_early = can_renew_early(calls, cx.now);
+    let can_renew_early = calls.holder().is_some_and(|holder| can_be_renewed_early(holder, cx.now));
     match &calls.active {
         Active::Waiter(waiter) if waiter.waiting.due() <= cx.now => asking::tick(calls, cx),
         Active::Holder(holder) if holder.held.due() <= cx.now || can_renew_early => holding::tick(calls, cx),
@@ -56,9 +58,11 @@ fn tick_releases<C: Clone>(
     due.len()
 }
 
-/// When no call asks or holds and no release blocks the queue, the first local waiter may ask.
+/// When no call asks, none holds that does not agree with the first local waiter, and no release blocks that one, it may
+/// ask.
 pub(super) fn settle<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>) {
-    if calls.is_free()
+    beside::step_aside(calls, cx);
+    if calls.queue().and_then(LocalQueue::first).is_some_and(|first| calls.is_free_for(first.waiting.terms.kind))
         && let Some(mut next) = calls.queue_mut().and_then(LocalQueue::take_first)
     {
         next.waiting.may_ask(cx.now);
@@ -77,14 +81,16 @@ pub(super) fn due<C>(calls: &Calls<C>) -> Moment {
     };
     let Some(others) = calls.others() else { return active };
     let releases = others.releases.iter().map(Releasing::due).min().unwrap_or(Moment::MAX);
-    active.min(others.queue.due()).min(releases)
+    let beside = others.beside.iter().map(|holder| holder.held.due()).min().unwrap_or(Moment::MAX);
+    active.min(others.queue.due()).min(releases).min(beside)
 }
 
 /// Whether the renewal may be sent a little early, together with others that are due.
 pub(super) fn can_renew_early<C>(calls: &Calls<C>, now: Moment) -> bool {
-    let renewal = |holder: &Holder<C>| {
-        let held = &holder.held;
-        held.schedule.due() == held.due() && held.schedule.can_send(now)
-    };
-    calls.holder().is_some_and(renewal)
+    calls.holders().any(|holder| can_be_renewed_early(holder, now))
+}
+
+fn can_be_renewed_early<C>(holder: &Holder<C>, now: Moment) -> bool {
+    let held = &holder.held;
+    held.schedule.due() == held.due() && held.schedule.can_send(now)
 }

@@ -61,7 +61,7 @@ fn left_behind(held: &Held, waiting: &Waiting, token: Token) -> Option<Box<LeftB
         Doubt::Somewhere => over_own,
     };
     let (ttl, leave) = (held.longest_ttl, held.entry().cloned().map(Box::new));
-    Some(Box::new(LeftBehind { token, session: session?, ttl, leave }))
+    Some(Box::new(LeftBehind { token, kind: held.kind, session: session?, ttl, leave }))
 }
 
 /// A request under a token that was given back was answered, to a call that was passed over: if it took the key, that
@@ -89,8 +89,8 @@ pub(super) fn give_back_left_behind<C>(calls: &mut Calls<C>, cx: &mut Context<'_
 }
 
 fn give_back_left<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, left: LeftBehind, doubt: Doubt) {
-    let LeftBehind { token, ttl, leave, .. } = left;
-    push_orphan(calls, cx, token, Orphan { ttl, doubt, leave });
+    let LeftBehind { token, kind, ttl, leave, .. } = left;
+    push_orphan(calls, cx, token, Orphan { kind, ttl, doubt, leave });
 }
 
 /// Its task is polled again: it takes its old place. If its time to wait is over, it is asked for once more, unless the
@@ -98,7 +98,7 @@ fn give_back_left<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, left: LeftBe
 pub(super) fn come_back<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, mut waiter: Waiter<C>) {
     give_back_left_behind(calls, cx, &mut waiter);
     let is_wait_over = waiter.waiting.wait_until <= cx.now;
-    if is_wait_over && calls.is_known_held(cx.now) {
+    if is_wait_over && calls.is_known_held(cx.now, waiter.waiting.terms.kind) {
         let free_at = calls.free_at(cx.now);
         return refuse(calls, cx, waiter, Refusal::Busy { free_at });
     }

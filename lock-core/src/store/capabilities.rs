@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::kind::Kind;
-use super::lock_error::OptionFault;
+use super::option_fault::OptionFault;
 
 /// What a store claims to do.
 ///

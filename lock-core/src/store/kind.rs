@@ -79,6 +79,32 @@ impl Kind {
             (Self::Shared | Self::Permits { .. }, _) => false,
         }
     }
+
+    /// How many permits it takes; one, if it is of another kind.
+    ///
+    /// ```
+    /// use lock_runtime::store::Kind;
+    ///
+    /// assert_eq!((Kind::permits(5).with_weight(2).weight(), Kind::Shared.weight()), (2, 1));
+    /// ```
+    pub const fn weight(self) -> u32 {
+        match self {
+            Self::Permits { weight, .. } => weight,
+            Self::Exclusive | Self::Shared => 1,
+        }
+    }
+
+    /// Whether one of this kind may hold a key beside one of the other, as far as there are permits for both.
+    ///
+    /// ```
+    /// use lock_runtime::store::Kind;
+    ///
+    /// assert!(Kind::Shared.agrees_with(Kind::Shared) && Kind::permits(5).agrees_with(Kind::permits(6)));
+    /// assert!(!Kind::Exclusive.agrees_with(Kind::Exclusive) && !Kind::Shared.agrees_with(Kind::permits(5)));
+    /// ```
+    pub const fn agrees_with(self, other: Self) -> bool {
+        matches!((self, other), (Self::Shared, Self::Shared) | (Self::Permits { .. }, Self::Permits { .. }))
+    }
 }
 
 /// As messages name it: "the store keeps no permits".

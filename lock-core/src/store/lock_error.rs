@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::StoreError;
 use super::key::{KeyFault, LockKey};
-use super::kind::Kind;
+use super::option_fault::OptionFault;
 
 /// Why the body did not run, or did not run to its end.
 ///
@@ -448,51 +448,6 @@ impl LossReason {
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
     }
-}
-
-/// Which option cannot work, and what to write instead. Durations are the ones given, but for a store's bounds.
-///
-/// ```
-/// use lock_runtime::OptionFault;
-///
-/// let fault = OptionFault::MinHoldOverTtl;
-/// assert_eq!(fault.to_string(), "min_hold is longer than ttl; raise ttl or lower min_hold");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OptionFault {
-    /// A `ttl` under 50 ms: network and drift would eat it up.
-    #[error("ttl {0:?} is too short; 50ms is the shortest")]
-    TtlTooShort(Duration),
-    /// A `ttl` over 30 days.
-    #[error("ttl {0:?} is too long; 30 days is the longest, and a held lock is renewed anyway")]
-    TtlTooLong(Duration),
-    /// A `wait` over 30 days that is not `forever`.
-    #[error(
-        "wait {0:?} is too long; 30 days is the longest, or wait for ever with wait_forever() or wait = \"forever\""
-    )]
-    WaitTooLong(Duration),
-    /// A `min_hold` over the `ttl`.
-    #[error("min_hold is longer than ttl; raise ttl or lower min_hold")]
-    MinHoldOverTtl,
-    /// A `max_hold` under the `ttl`.
-    #[error("max_hold is shorter than ttl; raise max_hold or lower ttl")]
-    MaxHoldUnderTtl,
-    /// A `max_hold` without renewal: it bounds the renewal.
-    #[error("max_hold has no meaning with renew = false; leave one of them out")]
-    MaxHoldWithoutRenewal,
-    /// A guard that would be part of an enclosing body, which it can leave.
-    #[error("a guard cannot join the body that holds its lock; give the work to run(), or leave join_held() out")]
-    GuardThatJoins,
-    /// A kind of lock that the store does not claim to keep.
-    #[error("the store keeps no {0}; leave the option out, or use a store that keeps them")]
-    KindNotKept(Kind),
-    /// A `ttl` under the store's own bound, which is this.
-    #[error("ttl is too short for the store; {0:?} is its shortest")]
-    TtlUnderStores(Duration),
-    /// A `ttl` over the store's own bound, which is this.
-    #[error("ttl is too long for the store; {0:?} is its longest, and a held lock is renewed anyway")]
-    TtlOverStores(Duration),
 }
 
 #[cfg(test)]

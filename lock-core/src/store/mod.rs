@@ -16,6 +16,7 @@ mod moment;
 mod names;
 mod node;
 mod operations;
+mod option_fault;
 mod token;
 mod traits;
 
@@ -27,7 +28,7 @@ pub use key::{KeyFault, LONGEST_KEY, LockKey, is_blank};
 pub use kind::Kind;
 #[doc(hidden)]
 pub use lock_error::Operation;
-pub use lock_error::{LockError, LossReason, OptionFault};
+pub use lock_error::{LockError, LossReason};
 #[doc(hidden)]
 pub use moment::Moment;
 #[doc(hidden)]
@@ -35,8 +36,10 @@ pub use names::Names;
 #[doc(hidden)]
 pub use node::NodeId;
 pub use operations::{
-    Acquired, Ask, Enqueue, Entry, Grant, Holding, Inspection, LONGEST_ALIVE, Listener, ListenerId, Look, MOST_FENCES,
-    MOST_STEPPED_OVER, Owner, Presence, Release, Released, Renewal, Renewed, Rotate, Rotated, Waiting,
+    Acquired, Ask, Downgrade, Enqueue, Entry, Grant, Holding, Inspection, LONGEST_ALIVE, Listener, ListenerId, Look,
+    MOST_FENCES, MOST_HEIRS, MOST_STEPPED_OVER, Owner, Presence, Release, Released, Renewal, Renewed, Rotate, Rotated,
+    Waiting,
 };
+pub use option_fault::OptionFault;
 pub use token::Token;
 pub use traits::{Session, Store, StoreFuture};

@@ -17,7 +17,7 @@ use super::key::LockKey;
 #[cfg(doc)]
 use super::operations::Entry;
 use super::operations::{
-    Acquired, Ask, Enqueue, Inspection, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
+    Acquired, Ask, Downgrade, Enqueue, Inspection, Listener, Look, Release, Released, Renewal, Renewed, Rotate, Rotated,
 };
 use super::token::Token;
 
@@ -82,7 +82,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// ```
     /// use lock_runtime::store::{Kind, MemoryStore, Store};
     ///
-    /// assert!(!MemoryStore::new().capabilities().keeps(Kind::Shared));
+    /// assert!(MemoryStore::new().capabilities().keeps(Kind::Exclusive));
     /// ```
     fn capabilities(&self) -> Capabilities {
         Capabilities::new()
@@ -254,7 +254,8 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
 
     /// If the token holds the key: hands it to the first waiter who is alive and queues `next`; or keeps it, with new
     /// fences, if nobody else waits. If nobody waits but entries that are [not known](Entry), it frees the key and
-    /// queues nobody, so that they find it free when they look. A store without queues frees the key.
+    /// queues nobody, so that they find it free when they look. A store without queues frees the key. Only who holds
+    /// exclusively is asked for it.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -275,6 +276,29 @@ pub trait Session: fmt::Debug + Send + Sync + 'static {
                 Released::NotOurs => Rotated::NotOurs,
             })
         })
+    }
+
+    /// If the token holds the key exclusively, makes that a shared lease in one step, which is never shortened, and lets
+    /// those at the head of the queue hold beside it. A token that holds it shared already is renewed.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Downgrade, MemoryStore, Renewed, Store, Token};
+    ///
+    /// let session = MemoryStore::new().open().await?;
+    /// let downgrade = Downgrade::new("job:42", Token::from_bits(1), Duration::from_secs(30));
+    /// assert_eq!(session.downgrade(downgrade).await?, Renewed::NotOurs); // nobody holds it
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreErrorKind::Refused`] by a store that does not [keep](Capabilities::keeps) shared locks; else as every
+    /// operation.
+    fn downgrade(&self, downgrade: Downgrade) -> StoreFuture<Result<Renewed, StoreError>> {
+        drop(downgrade);
+        let text = "this store keeps no shared locks";
+        Box::pin(std::future::ready(Err(StoreError::new(StoreErrorKind::Refused, text))))
     }
 
     /// Says who holds the key and who waits for it, and whose they are by the cards of their clients. It changes

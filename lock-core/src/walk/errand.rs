@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::call_table::CallTable;
 use crate::key::{AcquireRequest, CallId, CallNames, Job, KeyId, ReleaseReply, ReleaseRequest, SessionId};
-use crate::store::{Acquired, LockKey, Moment, Renewal, Renewed, StoreError, StoreErrorKind};
+use crate::store::{Acquired, Downgrade, Kind, LockKey, Moment, Renewal, Renewed, StoreError, StoreErrorKind};
 
 /// How many renewals one call of the store carries.
 const RENEWALS_PER_BATCH: usize = 64;
@@ -20,6 +20,7 @@ const RUNTIME_SESSION_TIMEOUT: Duration = Duration::from_secs(1);
 pub enum Errand {
     Ask(AskErrand),
     Renew(RenewErrand),
+    Downgrade(DowngradeErrand),
     Release(ReleaseErrand),
 }
 
@@ -49,6 +50,15 @@ pub struct RenewErrand {
     pub route: Route,
 }
 
+/// A renewal that makes a lease a shared one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DowngradeErrand {
+    key: KeyId,
+    pub downgrade: Downgrade,
+    sent: Moment,
+    pub route: Route,
+}
+
 /// A release.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReleaseErrand {
@@ -62,7 +72,7 @@ pub struct ReleaseErrand {
 /// The operations for these jobs, for a keeper with this session.
 pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operation_timeout: Duration) -> Vec<Errand> {
     let route = |session| Route { session, limit: operation_timeout };
-    let (mut errands, mut renewals) = (Vec::new(), Vec::new());
+    let (mut errands, mut renewals, mut in_sets) = (Vec::new(), Vec::new(), Vec::new());
     for (key, job) in jobs {
         match job {
             Job::Ask(number, request, session) => {
@@ -78,17 +88,30 @@ pub fn errands(jobs: Vec<(KeyId, Job)>, keepers: SessionId, sent: Moment, operat
                 let id = CallId { key, number };
                 errands.push(Errand::Release(ReleaseErrand { id, request, preferred, fallback: route(keepers) }));
             }
-            Job::Renew(renewal) => renewals.push((key, renewal)),
+            Job::Renew(renewal) if renewal.kind == Kind::Exclusive => renewals.push((key, renewal)),
+            Job::Renew(renewal) => in_sets.push((key, renewal)),
+            Job::Downgrade(downgrade) => {
+                let route = Route { limit: renewal_limit(downgrade.ttl, operation_timeout), ..route(keepers) };
+                errands.push(Errand::Downgrade(DowngradeErrand { key, downgrade, sent, route }));
+            }
         }
     }
-    let mut renewals = renewals.into_iter().peekable();
-    while renewals.peek().is_some() {
-        let (keys, batch): (_, Vec<Renewal>) = renewals.by_ref().take(RENEWALS_PER_BATCH).unzip();
-        let shortest = batch.iter().map(|renewal| renewal.ttl).min().unwrap_or_default();
-        let limit = (shortest / 6).clamp(RENEWAL_TIMEOUT.0, RENEWAL_TIMEOUT.1).min(operation_timeout);
-        errands.push(Errand::Renew(RenewErrand { keys, batch, sent, route: Route { limit, ..route(keepers) } }));
+    // Those of one kind of lease go together: a store may keep sets elsewhere.
+    for renewals in [renewals, in_sets] {
+        let mut renewals = renewals.into_iter().peekable();
+        while renewals.peek().is_some() {
+            let (keys, batch): (_, Vec<Renewal>) = renewals.by_ref().take(RENEWALS_PER_BATCH).unzip();
+            let shortest = batch.iter().map(|renewal| renewal.ttl).min().unwrap_or_default();
+            let route = Route { limit: renewal_limit(shortest, operation_timeout), ..route(keepers) };
+            errands.push(Errand::Renew(RenewErrand { keys, batch, sent, route }));
+        }
     }
     errands
+}
+
+/// How long a renewal for this ttl may stay without an answer.
+fn renewal_limit(ttl: Duration, operation_timeout: Duration) -> Duration {
+    (ttl / 6).clamp(RENEWAL_TIMEOUT.0, RENEWAL_TIMEOUT.1).min(operation_timeout)
 }
 
 impl Errand {
@@ -104,6 +127,10 @@ impl Errand {
                 for renewal in batch {
                     names.token(&mut renewal.token);
                 }
+                names.moment(sent);
+            }
+            Self::Downgrade(DowngradeErrand { downgrade, sent, .. }) => {
+                names.token(&mut downgrade.token);
                 names.moment(sent);
             }
             Self::Release(ReleaseErrand { id, request, .. }) => {
@@ -159,6 +186,25 @@ impl RenewErrand {
     }
 }
 
+impl DowngradeErrand {
+    /// The answer, or an error. Returns it if it failed, to be logged.
+    pub fn answered<C>(
+        &self,
+        client: &mut impl CallTable<C>,
+        now: Moment,
+        answer: Result<Renewed, StoreError>,
+    ) -> Option<(LockKey, StoreError)> {
+        if answer.is_ok() {
+            client.keeper_saw_round_trip(now.since(self.sent));
+        }
+        let Downgrade { key, token, ttl } = &self.downgrade;
+        let error = answer.as_ref().err().filter(|_| client.holds(self.key, *token));
+        let failed = error.map(|error| (key.clone(), error.clone()));
+        client.renewed(now, self.key, *token, (self.sent, *ttl), answer);
+        failed
+    }
+}
+
 impl ReleaseErrand {
     /// Where to send it, given which sessions are open.
     pub fn route(&self, is_open: impl FnOnce(SessionId) -> bool) -> Route {
@@ -189,7 +235,7 @@ mod tests {
     use super::*;
     use crate::client::ClientState;
     use crate::key::{Number, Settings};
-    use crate::store::{Capabilities, Kind, ListenerId, Token};
+    use crate::store::{Capabilities, ListenerId, Token};
 
     const OPERATION: Duration = Duration::from_secs(5);
     const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
@@ -221,7 +267,7 @@ mod tests {
     fn renewals_go_together_and_the_shortest_ttl_says_how_long_they_are_awaited() {
         let mut client = client();
         let key = key(&mut client, "a");
-        let renewal = |ttl| Renewal { key: "a".into(), token: Token::from_bits(1), ttl: Duration::from_secs(ttl) };
+        let renewal = |ttl| Renewal::new("a", Token::from_bits(1), Duration::from_secs(ttl));
         let jobs = (0..100).map(|n| (key, Job::Renew(renewal(if n == 70 { 3 } else { 30 })))).collect();
         let sizes: Vec<(usize, Duration)> = errands(jobs, KEEPERS, NOW, OPERATION)
             .into_iter()
@@ -237,13 +283,7 @@ mod tests {
     fn a_release_goes_over_the_session_that_it_undoes_something_of_while_that_is_open() {
         let mut client = client();
         let key = key(&mut client, "a");
-        let release = crate::store::Release {
-            key: "a".into(),
-            token: Token::from_bits(1),
-            keep: None,
-            leave: None,
-            contended: false,
-        };
+        let release = crate::store::Release::new("a", Token::from_bits(1));
         let job = Job::Release(Number(7), ReleaseRequest::Release(release), Some(SessionId(2)));
         let errands = errands(vec![(key, job)], KEEPERS, NOW, OPERATION);
         let [Errand::Release(release)] = &errands[..] else { panic!("{errands:?}") };

@@ -13,7 +13,7 @@ mod releasing;
 
 pub use acquiring::{AcquireStep, Acquiring, Answer};
 pub use call_table::CallTable;
-pub use errand::{AskErrand, Errand, ReleaseErrand, RenewErrand, Route, errands};
+pub use errand::{AskErrand, DowngradeErrand, Errand, ReleaseErrand, RenewErrand, Route, errands};
 pub use holding::{Holding, RELEASE_TIMEOUT, Start};
 pub use introduction::Introduction;
 pub use keepers_session::KeepersSession;

@@ -100,6 +100,32 @@ fn a_fault_in_one_option_hides_none_in_the_others() {
 }
 
 #[test]
+fn kinds_are_words_and_numbers_that_fit_each_other() {
+    for tokens in [
+        quote!(mode = "shared"),
+        quote!(mode = "exclusive"),
+        quote!(permits = 1),
+        quote!(permits = 5u32, weight = 5),
+        quote!(weight = X, permits = (5)),
+        quote!(permits = self.most()),
+    ] {
+        assert_eq!(faults(quote!(key = "k", #tokens)), [""; 0], "{tokens}");
+    }
+    assert!(fault(quote!(key = "k", mode = "share")).contains("did you mean"));
+    assert!(fault(quote!(key = "k", permits = 0)).contains("write `permits = 1`"));
+    assert!(fault(quote!(key = "k", permits = "12 at once")).contains("write `permits = 12`"));
+    assert!(fault(quote!(key = "k", permits = 5u64)).contains("write `permits = 5`"));
+    assert!(fault(quote!(key = "k", permits = 5.5)).contains("write `permits = 5`"));
+    assert!(fault(quote!(key = "k", permits = -1)).contains("write `permits = 1`"));
+    assert!(fault(quote!(key = "k", permits = 4294967296)).contains("write `permits = 4294967295`"));
+    assert!(fault(quote!(key = "k", permits = 5, mode = "shared")).contains("take one of them out"));
+    assert!(fault(quote!(key = "k", weight = 2)).contains("add `permits = 5`"));
+    assert!(fault(quote!(key = "k", weight = 6, permits = 5)).contains("write `weight = 5`"));
+    assert!(fault(quote!(key = "k", shared = true)).contains("write `mode = "));
+    assert!(fault(quote!(key = "k", limit = 5)).contains("write `permits`"));
+}
+
+#[test]
 fn slips_are_told_with_the_fix() {
     assert!(fault(quote!(key = "k", on_bussy = "skip")).contains("did you mean `on_busy`?"));
     assert!(fault(quote!("job:<id>")).contains("write `key = \\\"job:<id>\\\"`"));

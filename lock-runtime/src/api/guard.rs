@@ -112,6 +112,28 @@ impl LockGuard {
         }
     }
 
+    /// Makes an exclusive lock a shared one, in one step; see [`Lease::downgrade`]. An answer that is lost is no failure:
+    /// the lock counts as shared, and the client goes on asking.
+    ///
+    /// # Errors
+    /// As [`Lease::downgrade`]; then the lock is released.
+    ///
+    /// # Cancellation
+    /// Dropped half-way, it releases the lock.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let writer = client.lock("config").acquire().await?;
+    /// assert!(client.lock("config").shared().await.is_err());
+    /// let _reader = writer.downgrade().await?;
+    /// assert!(client.lock("config").shared().await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub async fn downgrade(self) -> Result<Self, LockError> {
+        self.lease.downgrade().await.map(|()| self)
+    }
+
     /// Gives the lock back and says what the store found. [`Released::NotOurs`] means that it had been lost before.
     ///
     /// # Errors

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::downgrading;
 use crate::engine::lease_state::LeaseState;
 use crate::system::clock;
-use lock_core::{LockKey, LossReason, Moment};
+use lock_core::{LockError, LockKey, LossReason, Moment};
 
 /// Asks about a lock that somebody holds: the body that is running ([`current`](crate::current)), or a guard
 /// ([`LockGuard::lease`](crate::LockGuard::lease)). Cheap to clone, and free to go anywhere.
@@ -119,6 +120,37 @@ impl Lease {
     pub fn lost(&self) -> impl Future<Output = LossReason> + Send + Sync + use<> {
         let state = Arc::clone(&self.state);
         async move { state.until_some(|| state.loss()).await }
+    }
+
+    /// Makes an exclusive lock a shared one, in one step: those at the head of the queue who want it shared come in beside
+    /// it, and nobody exclusive gets between. There is no way back: two who wanted it would wait for each other. Release
+    /// the lock, and acquire it anew.
+    ///
+    /// From the moment this is first polled the lock counts as shared, also if the answer is lost or nobody awaits it: the
+    /// client goes on asking. What is shared already, or a permit, stays what it is. The fence stays the same; what it may
+    /// be used for is what a shared lock's may.
+    ///
+    /// # Errors
+    /// `Lost` if the lock is lost or was released, `Forked` in a process that was forked from the one that holds it;
+    /// `InvalidOptions`, with nothing sent, if the store keeps no shared locks.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use lock_runtime::{Client, current};
+    ///
+    /// let client = Client::connect("memory://").await?;
+    /// let load = async {
+    ///     // nobody else is in here
+    ///     current().expect("a body runs under a lease").downgrade().await?;
+    ///     // readers are, too
+    ///     client.lock("cache").shared().acquire().await.map(drop)
+    /// };
+    /// // A call for the key of the body that makes it is refused, whatever its kind.
+    /// assert!(client.lock("cache").run(load).await?.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn downgrade(&self) -> impl Future<Output = Result<(), LockError>> + Send + use<> {
+        downgrading::downgrade(Arc::clone(&self.state))
     }
 }
 

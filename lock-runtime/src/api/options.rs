@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::Capabilities;
+use crate::store::{Capabilities, Kind};
 use lock_core::lease::{Terms, Wait};
 use lock_core::{LockError, LockKey, OptionFault};
 
@@ -19,6 +19,20 @@ pub(crate) fn check_ttl(ttl: Duration, store: &Capabilities) -> Result<Duration,
         ttl => Duration::new(ttl.as_secs(), ttl.subsec_millis() * 1_000_000),
     };
     store.check_ttl(ttl).map(|()| ttl)
+}
+
+/// Beside whom a lock is to be held, or the first fault in what was said of that.
+pub(crate) fn kind(shared: bool, permits: Option<u32>, weight: Option<u32>) -> Result<Kind, OptionFault> {
+    match (permits, weight) {
+        (Some(_), _) if shared => Err(OptionFault::SharedWithPermits),
+        (Some(0), _) => Err(OptionFault::NoPermits),
+        (None, Some(_)) => Err(OptionFault::WeightWithoutPermits),
+        (Some(_), Some(0)) => Err(OptionFault::NoWeight),
+        (Some(permits), Some(weight)) if weight > permits => Err(OptionFault::WeightOverPermits { weight, permits }),
+        (Some(permits), weight) => Ok(Kind::permits(permits).with_weight(weight.unwrap_or(1))),
+        (None, None) if shared => Ok(Kind::Shared),
+        (None, None) => Ok(Kind::Exclusive),
+    }
 }
 
 /// The terms as the core gets them, or the first fault in them: what the store did not claim is one.
@@ -53,7 +67,6 @@ mod tests {
     use proptest::test_runner::Config;
 
     use super::*;
-    use crate::store::Kind;
 
     const PLAIN: Capabilities = Capabilities::new();
     const TERMS: Terms = Terms {
@@ -67,6 +80,24 @@ mod tests {
 
     fn fault(terms: Terms) -> Option<OptionFault> {
         check(terms, &PLAIN).err()
+    }
+
+    #[test]
+    fn a_kind_is_one_of_three_and_a_weight_within_the_permits() {
+        assert_eq!(kind(false, None, None), Ok(Kind::Exclusive));
+        assert_eq!(kind(true, None, None), Ok(Kind::Shared));
+        assert_eq!(kind(false, Some(1), None), Ok(Kind::permits(1)));
+        assert_eq!(kind(false, Some(5), Some(5)), Ok(Kind::permits(5).with_weight(5)));
+        for (shared, permits, weight, fault) in [
+            (true, Some(5), None, OptionFault::SharedWithPermits),
+            (false, Some(0), None, OptionFault::NoPermits),
+            (false, None, Some(1), OptionFault::WeightWithoutPermits),
+            (true, None, Some(1), OptionFault::WeightWithoutPermits),
+            (false, Some(5), Some(0), OptionFault::NoWeight),
+            (false, Some(5), Some(6), OptionFault::WeightOverPermits { weight: 6, permits: 5 }),
+        ] {
+            assert_eq!(kind(shared, permits, weight), Err(fault), "{fault}");
+        }
     }
 
     #[test]

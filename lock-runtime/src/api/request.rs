@@ -62,14 +62,14 @@ pub struct LockRequest {
     client: Option<Client>,
     ttl: Option<Duration>,
     wait: Wait,
-    kind: Kind,
+    shared: bool,
+    permits: Option<u32>,
+    weight: Option<u32>,
     renew: bool,
     max_hold: Option<Duration>,
     min_hold: Option<Duration>,
-    /// What happens to a body whose lock is lost: it runs on, or it is dropped.
-    continues: bool,
-    /// Whether the future given to `run` may be part of an enclosing body that holds the key.
-    joins: bool,
+    /// What becomes of a body whose lock is lost, and inside of one that holds the key.
+    manner: Manner,
 }
 
 impl LockRequest {
@@ -165,6 +165,62 @@ impl LockRequest {
         self
     }
 
+    /// A shared lock: any number hold it beside each other, nobody beside an exclusive one. By default a lock is
+    /// exclusive.
+    ///
+    /// All who wait stand in one queue, and nobody passes it: who comes behind one that waits for an exclusive lock waits
+    /// for that one. Those at its head who fit beside each other are let in together.
+    ///
+    /// Each holder has a [`fence`](crate::Lease::fence) of its own. What it reads it may compare with it; only who holds
+    /// exclusively stores it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let (one, other) = (client.lock("config").shared().await?, client.lock("config").shared().await?);
+    /// assert!(one.is_held() && other.is_held());
+    /// assert!(client.lock("config").await.is_err(), "nobody writes while they read");
+    /// # Ok(()) }
+    /// ```
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// One of so many permits: at most so many hold it beside each other, in the whole fleet.
+    ///
+    /// The number is that of the one who asks, who comes in if with it no more are inside. So it may differ for a while,
+    /// as in a deploy that changes it. `permits(1)` is not an exclusive lock: on one key, kinds exclude each other.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let call = || client.lock("api").permits(2);
+    /// let (_one, _two) = (call().await?, call().await?);
+    /// assert!(call().await.is_err());
+    /// # Ok(()) }
+    /// ```
+    pub fn permits(mut self, permits: u32) -> Self {
+        self.permits = Some(permits);
+        self
+    }
+
+    /// How many of the [`permits`](Self::permits) this call takes; one by default. Who waits for many holds up those
+    /// behind it who wait for few, or it would wait for ever.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let _large = client.lock("api").permits(5).weight(4).await?;
+    /// assert!(client.lock("api").permits(5).weight(2).await.is_err());
+    /// assert!(client.lock("api").permits(5).await.is_ok());
+    /// # Ok(()) }
+    /// ```
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.weight = Some(weight);
+        self
+    }
+
     /// Lets the future given to [`run`](Self::run) run on when the lock is lost; it can ask
     /// [`current`](crate::current). By default it is dropped.
     ///
@@ -176,7 +232,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn continue_when_lost(mut self) -> Self {
-        self.continues = true;
+        self.manner.continues = true;
         self
     }
 
@@ -202,7 +258,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn join_held(mut self) -> Self {
-        self.joins = true;
+        self.manner.joins = true;
         self
     }
 
@@ -223,7 +279,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn acquire(self) -> Acquire {
-        if let (true, Some(key)) = (self.joins, &self.key) {
+        if let (true, Some(key)) = (self.manner.joins, &self.key) {
             return Acquire::new(Err(options::invalid(key, OptionFault::GuardThatJoins)));
         }
         Acquire::new(self.begin(|_| Span::current().id()))
@@ -248,12 +304,12 @@ impl LockRequest {
     }
 
     pub(crate) fn call<F: Future>(self, future: F) -> Call<F> {
-        let (template, continues, joins, mut span) = (self.template, self.continues, self.joins, Span::none());
+        let (template, manner, mut span) = (self.template, self.manner, Span::none());
         let begun = self.begin(|key| {
             span = observe::span(template, key);
             span.id()
         });
-        Call::new(begun, span, Manner { continues, joins }, future)
+        Call::new(begun, span, manner, future)
     }
 }
 
@@ -286,12 +342,13 @@ impl LockRequest {
             client: None,
             ttl: None,
             wait: Wait::AtMost(Duration::ZERO),
-            kind: Kind::Exclusive,
+            shared: false,
+            permits: None,
+            weight: None,
             renew: true,
             max_hold: None,
             min_hold: None,
-            continues: false,
-            joins: false,
+            manner: Manner::default(),
         }
     }
 
@@ -307,10 +364,13 @@ impl LockRequest {
         self
     }
 
-    /// Asks for a lock of another kind. There is no store yet that keeps one; what refuses it is tried all the same.
-    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
-        self
+    /// Asks for a lock of this kind.
+    pub(crate) fn of_kind(self, kind: Kind) -> Self {
+        match kind {
+            Kind::Shared => self.shared(),
+            Kind::Permits { most, weight, .. } => self.permits(most).weight(weight),
+            _ => self,
+        }
     }
 
     /// Checks everything that can be checked without the store. What the keeper has to tell of the call is told in this
@@ -321,8 +381,9 @@ impl LockRequest {
             return Err(LockError::invalid_key(key, fault));
         }
         let client = self.client.map_or_else(|| installed::client(&key), Ok)?;
+        let kind = options::kind(self.shared, self.permits, self.weight);
         let terms = Terms {
-            kind: self.kind,
+            kind: kind.map_err(|fault| options::invalid(&key, fault))?,
             ttl: self.ttl.unwrap_or_else(|| client.shared().default_ttl.max(self.min_hold.unwrap_or_default())),
             wait: self.wait,
             renew: self.renew,
@@ -332,7 +393,7 @@ impl LockRequest {
         let terms =
             options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(&key, fault))?;
         let span = span(&key);
-        let state = LeaseState::new(client.shared().place.clone(), key, self.kind, span);
+        let state = LeaseState::new(client.shared().place.clone(), key, terms.kind, span);
         Ok(Acquiring::new(client.handle(), state, terms))
     }
 }

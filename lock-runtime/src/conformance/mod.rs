@@ -4,9 +4,10 @@
 //! about two seconds, as their ttls are short but real, and a tokio runtime with time enabled; one that is broken is tried
 //! once more with ttls eight times as long, as a busy machine may have been slower than those. Their keys begin with
 //! `conformance:`, end at random, and are released or about to expire at the end. What is promised of queues and of
-//! handing a key over is asked only of a store that [`queues`](Capabilities::queues), and what is promised of
-//! inspections and cards of one that [`inspects`](Capabilities::inspects); any other keeps it untried. What a store did
-//! not claim, it is not asked for: ttls are within its bounds, and fences come one by one where it reserves none.
+//! handing a key over is asked only of a store that [`queues`](Capabilities::queues), what is promised of inspections
+//! and cards of one that [`inspects`](Capabilities::inspects), and what is promised of sets of holders of one that
+//! [`keeps`](Capabilities::keeps) them; any other keeps it untried. What a store did not claim, it is not asked for:
+//! ttls are within its bounds, and fences come one by one where it reserves none.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -25,6 +26,7 @@ mod process;
 mod promises;
 mod queues;
 mod recording;
+mod sets;
 mod trial;
 mod versions;
 
@@ -34,7 +36,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use crate::store::{Capabilities, Store};
+use crate::store::{Capabilities, Kind, Store};
 use trial::{Broken, Trial};
 
 /// Tries every promise, all at once.
@@ -94,6 +96,8 @@ enum Needs {
     Queues,
     Inspection,
     QueuesAndInspection,
+    Kind(Kind),
+    QueuesOfSets,
 }
 
 impl Needs {
@@ -103,6 +107,8 @@ impl Needs {
             Self::Queues => by.queues(),
             Self::Inspection => by.inspects(),
             Self::QueuesAndInspection => by.queues() && by.inspects(),
+            Self::Kind(kind) => by.keeps(*kind),
+            Self::QueuesOfSets => by.queues() && by.keeps(Kind::Shared) && by.keeps(Kind::permits(2)),
         }
     }
 }

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::trial::{Broken, Trial, ensure, expect, fence, past, poll_once, token};
-use super::{Needs, Promise, claims, inspection, queues, versions};
-use crate::store::{Acquired, Ask, Release, Released, Renewal, Renewed};
+use super::{Needs, Promise, claims, inspection, queues, sets, versions};
+use crate::store::{Acquired, Ask, Kind, Release, Released, Renewal, Renewed};
 use lock_core::LockKey;
 
 macro_rules! all {
@@ -16,6 +16,10 @@ macro_rules! all {
         every store by its claims { $($of_claims:ident,)* }
         every store that can be inspected { $($of_inspection:ident,)* }
         every store with queues that can be inspected { $($of_both:ident,)* }
+        every store that keeps shared locks { $($of_shared:ident,)* }
+        every store that keeps permits { $($of_permits:ident,)* }
+        every store that keeps weights { $($of_weights:ident,)* }
+        every store with queues that keeps shared locks and permits { $($of_sets:ident,)* }
     ) => {
         /// Every promise.
         pub(super) const ALL: &[Promise] = &[
@@ -44,6 +48,26 @@ macro_rules! all {
                 name: stringify!($of_both),
                 needs: Needs::QueuesAndInspection,
                 trial: |trial| Box::pin(inspection::$of_both(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_shared),
+                needs: Needs::Kind(Kind::Shared),
+                trial: |trial| Box::pin(sets::$of_shared(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_permits),
+                needs: Needs::Kind(Kind::permits(2)),
+                trial: |trial| Box::pin(sets::$of_permits(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_weights),
+                needs: Needs::Kind(Kind::permits(2).with_weight(2)),
+                trial: |trial| Box::pin(sets::$of_weights(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_sets),
+                needs: Needs::QueuesOfSets,
+                trial: |trial| Box::pin(sets::$of_sets(trial)),
             },)*
         ];
     };
@@ -134,6 +158,32 @@ all! {
     }
     every store with queues that can be inspected {
         an_inspection_tells_who_waits_in_order,
+    }
+    every store that keeps shared locks {
+        sharers_hold_beside_each_other,
+        nobody_holds_beside_another_kind,
+        each_of_a_set_expires_by_itself,
+        a_set_is_free_when_its_last_lease_expires,
+        one_who_gives_back_leaves_the_others,
+        a_place_that_is_kept_is_taken_and_nobodys,
+        a_downgrade_makes_an_exclusive_lease_shared,
+        what_is_to_be_downgraded_is_given_back_as_shared,
+    }
+    every store that keeps permits {
+        who_asks_again_holds_one_place,
+        so_many_permits_are_given_and_no_more,
+        an_expired_permit_is_free_while_others_hold,
+    }
+    every store that keeps weights {
+        a_weight_takes_so_many_permits,
+    }
+    every store with queues that keeps shared locks and permits {
+        nobody_passes_the_queue_where_there_is_room,
+        those_who_fit_at_the_head_come_in_together,
+        an_heir_that_nobody_hears_costs_no_place,
+        a_look_finds_a_dead_head_that_does_not_fit,
+        who_leaves_the_queue_lets_in_those_behind,
+        a_downgrade_lets_readers_in,
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::store::{
-    Acquired, Ask, Capabilities, Card, ClientId, Enqueue, Inspection, Kind, Listener, Look, Release, Released, Renewal,
-    Renewed, Rotate, Rotated, Session, Store, StoreError, StoreFuture,
+    Acquired, Ask, Capabilities, Card, ClientId, Downgrade, Enqueue, Inspection, Kind, Listener, Look, Release,
+    Released, Renewal, Renewed, Rotate, Rotated, Session, Store, StoreError, StoreFuture,
 };
 use crate::system::mutex::enter;
 use lock_core::LockKey;
@@ -112,14 +112,14 @@ impl Session for RecordingSession {
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
         for renewal in &batch {
-            self.write(Request { ttl: Some(renewal.ttl), ..Request::default() });
+            self.write(Request { ttl: Some(renewal.ttl), kind: renewal.kind, ..Request::default() });
         }
         self.session.renew(batch)
     }
 
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>> {
         let first_lease = release.leave.as_ref().map(|entry| entry.first_lease);
-        self.write(Request { first_lease, ..Request::default() });
+        self.write(Request { first_lease, kind: release.kind, ..Request::default() });
         self.session.release(release)
     }
 
@@ -128,6 +128,11 @@ impl Session for RecordingSession {
         let (fences, kind) = (rotation.fences.max(rotation.entry.fences), rotation.entry.kind);
         self.write(Request { ttl, first_lease, fences, kind });
         self.session.rotate(rotation)
+    }
+
+    fn downgrade(&self, downgrade: Downgrade) -> StoreFuture<Result<Renewed, StoreError>> {
+        self.write(Request { ttl: Some(downgrade.ttl), kind: Kind::Shared, ..Request::default() });
+        self.session.downgrade(downgrade)
     }
 
     fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {

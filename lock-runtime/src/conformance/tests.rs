@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::store::{
-    Acquired, Ask, Capabilities, Card, ClientId, Enqueue, Inspection, Kind, Listener, Look, MemoryStore, Release,
-    Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind, StoreFuture,
+    Acquired, Ask, Capabilities, Card, ClientId, Downgrade, Enqueue, Inspection, Kind, Listener, Look, MemoryStore,
+    Release, Released, Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind, StoreFuture,
 };
 use lock_core::LockKey;
 
@@ -156,14 +156,14 @@ impl Session for StrictSession {
     }
 
     fn renew(&self, batch: Vec<Renewal>) -> StoreFuture<Vec<Result<Renewed, StoreError>>> {
-        if batch.iter().all(|renewal| self.may(Kind::Exclusive, renewal.ttl, 1)) {
+        if batch.iter().all(|renewal| self.may(renewal.kind, renewal.ttl, 1)) {
             return self.session.renew(batch);
         }
         Box::pin(async { Vec::new() })
     }
 
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>> {
-        let may = release.leave.is_none() || self.store.claims.queues();
+        let may = (release.leave.is_none() || self.store.claims.queues()) && self.store.claims.keeps(release.kind);
         if_claimed(may, self.session.release(release))
     }
 
@@ -173,6 +173,10 @@ impl Session for StrictSession {
             && self.may(entry.kind, entry.first_lease, entry.fences)
             && self.store.claims.queues();
         if_claimed(may, self.session.rotate(rotation))
+    }
+
+    fn downgrade(&self, downgrade: Downgrade) -> StoreFuture<Result<Renewed, StoreError>> {
+        if_claimed(self.may(Kind::Shared, downgrade.ttl, 1), self.session.downgrade(downgrade))
     }
 
     fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {
@@ -208,6 +212,9 @@ fn each_claim_is_made_use_of_by_itself() {
         Capabilities::new().with_fence_blocks(),
         Capabilities::new().with_one_session(),
         Capabilities::new().with_inspection(),
+        Capabilities::new().with_shared(),
+        Capabilities::new().with_permits(),
+        Capabilities::new().with_weights().with_shared().with_queues(),
         MemoryStore::new().capabilities(),
     ] {
         run(check(Strict::new(claims)));

@@ -58,7 +58,7 @@ impl Acquiring {
     pub(crate) fn joins(&self) -> Option<Joined> {
         let Progress::NotArrived(terms) = &self.progress else { return None };
         let outer = enclosing::holder(&self.state.place, &self.state.key)?;
-        outer.kind.covers(terms.kind).then(|| Joined::new(outer))
+        outer.kind().covers(terms.kind).then(|| Joined::new(outer))
     }
 
     /// Takes steps until it has to wait or has ended.

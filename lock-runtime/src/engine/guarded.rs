@@ -61,7 +61,7 @@ pub struct Lock {
 }
 
 /// How a body runs under its lock.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Manner {
     /// It runs on when the lock is lost.
     pub(crate) continues: bool,

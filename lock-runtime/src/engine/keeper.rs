@@ -32,7 +32,9 @@ use lock_core::Moment;
 use lock_core::client::{ClientState, Probe, SessionTable as _};
 use lock_core::key::{ReleaseReply, ReleaseRequest, SessionId};
 use lock_core::store::NodeId;
-use lock_core::walk::{AskErrand, Errand, Introduction, KeepersSession, ReleaseErrand, RenewErrand, Route, errands};
+use lock_core::walk::{
+    AskErrand, DowngradeErrand, Errand, Introduction, KeepersSession, ReleaseErrand, RenewErrand, Route, errands,
+};
 
 /// The longest sleep of the keeper: it needs none, but this bounds what a bug could cost.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
@@ -268,6 +270,10 @@ impl Keeper {
                 Some(session) => self.spawn(carry_renewals(shared, session, renew)),
                 None => shared.with(|client, now| drop(renew.answered(client, now, Err(session_gone())))),
             },
+            Errand::Downgrade(downgrade) => match find(downgrade.route.session) {
+                Some(session) => self.spawn(carry_downgrade(shared, session, downgrade)),
+                None => shared.with(|client, now| drop(downgrade.answered(client, now, Err(session_gone())))),
+            },
             Errand::Ask(ask) => match find(ask.route.session) {
                 Some(session) => self.spawn(carry_question(shared, session, ask)),
                 None => shared.with(|client, now| ask.cut_off(client, now)),
@@ -391,6 +397,14 @@ async fn carry_renewals(shared: Arc<Shared>, session: Arc<ClientSession>, errand
     let failed = shared.with(|client, now| errand.answered(client, now, answers));
     for (key, error) in &failed {
         shared.tell_of(Failed::Renewal, key, Some(error));
+    }
+}
+
+async fn carry_downgrade(shared: Arc<Shared>, session: Arc<ClientSession>, errand: DowngradeErrand) {
+    let operation = session.store.downgrade(errand.downgrade.clone());
+    let answer = carry(&shared, &session, errand.route, operation).await.and_then(|answer| session.accept(answer));
+    if let Some((key, error)) = shared.with(|client, now| errand.answered(client, now, answer)) {
+        shared.tell_of(Failed::Renewal, &key, Some(&error));
     }
 }
 

@@ -35,7 +35,8 @@ pub(crate) struct LeaseState {
     /// The identity of the store, and the key in it.
     pub(crate) place: Arc<str>,
     pub(crate) key: LockKey,
-    pub(crate) kind: Kind,
+    kind: Kind,
+    is_downgraded: AtomicBool,
     /// The caller's span, which what the keeper has to tell belongs to. Not the span itself: whoever keeps this state
     /// would keep that open.
     pub(crate) span: Option<Id>,
@@ -57,6 +58,7 @@ impl LeaseState {
             place,
             key,
             kind,
+            is_downgraded: AtomicBool::new(false),
             span,
             validity: Validity::default(),
             made_in: Process::current(),
@@ -66,6 +68,16 @@ impl LeaseState {
             polled: AtomicBool::new(false),
             changed: Notify::new(),
         })
+    }
+
+    /// Beside whom it is held.
+    pub(crate) fn kind(&self) -> Kind {
+        if self.is_downgraded.load(Ordering::Relaxed) { Kind::Shared } else { self.kind }
+    }
+
+    /// It counts as shared from now on.
+    pub(crate) fn count_as_shared(&self) {
+        self.is_downgraded.store(true, Ordering::Relaxed);
     }
 
     /// How the lease was lost; a copy in a forked process has none from the start.

@@ -2,6 +2,7 @@
 
 pub(crate) mod acquiring;
 pub(crate) mod digest;
+pub(crate) mod downgrading;
 pub(crate) mod enclosing;
 pub(crate) mod exit;
 pub(crate) mod guarded;

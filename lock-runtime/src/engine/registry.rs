@@ -41,6 +41,14 @@ pub(crate) fn take_all() -> Vec<Arc<Shared>> {
     ours
 }
 
+/// The clients that this process made and that still exist.
+pub(crate) fn all() -> Vec<Arc<Shared>> {
+    let all = CLIENTS.read().unwrap_or_else(PoisonError::into_inner).all.clone();
+    let (others, ours): (Vec<_>, _) = all.iter().filter_map(Weak::upgrade).partition(|shared| shared.is_forked());
+    others.into_iter().for_each(std::mem::forget);
+    ours
+}
+
 /// The installed client.
 pub(crate) fn installed() -> Option<Handle> {
     CLIENTS.read().unwrap_or_else(PoisonError::into_inner).installed.clone()

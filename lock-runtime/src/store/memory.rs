@@ -17,8 +17,8 @@ use lock_core::store::model::Model;
 use lock_core::{LockKey, Moment};
 
 use super::{
-    Acquired, Ask, Capabilities, Card, ClientId, ClockId, Enqueue, Grant, Inspection, Listener, Look, Presence,
-    Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Store, StoreError, StoreFuture,
+    Acquired, Ask, Capabilities, Card, ClientId, ClockId, Downgrade, Enqueue, Grant, Inspection, Listener, Look,
+    Presence, Release, Released, Renewal, Renewed, Rotate, Rotated, Session, Store, StoreError, StoreFuture,
 };
 use crate::system::clock;
 use crate::system::forks::Process;
@@ -278,6 +278,10 @@ impl Session for MemorySession {
 
     fn rotate(&self, rotation: Rotate) -> StoreFuture<Result<Rotated, StoreError>> {
         self.at_first_poll(move |model, now| Ok(model.rotate(now, &rotation)))
+    }
+
+    fn downgrade(&self, downgrade: Downgrade) -> StoreFuture<Result<Renewed, StoreError>> {
+        self.at_first_poll(move |model, now| Ok(model.downgrade(now, &downgrade)))
     }
 
     fn inspect(&self, key: LockKey) -> StoreFuture<Result<Inspection, StoreError>> {

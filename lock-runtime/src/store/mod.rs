@@ -10,8 +10,8 @@ pub(crate) mod url;
 
 #[doc(inline)]
 pub use lock_core::store::{
-    Acquired, Ask, Capabilities, Card, ClientId, ClockId, ClockReading, Enqueue, Entry, Grant, Holding, Inspection,
-    Kind, Listener, ListenerId, Look, Owner, Presence, Release, Released, Renewal, Renewed, Rotate, Rotated, Session,
-    Store, StoreError, StoreErrorKind, StoreFuture, Token, Waiting,
+    Acquired, Ask, Capabilities, Card, ClientId, ClockId, ClockReading, Downgrade, Enqueue, Entry, Grant, Holding,
+    Inspection, Kind, Listener, ListenerId, Look, Owner, Presence, Release, Released, Renewal, Renewed, Rotate,
+    Rotated, Session, Store, StoreError, StoreErrorKind, StoreFuture, Token, Waiting,
 };
 pub use memory::MemoryStore;

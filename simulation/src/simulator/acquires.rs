@@ -63,7 +63,20 @@ impl World {
         let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
         let min_hold = (!self.checker.is_calm() && self.random.chance(10)).then(|| self.random.between(1, longest));
         let renew = self.checker.is_calm() || max_hold.is_some() || self.random.chance(85);
-        Terms { kind: Kind::Exclusive, ttl, wait, renew, max_hold, min_hold }
+        Terms { kind: self.draw_kind(), ttl, wait, renew, max_hold, min_hold }
+    }
+
+    /// Half of the simulations know exclusive locks alone; the others readers and writers, or permits, or all.
+    fn draw_kind(&mut self) -> Kind {
+        let permits = Kind::permits(2).with_weight(if self.kinds.chance(30) { 2 } else { 1 });
+        let drawn = self.kinds.below(100);
+        match (self.plan.seed / 8) % 8 {
+            0 | 1 if drawn < 70 => Kind::Shared,
+            2 if drawn < 90 => permits,
+            3 if drawn < 40 => Kind::Shared,
+            3 if drawn < 80 => permits,
+            _ => Kind::Exclusive,
+        }
     }
 
     /// A ttl no longer than the key's.
@@ -198,9 +211,13 @@ impl World {
         }
     }
 
-    /// Within a process, waiters are served in order of arrival.
+    /// Within a process, waiters are served in order of arrival. One of a set whose lease ended before its body could
+    /// begin asks anew behind the one that asks meanwhile, so that what goes wrong may cost it a turn.
     fn check_order(&mut self, task: usize) {
         let granted = &self.tasks[task];
+        if granted.terms.kind != Kind::Exclusive && !self.checker.is_undisturbed() {
+            return;
+        }
         let local = self.clock_of(granted.process);
         let overtaken = (0..task).filter(|other| !self.has_slept(*other)).find(|other| {
             let other = &self.tasks[*other];
@@ -211,7 +228,9 @@ impl World {
             let same = (other.process, other.era, &other.key) == (granted.process, granted.era, &granted.key);
             let State::Acquiring(walk) = &other.state else { return false };
             let client = &self.processes[other.process].client;
-            same && waits && walk.id().is_some_and(|id| !client.has_refused(id))
+            // One of a set may have its grant, and begin later.
+            let is_granted = |id| client.kind_of(id).is_some();
+            same && waits && walk.id().is_some_and(|id| !client.has_refused(id) && !is_granted(id))
         });
         if let Some(overtaken) = overtaken {
             let key: LockKey = granted.key.clone();
@@ -242,7 +261,11 @@ fn shown(terms: &Terms) -> String {
     let renew = if terms.renew { "" } else { ", not renewed" };
     let hold = |what: &str, hold: Option<Duration>| hold.map_or(String::new(), |hold| format!(", {what} {hold:?}"));
     let (max, min) = (hold("max_hold", terms.max_hold), hold("min_hold", terms.min_hold));
-    format!("ttl {} ms, {wait}{renew}{max}{min}", terms.ttl.as_millis())
+    let kind = match terms.kind {
+        Kind::Exclusive => String::new(),
+        kind => format!("{kind}, "),
+    };
+    format!("{kind}ttl {} ms, {wait}{renew}{max}{min}", terms.ttl.as_millis())
 }
 
 fn why(refusal: &Refusal) -> String {

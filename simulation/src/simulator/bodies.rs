@@ -1,8 +1,9 @@
 //! Bodies under a lock: their steps, how they end, and the release that a task awaits.
 
-use lock_core::LossReason;
 use lock_core::key::{ManualStep, Number, ReleaseStep};
+use lock_core::store::Kind;
 use lock_core::walk::{RELEASE_TIMEOUT, ReleaseAnswer, Releasing, Start};
+use lock_core::{LockKey, LossReason};
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,26 +32,40 @@ impl World {
                 Start::Lost(reason) => return self.lose_body(task, reason),
             }
         }
-        let holder = self.node.model.holder(self.node.clock(self.now), &self.tasks[task].key).map(|(token, _)| token);
+        let holders = self.node.model.holders(self.node.clock(self.now), &self.tasks[task].key);
+        let holders: Vec<_> = holders.into_iter().map(|(token, _)| token).collect();
         let State::Holding(_, body) = &mut self.tasks[task].state else { return };
         let (token, began) = (body.token, std::mem::replace(&mut body.began, true));
         body.in_step = true;
         if !began {
             let key = self.tasks[task].key.clone();
-            self.checker.body_begins(self.now, task, &key, caller.validity.fence());
-            if let Some(min_hold) = self.tasks[task].terms.min_hold {
+            let kind = self.tasks[task].terms.kind;
+            self.update_kinds(&key);
+            self.checker.body_begins(self.now, task, (&key, kind), caller.validity.fence());
+            if let Some(min_hold) = self.tasks[task].terms.min_hold.filter(|_| kind == Kind::Exclusive) {
                 // It counts from the grant, for which the task was woken.
                 let granted = self.tasks[task].woken_at.get();
                 self.checker.key_kept(granted, task, process, &key, min_hold);
             }
         }
-        self.checker.step_starts(local, task, token, holder);
+        self.checker.step_starts(local, task, token, &holders);
         let takes = match self.random.below(100) {
             0 => self.random.between(10, 1_500),
             1..=9 => self.random.between(0, 2),
             _ => return self.end_step(task),
         };
         self.after(takes, Event::StepEnds(task));
+    }
+
+    /// Beside whom the bodies of a key run by now.
+    fn update_kinds(&mut self, key: &LockKey) {
+        for task in self.checker.bodies(key) {
+            let State::Holding(holding, _) = &self.tasks[task].state else { continue };
+            let client = &self.processes[self.tasks[task].process].client;
+            if let Some(kind) = holding.id().and_then(|id| client.kind_of(id)) {
+                self.checker.runs_as(task, kind);
+            }
+        }
     }
 
     pub(super) fn end_step(&mut self, task: usize) {
@@ -79,6 +94,17 @@ impl World {
         let Some(id) = holding.id() else { return };
         let key = &self.tasks[task].key;
         let longest = self.keys.iter().find(|(name, _)| name == key).map_or(Duration::ZERO, |(_, ttl)| *ttl);
+        let knows_sets = (self.plan.seed / 8) % 8 < 4 && (self.plan.seed / 8) % 8 != 2;
+        if knows_sets && self.tasks[task].terms.kind == Kind::Exclusive && self.kinds.chance(60) {
+            self.note(Some(process), || What::Text(format!("task {task} makes its lock a shared one")));
+            self.checker.shares(task);
+            let renewal = self.processes[process].client.downgrade(local, id);
+            self.tasks[task].manual_renewals.push(renewal);
+            let at = self.processes[process].when(local + OPERATION + LATE);
+            self.at(at, Event::ManualOverdue(task, renewal));
+            self.poll_manual_renewals(task);
+            return self.settle(process);
+        }
         let times = 1 + self.random.below(3);
         for _ in 0..times {
             let ttl = self.draw_ttl(longest);

@@ -10,7 +10,7 @@ use super::plan::Kind;
 use lock_core::LockKey;
 use lock_core::LossReason;
 use lock_core::Moment;
-use lock_core::store::Token;
+use lock_core::store::{Kind as LockKind, Token};
 
 /// How long a key may be held by a token that no client knows, while there are no faults.
 const ORPHANED_FOR: Duration = Duration::from_millis(2_500);
@@ -22,6 +22,7 @@ const AFTERMATH: Duration = Duration::from_millis(20);
 struct Alive {
     task: usize,
     key: LockKey,
+    kind: LockKind,
     in_step: bool,
     /// When its process continues or continued, or its last step ended: it could not end before.
     held_up_until: Moment,
@@ -130,8 +131,23 @@ impl Checker {
         self.kept.retain(|_, kept| kept.process != process);
     }
 
-    /// The first step of a body: no other body may be there, and its fence must be new.
-    pub(super) fn body_begins(&mut self, now: Moment, task: usize, key: &LockKey, fence: u64) {
+    /// A body with a `min_hold` lets others in beside it.
+    pub(super) fn shares(&mut self, task: usize) {
+        self.kept.retain(|_, kept| kept.task != task);
+    }
+
+    /// Beside whom a body runs by now, as its own client knows.
+    pub(super) fn runs_as(&mut self, task: usize, kind: LockKind) {
+        self.change(task, |body| body.kind = kind);
+    }
+
+    /// The bodies of a key that are there.
+    pub(super) fn bodies(&self, key: &LockKey) -> Vec<usize> {
+        self.alive.iter().filter(|body| body.key == *key).map(|body| body.task).collect()
+    }
+
+    /// The first step of a body: no other body may be there that it may not run beside, and its fence must be new.
+    pub(super) fn body_begins(&mut self, now: Moment, task: usize, (key, kind): (&LockKey, LockKind), fence: u64) {
         if self.is_whole()
             && let Some(kept) = self.kept.remove(key).filter(|kept| now < kept.until)
         {
@@ -143,26 +159,30 @@ impl Checker {
             self.found(|| format!("two bodies of {key} have fence {fence}"));
         }
         if self.is_whole() {
-            let other = self
-                .alive
-                .iter()
-                .find(|other| other.key == *key && !other.in_step && other.held_up_until + AFTERMATH <= now);
-            if let Some(other) = other.map(|other| other.task) {
+            let is_there =
+                |other: &&Alive| other.key == *key && !other.in_step && other.held_up_until + AFTERMATH <= now;
+            let there: Vec<(usize, LockKind)> =
+                self.alive.iter().filter(is_there).map(|other| (other.task, other.kind)).collect();
+            if let Some((other, _)) = there.iter().find(|(_, of)| !of.agrees_with(kind)) {
                 self.found(|| format!("task {task} begins with {key} while task {other} is there"));
             }
+            let taken: u32 = there.iter().map(|(_, of)| of.weight()).chain([kind.weight()]).sum();
+            if matches!(kind, LockKind::Permits { most, .. } if taken > most) {
+                self.found(|| format!("task {task} begins with {key}, and {taken} permits are taken"));
+            }
         }
-        self.alive.push(Alive { task, key: key.clone(), in_step: false, held_up_until: Moment::MIN });
+        self.alive.push(Alive { task, key: key.clone(), kind, in_step: false, held_up_until: Moment::MIN });
     }
 
     /// A step of a body starts: checks the process's clock, and who holds the key at the store at that moment.
-    pub(super) fn step_starts(&mut self, local: Moment, task: usize, token: Token, holder: Option<Token>) {
+    pub(super) fn step_starts(&mut self, local: Moment, task: usize, token: Token, holders: &[Token]) {
         let until = self.until.get(&token).copied().unwrap_or(Moment::MIN);
         if local >= until {
             let late = local.since(until);
             self.found(|| format!("a step of task {task} starts {late:?} after the deadline"));
         }
-        if self.is_whole() && holder != Some(token) {
-            let who = if holder.is_some() { "somebody else holds" } else { "nobody holds" };
+        if self.is_whole() && !holders.contains(&token) {
+            let who = if holders.is_empty() { "nobody holds" } else { "somebody else holds" };
             self.found(|| format!("a step of task {task} starts while {who} its key at the store"));
         }
         self.change(task, |body| body.in_step = true);

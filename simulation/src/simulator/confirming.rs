@@ -20,6 +20,11 @@ impl World {
                     }
                 }
             }
+            (Request::Downgrade(downgrade), Reply::Renewed(answers)) => {
+                if let [Ok(Renewed::Renewed)] = answers[..] {
+                    self.checker.confirmed(downgrade.token, sent, downgrade.ttl);
+                }
+            }
             (
                 Request::Release(ReleaseRequest::Rotate(rotate)),
                 Reply::Released(ReleaseReply::Rotated(Rotated::Retained { .. })),

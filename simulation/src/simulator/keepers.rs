@@ -46,6 +46,7 @@ impl World {
             }
             Errand::Ask(ask) => (ask.route, Request::Ask(ask.request.clone())),
             Errand::Renew(renew) => (renew.route, Request::Renew(renew.batch.clone())),
+            Errand::Downgrade(downgrade) => (downgrade.route, Request::Downgrade(downgrade.downgrade.clone())),
             Errand::Release(release) => (release.route(is_open), Request::Release(release.request.clone())),
         };
         let Route { session, limit } = route;
@@ -80,6 +81,10 @@ impl World {
             (Errand::Ask(ask), Err(error)) => ask.answered(client, local, Err(error)),
             (Errand::Renew(renew), Ok(Reply::Renewed(answers))) => drop(renew.answered(client, local, Ok(answers))),
             (Errand::Renew(renew), Err(error)) => drop(renew.answered(client, local, Err(error))),
+            (Errand::Downgrade(downgrade), Ok(Reply::Renewed(mut answers))) => {
+                drop(answers.pop().map(|answer| downgrade.answered(client, local, answer)));
+            }
+            (Errand::Downgrade(downgrade), Err(error)) => drop(downgrade.answered(client, local, Err(error))),
             (Errand::Release(release), Ok(Reply::Released(reply))) => {
                 release.answered(client, local, packet.session, Ok(reply));
             }

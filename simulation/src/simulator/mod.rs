@@ -24,6 +24,7 @@ mod plan;
 mod process;
 mod random;
 mod run;
+mod sets;
 mod settling;
 mod strangers;
 mod task;

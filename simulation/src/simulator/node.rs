@@ -4,17 +4,45 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::checker::Checker;
+use super::sets::{Before, Done, is_refused_in_vain};
 use super::tokens::owner;
 use crate::request::{Reply, Request};
 use lock_core::LockKey;
 use lock_core::Moment;
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, ClockId, Grant, ListenerId, Released, Rotated, Token};
+use lock_core::store::{Acquired, ClockId, Grant, Kind, ListenerId, Released, Renewed, Rotated, Token};
+
+/// What an operation did for the one who asked and for others.
+fn done<'a>(request: &Request, by: Token, reply: &Reply, told: &'a [Token]) -> Done<'a> {
+    let is_told = match reply {
+        Reply::Acquired(Acquired::Granted { .. })
+        | Reply::Released(ReleaseReply::Rotated(Rotated::Retained { .. })) => true,
+        Reply::Renewed(_) | Reply::Acquired(_) | Reply::Released(_) => false,
+    };
+    let advances = match (request, reply) {
+        (Request::Ask(AcquireRequest::Ask(ask)), _) => ask.kind != Kind::Exclusive,
+        (Request::Ask(_), _) => true,
+        (Request::Downgrade(_), Reply::Renewed(answers)) => matches!(answers[..], [Ok(Renewed::Renewed)]),
+        (Request::Release(ReleaseRequest::Release(release)), Reply::Released(ReleaseReply::Released(released))) => {
+            let is_freed = *released == Released::Freed;
+            is_freed && release.keep.is_none() || !is_freed && release.leave.is_some()
+        }
+        _ => false,
+    };
+    let passes = match request {
+        Request::Ask(AcquireRequest::Ask(ask)) => ask.kind == Kind::Exclusive,
+        Request::Ask(AcquireRequest::Enqueue(enqueue)) => enqueue.entry.since.is_some(),
+        _ => false,
+    };
+    Done { name: request.name(), by, all: &[], is_told, told, advances, passes }
+}
 
 /// A waiter in a queue, as this store has confirmed.
 #[derive(Debug)]
 struct Queued {
+    /// When it came; of two who come at once, the lower token is first.
+    came: Moment,
     listener: ListenerId,
     /// Until when it counts as alive without a listener.
     mark: Option<Moment>,
@@ -126,25 +154,38 @@ impl Node {
         checker: &mut Checker,
     ) -> (Reply, Vec<(ListenerId, Grant)>) {
         let now = self.clock(now);
+        let about = request.about();
         let stood: Vec<_> =
-            request.about().map(|(key, token)| (key.clone(), token, self.model.holder(now, key))).collect();
+            about.map(|(key, token)| (key.clone(), token, Before::new(&self.model, now, key))).collect();
         let reply = request.execute(now, &mut self.model);
         let grants = self.model.take_grants();
-        for (key, token, before) in stood {
-            if before.is_some_and(|(holder, _)| holder != token) && before != self.model.holder(now, &key) {
-                checker.found(|| format!("a {} touched the lock of somebody else on {key}", request.name()));
-            }
-            self.check_grants(
-                now,
-                (&key, token),
-                request,
-                before.map(|(holder, _)| holder),
-                (&reply, &grants),
-                checker,
-            );
-        }
         self.note_queue(now, request, &reply);
+        for (key, token, before) in stood {
+            let told: Vec<Token> = grants.iter().map(|(_, grant)| grant.token).collect();
+            let all: Vec<Token> = request.about().map(|(_, token)| token).collect();
+            let done = Done { all: &all, ..done(request, token, &reply, &told) };
+            let is_alive = |waiter| self.is_alive(now, &key, waiter);
+            if let Some(violation) = before.violation(&self.model, now, &done, is_alive) {
+                checker.found(|| violation);
+            }
+            if let (Request::Ask(AcquireRequest::Ask(ask)), Reply::Acquired(Acquired::Held { .. })) = (request, &reply)
+                && is_refused_in_vain(&self.model, now, &key, ask.kind)
+            {
+                checker.found(|| format!("a try of {key} was refused, and there was room"));
+            }
+            let was_held = before.is_held_by(token);
+            self.check_grants(now, (&key, token), request, was_held, (&reply, &grants), checker);
+        }
         (reply, grants)
+    }
+
+    /// Whether a waiter that this store has confirmed came before now, and is alive.
+    fn is_alive(&self, now: Moment, key: &LockKey, waiter: Token) -> bool {
+        let queued = self.queued.get(&(key.clone(), waiter));
+        queued.is_some_and(|queued| {
+            let hears = self.listening.contains(&queued.listener) || queued.mark.is_some_and(|mark| now < mark);
+            hears && queued.came.nanos() / 1_000 < now.nanos() / 1_000
+        })
     }
 
     fn check_grants(
@@ -152,7 +193,7 @@ impl Node {
         now: Moment,
         (key, token): (&LockKey, Token),
         request: &Request,
-        before: Option<Token>,
+        was_held: bool,
         (reply, grants): (&Reply, &[(ListenerId, Grant)]),
         checker: &mut Checker,
     ) {
@@ -167,8 +208,20 @@ impl Node {
         ) {
             self.last.remove(key);
         }
+        // Who asks may be let in before others, or behind them.
+        let mut fences: Vec<_> = grants.iter().map(|(_, grant)| (grant.fence, grant.fences)).collect();
+        if let Reply::Acquired(Acquired::Granted { fence, .. }) = reply {
+            let count = match request {
+                Request::Ask(AcquireRequest::Enqueue(enqueue)) => enqueue.fences,
+                _ => 1,
+            };
+            fences.push((*fence, count));
+        }
+        fences.sort_unstable();
+        for (fence, count) in fences {
+            checker.minted(key, fence, count);
+        }
         for (listener, grant) in grants {
-            checker.minted(key, grant.fence, grant.fences);
             let alive =
                 |queued: &Queued| self.listening.contains(listener) || queued.mark.is_some_and(|mark| now < mark);
             if checker.is_whole() && self.queued.get(&(key.clone(), grant.token)).is_none_or(|queued| !alive(queued)) {
@@ -178,16 +231,11 @@ impl Node {
             self.granted(key, grant.token, checker);
         }
         match (reply, request) {
-            (Reply::Acquired(Acquired::Granted { fence, .. }), _) => {
-                let fences = match request {
-                    Request::Ask(AcquireRequest::Enqueue(enqueue)) => enqueue.fences,
-                    _ => 1,
-                };
+            (Reply::Acquired(Acquired::Granted { .. }), _) => {
                 if !matches!(request, Request::Ask(AcquireRequest::Ask(_))) {
                     self.queued.remove(&(key.clone(), token));
                 }
-                checker.minted(key, *fence, fences);
-                if before != Some(token) {
+                if !was_held {
                     self.granted(key, token, checker);
                 }
             }
@@ -244,7 +292,7 @@ impl Node {
             _ => return,
         };
         let mark = entry.alive_for.map(|alive_for| now + alive_for);
-        let new = Queued { listener: entry.listener, mark, overtaken: Some(BTreeMap::new()) };
+        let new = Queued { came: now, listener: entry.listener, mark, overtaken: Some(BTreeMap::new()) };
         let queued = self.queued.entry((key.clone(), token)).or_insert(new);
         debug_assert_eq!(queued.listener, entry.listener);
         queued.mark = mark;
@@ -253,7 +301,7 @@ impl Node {
     /// Those of these keys that a counted token holds or waits for.
     pub(super) fn residue(&self, now: Moment, keys: &BTreeSet<LockKey>, counts: impl Fn(Token) -> bool) -> Vec<String> {
         let now = self.clock(now);
-        let is_held = |key| self.model.holder(now, key).is_some_and(|(token, _)| counts(token));
+        let is_held = |key| self.model.holders(now, key).into_iter().any(|(token, _)| counts(token));
         let is_waited_for = |key| self.model.waiters(now, key).into_iter().any(&counts);
         let left = keys.iter().filter(|key| is_held(key) || is_waited_for(key));
         left.map(ToString::to_string).collect()

@@ -51,8 +51,8 @@ impl World {
         let asleep = u32::try_from(asleep.len()).unwrap_or(u32::MAX);
         let bound = (lasts + Duration::from_secs(1)) * (1 + self.unnoticed) + LOOKS_WITHIN * asleep;
         self.checker.watch_waiters(self.now, &key, waited_for, bound);
-        let holder = self.node.model.holder(self.node.clock(self.now), &key).map(|(token, _)| token);
-        let orphan = holder.filter(|token| {
+        let holders = self.node.model.holders(self.node.clock(self.now), &key);
+        let orphan = holders.into_iter().map(|(token, _)| token).find(|token| {
             let process = self.processes.get(owner(*token));
             process.is_some_and(|process| !process.may_leave(*token) && !process.client.knows(*token))
         });

@@ -24,6 +24,8 @@ pub(super) const LONGEST_MIN_HOLD: Duration = Duration::from_secs(2);
 
 pub(super) struct World {
     pub(super) random: Random,
+    /// For kinds alone, so that nothing else depends on them.
+    pub(super) kinds: Random,
     pub(super) now: Moment,
     pub(super) node: Node,
     pub(super) processes: Vec<Process>,
@@ -60,6 +62,7 @@ impl World {
         let keys = (0..KEYS).map(|n| (LockKey::from(format!("job:{n}")), Duration::from_millis(ttl(n)))).collect();
         Self {
             random,
+            kinds: Random::new(plan.seed ^ 0x0c1d_5eed),
             now: START,
             node: Node::new(),
             processes,

@@ -1,12 +1,12 @@
 //! A store with those who listen to it: what a step does to it, and how it stands afterwards.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lock_runtime::LockKey;
 use lock_runtime::store::{
-    Acquired, Ask, Enqueue, Entry, Grant, Kind, ListenerId, Look, Owner, Release, Released, Renewal, Renewed, Rotate,
+    Acquired, Ask, Downgrade, Enqueue, Entry, Grant, Kind, ListenerId, Look, Owner, Release, Renewal, Renewed, Rotate,
     Rotated, Session, Token,
 };
 use lock_tests::Server;
@@ -24,9 +24,6 @@ const TOLERANCE: Duration = Duration::from_secs(5);
 /// A ttl that lengthens none that is there.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// Who only asks.
-const OBSERVER: Token = Token::from_bits(0);
-
 /// A store with its listeners.
 pub(super) struct Side {
     sessions: Vec<(Arc<dyn Session>, UnboundedReceiver<Grant>)>,
@@ -34,19 +31,18 @@ pub(super) struct Side {
     last_fence: u64,
     /// Some hand-overs grant for a short time only.
     short_leases: bool,
-    /// Until when a key is kept that was released so.
-    kept: HashMap<LockKey, Instant>,
+    /// Exclusive ones that are shared by now.
+    downgraded: HashSet<Token>,
 }
 
-/// How a lock stands: who holds it, nobody if it is kept, and for how long.
-pub(super) type Standing = (Option<Token>, Duration);
+/// How a lock stands: who hold it, but for places that are kept, and for how long.
+pub(super) type Standing = (Vec<Token>, Duration);
 
 /// What a store says of a key.
 #[derive(Debug)]
 pub(super) struct Report {
     holders: Vec<(Option<Token>, Option<Duration>)>,
-    /// With whether their entry is known.
-    waiters: Vec<(Option<Token>, bool)>,
+    waiters: Vec<(Option<Token>, Option<String>)>,
 }
 
 impl Report {
@@ -72,49 +68,59 @@ impl Side {
         for name in 0..LISTENERS {
             sessions.push(listen_to(store, name).await);
         }
-        Self { sessions, last_fence: 0, short_leases, kept: HashMap::new() }
+        Self { sessions, last_fence: 0, short_leases, downgraded: HashSet::new() }
     }
 
     pub(super) async fn apply(&mut self, step: &Step, key: &LockKey, token: Token, next: Token) -> Effect {
         let session = Arc::clone(&self.sessions[step.actor % self.sessions.len()].0);
         let (key, ttl, fences) = (key.clone(), step.ttl, step.fences);
         let short_leases = self.short_leases;
-        let entry = |token| entry(token, short_leases).with_alive_for(step.alive_for);
+        let (of, of_next) = (self.kind(token), self.kind(next));
+        let entry = |token, kind| entry(token, short_leases).with_kind(kind).with_alive_for(step.alive_for);
         let (reply, left, minted) = match &step.operation {
             Operation::Acquire => {
-                let ask = Ask::new(key, token, ttl);
+                let ask = Ask::new(key, token, ttl).with_kind(of);
                 let ask = if step.actor.is_multiple_of(2) { ask.with_time_left() } else { ask };
                 acquired(session.acquire(ask).await.expect("a reply"), 1)
             }
             Operation::Look { waits: true } => {
-                let enqueue = Enqueue::new(key, token, ttl, entry(token)).with_fences(fences);
+                let enqueue = Enqueue::new(key, token, ttl, entry(token, of)).with_fences(fences);
                 acquired(session.enqueue(enqueue).await.expect("a reply"), fences)
             }
             Operation::Look { waits: false } => {
-                acquired(session.look(Look::new(key, token, ttl).with_fences(fences)).await.expect("a reply"), fences)
+                let look = Look::new(key, token, ttl).with_fences(fences).with_kind(of);
+                acquired(session.look(look).await.expect("a reply"), fences)
             }
-            Operation::Renew => (format!("{:?}", session.renew(vec![Renewal::new(key, token, ttl)]).await), None, None),
+            Operation::Renew => {
+                let renewal = Renewal::new(key, token, ttl).with_kind(of);
+                (format!("{:?}", session.renew(vec![renewal]).await), None, None)
+            }
+            Operation::Downgrade => {
+                let answer = session.downgrade(Downgrade::new(key, token, ttl)).await;
+                if matches!(answer, Ok(Renewed::Renewed)) {
+                    self.downgraded.insert(token);
+                }
+                (format!("{answer:?}"), None, None)
+            }
             Operation::Release { leaves, keeps } => {
                 let release = Release::new(key, token)
+                    .with_kind(of)
                     .with_keep(*keeps)
-                    .with_leave(leaves.then(|| entry(token)))
+                    .with_leave(leaves.then(|| entry(token, of)))
                     .with_contended(keeps.is_none());
-                let (key, asked) = (release.key.clone(), Instant::now());
-                let released = session.release(release).await;
-                if let (Some(keep), Ok(Released::Freed)) = (keeps, &released) {
-                    self.kept.insert(key, asked + *keep);
-                }
-                (format!("{released:?}"), None, None)
+                (format!("{:?}", session.release(release).await), None, None)
             }
             Operation::Pass => (String::new(), None, None),
             Operation::Rotate => {
-                let rotation = Rotate::new(key, token, ttl, next, entry(next)).with_fences(fences);
+                let rotation = Rotate::new(key, token, ttl, next, entry(next, of_next)).with_fences(fences);
                 rotated(session.rotate(rotation).await.expect("a reply"), fences)
             }
         };
         let mut grants = self.heard().await;
         grants.sort_by_key(|grant| grant.fence);
-        let blocks = grants.iter().map(|grant| (grant.fence, grant.fences)).chain(minted);
+        // Who asks may be let in before others, or behind them.
+        let mut blocks: Vec<_> = grants.iter().map(|grant| (grant.fence, grant.fences)).chain(minted).collect();
+        blocks.sort_unstable();
         for (fence, fences) in blocks {
             assert!(fence > self.last_fence, "{fence} after {}", self.last_fence);
             self.last_fence = fence + u64::from(fences) - 1;
@@ -124,20 +130,22 @@ impl Side {
         Effect { reply, left, grants }
     }
 
-    /// Who holds a key, and for how long: asked by what changes nothing about a lock that is held or kept.
+    /// Beside whom a token holds, or wants to.
+    fn kind(&self, token: Token) -> Kind {
+        if self.downgraded.contains(&token) { Kind::Shared } else { kind_of(token) }
+    }
+
+    /// Who hold a key, and for how long: those whose renewals change nothing, as an inspection must say, too.
     pub(super) async fn standing(&self, key: &LockKey, tokens: &[Token]) -> Option<Standing> {
         let session = &self.sessions[0].0;
-        let renewals = tokens.iter().map(|&token| Renewal::new(key.clone(), token, MOMENT));
-        let answers = session.renew(renewals.collect()).await;
-        let renewed = answers.into_iter().position(|answer| matches!(answer, Ok(Renewed::Renewed)));
-        if renewed.is_none() && self.kept.get(key).is_none_or(|until| *until <= Instant::now()) {
-            return None;
-        }
-        let look = Look::new(key.clone(), OBSERVER, MOMENT);
-        match session.look(look).await.expect("a reply") {
-            Acquired::Held { for_at_most, .. } => for_at_most.map(|left| (renewed.map(|at| tokens[at]), left)),
-            other => panic!("a key that is held or kept, and one who only asks: {other:?}"),
-        }
+        let renewal = |&token: &Token| Renewal::new(key.clone(), token, MOMENT).with_kind(self.kind(token));
+        let answers = session.renew(tokens.iter().map(renewal).collect()).await;
+        let renewed = tokens.iter().zip(answers).filter(|(_, answer)| matches!(answer, Ok(Renewed::Renewed)));
+        let holders: Vec<Token> = renewed.map(|(token, _)| *token).collect();
+        let report = self.report(key).await;
+        let told: Vec<Token> = report.holders.iter().filter_map(|(token, _)| *token).collect();
+        assert_eq!(told, holders, "those whom it renews, and those of whom it tells");
+        Some((holders, report.holders.iter().filter_map(|(_, left)| *left).max()?))
     }
 
     /// What it says of a key to those who only want to know: of whom each holder is, nobody if it is kept, with how
@@ -149,8 +157,12 @@ impl Side {
             Owner::Token(token) => Some(token),
             other => panic!("nobody else writes here: {other:?}"),
         };
-        let holders = found.holders.iter().map(|holding| (owner(holding.owner), holding.remaining)).collect();
-        let mut waiters: Vec<_> = found.waiters.iter().map(|waiting| (waiting.token, waiting.kind.is_some())).collect();
+        let mut holders: Vec<_> =
+            found.holders.iter().map(|holding| (owner(holding.owner), holding.remaining)).collect();
+        // Those whose leases end at about the same time stand in any order.
+        holders.sort_unstable();
+        let kind = |kind: Option<Kind>| kind.map(|kind| format!("{kind:?}"));
+        let mut waiters: Vec<_> = found.waiters.iter().map(|waiting| (waiting.token, kind(waiting.kind))).collect();
         waiters.sort_unstable();
         Report { holders, waiters }
     }
@@ -169,7 +181,18 @@ impl Side {
     }
 }
 
-/// Whether a token's entry is of a version or a kind that neither store knows.
+/// Beside whom a token holds that was not downgraded.
+pub(super) fn kind_of(token: Token) -> Kind {
+    match token.bits() % 7 {
+        0 | 1 => Kind::Exclusive,
+        2 | 3 => Kind::Shared,
+        4 => Kind::permits(2),
+        5 => Kind::permits(3),
+        _ => Kind::permits(3).with_weight(2),
+    }
+}
+
+/// Whether a token's entry is of a version that neither store knows.
 pub(super) fn is_of_another_release(token: Token) -> bool {
     token.bits() % 4 == 3
 }
@@ -178,19 +201,16 @@ pub(super) fn is_of_another_release(token: Token) -> bool {
 fn entry(token: Token, short_leases: bool) -> Entry {
     let bits = token.bits();
     let listener = ListenerId::from_bits(bits % (LISTENERS + 1));
-    let first_lease = match bits % 7 {
+    let first_lease = match bits % 9 {
         0 | 1 if short_leases => SHORT,
         more => Duration::from_secs(20 + u64::try_from(more).unwrap_or(0)),
     };
     let since = bits.is_multiple_of(3).then(|| u64::try_from(bits % 4).unwrap_or(0));
-    let of_another_version = is_of_another_release(token) && bits.is_multiple_of(5);
-    let of_another_kind = is_of_another_release(token) && !of_another_version;
     Entry::new(listener, first_lease)
-        .with_kind(if of_another_kind { Kind::permits(5) } else { Kind::Exclusive })
         .with_fences(u32::try_from(bits % 5).unwrap_or(0) + 1)
         .with_since(since)
         .with_lasts(bits.is_multiple_of(2).then_some(MOMENT))
-        .with_version(if of_another_version { 2 } else { Entry::VERSION })
+        .with_version(if is_of_another_release(token) { 2 } else { Entry::VERSION })
 }
 
 type Reply = (String, Option<Duration>, Option<(u64, u32)>);
@@ -218,10 +238,10 @@ pub(super) fn agree(one: &Effect, other: &Effect) -> bool {
     near(one.left, other.left) && one.reply == other.reply && one.grants == other.grants
 }
 
-/// Whether the same token holds a key for about as long, or it is kept for about as long, or it is free.
-pub(super) fn agree_on_holder(one: Option<Standing>, other: Option<Standing>) -> bool {
-    let ((token, left), (other_token, other_left)) = (one.unzip(), other.unzip());
-    token == other_token && near(left, other_left)
+/// Whether the same tokens hold a key for about as long, or it is kept for about as long, or it is free.
+pub(super) fn agree_on_holders(one: Option<&Standing>, other: Option<&Standing>) -> bool {
+    let left = |standing: Option<&Standing>| standing.map(|(_, left)| *left);
+    one.map(|(holders, _)| holders) == other.map(|(holders, _)| holders) && near(left(one), left(other))
 }
 
 fn near(one: Option<Duration>, other: Option<Duration>) -> bool {
@@ -235,13 +255,24 @@ fn near(one: Option<Duration>, other: Option<Duration>) -> bool {
 pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<Standing> {
     let name = format!("dlock:{{{key}}}");
     let left = u64::try_from(server.pttl(&name)).ok()?;
+    let left = Duration::from_millis(left);
     let value = server.get(&name)?;
-    let kept = value.strip_prefix("kept|");
-    let token = u128::from_str_radix(kept.unwrap_or(&value), 16).expect("a token");
-    Some((kept.is_none().then_some(Token::from_bits(token)), Duration::from_millis(left)))
+    let token = |text: &str| Token::from_bits(u128::from_str_radix(text, 16).expect("a token"));
+    if !value.starts_with('*') {
+        return Some((if value.starts_with("kept|") { Vec::new() } else { vec![token(&value)] }, left));
+    }
+    let now: Vec<String> = server.ask(&["TIME"]);
+    let after = format!("({}{}", now[0], &format!("{:0>6}", now[1])[..3]);
+    let members: Vec<String> = server.ask(&["ZRANGEBYSCORE", &format!("{name}:held"), &after, "+inf"]);
+    let holder = |member: &&String| !member.starts_with("kept|");
+    let mut holders: Vec<Token> =
+        members.iter().filter(holder).map(|member| token(member.split(':').next().unwrap_or_default())).collect();
+    holders.sort_unstable();
+    (!members.is_empty()).then_some((holders, left))
 }
 
 /// Whether a server keeps nothing at all of a key.
 pub(super) fn is_forgotten(server: &Server, key: &LockKey) -> bool {
-    server.ask::<u32>(&["EXISTS", &format!("dlock:{{{key}}}"), &format!("dlock:{{{key}}}:queue")]) == 0
+    let name = |suffix| format!("dlock:{{{key}}}{suffix}");
+    server.ask::<u32>(&["EXISTS", &name(""), &name(":queue"), &name(":held")]) == 0
 }

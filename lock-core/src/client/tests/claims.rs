@@ -93,12 +93,20 @@ fn a_first_lease_is_no_shorter_than_the_store_can() {
 #[test]
 fn a_kind_goes_along_with_whatever_asks() {
     let shared = Terms { kind: Kind::Shared, ..patient() };
+    let tries = Terms { wait: Wait::AtMost(Duration::ZERO), ..shared };
+    let without_queues = Capabilities::new().with_shared();
+    for (capabilities, terms) in [(SHARED, tries), (without_queues, shared)] {
+        let mut story = of(capabilities);
+        let id = story.arrive("a", terms).expect("nothing refuses it");
+        let step = story.next(id);
+        assert!(matches!(step, Step::Send(AcquireRequest::Ask(ref ask)) if ask.kind == Kind::Shared), "{step:?}");
+    }
     let mut story = of(SHARED);
     let id = story.arrive("a", shared).expect("it waits");
     let step = story.next(id);
-    assert!(matches!(step, Step::Send(AcquireRequest::Ask(ref ask)) if ask.kind == Kind::Shared), "{step:?}");
-    assert_eq!(of(SHARED).enqueues(shared).entry.kind, Kind::Shared);
-    assert_eq!(of(Capabilities::new().with_shared()).looks(shared).1.kind, Kind::Shared);
+    let Step::Send(AcquireRequest::Enqueue(look)) = step else { panic!("{step:?}") };
+    assert_eq!(look.entry.kind, Kind::Shared);
+    assert_eq!(of(without_queues).looks(shared).1.kind, Kind::Shared);
 }
 
 #[test]
@@ -106,7 +114,10 @@ fn a_shared_lease_passes_to_nobody_without_the_store() {
     let (exclusive, shared) = (patient(), Terms { kind: Kind::Shared, ..patient() });
     for (holds, waits) in [(exclusive, shared), (shared, exclusive), (shared, shared)] {
         let mut story = of(SHARED);
-        let holder = story.hold("a", holds);
+        let holder = story.arrive("a", holds).expect("nothing refuses it");
+        assert!(matches!(story.next(holder), Step::Send(_)));
+        let sent = story.now;
+        story.grant(holder, sent);
         story.arrive("a", waits).expect("it waits");
         let given = story.gives_back(holder);
         assert!(matches!(given, ReleaseRequest::Release(_)), "{given:?}");

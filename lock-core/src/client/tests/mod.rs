@@ -7,6 +7,7 @@ mod hand_over;
 mod heirs;
 mod holding;
 mod messages;
+mod sets;
 mod silence;
 mod stopped;
 mod strangers;
@@ -28,8 +29,8 @@ use crate::key::{
 use crate::lease::{Terms, Wait, deadline, usable};
 use crate::store::model::Model;
 use crate::store::{
-    Acquired, ClockId, ClockReading, Enqueue, Entry, Grant, Kind, ListenerId, LockKey, LossReason, Moment, Release,
-    Released, Renewal, Renewed, Rotate, Rotated, StoreError, StoreErrorKind, Token,
+    Acquired, ClockId, ClockReading, Downgrade, Enqueue, Entry, Grant, Kind, ListenerId, LockKey, LossReason, Moment,
+    Release, Released, Renewal, Renewed, Rotate, Rotated, StoreError, StoreErrorKind, Token,
 };
 use crate::walk::CallTable as _;
 
@@ -188,6 +189,7 @@ impl Story {
             .map(|(key, job)| match job {
                 Job::Ask(number, question, session) => Sent::Ask(CallId { key, number }, question, session),
                 Job::Renew(renewal) => Sent::Renew(renewal),
+                Job::Downgrade(downgrade) => Sent::Downgrade(downgrade),
                 Job::Release(number, request, via) => Sent::Release(CallId { key, number }, request, via),
             })
             .collect();
@@ -346,6 +348,7 @@ pub(super) fn grant(token: Token, fence: u64, first_lease: Duration, clock: Cloc
 pub(super) enum Sent {
     Ask(CallId, AcquireRequest, SessionId),
     Renew(Renewal),
+    Downgrade(Downgrade),
     Release(CallId, ReleaseRequest, Option<SessionId>),
 }
 

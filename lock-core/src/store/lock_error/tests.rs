@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::Kind;
 use crate::store::StoreErrorKind;
 
 #[test]

@@ -1,6 +1,8 @@
 //! The specification of every store, as a value.
 
 mod expiring;
+mod holders;
+mod locks;
 mod queue;
 mod specification;
 

@@ -3,7 +3,6 @@
 //! What must stay true: a token stands in a queue once, and keeps the place and everything else that it came with,
 //! but for its mark. Absent on purpose: who is alive.
 
-use crate::store::Kind;
 use crate::store::LONGEST_ALIVE;
 use crate::store::Moment;
 use crate::store::{Entry, MOST_STEPPED_OVER, Names, Token};
@@ -15,14 +14,12 @@ pub(super) struct Queue {
     waiters: Vec<Waiter>,
 }
 
-/// Who has the key next.
-#[derive(Debug, Default)]
-pub(super) struct Next {
-    pub(super) heir: Option<Waiter>,
-    /// Who stood before, and is gone.
-    pub(super) passed_over: Vec<Waiter>,
-    /// How many stand before whose entries are of an unknown version or kind.
-    pub(super) stepped_over: usize,
+/// The first whose entry is known.
+#[derive(Debug)]
+pub(super) struct First {
+    pub(super) waiter: Waiter,
+    /// Where it stands.
+    at: usize,
 }
 
 /// One who waits.
@@ -35,12 +32,14 @@ pub(super) struct Waiter {
     pub(super) entry: Entry,
     /// Until when it counts as alive although nobody listens for it.
     pub(super) mark: Option<Moment>,
+    /// A fence that was reserved when it came, if that fault is planted.
+    pub(super) fence: Option<u64>,
 }
 
 impl Queue {
     /// Puts a token in its place, unless it stands there already; writes its mark anew in any case. The store's clock
     /// shows so many microseconds now.
-    pub(super) fn enqueue(&mut self, now: Moment, shown: u64, token: Token, entry: &Entry) {
+    pub(super) fn enqueue(&mut self, (now, shown): (Moment, u64), token: Token, entry: &Entry, fence: Option<u64>) {
         let mark = entry.alive_for.map(|alive_for| now + alive_for.min(LONGEST_ALIVE));
         if let Some(waiter) = self.waiters.iter_mut().find(|waiter| waiter.token == token) {
             waiter.mark = mark;
@@ -49,7 +48,7 @@ impl Queue {
         // Nobody comes from the future, so that a place that another clock gave is never better than last.
         let place = entry.since.map_or(shown, |since| since.min(shown));
         let behind = self.waiters.partition_point(|waiter| (waiter.place, waiter.token) < (place, token));
-        self.waiters.insert(behind, Waiter { place, token, entry: entry.clone(), mark });
+        self.waiters.insert(behind, Waiter { place, token, entry: entry.clone(), mark, fence });
     }
 
     /// Takes a token out, with its mark.
@@ -57,24 +56,28 @@ impl Queue {
         self.waiters.retain(|waiter| waiter.token != token);
     }
 
-    /// Takes out all who stand before the first whom `may` lets have the key, and that one. Entries that are not known
-    /// stay in their places; with so many of them, nobody is looked for behind.
-    pub(super) fn first(&mut self, may: impl Fn(&Waiter) -> bool) -> Next {
-        let mut next = Next::default();
-        let mut at = 0;
-        while at < self.waiters.len() && next.stepped_over < MOST_STEPPED_OVER {
-            if !is_known(&self.waiters[at].entry) {
-                (at, next.stepped_over) = (at + 1, next.stepped_over + 1);
-                continue;
-            }
-            let waiter = self.waiters.remove(at);
-            if may(&waiter) {
-                next.heir = Some(waiter);
-                break;
-            }
-            next.passed_over.push(waiter);
-        }
-        next
+    /// Whether this token stands in it.
+    pub(super) fn has(&self, token: Token) -> bool {
+        self.waiters.iter().any(|waiter| waiter.token == token)
+    }
+
+    /// The first whose entry is known. Those that are not stay in their places; behind very many of them, nobody is
+    /// looked for.
+    pub(super) fn first(&self) -> Option<First> {
+        let at = self.stepped_over();
+        let waiter = self.waiters.get(at).filter(|_| at < MOST_STEPPED_OVER)?.clone();
+        Some(First { waiter, at })
+    }
+
+    /// How many stand before it, or in a queue without one.
+    pub(super) fn stepped_over(&self) -> usize {
+        self.waiters.iter().take(MOST_STEPPED_OVER).take_while(|waiter| !is_known(&waiter.entry)).count()
+    }
+
+    /// Takes that one out.
+    pub(super) fn remove(&mut self, first: First) -> Waiter {
+        self.waiters.remove(first.at);
+        first.waiter
     }
 
     /// All, in order.
@@ -93,7 +96,7 @@ impl Queue {
 
     /// Shows its names. Whoever replaces them keeps their order.
     pub(super) fn show_names(&mut self, names: &mut impl Names) {
-        for Waiter { place, token, entry, mark } in &mut self.waiters {
+        for Waiter { place, token, entry, mark, .. } in &mut self.waiters {
             names.clock(place);
             names.token(token);
             entry.show_names(names);
@@ -104,7 +107,7 @@ impl Queue {
     }
 }
 
-/// Whether what an entry asks for is known: its version is, and its kind.
+/// Whether what an entry asks for is known: its version is, and every kind of it.
 pub(super) fn is_known(entry: &Entry) -> bool {
-    entry.version == Entry::VERSION && entry.kind == Kind::Exclusive
+    entry.version == Entry::VERSION
 }

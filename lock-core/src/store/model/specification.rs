@@ -8,27 +8,24 @@
 use std::time::Duration;
 
 use super::expiring::Expiring;
-use super::queue::{Next, Queue, Waiter, is_known};
+use super::locks::Locks;
+use super::queue::{Queue, Waiter, is_known};
 use crate::planted::{Mutant, planted};
 use crate::store::LONGEST_ALIVE;
 use crate::store::LockKey;
 use crate::store::Moment;
 use crate::store::{
-    Acquired, Ask, Capabilities, ClockId, ClockReading, Enqueue, Entry, Grant, Holding, Inspection, Kind, ListenerId,
-    Look, Names, Owner, Release, Released, Renewal, Renewed, Rotate, Rotated, Token, Waiting,
+    Acquired, Ask, Capabilities, ClockId, ClockReading, Downgrade, Enqueue, Entry, Grant, Inspection, Kind, ListenerId,
+    Look, MOST_HEIRS, Names, Release, Released, Renewal, Renewed, Rotate, Rotated, Token, Waiting,
 };
 
 /// How long a queue outlasts the last operation that put somebody there, or found that it stands there, at least.
 const QUEUE_LASTS: Duration = Duration::from_secs(30);
 
-/// Who holds a key that was released and is kept: no token that a client draws.
-const NOBODY: Token = Token::from_bits(0);
-
 /// All locks of one namespace, and those who wait for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Model {
-    /// By whom a key is held; nobody, if it was released and is kept for a while.
-    locks: Expiring<Option<Token>>,
+    locks: Locks,
     queues: Expiring<Queue>,
     /// As often as it was told to listen, so that the end of one session does not end the next.
     listening: Vec<ListenerId>,
@@ -36,6 +33,17 @@ pub struct Model {
     told_at_replica: Vec<(ListenerId, Grant)>,
     last_fence: u64,
     clock: Clock,
+}
+
+/// How far a queue has advanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Advanced {
+    /// To the one who asks, who may have the key.
+    ToAsker,
+    /// To the end: whoever asks without standing there passes nobody.
+    ToTheEnd,
+    /// To one who is alive and finds no room.
+    NoFurther,
 }
 
 /// What its readings are of.
@@ -53,20 +61,28 @@ impl Default for Clock {
 }
 
 impl Model {
-    /// What it is asked for; it keeps the first kind alone, and leaves entries of another in their places.
-    pub const CAPABILITIES: Capabilities = Capabilities::new().with_queues().with_fence_blocks().with_inspection();
+    /// What it is asked for; it leaves entries of another version in their places.
+    pub const CAPABILITIES: Capabilities =
+        Capabilities::new().with_queues().with_fence_blocks().with_inspection().with_shared().with_weights();
 
-    /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`.
+    /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`. One of a set of
+    /// holders asks as by a look, since who is free to come is a question of the queue, too.
     pub fn acquire(&mut self, now: Moment, ask: &Ask) -> Acquired {
+        let Ask { key, token, ttl, kind, time_left } = ask;
+        if *kind != Kind::Exclusive {
+            let look = Look { key: key.clone(), token: *token, ttl: *ttl, fences: 1, kind: *kind };
+            return self.look(now, &look);
+        }
         self.forget_some(now);
-        if let Some((_, expiry)) = self.locks.get(now, &ask.key) {
-            let for_at_most = ask.time_left.then(|| expiry.since(now));
+        if let Some(expiry) = self.locks.held_until(now, key, *kind) {
+            let for_at_most = time_left.then(|| expiry.since(now));
             return Acquired::Held { for_at_most, queued_at: None };
         }
-        self.grant(&ask.key, ask.token, now + ask.ttl, 1)
+        self.grant(now, key, (*token, *kind), now + *ttl, 1)
     }
 
-    /// Takes the key if it is held by this token, or free and nobody who is alive stands before it.
+    /// Takes the key if it is held by this token, or by nobody or those who agree, with room for one more, and nobody
+    /// who is alive stands before it.
     pub fn look(&mut self, now: Moment, look: &Look) -> Acquired {
         self.ask_again(now, look, None)
     }
@@ -79,98 +95,122 @@ impl Model {
 
     fn ask_again(&mut self, now: Moment, look: &Look, entry: Option<&Entry>) -> Acquired {
         self.forget_some(now);
-        let Look { key, token, ttl, fences, .. } = look;
-        if let Some(expiry) = self.held_by(now, key, *token) {
+        let Look { key, token, ttl, fences, kind } = look;
+        if let Some(expiry) = self.locks.held_by(now, key, *token) {
             if entry.is_some() {
                 self.leave(now, key, *token);
             }
-            return self.grant(key, *token, expiry.max(now + *ttl), *fences);
+            self.locks.lengthen(now, key, *token, expiry.max(now + *ttl));
+            return Acquired::granted(self.mint(*fences));
         }
         if let Some(entry) = entry {
             self.stand_in_line(now, key, *token, entry);
         }
-        if self.locks.get(now, key).is_none() {
-            match self.next(now, key, Some(*token)).heir {
-                Some(heir) if heir.token != *token => self.hand_over(now, key, &heir),
-                _ => {
-                    // An entry that is not known is not the next in line, and its own token's all the same.
-                    if entry.is_some() {
-                        self.leave(now, key, *token);
-                    }
-                    return self.grant(key, *token, now + *ttl, *fences);
-                }
+        let passes = planted(Mutant::QueuePassed) && *kind != Kind::Exclusive;
+        let may = match self.advance(now, key, Some(*token), true) {
+            Advanced::ToAsker => true,
+            Advanced::ToTheEnd => self.locks.has_room(now, key, *kind),
+            Advanced::NoFurther => passes && self.locks.has_room(now, key, *kind),
+        };
+        if may {
+            // An entry that is not known is not the next in line, and its own token's all the same.
+            if entry.is_some() {
+                self.leave(now, key, *token);
             }
+            let granted = self.grant(now, key, (*token, *kind), now + *ttl, *fences);
+            self.advance(now, key, None, false);
+            return granted;
         }
-        let for_at_most = self.locks.get(now, key).map(|(_, expiry)| expiry.since(now));
+        let for_at_most = self.locks.held_until(now, key, *kind).map(|until| until.since(now));
         Acquired::Held { for_at_most, queued_at: entry.map(|_| self.reading(now)) }
     }
 
-    /// Moves the expiry to `ttl` from now, if that is later.
+    /// Moves the expiry of this token's lease to `ttl` from now, if that is later.
     pub fn renew(&mut self, now: Moment, renewal: &Renewal) -> Renewed {
         self.forget_some(now);
-        match self.held_by_unless(Mutant::RenewWithoutCompare, now, &renewal.key, renewal.token) {
-            Some(expiry) => {
-                self.locks.set(&renewal.key, Some(renewal.token), expiry.max(now + renewal.ttl));
-                Renewed::Renewed
-            }
-            None => Renewed::NotOurs,
+        let Renewal { key, token, ttl, .. } = renewal;
+        if let Some(expiry) = self.locks.held_by(now, key, *token) {
+            self.locks.lengthen(now, key, *token, expiry.max(now + *ttl));
+            return Renewed::Renewed;
         }
+        if planted(Mutant::RenewWithoutCompare)
+            && let Some(expiry) = self.locks.held_until(now, key, Kind::Exclusive)
+        {
+            self.overwrite(key, *token, expiry.max(now + *ttl));
+            return Renewed::Renewed;
+        }
+        Renewed::NotOurs
     }
 
-    /// Hands the key over or frees it; or takes it from everybody until `keep` from now, be that sooner or later than
-    /// its expiry was.
+    /// Makes an exclusive lease a shared one in one step, and lets those in who find room beside it.
+    pub fn downgrade(&mut self, now: Moment, downgrade: &Downgrade) -> Renewed {
+        self.forget_some(now);
+        let Downgrade { key, token, ttl } = downgrade;
+        let Some(expiry) = self.locks.held_by(now, key, *token) else { return Renewed::NotOurs };
+        if !self.locks.downgrade(now, key) {
+            return Renewed::NotOurs;
+        }
+        self.locks.lengthen(now, key, *token, expiry.max(now + *ttl));
+        self.advance(now, key, None, false);
+        Renewed::Renewed
+    }
+
+    /// Takes the token out of the queue if it says so, and its lease from it: its place goes to those who find room
+    /// then, or is kept from everybody until `keep` from now, be that sooner or later than its expiry was.
     pub fn release(&mut self, now: Moment, release: &Release) -> Released {
         self.forget_some(now);
-        if release.leave.is_some() {
-            self.leave(now, &release.key, release.token);
+        let Release { key, token, keep, leave, .. } = release;
+        if leave.is_some() {
+            self.leave(now, key, *token);
         }
-        if self.held_by_unless(Mutant::ReleaseWithoutCompare, now, &release.key, release.token).is_none() {
-            return Released::NotOurs;
-        }
-        if let Some(keep) = release.keep {
-            let nobody = planted(Mutant::KeptByItsToken).then_some(release.token);
-            self.locks.set(&release.key, nobody, now + keep);
+        let is_held = self.locks.held_by(now, key, *token).is_some();
+        let is_freed = is_held || (planted(Mutant::ReleaseWithoutCompare) && self.locks.is_held(now, key));
+        if let (Some(keep), true) = (keep, is_held) {
+            self.locks.keep(now, key, *token, now + *keep);
             return Released::Freed;
         }
-        self.locks.take(now, &release.key);
-        if let Some(heir) = self.next(now, &release.key, None).heir {
-            self.hand_over(now, &release.key, &heir);
+        if is_freed {
+            self.locks.release(now, key, *token);
         }
-        Released::Freed
+        if is_freed || (leave.is_some() && !planted(Mutant::LeavingChangesNothing)) {
+            self.advance(now, key, None, false);
+        }
+        if is_freed { Released::Freed } else { Released::NotOurs }
     }
 
-    /// Hands the key over and queues; or goes on, if nobody who is alive waits.
+    /// Hands the key over and queues; or goes on, if nobody who is alive waits. One of a set of holders does not.
     ///
     /// Whether those are alive whose entries are not known cannot be told, nor can they be granted the key.
     /// So they count as waiting: a key that went on for ever in one process would never be free for them. It is freed,
     /// as by a release, and they find that when they look; and nothing waits for them, in case they are gone.
     pub fn rotate(&mut self, now: Moment, rotation: &Rotate) -> Rotated {
         self.forget_some(now);
-        let Some(expiry) = self.held_by(now, &rotation.key, rotation.token) else { return Rotated::NotOurs };
-        let next = self.next(now, &rotation.key, None);
-        if let Some(heir) = next.heir {
-            self.hand_over(now, &rotation.key, &heir);
-            self.stand_in_line(now, &rotation.key, rotation.next, &rotation.entry);
+        let Rotate { key, token, ttl, fences, next, entry } = rotation;
+        let Some(expiry) = self.locks.held_by(now, key, *token) else { return Rotated::NotOurs };
+        if self.locks.may_have_room(now, key) {
+            return Rotated::NotOurs;
+        }
+        let Some(holders) = self.locks.take(now, key) else { return Rotated::NotOurs };
+        self.advance(now, key, None, false);
+        if self.locks.is_held(now, key) {
+            self.stand_in_line(now, key, *next, entry);
             return Rotated::HandedOver { clock: self.reading(now) };
         }
-        if next.stepped_over > 0 {
-            self.locks.take(now, &rotation.key);
+        if self.queues.get(now, key).is_some_and(|(queue, _)| queue.stepped_over() > 0) {
             return Rotated::Freed;
         }
-        self.locks.set(&rotation.key, Some(rotation.token), expiry.max(now + rotation.ttl));
-        Rotated::Retained { fence: self.mint(rotation.fences) }
+        self.locks.put_back(key, holders);
+        self.locks.lengthen(now, key, *token, expiry.max(now + *ttl));
+        Rotated::Retained { fence: self.mint(*fences) }
     }
 
     /// Who holds the key and who waits; nothing changes by it. It keeps no cards, as nothing it does depends on them.
     pub fn inspect(&self, now: Moment, key: &LockKey) -> Inspection {
-        let holding = |(holder, expiry): (&Option<Token>, Moment)| {
-            Holding::new(holder.map_or(Owner::Kept(None), Owner::Token), Some(expiry.since(now)))
-        };
         let waiting =
-            |waiter: &Waiter| Waiting::new(Some(waiter.token), is_known(&waiter.entry).then_some(Kind::Exclusive));
+            |waiter: &Waiter| Waiting::new(Some(waiter.token), is_known(&waiter.entry).then_some(waiter.entry.kind));
         let queue = self.queues.get(now, key);
         Inspection::new()
-            .with_holders(self.locks.get(now, key).map(holding).into_iter().collect())
+            .with_holders(self.locks.inspect(now, key))
             .with_waiters(queue.map(|(queue, _)| queue.waiters().map(waiting).collect()).unwrap_or_default())
     }
 
@@ -191,46 +231,67 @@ impl Model {
         std::mem::take(&mut self.grants)
     }
 
-    /// When the key expires, if this token holds it.
-    fn held_by(&self, now: Moment, key: &LockKey, token: Token) -> Option<Moment> {
-        self.locks.get(now, key).filter(|(holder, _)| **holder == Some(token)).map(|(_, expiry)| expiry)
+    fn grant(&mut self, now: Moment, key: &LockKey, holder: (Token, Kind), expiry: Moment, fences: u32) -> Acquired {
+        self.locks.hold(now, key, holder, expiry);
+        Acquired::granted(self.mint(fences))
     }
 
-    /// The same, without the comparison if that fault is planted.
-    fn held_by_unless(&self, fault: Mutant, now: Moment, key: &LockKey, token: Token) -> Option<Moment> {
-        self.locks
-            .get(now, key)
-            .filter(|(holder, _)| **holder == Some(token) || planted(fault))
-            .map(|(_, expiry)| expiry)
-    }
-
-    fn grant(&mut self, key: &LockKey, token: Token, expiry: Moment, fences: u32) -> Acquired {
-        self.locks.set(key, Some(token), expiry);
-        Acquired::Granted { fence: self.mint(fences) }
-    }
-
-    /// Takes the next to have the key out of its queue: the first who is alive, or who asks. The dead before are gone.
-    fn next(&mut self, now: Moment, key: &LockKey, asks: Option<Token>) -> Next {
-        let Some((mut queue, expiry)) = self.queues.take(now, key) else { return Next::default() };
-        let next = queue.first(|waiter| {
-            let listens = || self.listening.contains(&waiter.entry.listener);
-            Some(waiter.token) == asks
-                || listens()
-                || waiter.mark.is_some_and(|mark| now < mark)
-                || planted(Mutant::DeadWaiterNotSkipped)
-        });
-        self.put(key, queue, expiry);
-        if planted(Mutant::ToldAtReplica) {
-            self.tell_at_replica(now, key, &next.passed_over);
+    /// Gives the key to those at the head of its queue who find room, one after the other; the dead among them are
+    /// gone. If it reaches the one who asks, that one is taken out. If it `probes`, a head that finds no room is gone if
+    /// it is dead, so that those behind it may have what there is.
+    fn advance(&mut self, now: Moment, key: &LockKey, asks: Option<Token>, probes: bool) -> Advanced {
+        let mut heirs = 0;
+        while self.locks.may_have_room(now, key) && heirs < MOST_HEIRS {
+            let Some((mut queue, expiry)) = self.queues.take(now, key) else { return Advanced::ToTheEnd };
+            let Some(first) = queue.first() else {
+                self.put(key, queue, expiry);
+                return Advanced::ToTheEnd;
+            };
+            let (is_asker, kind) = (Some(first.waiter.token) == asks, first.waiter.entry.kind);
+            let is_alive = is_asker || self.is_alive(now, &first.waiter);
+            let finds_room = self.locks.has_room(now, key, kind);
+            if !finds_room && (is_alive || !probes) {
+                self.put(key, queue, expiry);
+                return Advanced::NoFurther;
+            }
+            let waiter = queue.remove(first);
+            self.put(key, queue, expiry);
+            match (finds_room, is_alive) {
+                (true, true) if is_asker => return Advanced::ToAsker,
+                (true, true) => {
+                    self.hand_over(now, key, &waiter);
+                    heirs += 1;
+                }
+                (true, false) => self.pass_over(now, key, &waiter),
+                (false, _) => {}
+            }
         }
-        next
+        Advanced::NoFurther
+    }
+
+    /// Whether somebody listens for this waiter, or it looks by itself.
+    fn is_alive(&self, now: Moment, waiter: &Waiter) -> bool {
+        self.listening.contains(&waiter.entry.listener)
+            || waiter.mark.is_some_and(|mark| now < mark)
+            || planted(Mutant::DeadWaiterNotSkipped)
+    }
+
+    /// One who is dead is not the heir.
+    fn pass_over(&mut self, now: Moment, key: &LockKey, waiter: &Waiter) {
+        let Entry { kind, first_lease, .. } = waiter.entry;
+        if planted(Mutant::HeirNobodyHearsKept) && kind != Kind::Exclusive {
+            self.locks.hold(now, key, (waiter.token, kind), now + first_lease);
+        }
+        if planted(Mutant::ToldAtReplica) {
+            self.tell_at_replica(now, key, waiter);
+        }
     }
 
     /// Makes the key a waiter's, and lets its listener know.
     fn hand_over(&mut self, now: Moment, key: &LockKey, heir: &Waiter) {
-        let Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } = heir.clone();
-        self.locks.set(key, Some(token), now + first_lease);
-        let fence = self.mint(fences);
+        let Waiter { token, entry: Entry { listener, first_lease, fences, kind, .. }, fence, .. } = heir.clone();
+        self.locks.hold(now, key, (token, kind), now + first_lease);
+        let fence = fence.unwrap_or_else(|| self.mint(fences));
         let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: self.reading(now) };
         self.grants.push((listener, grant));
     }
@@ -238,7 +299,8 @@ impl Model {
     fn stand_in_line(&mut self, now: Moment, key: &LockKey, token: Token, entry: &Entry) {
         let lasts = entry.lasts.unwrap_or_default().clamp(QUEUE_LASTS, LONGEST_ALIVE);
         let (mut queue, expiry) = self.queues.take(now, key).unwrap_or((Queue::default(), now));
-        queue.enqueue(now, self.shown(now), token, entry);
+        let fence = (planted(Mutant::FenceAtEnqueue) && !queue.has(token)).then(|| self.mint(entry.fences));
+        queue.enqueue((now, self.shown(now)), token, entry, fence);
         self.put(key, queue, expiry.max(now + lasts));
     }
 
@@ -285,14 +347,13 @@ impl Model {
         }
     }
 
-    /// Grants to those who were passed over, as a server tells of them that publishes before it counts who heard: a
-    /// replica hands the message on.
-    pub(super) fn tell_at_replica(&mut self, now: Moment, key: &LockKey, passed_over: &[Waiter]) {
-        for Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } in passed_over.iter().cloned() {
-            let fence = self.mint(fences);
-            let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: self.reading(now) };
-            self.told_at_replica.push((listener, grant));
-        }
+    /// A grant to one who was passed over, as a server tells of it that publishes before it counts who heard: a replica
+    /// hands the message on.
+    fn tell_at_replica(&mut self, now: Moment, key: &LockKey, passed_over: &Waiter) {
+        let Waiter { token, entry: Entry { listener, first_lease, fences, .. }, .. } = *passed_over;
+        let fence = self.mint(fences);
+        let grant = Grant { key: key.clone(), token, fence, fences, first_lease, clock: self.reading(now) };
+        self.told_at_replica.push((listener, grant));
     }
 
     /// What is to be told by a replica since the last call; nothing, unless that fault is planted.
@@ -319,12 +380,17 @@ impl Model {
 
     /// A stranger writes the key.
     pub fn overwrite(&mut self, key: &LockKey, token: Token, expiry: Moment) {
-        self.locks.set(key, Some(token), expiry);
+        self.locks.overwrite(key, token, expiry);
     }
 
-    /// Who holds the key, and until when; [`NOBODY`] if it is kept.
+    /// Who holds the key, and until when; `NOBODY` where a place is kept.
+    pub fn holders(&self, now: Moment, key: &LockKey) -> Vec<(Token, Moment)> {
+        self.locks.holders(now, key)
+    }
+
+    /// The first of them.
     pub fn holder(&self, now: Moment, key: &LockKey) -> Option<(Token, Moment)> {
-        self.locks.get(now, key).map(|(token, expiry)| (token.unwrap_or(NOBODY), expiry))
+        self.holders(now, key).first().copied()
     }
 
     /// Who stands in the key's queue.
@@ -345,7 +411,7 @@ impl Model {
     pub fn changes(&self, now: Moment, key: &LockKey) -> Vec<Moment> {
         let queue = self.queues.get(now, key);
         let marks = queue.into_iter().flat_map(|(queue, expiry)| queue.marks().chain([expiry]));
-        marks.chain(self.locks.get(now, key).map(|(_, expiry)| expiry)).collect()
+        marks.chain(self.holders(now, key).into_iter().map(|(_, expiry)| expiry)).collect()
     }
 
     /// Forgets all that has expired, which nobody can tell from a store that has not yet.
@@ -356,7 +422,7 @@ impl Model {
 
     /// Shows its names, but those of grants that were not taken yet.
     pub fn show_names(&mut self, names: &mut impl Names) {
-        self.locks.show_names(names, |holder, names| holder.iter_mut().for_each(|token| names.token(token)));
+        self.locks.show_names(names);
         self.queues.show_names(names, Queue::show_names);
         names.fence(&mut self.last_fence);
     }

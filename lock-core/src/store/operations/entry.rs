@@ -22,6 +22,10 @@ pub const LONGEST_ALIVE: Duration = Duration::from_secs(24 * 3600);
 #[doc(hidden)]
 pub const MOST_STEPPED_OVER: usize = 64;
 
+/// How many waiters one operation lets hold beside each other at most; later looks let in the rest.
+#[doc(hidden)]
+pub const MOST_HEIRS: usize = 256;
+
 /// One waiter in a key's queue. It is the same in everything that is sent about one token, but for `alive_for` and
 /// `lasts`.
 ///

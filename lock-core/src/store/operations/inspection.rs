@@ -109,7 +109,8 @@ impl Inspection {
 pub struct Holding {
     /// Whose it is.
     pub owner: Owner,
-    /// Beside whom; none if the store cannot tell, because another program wrote it.
+    /// Beside whom; none if the store cannot tell, because another program wrote it. How many permits there are, each
+    /// who asks brings along, so that a holder's kind says [how many it took](Kind::weight), of `most: 0`.
     pub kind: Option<Kind>,
     /// How long the key lasts unless it is renewed; none if it has no end.
     pub remaining: Option<Duration>,

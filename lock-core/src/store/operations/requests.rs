@@ -253,6 +253,8 @@ pub struct Renewal {
     pub token: Token,
     /// How long it shall last from now; whole milliseconds.
     pub ttl: Duration,
+    /// Beside whom it is held.
+    pub kind: Kind,
 }
 
 impl Renewal {
@@ -266,7 +268,21 @@ impl Renewal {
     /// assert_eq!(renewal.ttl, Duration::from_secs(30));
     /// ```
     pub fn new(key: impl Into<LockKey>, token: Token, ttl: Duration) -> Self {
-        Self { key: key.into(), token, ttl }
+        Self { key: key.into(), token, ttl, kind: Kind::Exclusive }
+    }
+
+    /// The same for a lock of another kind.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Kind, Renewal, Token};
+    ///
+    /// let renewal = Renewal::new("job:42", Token::from_bits(1), Duration::from_secs(30)).with_kind(Kind::Shared);
+    /// assert_eq!(renewal.kind, Kind::Shared);
+    /// ```
+    #[must_use]
+    pub fn with_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 }
 
@@ -299,6 +315,8 @@ pub struct Release {
     /// Somebody was seen to wait for the key a moment ago. No more than a hint, for a store that frees faster when
     /// nobody waits.
     pub contended: bool,
+    /// Beside whom it is held.
+    pub kind: Kind,
 }
 
 impl Release {
@@ -311,7 +329,19 @@ impl Release {
     /// assert!(release.keep.is_none() && release.leave.is_none() && !release.contended);
     /// ```
     pub fn new(key: impl Into<LockKey>, token: Token) -> Self {
-        Self { key: key.into(), token, keep: None, leave: None, contended: false }
+        Self { key: key.into(), token, keep: None, leave: None, contended: false, kind: Kind::Exclusive }
+    }
+
+    /// The same for a lock of another kind.
+    ///
+    /// ```
+    /// use lock_runtime::store::{Kind, Release, Token};
+    ///
+    /// assert_eq!(Release::new("job:42", Token::from_bits(1)).with_kind(Kind::Shared).kind, Kind::Shared);
+    /// ```
+    #[must_use]
+    pub fn with_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// The same, but keeps the key for that long, if there is that.

@@ -32,7 +32,7 @@ use topology::single::Single;
 ///
 /// ```text
 /// ACL SETUSER app on >secret ~dlock:* resetchannels &dlock:wake:* +set +incr +incrby +get +pttl +pexpire +del +exists +time
-///     +eval +evalsha +zadd +zrem +zscore +zpopmin +zrange +publish +subscribe
+///     +eval +evalsha +zadd +zrem +zscore +zpopmin +zrange +zcard +zremrangebyscore +pexpireat +publish +subscribe
 /// ```
 ///
 /// and `+select` where the URL names a database other than 0, as in `redis://host/3`. With `+info`, sessions see that
@@ -96,7 +96,7 @@ impl Store for RedisStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().with_queues().with_fence_blocks().with_inspection()
+        Capabilities::new().with_queues().with_fence_blocks().with_inspection().with_shared().with_weights()
     }
 
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {

@@ -28,6 +28,7 @@ impl World {
                 }
                 Errand::Ask(ask) => (ask.route, Request::Ask(ask.request.clone())),
                 Errand::Renew(renew) => (renew.route, Request::Renew(renew.batch.clone())),
+                Errand::Downgrade(downgrade) => (downgrade.route, Request::Downgrade(downgrade.downgrade.clone())),
                 Errand::Release(release) => (release.route(is_open), Request::Release(release.request.clone())),
             };
             let number = self.send(process, route.session, From::Keeper, request);
@@ -67,6 +68,14 @@ impl World {
                 renew.answered(client, now, Ok(answers));
             }
             (Errand::Renew(renew), Err(error)) => drop(renew.answered(client, now, Err(error))),
+            (Errand::Downgrade(downgrade), Ok(reply)) => {
+                self.memory.answered(*sent, &Request::Downgrade(downgrade.downgrade.clone()), &reply);
+                let Reply::Renewed(mut answers) = reply else {
+                    unreachable!("{reply:?} is no answer to {downgrade:?}")
+                };
+                drop(answers.pop().map(|answer| downgrade.answered(client, now, answer)));
+            }
+            (Errand::Downgrade(downgrade), Err(error)) => drop(downgrade.answered(client, now, Err(error))),
             (Errand::Release(release), Ok(reply)) => {
                 self.memory.answered(*sent, &Request::Release(release.request.clone()), &reply);
                 let Reply::Released(answer) = reply else { unreachable!("{reply:?} is no answer to {release:?}") };

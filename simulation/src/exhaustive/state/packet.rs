@@ -108,6 +108,7 @@ pub(crate) fn show_request(request: &mut Request, names: &mut impl CallNames) {
     match request {
         Request::Ask(request) => request.show_names(names),
         Request::Release(request) => request.show_names(names),
+        Request::Downgrade(downgrade) => names.token(&mut downgrade.token),
         Request::Renew(batch) => {
             for renewal in batch {
                 names.token(&mut renewal.token);

@@ -1,6 +1,7 @@
 //! Locks without anybody who waits.
 
 mod queues;
+mod sets;
 mod versions;
 
 use super::*;

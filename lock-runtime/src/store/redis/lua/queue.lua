@@ -1,9 +1,10 @@
 -- Functions of the scripts that enqueue and hand over; it stands between fence.lua and each of them, which all have
 -- these
--- KEYS  1 lock, 2 counter, 3 queue, 4 a name that never exists
+-- KEYS  1 lock, 2 counter, 3 queue, 4 a name that never exists, 5 the holders, if a set holds the lock
 -- ARGV  1 token, 2 the greatest fence that the client saw, 3 how the names of wake channels begin
 -- The queue is a sorted set. An entry is `1|token|listener|first lease in ms|fences|kind`, with the server's clock in
--- microseconds at its first enqueue as its score. A kind is one word, with its numbers; `x` is exclusive.
+-- microseconds at its first enqueue as its score. A kind is one word, with its numbers: `x` is exclusive, `s` shared,
+-- `p5` one of five permits, `p5x2` two of them.
 -- A waiter that polls has a mark `seen|token`, whose score is
 -- the clock until which it counts as alive, plus an offset that puts marks behind all entries. A malformed entry, or
 -- one that asks for more than any client does, is removed without a grant: an unbounded lease or block of fences would
@@ -27,7 +28,19 @@ end
 -- Scores and entries that are not known, which `pop` has taken out, to be put back by `put_back`.
 local unknown = {}
 
-local OF_SOME_KIND = '^1|([0-9a-f]+)|([0-9a-f]+)|%d+|%d+|[a-z][0-9a-z]*$'
+-- The numbers of a kind that clients can ask for.
+local function is_number(digits)
+  return string.find(digits, '^[1-9]%d*$') and tonumber(digits) <= 4294967295
+end
+
+-- Whether a kind is known that is not `x`.
+local function is_of_a_set(kind)
+  local most, weight = string.match(kind, '^p(%d+)x(%d+)$')
+  most = most or string.match(kind, '^p(%d+)$')
+  return kind == 's' or most and is_number(most) and (not weight or is_number(weight))
+end
+
+local OF_SOME_KIND = '^1|([0-9a-f]+)|([0-9a-f]+)|%d+|%d+|([a-z][0-9a-z]*)$'
 local WITHOUT_VERSION = '^([0-9a-f]+)|([0-9a-f]+)|%d+|%d+$'
 
 -- Whether an entry is of a version or a kind that this script does not know.
@@ -39,8 +52,8 @@ local function is_unknown(entry)
   if version and string.sub(entry, -2) == '|x' then
     return false
   end
-  local token, listener = string.match(entry, version and OF_SOME_KIND or WITHOUT_VERSION)
-  return token and #token == 32 and #listener == 32
+  local token, listener, kind = string.match(entry, version and OF_SOME_KIND or WITHOUT_VERSION)
+  return token and #token == 32 and #listener == 32 and not (kind and is_of_a_set(kind))
 end
 
 -- Removes the first entry that is known, and returns it with its score; nothing if there is none, or too many others
@@ -109,12 +122,14 @@ local function is_alive_by_mark(token, now)
   return 0 < left and left <= LONGEST_ALIVE * 1000
 end
 
--- Token, listener, first lease and fences of an entry that is known; nothing if it is malformed.
+local ENTRY = '^1|([0-9a-f]+)|([0-9a-f]+)|([1-9]%d*)|([1-9]%d*)|([a-z][0-9a-z]*)$'
+
+-- Token, listener, first lease, fences and kind of an entry that is known; nothing if it is malformed.
 local function read(entry)
-  local token, listener, lease, fences = string.match(entry, '^1|([0-9a-f]+)|([0-9a-f]+)|([1-9]%d*)|([1-9]%d*)|x$')
+  local token, listener, lease, fences, kind = string.match(entry, ENTRY)
   if token and #token == 32 and #listener == 32
       and tonumber(lease) <= LONGEST_LEASE and tonumber(fences) <= MOST_FENCES then
-    return token, listener, lease, fences
+    return token, listener, lease, fences, kind
   end
 end
 
@@ -151,7 +166,11 @@ end
 local function promote_known(now, own)
   local entry, place, failure = pop()
   while entry do
-    local token, listener, lease, fences = read(entry)
+    local token, listener, lease, fences, kind = read(entry)
+    if token and kind ~= 'x' then
+      redis.pcall('ZADD', KEYS[3], place, entry)
+      return nil, nil, nil, true
+    end
     local alive = token and token == own
     if token and not alive then
       alive, failure = hand_over(token, listener, lease, fences, now)
@@ -171,13 +190,20 @@ end
 
 -- Gives the lock to the first live waiter, and returns its token and first lease; dead waiters before it are removed.
 -- When it reaches `own`, or finds no live waiter, the lock is left to the caller. In the latter case it returns nil,
--- nil, and an error reply if there was one, and a dead waiter may hold the lock.
+-- nil, an error reply if there was one, and a dead waiter may hold the lock; or nil, nil, nil and true, if the first
+-- one wants to be of a set of holders. Then the lock is free.
 local function promote(now, own)
   local ttl = redis.pcall('PTTL', KEYS[3])
   if ttl == -2 then
     return nil -- there is no queue
   end
-  local token, lease, failure = promote_known(now, own)
+  local token, lease, failure, of_a_set = promote_known(now, own)
   put_back(ttl)
-  return token, lease, failure
+  if of_a_set then
+    redis.call('DEL', KEYS[1])
+    if ttl ~= -1 then
+      redis.pcall('PEXPIRE', KEYS[3], ttl) -- it may have been the last, and the queue gone with it
+    end
+  end
+  return token, lease, failure, of_a_set
 end

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use ::redis::{Cmd, ToRedisArgs};
 
-use super::names::{EntryText, Names, TokenText, keep_ms, ttl_ms};
+use super::names::{EntryText, KindText, Names, TokenText, keep_ms, ttl_ms};
 use super::script::Arguments;
-use crate::store::{Ask, Entry, Look, Release, Renewal, Rotate, Token};
+use crate::store::{Ask, Downgrade, Entry, Kind, Look, Release, Renewal, Rotate, Token};
 use lock_core::LockKey;
 use lock_core::store::LONGEST_KEY;
 
 /// About how many bytes one or two numbers need, with the lengths of the arguments.
 const NUMBER_BYTES: usize = 40;
 
-/// The keys of a script with a queue: lock, counter, queue, and a name that never exists.
-const QUEUE_KEYS: usize = 4;
+/// The keys of a script with a queue: lock, counter, queue, a name that never exists, and the holders.
+const QUEUE_KEYS: usize = 5;
 
 /// For `repair.lua`.
 pub(crate) struct Repair<'a> {
@@ -58,14 +58,15 @@ impl Arguments for Looking<'_> {
     }
 
     fn bytes(&self) -> usize {
-        queue_bytes(self.names, &self.look.key) + EntryText::LEN + 2 * NUMBER_BYTES
+        queue_bytes(self.names, &self.look.key) + EntryText::LEN + 2 * NUMBER_BYTES + KindText::LEN
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, look: Look { key, token, ttl, fences, .. }, entry, seen } = self;
+        let Self { names, look: Look { key, token, ttl, fences, kind, .. }, entry, seen } = self;
         write_common(command, names, key, *token, *seen);
         command.arg(ttl_ms(*ttl)).arg(*fences);
         write_entry(command, *token, *entry);
+        command.arg(KindText(*kind));
     }
 }
 
@@ -104,14 +105,39 @@ impl Arguments for Releasing<'_> {
     }
 
     fn bytes(&self) -> usize {
-        queue_bytes(self.names, &self.release.key) + EntryText::LEN + NUMBER_BYTES
+        queue_bytes(self.names, &self.release.key) + EntryText::LEN + NUMBER_BYTES + KindText::LEN
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, release: Release { key, token, keep, leave, .. }, seen } = self;
+        let Self { names, release: Release { key, token, keep, leave, kind, .. }, seen } = self;
         write_common(command, names, key, *token, *seen);
         write_optional(command, keep.map(keep_ms));
         write_optional(command, leave.as_ref().map(|entry| EntryText(*token, entry)));
+        command.arg(KindText(*kind));
+    }
+}
+
+/// For `downgrade.lua`.
+pub(crate) struct Downgrading<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) downgrade: &'a Downgrade,
+    /// The greatest fence that this client has seen.
+    pub(crate) seen: u64,
+}
+
+impl Arguments for Downgrading<'_> {
+    fn keys(&self) -> usize {
+        QUEUE_KEYS
+    }
+
+    fn bytes(&self) -> usize {
+        queue_bytes(self.names, &self.downgrade.key) + NUMBER_BYTES
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        let Self { names, downgrade: Downgrade { key, token, ttl, .. }, seen } = self;
+        write_common(command, names, key, *token, *seen);
+        command.arg(ttl_ms(*ttl));
     }
 }
 
@@ -143,12 +169,12 @@ impl Arguments for Rotating<'_> {
 
 /// About how many bytes `write_common` writes.
 fn queue_bytes(names: &Names, key: &LockKey) -> usize {
-    4 * names.queue(key).len() + names.counter().len() + TokenText::LEN + names.wake().len() + NUMBER_BYTES
+    5 * names.queue(key).len() + names.counter().len() + TokenText::LEN + names.wake().len() + NUMBER_BYTES
 }
 
 /// The keys of a script with a queue, and the arguments that all such scripts have.
 fn write_common(command: &mut Cmd, names: &Names, key: &LockKey, token: Token, seen: u64) {
-    command.arg(names.lock(key)).arg(names.counter()).arg(names.queue(key)).arg(names.never(key));
+    command.arg(names.lock(key)).arg(names.counter()).arg(names.queue(key)).arg(names.never(key)).arg(names.held(key));
     command.arg(TokenText(token)).arg(seen).arg(names.wake());
 }
 
@@ -168,37 +194,32 @@ fn write_optional(command: &mut Cmd, argument: Option<impl ToRedisArgs>) {
     };
 }
 
-/// For `renew.lua`.
+/// For `renew.lua`; for `renew_set.lua`, if those who renew hold beside others.
 pub(crate) struct Renewing<'a> {
     pub(crate) names: &'a Names,
+    /// All of one script.
     pub(crate) batch: &'a [Renewal],
 }
 
 impl Renewing<'_> {
+    /// Whether those who renew hold beside others.
+    pub(crate) fn is_of_sets(&self) -> bool {
+        self.batch.first().is_some_and(|renewal| renewal.kind != Kind::Exclusive)
+    }
+
     /// The ttl of all of them, if it is the same, which it nearly always is; then it is written once.
     fn common_ttl(&self) -> Option<Duration> {
         let first = self.batch.first()?.ttl;
         self.batch.iter().all(|renewal| renewal.ttl == first).then_some(first)
     }
-}
 
-impl Arguments for Renewing<'_> {
-    fn keys(&self) -> usize {
-        self.batch.len() + 1
+    fn write_of_sets(&self, command: &mut Cmd) {
+        for Renewal { token, kind, ttl, .. } in self.batch {
+            command.arg(TokenText(*token)).arg(KindText(*kind)).arg(ttl_ms(*ttl));
+        }
     }
 
-    fn bytes(&self) -> usize {
-        let name = |renewal: &Renewal| self.names.never(&renewal.key).len() + TokenText::LEN + NUMBER_BYTES;
-        self.batch.iter().map(name).sum::<usize>() + LONGEST_KEY
-    }
-
-    fn write(&self, command: &mut Cmd) {
-        for renewal in self.batch {
-            command.arg(self.names.lock(&renewal.key));
-        }
-        if let Some(first) = self.batch.first() {
-            command.arg(self.names.never(&first.key));
-        }
+    fn write_of_exclusive(&self, command: &mut Cmd) {
         let common = self.common_ttl();
         write_optional(command, common.map(ttl_ms));
         for renewal in self.batch {
@@ -207,5 +228,31 @@ impl Arguments for Renewing<'_> {
                 command.arg(ttl_ms(renewal.ttl));
             }
         }
+    }
+}
+
+impl Arguments for Renewing<'_> {
+    fn keys(&self) -> usize {
+        let each = if self.is_of_sets() { 2 } else { 1 };
+        each * self.batch.len() + 1
+    }
+
+    fn bytes(&self) -> usize {
+        let name = |renewal: &Renewal| self.names.never(&renewal.key).len() + TokenText::LEN + NUMBER_BYTES;
+        self.batch.iter().map(name).sum::<usize>() + LONGEST_KEY
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        let in_sets = self.is_of_sets();
+        for renewal in self.batch {
+            command.arg(self.names.lock(&renewal.key));
+            if in_sets {
+                command.arg(self.names.held(&renewal.key));
+            }
+        }
+        if let Some(first) = self.batch.first() {
+            command.arg(self.names.never(&first.key));
+        }
+        if in_sets { self.write_of_sets(command) } else { self.write_of_exclusive(command) }
     }
 }

@@ -8,30 +8,76 @@ use std::time::Duration;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::fault::unexpected;
-use super::names::{Names, card, card_text, keep_ms, token, waiting};
-use crate::store::{Card, ClientId, Holding, Inspection, Owner, Presence, Waiting};
+use super::names::{Names, card, card_text, keep_ms, member, token, waiting};
+use crate::store::{Card, ClientId, Holding, Inspection, Kind, Owner, Presence, Waiting};
 use lock_core::LockKey;
 
-/// How many entries of a queue are read at most.
-const MOST_WAITERS: usize = 1000;
+/// How many entries of a queue, and how many holders, are read at most.
+const MOST_READ: usize = 1000;
 
 /// How many commands [`inspection`] has.
-pub(crate) const COMMANDS: usize = 3;
+pub(crate) const COMMANDS: usize = 5;
 
-/// Asks for the lock, its ttl, and its queue.
+/// Asks for the lock, its ttl, the clock, those who hold it beside each other, and its queue.
 pub(crate) fn inspection(names: &Names, key: &LockKey) -> Pipeline {
     let mut commands = Pipeline::with_capacity(COMMANDS);
     commands.cmd("GET").arg(names.lock(key));
     commands.cmd("PTTL").arg(names.lock(key));
-    commands.cmd("ZRANGE").arg(names.queue(key)).arg(0).arg(MOST_WAITERS - 1);
+    commands.cmd("TIME");
+    commands.cmd("ZRANGE").arg(names.held(key)).arg(0).arg(MOST_READ - 1).arg("WITHSCORES");
+    commands.cmd("ZRANGE").arg(names.queue(key)).arg(0).arg(MOST_READ - 1);
     commands
 }
 
 /// Reads the replies to [`inspection`].
 pub(crate) fn inspected(replies: Vec<Value>) -> Result<Inspection, RedisError> {
-    let [value, ttl, queue] = <[Value; COMMANDS]>::try_from(replies).map_err(|_| unexpected("GET, PTTL and ZRANGE"))?;
-    let holders = holding(&value, &ttl)?.into_iter().collect();
+    let strange = |_| unexpected("GET, PTTL, TIME and ZRANGE");
+    let [value, ttl, time, held, queue] = <[Value; COMMANDS]>::try_from(replies).map_err(strange)?;
+    let mut holders = match &value {
+        Value::BulkString(marker) if matches!(&marker[..], b"*s" | b"*p" | b"*w") => holdings(marker, &time, held)?,
+        _ => Vec::new(),
+    };
+    if holders.is_empty() {
+        holders.extend(holding(&value, &ttl)?);
+    }
     Ok(Inspection::new().with_holders(holders).with_waiters(waiters(queue)?))
+}
+
+/// Those whose leases have not expired, in order of expiry.
+fn holdings(marker: &[u8], time: &Value, held: Value) -> Result<Vec<Holding>, RedisError> {
+    let held = match held {
+        Value::Array(held) => held,
+        Value::ServerError(error) => return Err(error.into()),
+        _ => return Err(unexpected("ZRANGE")),
+    };
+    let now_ms = now_ms(time).ok_or_else(|| unexpected("TIME"))?;
+    // A server that speaks RESP3 answers in pairs.
+    let flat: Vec<Value> =
+        held.into_iter().flat_map(|one| if let Value::Array(pair) = one { pair } else { vec![one] }).collect();
+    let holding = |pair: &[Value]| {
+        let (text, expiry) = (text(pair.first()?)?, whole(pair.get(1)?)?);
+        let (token, weight, is_kept) = member(&text)?;
+        let remaining = Duration::from_millis(expiry.checked_sub(now_ms).filter(|left| *left > 0)?);
+        let owner = if is_kept { Owner::Kept(Some(token)) } else { Owner::Token(token) };
+        let kind = if marker == b"*s" { Kind::Shared } else { Kind::permits(0).with_weight(weight) };
+        Some(Holding::new(owner, Some(remaining)).with_kind(kind))
+    };
+    Ok(flat.chunks(2).filter_map(holding).collect())
+}
+
+fn now_ms(time: &Value) -> Option<u64> {
+    let Value::Array(parts) = time else { return None };
+    Some(whole(parts.first()?)? * 1000 + whole(parts.get(1)?)? / 1000)
+}
+
+/// A number that is whole, in any of the ways in which servers write one.
+fn whole(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an expiry is below 2^53")]
+        Value::Double(number) => (*number >= 0.0).then_some(*number as u64),
+        _ => text(value)?.parse().ok(),
+    }
 }
 
 fn holding(value: &Value, ttl: &Value) -> Result<Option<Holding>, RedisError> {
@@ -60,14 +106,14 @@ fn owner(value: &[u8]) -> Owner {
 fn waiters(queue: Value) -> Result<Vec<Waiting>, RedisError> {
     match queue {
         Value::Array(entries) => {
-            Ok(entries.iter().filter_map(entry).filter(|entry| !is_mark(entry)).map(|entry| read(&entry)).collect())
+            Ok(entries.iter().filter_map(text).filter(|entry| !is_mark(entry)).map(|entry| read(&entry)).collect())
         }
         Value::ServerError(error) => Err(error.into()),
         _ => Err(unexpected("ZRANGE")),
     }
 }
 
-fn entry(value: &Value) -> Option<String> {
+fn text(value: &Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         _ => None,

@@ -24,8 +24,11 @@ const MARK: &str = "\u{1}";
 
 const QUEUE: &str = ":queue";
 
+const HELD: &str = ":held";
+
 /// The same behind the mark.
 const MARKED_QUEUE: &str = "\u{1}:queue";
+const MARKED_HELD: &str = "\u{1}:held";
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
@@ -35,6 +38,7 @@ pub(crate) struct Names {
     before: String,
     after: String,
     queue: &'static str,
+    held: &'static str,
     counter: String,
     wake: String,
     cards: String,
@@ -56,16 +60,16 @@ impl Names {
 
     /// The names with this text before and after the key.
     ///
-    /// All names but a lock's end in a hexadecimal digit (`queue` and `fence` do too). So they need no mark where what
+    /// All names but a lock's end in a hexadecimal digit (`queue`, `held` and `fence` do too). So they need no mark where what
     /// stands after the key ends otherwise; elsewhere there may be a key whose lock has the name.
     fn around(before: &str, after: &str) -> Self {
         let plain = after.ends_with(|last: char| !matches!(last, '0'..='9' | 'a'..='f'));
-        let (mark, queue) = if plain { ("", QUEUE) } else { (MARK, MARKED_QUEUE) };
+        let (mark, queue, held) = if plain { ("", QUEUE, HELD) } else { (MARK, MARKED_QUEUE, MARKED_HELD) };
         let text = format!("{before}{after}").replace(['{', '}'], "");
         let stem = text.trim_end_matches(':');
         let prefix = if stem.is_empty() { mark.to_owned() } else { format!("{stem}:{mark}") };
         let [counter, wake, cards] = ["fence", "wake:", "client:"].map(|name| format!("{prefix}{name}"));
-        Self { before: before.to_owned(), after: after.to_owned(), queue, counter, wake, cards }
+        Self { before: before.to_owned(), after: after.to_owned(), queue, held, counter, wake, cards }
     }
 
     /// What distinguishes these names from all others: the namespace, if the default format gives them, or the format.
@@ -113,6 +117,11 @@ impl Names {
     /// The name of a lock's queue.
     pub(crate) fn queue<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
         Name { names: self, key, suffix: self.queue }
+    }
+
+    /// The name of those who hold a lock beside each other.
+    pub(crate) fn held<'a>(&'a self, key: &'a LockKey) -> Name<'a> {
+        Name { names: self, key, suffix: self.held }
     }
 
     /// A name under the lock's hash tag that no key ever has.
@@ -198,7 +207,18 @@ impl ToRedisArgs for EntryText<'_> {
 }
 
 /// A kind as one word, with its numbers: `x`, `s`, `p5`, or `p5x2` with a weight of two.
-struct KindText(Kind);
+pub(crate) struct KindText(pub(crate) Kind);
+
+impl KindText {
+    pub(crate) const LEN: usize = 22;
+}
+
+impl ToRedisArgs for KindText {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        // A command is memory, and writing to memory never fails.
+        let _ = write!(out.writer_for_next_arg(), "{self}");
+    }
+}
 
 impl fmt::Display for KindText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -218,8 +238,28 @@ impl fmt::Display for KindText {
 pub(crate) fn waiting(entry: &str) -> (Option<Token>, Option<Kind>) {
     let mut parts = entry.split('|');
     let (version, token) = (parts.next(), parts.next().and_then(token));
-    let kind = if version == Some("1") && parts.nth(3) == Some("x") { Some(Kind::Exclusive) } else { None };
+    let kind = parts.nth(3).filter(|_| version == Some("1")).and_then(kind);
     (token, kind)
+}
+
+/// A kind by its word; the same that scripts know.
+fn kind(word: &str) -> Option<Kind> {
+    let number = |digits: &str| digits.parse().ok().filter(|number| *number > 0 && !digits.starts_with(['0', '+']));
+    match word {
+        "x" => Some(Kind::Exclusive),
+        "s" => Some(Kind::Shared),
+        _ => match word.strip_prefix('p')?.split_once('x') {
+            Some((most, weight)) => Some(Kind::permits(number(most)?).with_weight(number(weight)?)),
+            None => Some(Kind::permits(number(&word[1..])?)),
+        },
+    }
+}
+
+/// One of a set of holders: its token, its weight, and whether its place is kept, so that it is nobody's.
+pub(crate) fn member(text: &str) -> Option<(Token, u32, bool)> {
+    let (of_token, weight) = text.split_once(':').map_or((text, Some(1)), |(of, weight)| (of, weight.parse().ok()));
+    let kept = of_token.strip_prefix("kept|");
+    Some((token(kept.unwrap_or(of_token))?, weight?, kept.is_some()))
 }
 
 /// A token of 32 lower-case hexadecimal digits.

@@ -183,6 +183,15 @@ pub(crate) fn released(reply: Value) -> Result<Released, RedisError> {
     }
 }
 
+/// Reads the reply to a downgrade.
+pub(crate) fn downgraded(reply: Value) -> Result<Renewed, RedisError> {
+    match reply.extract_error()? {
+        Value::Int(1) => Ok(Renewed::Renewed),
+        Value::Int(0) => Ok(Renewed::NotOurs),
+        _ => Err(unexpected("the downgrade script")),
+    }
+}
+
 /// Reads a field of the server's reply to HELLO, if it is there.
 pub(crate) fn said_in_hello(reply: &Value, what: &str) -> Option<String> {
     match reply {

@@ -8,7 +8,7 @@
 //!
 //! | script | behind a release of its token |
 //! |---|---|
-//! | `renew`, `free`, `release`, `repair` | they compare the token, and it holds nothing: neither what was freed nor what is kept |
+//! | `renew`, `renew_set`, `downgrade`, `free`, `release`, `repair` | they compare the token, and it holds nothing: neither what was freed nor what is kept |
 //! | `look` | it would take the free key, or queue, for nobody: once |
 //! | `rotate` | it compares the token, but queues another, of which a release may have been sent: once |
 //!
@@ -22,7 +22,7 @@ use ::redis::{Cmd, Pipeline, RedisError, ServerErrorKind, Value};
 use once_cell::sync::OnceCell;
 
 /// How many scripts are called by hash.
-const SCRIPTS: usize = 6;
+const SCRIPTS: usize = 8;
 
 /// A constant script, and its index in [`Known`].
 pub(crate) struct Script {
@@ -43,7 +43,7 @@ pub(crate) const RAISE: &str = lua!("fence.lua" "raise.lua");
 pub(crate) static REPAIR: Script = Script::new(0, lua!("fence.lua" "repair.lua"));
 
 /// Takes a lock that is free, or queues and says how long it is held.
-pub(crate) static LOOK: Script = Script::new(1, lua!("fence.lua" "queue.lua" "look.lua"));
+pub(crate) static LOOK: Script = Script::new(1, lua!("fence.lua" "queue.lua" "sets.lua" "look.lua"));
 
 /// Renews a batch of leases.
 pub(crate) static RENEW: Script = Script::new(2, lua!("renew.lua"));
@@ -52,10 +52,16 @@ pub(crate) static RENEW: Script = Script::new(2, lua!("renew.lua"));
 pub(crate) static FREE: Script = Script::new(5, lua!("free.lua"));
 
 /// Releases a lock, whoever waits for it.
-pub(crate) static RELEASE: Script = Script::new(3, lua!("fence.lua" "queue.lua" "release.lua"));
+pub(crate) static RELEASE: Script = Script::new(3, lua!("fence.lua" "queue.lua" "sets.lua" "release.lua"));
 
 /// Hands a lock over, or retains it.
-pub(crate) static ROTATE: Script = Script::new(4, lua!("fence.lua" "queue.lua" "rotate.lua"));
+pub(crate) static ROTATE: Script = Script::new(4, lua!("fence.lua" "queue.lua" "sets.lua" "rotate.lua"));
+
+/// Renews a batch of leases that are held beside others.
+pub(crate) static RENEW_SET: Script = Script::new(6, lua!("renew_set.lua"));
+
+/// Makes an exclusive lease a shared one.
+pub(crate) static DOWNGRADE: Script = Script::new(7, lua!("fence.lua" "queue.lua" "sets.lua" "downgrade.lua"));
 
 impl Script {
     const fn new(place: usize, text: &'static str) -> Self {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::calls::{Freeing, Looking, Releasing, Renewing, Repair, Rotating};
+use super::calls::{Downgrading, Freeing, Looking, Releasing, Renewing, Repair, Rotating};
 use super::fault::{self, About};
 use super::inspect;
 use super::names::{Names, TokenText, ttl_ms};
@@ -23,8 +23,8 @@ use super::state::NodeState;
 use super::task::Task;
 use super::wake::Subscription;
 use crate::store::{
-    Acquired, Ask, Card, ClientId, ClockId, Enqueue, Entry, Inspection, Look, Release, Released, Renewal, Renewed,
-    Rotate, Rotated, Session, StoreError, StoreErrorKind, StoreFuture,
+    Acquired, Ask, Card, ClientId, ClockId, Downgrade, Enqueue, Entry, Inspection, Kind, Look, Release, Released,
+    Renewal, Renewed, Rotate, Rotated, Session, StoreError, StoreErrorKind, StoreFuture,
 };
 use lock_core::LockKey;
 
@@ -103,6 +103,11 @@ impl Session for RedisSession {
         in_place(move || async move { connection.rotate(&rotation).await })
     }
 
+    fn downgrade(&self, downgrade: Downgrade) -> StoreFuture<Result<Renewed, StoreError>> {
+        let connection = Arc::clone(&self.0);
+        Box::pin(async move { connection.downgrade(&downgrade).await })
+    }
+
     fn probe(&self) -> StoreFuture<Result<(), StoreError>> {
         let connection = Arc::clone(&self.0);
         in_place(move || async move { connection.probe().await })
@@ -145,11 +150,12 @@ impl fmt::Debug for RedisSession {
 
 impl Connection {
     async fn acquire(&self, ask: &Ask) -> Result<Acquired, StoreError> {
-        if !self.raised {
-            // The counter may lag behind the clock; a look reserves fences by the clock.
-            let (key, token, ttl) = (ask.key.clone(), ask.token, ask.ttl);
+        if !self.raised || ask.kind != Kind::Exclusive {
+            // The counter may lag behind the clock; a look reserves fences by the clock. And whether there is room
+            // beside others is more than a plain command can tell.
+            let look = Look::new(ask.key.clone(), ask.token, ask.ttl).with_kind(ask.kind);
             // Boxed, like everything rare: it would make every operation's future larger.
-            return Box::pin(async { self.look(&Look::new(key, token, ttl), None).await }).await;
+            return Box::pin(async { self.look(&look, None).await }).await;
         }
         // Read before sending: a fence that another task receives in the meantime says nothing about ours.
         let floor = self.state.greatest_fence();
@@ -238,7 +244,8 @@ impl Connection {
 
     async fn release(&self, release: &Release) -> Result<Released, StoreError> {
         let mut connection = self.multiplexed.clone();
-        if !release.contended && release.keep.is_none() && release.leave.is_none() {
+        let is_plain = release.keep.is_none() && release.leave.is_none() && release.kind == Kind::Exclusive;
+        if !release.contended && is_plain {
             let call = Freeing { names: self.names(), release };
             let reply = self
                 .subscription
@@ -266,7 +273,31 @@ impl Connection {
         Ok(rotated)
     }
 
+    async fn downgrade(&self, downgrade: &Downgrade) -> Result<Renewed, StoreError> {
+        let call = Downgrading { names: self.names(), downgrade, seen: self.state.greatest_fence() };
+        let mut connection = self.multiplexed.clone();
+        let calling = script::call(&mut connection, &self.known, &script::DOWNGRADE, &call);
+        let reply = self.subscription.unless_disconnected(calling).await;
+        reply.and_then(reply::downgraded).map_err(|e| self.fault(e, &downgrade.key))
+    }
+
+    /// Those of one kind of script go together: first those who hold alone, then those who hold beside others.
     async fn renew(&self, batch: &[Renewal]) -> Vec<Result<Renewed, StoreError>> {
+        let alone = |renewal: &Renewal| renewal.kind == Kind::Exclusive;
+        if batch.iter().all(alone) {
+            return self.renew_all(batch).await;
+        }
+        Box::pin(async {
+            let (exclusive, in_sets): (Vec<_>, Vec<_>) = batch.iter().cloned().partition(alone);
+            let mut of_exclusive = self.renew_all(&exclusive).await.into_iter();
+            let mut of_sets = self.renew_all(&in_sets).await.into_iter();
+            batch.iter().filter_map(|one| if alone(one) { of_exclusive.next() } else { of_sets.next() }).collect()
+        })
+        .await
+    }
+
+    /// The same of some that go together.
+    async fn renew_all(&self, batch: &[Renewal]) -> Vec<Result<Renewed, StoreError>> {
         let mut answers = Vec::with_capacity(batch.len());
         for (part, reply) in self.renewals(batch, RENEWALS_PER_CALL).await {
             match reply {
@@ -292,7 +323,9 @@ impl Connection {
     ) -> Vec<(&'a [Renewal], Result<Vec<Result<Renewed, RedisError>>, RedisError>)> {
         let calls: Vec<_> = batch.chunks(size).map(|batch| Renewing { names: self.names(), batch }).collect();
         let mut connection = self.multiplexed.clone();
-        let calling = script::call_each(&mut connection, &self.known, &script::RENEW, &calls);
+        let in_sets = calls.first().is_some_and(Renewing::is_of_sets);
+        let script = if in_sets { &script::RENEW_SET } else { &script::RENEW };
+        let calling = script::call_each(&mut connection, &self.known, script, &calls);
         let replies = self.subscription.unless_disconnected(calling).await;
         let replies: Vec<Result<Value, _>> = match replies {
             Ok(replies) => replies.into_iter().map(Ok).collect(),

@@ -375,7 +375,7 @@ fn a_queue_is_gone_30_seconds_after_the_last_look() {
         model.enqueue(at(5), &queueing(3, entry()));
         // None of these keeps a queue.
         model.look(at(9), &look("a", 9));
-        model.renew(at(9), &Renewal { key: "a".into(), token: token(1), ttl: 10 * TTL });
+        model.renew(at(9), &Renewal::new("a", token(1), 10 * TTL));
         model.release(at(9), &leave(3));
         model.release(released_at, &release("a", 1, None));
         assert_eq!(!heirs(&mut model).is_empty(), served, "at {released_at:?}");
@@ -387,7 +387,7 @@ fn a_queue_lasts_for_as_long_as_anybody_asked_who_looks_seldom_and_nobody_makes_
     let end = at(5) + Duration::from_secs(120);
     for (released_at, served) in [(end - Duration::from_nanos(1), true), (end, false)] {
         let mut model = queue_of(&[2]);
-        model.renew(at(5), &Renewal { key: "a".into(), token: token(1), ttl: 20 * TTL });
+        model.renew(at(5), &Renewal::new("a", token(1), 20 * TTL));
         model.enqueue(at(5), &queueing(2, Entry { lasts: Some(Duration::from_secs(120)), ..entry() }));
         model.enqueue(at(6), &queueing(3, entry()));
         model.release(released_at, &release("a", 1, None));
@@ -398,7 +398,7 @@ fn a_queue_lasts_for_as_long_as_anybody_asked_who_looks_seldom_and_nobody_makes_
 #[test]
 fn a_token_that_queues_again_after_its_queue_expired_is_new() {
     let mut model = queue_of(&[2]);
-    model.renew(at(9), &Renewal { key: "a".into(), token: token(1), ttl: 10 * TTL });
+    model.renew(at(9), &Renewal::new("a", token(1), 10 * TTL));
     model.enqueue(at(40), &queueing(3, entry()));
     model.enqueue(at(41), &queueing(2, entry()));
     assert_eq!(line(&mut model, at(42), 1), [3, 2].map(token));

@@ -1,4 +1,4 @@
-//! Waiters whose entries are of a version or a kind that the model does not know.
+//! Waiters whose entries are of a version that the model does not know.
 
 use super::*;
 use crate::store::MOST_STEPPED_OVER;
@@ -77,19 +77,4 @@ fn so_many_of_them_are_stepped_over_and_no_more() {
     assert_eq!((heirs(&mut model), line(&model).len()), (vec![], MOST_STEPPED_OVER + 1));
     assert!(matches!(model.enqueue(at(0), &queueing(999, 1)), Acquired::Granted { .. }), "it takes what is free");
     assert_eq!(line(&model).len(), MOST_STEPPED_OVER);
-}
-
-#[test]
-fn so_it_is_with_kinds() {
-    for kind in [Kind::Shared, Kind::permits(5), Kind::permits(5).with_weight(2)] {
-        let of_kind = || Enqueue::new("a", Token::from_bits(2), TTL, entry(1).with_kind(kind));
-        let mut model = queue_of([]);
-        model.enqueue(at(0), &of_kind());
-        model.enqueue(at(0), &queueing(3, 1));
-        model.release(at(0), &release("a", 1, None));
-        assert_eq!((heirs(&mut model), line(&model)), (vec![3], vec![2]), "{kind}");
-        assert_eq!(model.rotate(at(0), &rotate(3, 4)), Rotated::Freed, "{kind}");
-        assert!(matches!(model.enqueue(at(0), &of_kind()), Acquired::Granted { .. }), "{kind}");
-        assert_eq!(line(&model), [], "{kind}");
-    }
 }

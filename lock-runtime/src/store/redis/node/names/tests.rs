@@ -16,6 +16,7 @@ fn the_default_names_share_a_hash_tag() {
     assert_eq!(text(names.lock(&key)), "dlock:{job:42}");
     assert_eq!(text(names.queue(&key)), "dlock:{job:42}:queue");
     assert_eq!(names.queue(&key).to_string(), "dlock:{job:42}:queue");
+    assert_eq!(text(names.held(&key)), "dlock:{job:42}:held");
     assert_eq!(text(names.never(&key)), "dlock:{job:42}\u{1}");
     assert_eq!(names.never(&key).len(), text(names.never(&key)).len());
     assert_eq!(names.counter(), "dlock:fence");
@@ -98,12 +99,31 @@ fn a_kind_is_one_word_and_an_entry_gives_token_and_kind_back() {
     for (kind, word) in kinds.into_iter().zip(["s", "p5", "p4294967295x4294967295"]) {
         let written = text(EntryText(token, &entry.clone().with_kind(kind)));
         assert!(written.ends_with(&format!("|{word}")) && written.len() <= EntryText::LEN, "{written}");
-        assert_eq!(waiting(&written), (Some(token), None));
+        assert_eq!(waiting(&written.replace(&format!("{}|", u32::MAX), "1|")), (Some(token), Some(kind)), "{written}");
+        assert_eq!(waiting(&written), (Some(token), None), "of another version");
     }
     let known = text(EntryText(token, &Entry::new(ListenerId::from_bits(0xb), Duration::MAX)));
     assert_eq!(waiting(&known), (Some(token), Some(Kind::Exclusive)));
+    for word in ["y", "p", "p0", "p05", "p+5", "p5x", "p5x0", "px2", "p5x2x1", "p4294967296", "sp5"] {
+        assert_eq!(kind(word), None, "{word}");
+    }
     for strange in ["", "1", "1|x", "seen|7", "1|2|3|4|5|x"] {
         assert_eq!(waiting(strange).0, None, "{strange}");
+    }
+}
+
+#[test]
+fn one_of_a_set_of_holders_is_its_token_with_its_weight() {
+    let (token, text) = (Token::from_bits(0xa), format!("{:0>32}", "a"));
+    for (written, read) in [
+        (text.clone(), Some((token, 1, false))),
+        (format!("{text}:3"), Some((token, 3, false))),
+        (format!("kept|{text}:3"), Some((token, 3, true))),
+        (format!("kept|{text}"), Some((token, 1, true))),
+        (format!("{text}:"), None),
+        (format!("held|{text}"), None),
+    ] {
+        assert_eq!(member(&written), read, "{written}");
     }
 }
 

@@ -1,0 +1,104 @@
+//! What must be true of a store after each operation, where holders hold beside each other.
+//!
+//! It works out for itself who fits, from whom the store says that they hold and wait. Absent on purpose: whether what
+//! holds at the store is held by a body.
+
+use lock_core::store::model::Model;
+use lock_core::store::{Inspection, Kind, Token};
+use lock_core::{LockKey, Moment};
+
+/// A key as it was before an operation.
+#[derive(Debug)]
+pub(super) struct Before {
+    key: LockKey,
+    holders: Vec<(Token, Moment)>,
+    waiters: Vec<Token>,
+}
+
+/// What an operation did.
+pub(super) struct Done<'a> {
+    pub(super) name: &'static str,
+    /// Who asked.
+    pub(super) by: Token,
+    /// All who asked with it, in one batch.
+    pub(super) all: &'a [Token],
+    /// Whether the answer says that it holds.
+    pub(super) is_told: bool,
+    /// Those whose listeners are told that they hold.
+    pub(super) told: &'a [Token],
+    /// Whether it has to let in whoever fits at the head of the queue.
+    pub(super) advances: bool,
+    /// Whether the one who asks may pass the queue, as the first request of an exclusive lock does, or stands in a place
+    /// that it had before.
+    pub(super) passes: bool,
+}
+
+impl Before {
+    pub(super) fn new(model: &Model, now: Moment, key: &LockKey) -> Self {
+        Self { key: key.clone(), holders: model.holders(now, key), waiters: model.waiters(now, key) }
+    }
+
+    pub(super) fn is_held_by(&self, token: Token) -> bool {
+        self.holders.iter().any(|(holder, _)| *holder == token)
+    }
+
+    /// What is wrong afterwards, if anything is; `is_alive` says it of a waiter that this store has confirmed.
+    pub(super) fn violation(
+        &self,
+        model: &Model,
+        now: Moment,
+        done: &Done<'_>,
+        is_alive: impl Fn(Token) -> bool,
+    ) -> Option<String> {
+        let (key, name) = (&self.key, done.name);
+        let (holders, waiters) = (model.holders(now, key), model.waiters(now, key));
+        if self.holders.iter().any(|before| !done.all.contains(&before.0) && !holders.contains(before)) {
+            return Some(format!("a {name} touched the lock of somebody else on {key}"));
+        }
+        let nobody = Token::from_bits(0);
+        let is_new = |token: Token| !self.is_held_by(token) && token != nobody;
+        let new: Vec<Token> = holders.iter().map(|(token, _)| *token).filter(|token| is_new(*token)).collect();
+        let is_told = |token: Token| done.told.contains(&token) || token == done.by && done.is_told;
+        if new.iter().any(|token| !is_told(*token)) {
+            return Some(format!("a {name} gave {key} to somebody who is not told"));
+        }
+        let found = model.inspect(now, key);
+        if !fit(&found) {
+            return Some(format!("after a {name} {key} is held by those who may not hold it beside each other"));
+        }
+        for token in new.iter().filter(|token| **token != done.by || !done.passes) {
+            let stood_at = self.waiters.iter().position(|waiter| waiter == token);
+            let earlier = &self.waiters[..stood_at.unwrap_or(self.waiters.len())];
+            if earlier.iter().any(|waiter| waiters.contains(waiter) && is_alive(*waiter)) {
+                return Some(format!("a {name} gave {key} to one who came behind another that waits for it"));
+            }
+        }
+        // One who holds already asks for nothing but more time.
+        let advances = done.advances && !(done.is_told && self.is_held_by(done.by));
+        let first = waiters.first().copied().filter(|first| advances && is_alive(*first));
+        let wants = found.waiters.first().and_then(|waiting| waiting.kind);
+        (first.is_some() && wants.is_some_and(|kind| has_room(&found, kind)))
+            .then(|| format!("after a {name} the first who waits for {key} fits, and waits on"))
+    }
+}
+
+/// Whether those who hold may hold beside each other.
+fn fit(found: &Inspection) -> bool {
+    let mut kinds = found.holders.iter().filter_map(|holding| holding.kind);
+    let Some(first) = kinds.next() else { return true };
+    kinds.all(|kind| first.agrees_with(kind))
+}
+
+/// Whether one of this kind may hold beside those who do.
+fn has_room(found: &Inspection, kind: Kind) -> bool {
+    let kinds = || found.holders.iter().filter_map(|holding| holding.kind);
+    let taken: u32 = kinds().map(Kind::weight).sum();
+    let is_full = matches!(kind, Kind::Permits { most, weight, .. } if taken + weight > most);
+    found.holders.is_empty() || kinds().all(|of| of.agrees_with(kind)) && !is_full
+}
+
+/// Whether a try was refused although there was room and nobody waited.
+pub(super) fn is_refused_in_vain(model: &Model, now: Moment, key: &LockKey, kind: Kind) -> bool {
+    let found = model.inspect(now, key);
+    found.waiters.is_empty() && has_room(&found, kind)
+}
