@@ -51,5 +51,6 @@ pub(super) fn entry<C>(cx: &Context<'_, C>, waiting: &mut Waiting, local_waiters
     waiting.queue_kept_for = lasts.unwrap_or(QUEUE_KEPT_FOR);
     let alive_for = waiting.push_session.is_none().then(|| alive_for(known.first_lease.round_trip()));
     let (entry, _) = waiting.entry.as_ref()?;
-    Some(Entry { alive_for, lasts, ..entry.clone() })
+    // The store may have taken it for dead, and forgotten its place.
+    Some(Entry { alive_for, lasts, since: waiting.queue_since, ..entry.clone() })
 }

@@ -163,9 +163,12 @@ impl Node {
         for (key, token, before) in stood {
             let told: Vec<Token> = grants.iter().map(|(_, grant)| grant.token).collect();
             let all: Vec<Token> = request.about().map(|(_, token)| token).collect();
-            let done = Done { all: &all, ..done(request, token, &reply, &told) };
+            let mut done = Done { all: &all, ..done(request, token, &reply, &told) };
+            // Where it stands is known then.
+            done.passes &= !self.queued.contains_key(&(key.clone(), token));
             let is_alive = |waiter| self.is_alive(now, &key, waiter);
-            if let Some(violation) = before.violation(&self.model, now, &done, is_alive) {
+            let came_before = |waiter, token| self.came_before(now, &key, waiter, token);
+            if let Some(violation) = before.violation(&self.model, now, &done, is_alive, came_before) {
                 checker.found(|| violation);
             }
             if let (Request::Ask(AcquireRequest::Ask(ask)), Reply::Acquired(Acquired::Held { .. })) = (request, &reply)
@@ -177,6 +180,12 @@ impl Node {
             self.check_grants(now, (&key, token), request, was_held, (&reply, &grants), checker);
         }
         (reply, grants)
+    }
+
+    /// Whether a waiter stands ahead of one that asks now: of two who come at once, the lower token does.
+    fn came_before(&self, now: Moment, key: &LockKey, waiter: Token, token: Token) -> bool {
+        let came = |token| self.queued.get(&(key.clone(), token)).map_or(now, |queued| queued.came);
+        (came(waiter), waiter) < (came(token), token)
     }
 
     /// Whether a waiter that this store has confirmed came before now, and is alive.

@@ -42,13 +42,15 @@ impl Before {
         self.holders.iter().any(|(holder, _)| *holder == token)
     }
 
-    /// What is wrong afterwards, if anything is; `is_alive` says it of a waiter that this store has confirmed.
+    /// What is wrong afterwards, if anything is; `is_alive` says it of a waiter that this store has confirmed, and
+    /// `came_before` whether it came before another.
     pub(super) fn violation(
         &self,
         model: &Model,
         now: Moment,
         done: &Done<'_>,
         is_alive: impl Fn(Token) -> bool,
+        came_before: impl Fn(Token, Token) -> bool,
     ) -> Option<String> {
         let (key, name) = (&self.key, done.name);
         let (holders, waiters) = (model.holders(now, key), model.waiters(now, key));
@@ -69,7 +71,8 @@ impl Before {
         for token in new.iter().filter(|token| **token != done.by || !done.passes) {
             let stood_at = self.waiters.iter().position(|waiter| waiter == token);
             let earlier = &self.waiters[..stood_at.unwrap_or(self.waiters.len())];
-            if earlier.iter().any(|waiter| waiters.contains(waiter) && is_alive(*waiter)) {
+            let is_passed = |waiter: &Token| is_alive(*waiter) && came_before(*waiter, *token);
+            if earlier.iter().any(|waiter| waiters.contains(waiter) && is_passed(waiter)) {
                 return Some(format!("a {name} gave {key} to one who came behind another that waits for it"));
             }
         }
