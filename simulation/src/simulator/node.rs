@@ -13,8 +13,8 @@ use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
 use lock_core::store::{Acquired, ClockId, Grant, Kind, ListenerId, Released, Renewed, Rotated, Token};
 
-/// What an operation did for the one who asked and for others.
-fn done<'a>(request: &Request, by: Token, reply: &Reply, told: &'a [Token]) -> Done<'a> {
+/// What an operation did for the one who asked and for others; with whether the one who asks stood in the queue.
+fn done<'a>(request: &Request, (by, stands): (Token, bool), reply: &Reply, told: &'a [Token]) -> Done<'a> {
     let is_told = match reply {
         Reply::Acquired(Acquired::Granted { .. })
         | Reply::Released(ReleaseReply::Rotated(Rotated::Retained { .. })) => true,
@@ -32,7 +32,7 @@ fn done<'a>(request: &Request, by: Token, reply: &Reply, told: &'a [Token]) -> D
     };
     let passes = match request {
         Request::Ask(AcquireRequest::Ask(ask)) => ask.kind == Kind::Exclusive,
-        Request::Ask(AcquireRequest::Enqueue(enqueue)) => enqueue.entry.since.is_some(),
+        Request::Ask(AcquireRequest::Enqueue(enqueue)) => !stands && enqueue.entry.since.is_some(),
         _ => false,
     };
     Done { name: request.name(), by, all: &[], is_told, told, advances, passes }
@@ -163,9 +163,8 @@ impl Node {
         for (key, token, before) in stood {
             let told: Vec<Token> = grants.iter().map(|(_, grant)| grant.token).collect();
             let all: Vec<Token> = request.about().map(|(_, token)| token).collect();
-            let mut done = Done { all: &all, ..done(request, token, &reply, &told) };
-            // Where it stands is known then.
-            done.passes &= !self.queued.contains_key(&(key.clone(), token));
+            let stands = self.queued.contains_key(&(key.clone(), token));
+            let done = Done { all: &all, ..done(request, (token, stands), &reply, &told) };
             let is_alive = |waiter| self.is_alive(now, &key, waiter);
             let came_before = |waiter, token| self.came_before(now, &key, waiter, token);
             if let Some(violation) = before.violation(&self.model, now, &done, is_alive, came_before) {
