@@ -71,8 +71,8 @@ impl Slot {
         match (self, other) {
             (Self::Opening(one), Self::Opening(other)) => one.id == other.id,
             (Self::Open(one), Self::Open(other)) => one.id == other.id,
-            (Self::New { since: one, .. }, Self::New { since: other, .. }) => one == other,
-            (Self::Closed { again_at: one }, Self::Closed { again_at: other }) => one == other,
+            (Self::New { since: one, .. }, Self::New { since: other, .. })
+            | (Self::Closed { again_at: one }, Self::Closed { again_at: other }) => one == other,
             _ => false,
         }
     }
