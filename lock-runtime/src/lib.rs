@@ -24,6 +24,7 @@
 //! |---|---|
 //! | annotate a function; all options, and other attributes beside it | [`distributed_lock`] |
 //! | lock by hand | [`Client::lock`], [`LockGuard`] |
+//! | take several keys at once, without deadlock | [`Client::lock_all`], [`LockSet`], [`current_set`] |
 //! | know what can go wrong | [`LockError`], [`LossReason`] |
 //! | set the namespace, the default ttl, time-outs, certificates | [`ClientBuilder`] |
 //! | know under which lock code runs, and its fence | [`current`], [`Lease`] |
@@ -147,8 +148,13 @@ pub use api::redis;
 #[doc(hidden)]
 pub use api::redis::read_any_reply;
 pub use api::request::LockRequest;
+pub use api::several::acquire::AcquireSet;
+pub use api::several::lease_set::{LeaseSet, current_set};
+pub use api::several::lock_set::LockSet;
+pub use api::several::request::LockSetRequest;
 pub use engine::guarded::Guarded;
 pub use engine::observe::Stats;
+pub use engine::several::guarded::GuardedSet;
 #[doc(inline)]
 pub use lock_core::{KeyFault, LockError, LockKey, LossReason, OptionFault};
 pub use lock_macros::distributed_lock;

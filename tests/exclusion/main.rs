@@ -5,6 +5,7 @@ mod deadline;
 mod hammer;
 mod stopped;
 mod stranger;
+mod transfers;
 
 use std::time::Duration;
 

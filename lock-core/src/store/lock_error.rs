@@ -480,6 +480,9 @@ pub enum OptionFault {
     /// A `max_hold` without renewal: it bounds the renewal.
     #[error("max_hold has no meaning with renew = false; leave one of them out")]
     MaxHoldWithoutRenewal,
+    /// A call for several keys that names none.
+    #[error("there are no keys; name at least one")]
+    NoKeys,
     /// A kind of lock that the store does not claim to keep.
     #[error("the store keeps no {0}; leave the option out, or use a store that keeps them")]
     KindNotKept(Kind),

@@ -15,3 +15,4 @@ pub mod redis;
 pub(crate) mod request;
 mod schemes;
 mod settings;
+pub(crate) mod several;

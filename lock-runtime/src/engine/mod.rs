@@ -20,6 +20,7 @@ pub(crate) mod registry;
 pub(crate) mod releasing;
 mod sent;
 pub(crate) mod sessions;
+pub(crate) mod several;
 pub(crate) mod shared;
 mod sync;
 pub(crate) mod thread;
