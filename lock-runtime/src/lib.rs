@@ -25,6 +25,7 @@
 //! | annotate a function; all options, and other attributes beside it | [`distributed_lock`] |
 //! | lock by hand | [`Client::lock`], [`LockGuard`] |
 //! | take several keys at once, without deadlock | [`Client::lock_all`], [`LockSet`], [`current_set`] |
+//! | have one of a fleet lead | [`Client::elect`], [`Election`], [`LeaderWatch`] |
 //! | know what can go wrong | [`LockError`], [`LossReason`] |
 //! | set the namespace, the default ttl, time-outs, certificates | [`ClientBuilder`] |
 //! | know under which lock code runs, and its fence | [`current`], [`Lease`] |
@@ -136,6 +137,9 @@ pub mod __private;
 pub use api::acquire::Acquire;
 pub use api::builder::ClientBuilder;
 pub use api::client::{Client, ShutdownReport};
+pub use api::election::candidate::Election;
+pub use api::election::term::Term;
+pub use api::election::watch::LeaderWatch;
 pub use api::error::{AlreadyInstalled, ConnectError};
 pub use api::guard::LockGuard;
 pub use api::inspect::{ClientReport, HolderReport, HolderState, KeyReport, WaiterReport};

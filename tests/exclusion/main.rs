@@ -2,6 +2,7 @@
 
 mod cancelled;
 mod deadline;
+mod election;
 mod hammer;
 mod stopped;
 mod stranger;

@@ -3,6 +3,7 @@
 pub(crate) mod acquire;
 pub(crate) mod builder;
 pub(crate) mod client;
+pub(crate) mod election;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod inspect;

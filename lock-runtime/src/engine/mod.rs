@@ -1,6 +1,7 @@
 //! Tasks, threads and time: carries out what the core decides.
 
 pub(crate) mod acquiring;
+pub(crate) mod alarms;
 pub(crate) mod digest;
 pub(crate) mod enclosing;
 pub(crate) mod exit;
