@@ -14,11 +14,11 @@ use syn::{Expr, Ident, LitStr, Path, Token};
 
 use crate::diagnostics::{Faults, did_you_mean, listed};
 use crate::key::{self, Template};
-use crate::value::{Count, Time, bare_path, choice, count, duration, not_async, not_text, string, switch};
+use crate::value::{Count, Time, array, bare_path, choice, count, duration, not_async, not_text, string, switch};
 
 /// Every option, in the order in which the documentation shows them.
-pub(crate) const OPTIONS: [&str; 15] = [
-    "key", "ttl", "wait", "renew", "max_hold", "min_hold", "mode", "permits", "weight", "on_busy", "on_lost",
+pub(crate) const OPTIONS: [&str; 16] = [
+    "key", "keys", "ttl", "wait", "renew", "max_hold", "min_hold", "mode", "permits", "weight", "on_busy", "on_lost",
     "on_held", "or_else", "client", "crate",
 ];
 
@@ -41,6 +41,7 @@ pub(crate) struct Args {
 /// One option that is told to the call.
 pub(crate) enum Step {
     Key(Key),
+    Keys(Vec<Key>),
     Ttl(Time),
     Wait(Time),
     WaitForever,
@@ -54,6 +55,17 @@ pub(crate) enum Step {
     ContinueWhenLost,
     JoinHeld,
     Client(Expr),
+}
+
+impl Step {
+    /// The keys that it names.
+    pub(crate) fn keys(&self) -> &[Key] {
+        match self {
+            Self::Key(key) => std::slice::from_ref(key),
+            Self::Keys(keys) => keys,
+            _ => &[],
+        }
+    }
 }
 
 /// What is locked.
@@ -79,7 +91,18 @@ pub(crate) fn parse(tokens: TokenStream, at: Span, faults: &mut Faults) -> Args 
     if let Err(error) = read_all.parse2(tokens) {
         reader.faults.add(error);
     }
-    if !reader.seen.iter().any(|name| name == "key") {
+    let find = |option: &str| reader.seen.iter().find(|name| *name == option);
+    if let (Some(_), Some(keys)) = (find("key"), find("keys")) {
+        reader.faults.at(keys.span(), "`keys` takes the place of `key`; keep one of the two");
+    }
+    let joins = reader.args.steps.iter().any(|step| matches!(step, Step::JoinHeld));
+    if let (true, Some(on_held), Some(_)) = (joins, find("on_held"), find("keys")) {
+        reader.faults.at(
+            on_held.span(),
+            "a call for several keys cannot be part of an enclosing body; leave `on_held` out, or write `key` for one key",
+        );
+    }
+    if find("key").or(find("keys")).is_none() {
         let missing = "`#[distributed_lock]` needs a `key` that names what is locked; write `key = \"job:<id>\"`";
         reader.faults.at(at, missing);
     }
@@ -141,6 +164,7 @@ impl Reader<'_> {
     fn set(&mut self, name: &Ident, value: Expr) -> syn::Result<()> {
         let step = match name.to_string().as_str() {
             "key" => Step::Key(read_key(value, self.faults)?),
+            "keys" => Step::Keys(read_keys(&value, self.faults)?),
             "ttl" => Step::Ttl(within(duration(name, value)?, Some(SHORTEST_TTL), TTL_BOUNDS)?),
             "wait" => match string(&value) {
                 Some(text) if text.value() == "forever" => Step::WaitForever,
@@ -189,7 +213,7 @@ fn unknown(name: &Ident) -> syn::Error {
 }
 
 /// Options that are planned, so that nobody takes them for a slip of the pen.
-const TO_COME: [&str; 3] = ["name", "keys", "once"];
+const TO_COME: [&str; 2] = ["name", "once"];
 
 /// What is written here for an option as other libraries call it.
 fn meant(name: &str) -> Option<&'static str> {
@@ -235,6 +259,7 @@ fn option_value(name: &Ident, input: ParseStream<'_>) -> syn::Result<Expr> {
 fn example(name: &Ident) -> String {
     let value = match name.to_string().as_str() {
         "key" => "\"job:<id>\"",
+        "keys" => EXAMPLE_KEYS,
         "ttl" => "\"30s\"",
         "wait" | "min_hold" => "\"5s\"",
         "renew" => "false",
@@ -275,7 +300,45 @@ fn read_key(value: Expr, faults: &mut Faults) -> syn::Result<Key> {
     }
 }
 
+const EXAMPLE_KEYS: &str = "[\"account:<from>\", \"account:<to>\"]";
+
+/// What stands in the brackets, each as a key.
+fn read_keys(value: &Expr, faults: &mut Faults) -> syn::Result<Vec<Key>> {
+    let Some(elements) = array(value) else {
+        let message = format!("`keys` is a list in brackets; write `keys = {EXAMPLE_KEYS}`, or `key` for one key");
+        return Err(syn::Error::new_spanned(value, message));
+    };
+    if elements.is_empty() {
+        let message = format!("an empty `keys` locks nothing; write `keys = {EXAMPLE_KEYS}`");
+        return Err(syn::Error::new_spanned(value, message));
+    }
+    let mut keys: Vec<Key> = Vec::new();
+    for element in elements {
+        match read_key(element.clone(), faults) {
+            Ok(key) => {
+                if let Some(again) = said_before(&key, &keys) {
+                    faults.at(again.span(), format!("{} is given twice; keep one", again.to_token_stream()));
+                }
+                keys.push(key);
+            }
+            Err(error) => faults.add(error),
+        }
+    }
+    Ok(keys)
+}
+
+/// The literal of a key that one before it has too.
+fn said_before<'a>(key: &'a Key, before: &[Key]) -> Option<&'a LitStr> {
+    let Key::Literal { literal, .. } = key else { return None };
+    let same = |key: &Key| matches!(key, Key::Literal { literal: other, .. } if other.value() == literal.value());
+    before.iter().any(same).then_some(literal)
+}
+
 fn not_a_number(value: Expr) -> syn::Result<Expr> {
+    if array(&value).is_some() {
+        let message = format!("`key` is one key; write `keys = {}` to take several at once", value.to_token_stream());
+        return Err(syn::Error::new_spanned(&value, message));
+    }
     match crate::value::literal(&value) {
         Some(literal) => {
             Err(syn::Error::new(literal.span(), "a key is text; write it in quotes, like `key = \"job:<id>\"`"))

@@ -38,8 +38,8 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// What neither the attribute nor the function shows alone.
 fn check_against(args: &Args, function: &Function, faults: &mut Faults) {
-    for step in &args.steps {
-        if let Step::Key(Key::Literal { literal, template }) = step {
+    for key in args.steps.iter().flat_map(Step::keys) {
+        if let Key::Literal { literal, template } = key {
             function.check_placeholders(template, literal, faults);
         }
     }
@@ -101,22 +101,41 @@ struct Expansion<'a> {
 impl Expansion<'_> {
     /// The call for this lock, and what becomes of its answer.
     fn locked(&self, captures: &TokenStream, body: &TokenStream) -> TokenStream {
-        let run = self.door("run");
+        let run = self.door(if self.has_keys() { "run_all" } else { "run" });
         let request = self.request();
         self.settled(&quote_spanned!(site()=> #run(#request, async move { #captures #body }).await))
     }
 
     /// The request, filled option by option in the order in which they were written.
     fn request(&self) -> TokenStream {
-        let request = Ident::new("__request", site());
+        let (request, keys) = (Ident::new("__request", site()), Ident::new("__keys", site()));
         let new = self.door("request");
         let template = self.args.steps.iter().find_map(template);
-        let filled = self.args.steps.iter().map(|step| self.filled(&request, step));
+        let statements = self.args.steps.iter().map(|step| match step {
+            Step::Keys(all) => {
+                let all = all.iter().map(|key| self.key(key));
+                quote_spanned!(site()=> let #keys = [#(#all),*];)
+            }
+            step => {
+                let filled = self.filled(&request, step);
+                quote_spanned!(site()=> let #request = #filled;)
+            }
+        });
+        let whole = if self.has_keys() {
+            let with_keys = self.door("with_keys");
+            quote_spanned!(site()=> #with_keys(#request, #keys))
+        } else {
+            request.to_token_stream()
+        };
         quote_spanned! {site()=> {
             let #request = #new(#template);
-            #(let #request = #filled;)*
-            #request
+            #(#statements)*
+            #whole
         }}
+    }
+
+    fn has_keys(&self) -> bool {
+        self.args.steps.iter().any(|step| matches!(step, Step::Keys(_)))
     }
 
     /// The request with one option more: a statement of its own, whose temporaries are gone before the lock is
@@ -127,6 +146,8 @@ impl Expansion<'_> {
                 let (with_key, key) = (self.door("with_key"), self.key(key));
                 quote_spanned!(site()=> #with_key(#request, #key))
             }
+            // They are told last, since the request becomes another one by them.
+            Step::Keys(_) => request.to_token_stream(),
             Step::Ttl(time) => told(request, "ttl", time),
             Step::Wait(time) => told(request, "wait", time),
             Step::WaitForever => quote_spanned!(site()=> #request.wait_forever()),
@@ -277,14 +298,16 @@ fn borrowed(value: &Expr) -> TokenStream {
 }
 
 fn template(step: &Step) -> Option<TokenStream> {
-    match step {
-        Step::Key(Key::Literal { literal, .. }) => {
-            let text = LitStr::new(&literal.value(), site());
-            Some(text.to_token_stream())
-        }
-        Step::Key(Key::Computed(value)) => Some(quote_spanned!(site()=> ::core::stringify!(#value))),
-        _ => None,
-    }
+    let mut texts = step.keys().iter().map(|key| match key {
+        Key::Literal { literal, .. } => LitStr::new(&literal.value(), site()).to_token_stream(),
+        Key::Computed(value) => quote_spanned!(site()=> ::core::stringify!(#value)),
+    });
+    let first = texts.next()?;
+    Some(if step.keys().len() == 1 {
+        first
+    } else {
+        quote_spanned!(site()=> ::core::concat!(#first #(, ", ", #texts)*))
+    })
 }
 
 fn told(request: &Ident, option: &str, time: &Time) -> TokenStream {

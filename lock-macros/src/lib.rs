@@ -43,7 +43,8 @@ mod value;
 ///
 /// | option | values | default |
 /// |---|---|---|
-/// | `key` | what is locked, see below; required | |
+/// | `key` | what is locked, see below; required, or `keys` | |
+/// | `keys` | `[..]` of what `key` takes, instead of it: all of them or none, without deadlock, see below | |
 /// | `ttl` | how long the lock outlives its holder: `"30s"`, `"1m30s"`, `"250ms"`, or an expression of type `Duration`; at least `"50ms"`, at most `"30d"` | the client's (30 s), or `min_hold` if that is longer |
 /// | `wait` | how long to wait for a busy lock: `"5s"`, at most `"30d"`, or `"forever"`, or an expression of type `Duration` | `"0s"`: do not wait |
 /// | `renew` | `true` or `false`: whether a held lock is renewed, about every third of its `ttl` | `true` |
@@ -139,6 +140,30 @@ mod value;
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let worker = Worker { locks: Client::connect("memory://").await? };
 /// worker.run(Job { tenant: "acme".into(), id: 7 }).await?;
+/// # Ok(()) }
+/// ```
+///
+/// # Several keys
+///
+/// `keys = ["account:<from>", "account:<to>"]` runs the body under all of them. They are sorted by their bytes, each
+/// once, and acquired one after the other, so that calls which name them in opposite orders never wait for each other in
+/// a ring. `wait` is one time for all; the other options hold for each. The loss of one is the loss of all, and errors
+/// name the key that they are about. In the body `lock_runtime::current()` is `None`, and `lock_runtime::current_set()`
+/// has the leases; a call inside for one of the keys is `AlreadyHeld`.
+///
+/// ```
+/// use lock_runtime::{Client, LockError, current_set, distributed_lock};
+///
+/// #[distributed_lock(keys = ["account:<from>", "account:<to>"], wait = "5s")]
+/// async fn transfer(from: u64, to: u64) -> Result<usize, LockError> {
+///     Ok(current_set().expect("a body of several keys").keys().len())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::connect("memory://").await?;
+/// assert_eq!(client.scope(transfer(1, 2)).await?, 2);
+/// assert_eq!(client.scope(transfer(1, 1)).await?, 1); // one key twice is one lock
 /// # Ok(()) }
 /// ```
 ///

@@ -43,6 +43,14 @@ pub(crate) fn string(value: &Expr) -> Option<LitStr> {
     }
 }
 
+/// What stands between the brackets of an array, if the expression is one.
+pub(crate) fn array(value: &Expr) -> Option<Vec<&Expr>> {
+    match unwrapped(value) {
+        Expr::Array(array) => Some(array.elems.iter().collect()),
+        _ => None,
+    }
+}
+
 /// `"30s"`, or an expression of type `Duration`.
 pub(crate) fn duration(option: &Ident, value: Expr) -> Result<Time> {
     if let Some(text) = string(&value) {

@@ -24,6 +24,8 @@
 //! |---|---|
 //! | annotate a function; all options, and other attributes beside it | [`distributed_lock`] |
 //! | lock by hand | [`Client::lock`], [`LockGuard`] |
+//! | take several keys at once, without deadlock | [`Client::lock_all`], [`LockSet`], [`current_set`] |
+//! | have one of a fleet lead | [`Client::elect`], [`Election`], [`LeaderWatch`] |
 //! | know what can go wrong | [`LockError`], [`LossReason`] |
 //! | set the namespace, the default ttl, time-outs, certificates | [`ClientBuilder`] |
 //! | know under which lock code runs, and its fence | [`current`], [`Lease`] |
@@ -135,6 +137,9 @@ pub mod __private;
 pub use api::acquire::Acquire;
 pub use api::builder::ClientBuilder;
 pub use api::client::{Client, ShutdownReport};
+pub use api::election::candidate::Election;
+pub use api::election::term::Term;
+pub use api::election::watch::LeaderWatch;
 pub use api::error::{AlreadyInstalled, ConnectError};
 pub use api::guard::LockGuard;
 pub use api::inspect::{ClientReport, HolderReport, HolderState, KeyReport, WaiterReport};
@@ -147,8 +152,13 @@ pub use api::redis;
 #[doc(hidden)]
 pub use api::redis::read_any_reply;
 pub use api::request::LockRequest;
+pub use api::several::acquire::AcquireSet;
+pub use api::several::lease_set::{LeaseSet, current_set};
+pub use api::several::lock_set::LockSet;
+pub use api::several::request::LockSetRequest;
 pub use engine::guarded::Guarded;
 pub use engine::observe::Stats;
+pub use engine::several::guarded::GuardedSet;
 #[doc(inline)]
 pub use lock_core::{KeyFault, LockError, LockKey, LossReason, OptionFault};
 pub use lock_macros::distributed_lock;

@@ -8,8 +8,10 @@ use std::panic::Location;
 use crate::api::client::Client;
 use crate::api::outcome::{FromLockError, Skipped};
 use crate::api::request::LockRequest;
+use crate::api::several::request::LockSetRequest;
 use crate::engine::guarded::Call;
 use crate::engine::mistakes;
+use crate::engine::several::guarded::GuardedSet;
 use lock_core::LockError;
 use lock_core::store::{LONGEST_KEY, is_blank};
 use lock_core::{KeyFault, LockKey};
@@ -22,6 +24,11 @@ pub fn request(template: &'static str) -> LockRequest {
 /// `key = ..`
 pub fn with_key(request: LockRequest, key: Key) -> LockRequest {
     request.keyed(key.text, key.fault)
+}
+
+/// `keys = [..]`, told when all other options are.
+pub fn with_keys<const N: usize>(request: LockRequest, keys: [Key; N]) -> LockSetRequest {
+    LockSetRequest::new(request, keys.into_iter().map(|key| (key.text, key.fault)).collect())
 }
 
 /// `client = ..`
@@ -210,6 +217,10 @@ pub const fn works_after_the_release() {}
 
 pub fn run<F: Future>(request: LockRequest, body: F) -> Call<F> {
     request.call(body)
+}
+
+pub fn run_all<F: Future>(request: LockSetRequest, body: F) -> GuardedSet<F> {
+    request.run(body)
 }
 
 pub fn settle<R: FromLockError>(outcome: Result<R, LockError>) -> R {

@@ -12,6 +12,7 @@ mod neighbours;
 mod options;
 mod outcomes;
 mod ownership;
+mod several;
 mod shapes;
 mod sizes;
 mod stacked;

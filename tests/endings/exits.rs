@@ -41,6 +41,18 @@ on_every_server! {
         assert_eq!(server.keys(), NOTHING);
     }
 
+    async fn a_running_body_of_several_keys_releases_all_at_the_end(server: Server) {
+        for way in ["exit", "return", "drop-the-runtime"] {
+            let mut worker = holding(&server).await;
+            worker.tell("body-of one another");
+            worker.line_starting_with("inside one and another").await;
+            assert_eq!(server.keys().len(), 5);
+            worker.tell(way);
+            worker.ended().await;
+            assert_eq!(server.keys(), NOTHING, "{way}");
+        }
+    }
+
     async fn a_guard_that_outlives_a_shutdown_is_released_at_exit(server: Server) {
         for way in ["exit", "return", "drop-the-runtime"] {
             let mut worker = holding(&server).await;

@@ -22,6 +22,7 @@ mod patience;
 mod paused;
 mod refused;
 mod runtimes;
+mod several;
 mod shutdown;
 mod validation;
 

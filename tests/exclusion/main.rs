@@ -2,9 +2,11 @@
 
 mod cancelled;
 mod deadline;
+mod election;
 mod hammer;
 mod stopped;
 mod stranger;
+mod transfers;
 
 use std::time::Duration;
 

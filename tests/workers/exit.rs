@@ -38,6 +38,9 @@ fn main() {
             ["guard", key] => runtime.block_on(guard(&client, key, Duration::ZERO)),
             ["guard-for", key, least] => runtime.block_on(guard(&client, key, millis(least))),
             ["body", key, ttl] => drop(runtime.spawn(body(client.clone(), key.to_owned(), millis(ttl)))),
+            ["body-of", first, second] => {
+                drop(runtime.spawn(body_of_two(client.clone(), [first.to_owned(), second.to_owned()])));
+            }
             ["guards", count, ttl] => runtime.block_on(guards(&client, count.parse().expect("a number"), millis(ttl))),
             ["unpolled-body", key, ttl] => runtime.block_on(unpolled_body(&client, key, millis(ttl))),
             ["guard-at-most", key, most] => runtime.block_on(lost_guard(&client, key, millis(most))),
@@ -139,6 +142,25 @@ async fn body(client: Client, key: String, ttl: Duration) {
     println!("outcome {key} {:?}", outcome.await);
 }
 
+/// The same under two keys.
+async fn body_of_two(client: Client, keys: [String; 2]) {
+    let is_inside = AtomicBool::new(false);
+    let body = async {
+        is_inside.store(true, Ordering::SeqCst);
+        std::future::pending::<()>().await;
+    };
+    let [first, second] = &keys;
+    let mut run = std::pin::pin!(client.lock_all([&**first, &**second]).run(body));
+    let outcome = std::future::poll_fn(|cx| {
+        let polled = run.as_mut().poll(cx);
+        if is_inside.swap(false, Ordering::SeqCst) {
+            println!("inside {first} and {second}");
+        }
+        polled
+    });
+    println!("outcome {first} {:?}", outcome.await);
+}
+
 async fn tell_job(client: Client, id: String) {
     let outcome = job(&client, &id).await;
     println!("outcome {id} {outcome:?}");
@@ -173,8 +195,8 @@ async fn until_ctrl_c(client: &Client) {
     }
 }
 
-async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
-    std::future::poll_fn(|cx| std::task::Poll::Ready(future.as_mut().poll(cx))).await
+async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// Makes clients, uses and drops them, and says how many threads there were and when they were gone.

@@ -1,13 +1,16 @@
 //! Locks for a living: the processes of the exclusion tests.
 //!
 //! `hammer URL LEDGER SECONDS TASKS KEYS` takes keys over and over through the attribute; `hold URL LEDGER KEY TTL_MS`
-//! takes one key and works under it, step by step, until it is lost or told to stop.
+//! takes one key and works under it, step by step, until it is lost or told to stop; `transfer URL LEDGER TRANSFERS
+//! ACCOUNTS SEED` takes two keys at once for each transfer between two accounts.
 
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use lock_runtime::{LockError, current, distributed_lock};
+use lock_runtime::{LockError, current, current_set, distributed_lock};
 use lock_tests::Ledger;
+use redis::AsyncTypedCommands as _;
+use redis::aio::MultiplexedConnection;
 
 #[tokio::main]
 async fn main() {
@@ -21,6 +24,10 @@ async fn main() {
         ["hold", url, ledger, key, ttl] => {
             lock_runtime::init(url).await.expect("the server is up");
             hold(ledger, key, Duration::from_millis(number(ttl))).await;
+        }
+        ["transfer", url, ledger, transfers, accounts, seed] => {
+            lock_runtime::init(url).await.expect("the server is up");
+            transfer_all(url, ledger, number(transfers), number(accounts), number(seed)).await;
         }
         _ => panic!("what to do? {arguments:?}"),
     }
@@ -95,4 +102,55 @@ async fn until_woken() {
         alarm.as_mut().poll(cx).map(|()| unreachable!("ten seconds have not passed"))
     })
     .await;
+}
+
+/// Transfers from one random account to another, one after the other; says how much each account has gained.
+async fn transfer_all(url: &str, ledger: &str, transfers: u64, accounts: u64, seed: u64) {
+    let server = redis::Client::open(url).expect("a URL of the harness");
+    let mut connection = server.get_multiplexed_async_connection().await.expect("the server is up");
+    let ledger = Ledger::at(ledger);
+    let mut random = seed;
+    let mut draw = |below: u64| {
+        // Knuth's generator, of which the upper bits are good enough.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut moved: Vec<i64> = (0..accounts).map(|_| 0).collect();
+    for done in 1..=transfers {
+        let from = draw(accounts);
+        // Another one.
+        let to = (from + 1 + draw(accounts - 1)) % accounts;
+        let sum = i64::try_from(1 + draw(100)).expect("small");
+        transfer(from, to, sum, &ledger, &mut connection).await.expect("a turn comes within 20 s");
+        for (account, gain) in [(from, -sum), (to, sum)] {
+            moved[usize::try_from(account).expect("small")] += gain;
+        }
+        if done * 10 % transfers == 0 {
+            println!("tenth {}", done * 10 / transfers);
+        }
+    }
+    println!("moved {}", moved.iter().map(i64::to_string).collect::<Vec<_>>().join(" "));
+}
+
+#[distributed_lock(keys = ["account:<from>", "account:<to>"], ttl = "5s", wait = "20s")]
+async fn transfer(
+    from: u64,
+    to: u64,
+    sum: i64,
+    ledger: &Ledger,
+    connection: &mut MultiplexedConnection,
+) -> Result<(), LockError> {
+    let leases = current_set().expect("inside a body of several keys");
+    let enter = |account: u64| {
+        let key = format!("account:{account}");
+        ledger.enter(&key, leases.fence_of(&key).expect("one of its keys"))
+    };
+    let _inside = (enter(from), enter(to));
+    for (account, gain) in [(from, -sum), (to, sum)] {
+        let name = format!("balance:{account}");
+        let balance = connection.get(&name).await.expect("the server is there");
+        let balance: i64 = balance.map_or(0, |sum| sum.parse().expect("a number"));
+        connection.set(&name, balance + gain).await.expect("the server is there");
+    }
+    Ok(())
 }

@@ -1,7 +1,9 @@
-//! The arithmetic of a lease: deadlines, renewals, first leases, clock readings, back-off; and until when its body may
+//! The arithmetic of a lease: deadlines, renewals, first leases, clock readings, back-off, pauses of
+//! candidates; and until when its body may
 //! start a step.
 
 mod backoff;
+mod candidacy;
 mod deadline;
 mod fences;
 mod first_lease;
@@ -12,6 +14,7 @@ mod terms;
 mod validity;
 
 pub use backoff::{Backoff, jitter};
+pub use candidacy::Candidacy;
 pub use deadline::{deadline, drift, margin, usable};
 pub use fences::Fences;
 pub use first_lease::FirstLease;

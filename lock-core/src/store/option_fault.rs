@@ -35,6 +35,9 @@ pub enum OptionFault {
     /// A `max_hold` without renewal: it bounds the renewal.
     #[error("max_hold has no meaning with renew = false; leave one of them out")]
     MaxHoldWithoutRenewal,
+    /// A call for several keys that names none.
+    #[error("there are no keys; name at least one")]
+    NoKeys,
     /// A guard that would be part of an enclosing body, which it can leave.
     #[error("a guard cannot join the body that holds its lock; give the work to run(), or leave join_held() out")]
     GuardThatJoins,

@@ -146,3 +146,31 @@ fn slips_are_told_with_the_fix() {
     assert!(fault(quote!(key = b"k")).contains("a key is text"));
     assert!(fault(quote!()).contains("needs a `key`"));
 }
+
+#[test]
+fn keys_are_read_each_as_a_key() {
+    let hidden = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote!(["a:<from>", KEY, format!("b"),]));
+    for tokens in [quote!(keys = ["a:<from>", KEY, format!("b")]), quote!(keys = #hidden), quote!(keys = (#hidden))] {
+        let (args, errors) = read(tokens);
+        assert_eq!(errors, "");
+        let [Step::Keys(keys)] = args.steps.as_slice() else { panic!("one step") };
+        assert!(matches!(keys.as_slice(), [Key::Literal { .. }, Key::Computed(_), Key::Computed(_)]));
+    }
+    assert_eq!(faults(quote!(keys = [KEY])), [""; 0], "one alone is as good");
+    assert_eq!(faults(quote!(keys = [KEY, KEY])), [""; 0], "expressions may differ although they look alike");
+}
+
+#[test]
+fn mistakes_in_keys_are_told_with_the_fix() {
+    assert!(fault(quote!(keys = ["a"], key = "b")).contains("`keys` takes the place of `key`"));
+    assert!(fault(quote!(key = "b", keys = ["a"])).contains("`keys` takes the place of `key`"));
+    assert!(fault(quote!(keys = [])).contains("an empty `keys` locks nothing; write `keys = [\\\"account:<from>"));
+    assert!(fault(quote!(keys = ["a", "b", "a"])).contains("\\\"a\\\" is given twice; keep one"));
+    for keys in [quote!("a"), quote!(KEYS), quote!(("a", "b")), quote!({ "a" }), quote!(["a"; 2]), quote!(vec!["a"])] {
+        assert!(fault(quote!(keys = #keys)).contains("a list in brackets"), "{keys}");
+    }
+    assert!(fault(quote!(key = ["a", "b"])).contains("write `keys = [\\\"a\\\" , \\\"b\\\"]`"));
+    assert_eq!(faults(quote!(keys = ["a", "<", "b}", 5, ""])).len(), 4, "a fault in one hides none in the others");
+    assert!(fault(quote!(keys = )).contains("`keys` needs a value"));
+    assert!(fault(quote!(kyes = ["a"], key = "b")).contains("did you mean `keys`?"));
+}

@@ -149,6 +149,32 @@ fn each_option_is_told_to_the_request() {
 }
 
 #[test]
+fn several_keys_are_written_in_their_place_and_told_last() {
+    let written = squeezed(&expand(
+        quote!(ttl = first(), keys = ["a:<from>", to.key()], wait = "forever"),
+        quote!(
+            async fn f(from: u64, to: To) -> R {}
+        ),
+    ));
+    for piece in [
+        r#"::lock_runtime::__private::request(::core::concat!("a:<from>",",",::core::stringify!(to.key())));"#,
+        "let__request=__request.ttl(first());let__keys=[::lock_runtime::__private::rendered(",
+        "::lock_runtime::__private::key(&to.key())];let__request=__request.wait_forever();",
+        "::lock_runtime::__private::with_keys(__request,__keys)},asyncmove{",
+        "::lock_runtime::__private::run_all({",
+    ] {
+        assert!(written.contains(piece), "{piece} in {written}");
+    }
+    let faults = errors(
+        quote!(keys = ["a:<form>", "b:<to>", "c:<from>"]),
+        quote!(
+            async fn f(from: u64) -> R {}
+        ),
+    );
+    assert_eq!(faults, 2, "each placeholder is looked for");
+}
+
+#[test]
 fn braces_are_formatted_and_undoubled_angles_take_another_literal() {
     let key = |key: &str| {
         squeezed(&expand(
@@ -229,7 +255,8 @@ fn no_input_makes_it_panic() {
     let good = r#"key = "job:<id>:<job.0.r#type>", ttl = "30s", client = self.locks, or_else = |_| ()"#;
     let item = "#[a] pub(crate) async fn f<'a, T: X>(&self, id: &'a T, Job { x, .. }: Job, _: u8) -> Result<impl X, E> where T: Y { body(1)?; #![x] }";
     let boxed = "fn f(&self, id: u8) -> Pin<Box<dyn Future<Output = R> + Send>> { Box::pin(async move { let __self = self; let _: () = { x }; }) }";
-    for (args, item) in [(args, item), (good, item), (good, boxed), (args, boxed)] {
+    let keys = r#"keys = ["a:<id>", ("b"), KEY, [1], "<"], keys = [], key = x"#;
+    for (args, item) in [(args, item), (good, item), (good, boxed), (args, boxed), (keys, item)] {
         for (args, item) in broken(args)
             .into_iter()
             .map(|args| (args, item.into()))

@@ -9,9 +9,9 @@ use crate::engine::lease_state::LeaseState;
 use crate::engine::observe::Stats;
 use crate::engine::shared::Shared;
 use crate::system::paused::{self, HeldOff};
-use lock_core::LockKey;
 use lock_core::client::{Closed, Tally};
 use lock_core::store::Kind;
+use lock_core::{LockKey, Moment};
 
 /// A connection to a store of locks, with a thread that keeps leases alive. Cheap to clone.
 ///
@@ -78,6 +78,7 @@ impl Client {
         }
         let watcher = LeaseState::new(self.shared().place.clone(), LockKey::from("shutdown"), Kind::Exclusive, None);
         self.shared().with(|client, now| client.close(now, grace, Arc::clone(&watcher)));
+        self.shared().alarms.ring(Moment::MAX);
         let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
         let Closed { lost, left } = watcher.until_some(|| self.shared().with(|client, _| client.closed())).await;
         self.shared().wake_keeper.notify_one();

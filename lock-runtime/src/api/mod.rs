@@ -3,6 +3,7 @@
 pub(crate) mod acquire;
 pub(crate) mod builder;
 pub(crate) mod client;
+pub(crate) mod election;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod inspect;
@@ -15,3 +16,4 @@ pub mod redis;
 pub(crate) mod request;
 mod schemes;
 mod settings;
+pub(crate) mod several;

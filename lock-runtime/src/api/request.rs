@@ -373,17 +373,38 @@ impl LockRequest {
         }
     }
 
+    /// The key as it was written, for labels; empty if it is not known.
+    pub(crate) fn template(&self) -> &'static str {
+        self.template
+    }
+
+    /// Whether the body runs on when its lock is lost.
+    pub(crate) fn continues(&self) -> bool {
+        self.manner.continues
+    }
+
     /// Checks everything that can be checked without the store. What the keeper has to tell of the call is told in this
     /// span.
-    fn begin(self, span: impl FnOnce(&LockKey) -> Option<Id>) -> Result<Acquiring, LockError> {
-        let key = self.key.unwrap_or_else(|| LockKey::from(""));
+    fn begin(mut self, span: impl FnOnce(&LockKey) -> Option<Id>) -> Result<Acquiring, LockError> {
+        let key = self.key.take().unwrap_or_else(|| LockKey::from(""));
         if let Some(fault) = self.key_fault.or(key.check().err()) {
             return Err(LockError::invalid_key(key, fault));
         }
-        let client = self.client.map_or_else(|| installed::client(&key), Ok)?;
+        let (client, terms) = self.terms(&key)?;
+        let span = span(&key);
+        let state = LeaseState::new(client.shared().place.clone(), key, terms.kind, span);
+        Ok(Acquiring::new(client.handle(), state, terms))
+    }
+
+    /// The client, and the terms as it gets them.
+    ///
+    /// # Errors
+    /// There is no client, or an option cannot work; told of this key.
+    pub(crate) fn terms(self, key: &LockKey) -> Result<(Client, Terms), LockError> {
+        let client = self.client.map_or_else(|| installed::client(key), Ok)?;
         let kind = options::kind(self.shared, self.permits, self.weight);
         let terms = Terms {
-            kind: kind.map_err(|fault| options::invalid(&key, fault))?,
+            kind: kind.map_err(|fault| options::invalid(key, fault))?,
             ttl: self.ttl.unwrap_or_else(|| client.shared().default_ttl.max(self.min_hold.unwrap_or_default())),
             wait: self.wait,
             renew: self.renew,
@@ -391,10 +412,8 @@ impl LockRequest {
             min_hold: self.min_hold,
         };
         let terms =
-            options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(&key, fault))?;
-        let span = span(&key);
-        let state = LeaseState::new(client.shared().place.clone(), key, terms.kind, span);
-        Ok(Acquiring::new(client.handle(), state, terms))
+            options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(key, fault))?;
+        Ok((client, terms))
     }
 }
 

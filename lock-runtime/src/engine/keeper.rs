@@ -152,6 +152,7 @@ impl Keeper {
             for inquiry in self.shared.inquiries.take(round.now, self.session.is_some()) {
                 tokio::spawn(answer(self.session.clone(), inquiry));
             }
+            self.shared.alarms.ring(round.now);
             for probe in round.probes {
                 self.spawn(carry_probe(Arc::clone(&self.shared), probe));
             }
@@ -162,7 +163,7 @@ impl Keeper {
                 self.send_releases(round.now);
             }
             foreign::run(|| self.shared.observed.tell_overdue(round.now));
-            let due = round.due.min(self.shared.observed.tells_at());
+            let due = self.shared.alarms.wakes_at(round.due.min(self.shared.observed.tells_at()));
             let due = self.introduction.wakes_at(self.shared.inquiries.wakes_at(due));
             let sleep = self.walk.wakes_at(due).since(clock::now()).min(LONGEST_SLEEP);
             if sleep.is_zero() {
@@ -179,6 +180,7 @@ impl Keeper {
         self.shared.thread.begin_to_end();
         self.shared.sessions.end();
         drop(self.shared.inquiries.take(clock::now(), true));
+        self.shared.alarms.ring(Moment::MAX);
         self.shared.with(ClientState::wake_releases);
     }
 

@@ -1,6 +1,7 @@
 //! Tasks, threads and time: carries out what the core decides.
 
 pub(crate) mod acquiring;
+pub(crate) mod alarms;
 pub(crate) mod digest;
 pub(crate) mod downgrading;
 pub(crate) mod enclosing;
@@ -22,6 +23,7 @@ pub(crate) mod registry;
 pub(crate) mod releasing;
 mod sent;
 pub(crate) mod sessions;
+pub(crate) mod several;
 pub(crate) mod shared;
 mod sync;
 pub(crate) mod thread;

@@ -81,6 +81,23 @@ pub(crate) fn span(template: &str, key: &LockKey) -> Span {
     )
 }
 
+/// The same of a call under several locks, which has no one fence.
+pub(crate) fn span_of_several(template: &str, keys: &[LockKey]) -> Span {
+    let keys = field::display(Listed(keys));
+    tracing::info_span!(
+        "distributed_lock",
+        lock.template = (!template.is_empty()).then_some(template),
+        lock.keys = keys,
+        lock.wait_ms = field::Empty,
+        lock.hold_ms = field::Empty,
+    )
+}
+
+/// The call has all its locks.
+pub(crate) fn all_granted(span: &Span, waited: Duration) {
+    span.record("lock.wait_ms", millis(waited));
+}
+
 /// The call has its lock.
 pub(crate) fn granted(span: &Span, fence: u64, waited: Duration) {
     span.record("lock.fence", fence).record("lock.wait_ms", millis(waited));
@@ -230,6 +247,16 @@ fn count(counter: &AtomicU64) {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Keys in one line.
+struct Listed<'a>(&'a [LockKey]);
+
+impl std::fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut before = "";
+        self.0.iter().try_for_each(|key| write!(f, "{}{key}", std::mem::replace(&mut before, ", ")))
+    }
 }
 
 /// An error and its sources, in one line.

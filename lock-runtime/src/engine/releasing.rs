@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use lock_core::Moment;
 use lock_core::key::{ReleaseReply, ReleaseRequest, ReleaseStep};
 use lock_core::walk::{self, ReleaseAnswer};
+use lock_core::{LockKey, Moment};
 
 use crate::engine::digest::Failed;
 use crate::engine::handle::Handle;
@@ -83,6 +83,11 @@ impl Releasing {
             }
         }
         releasing
+    }
+
+    /// What is released.
+    pub(crate) fn key(&self) -> &LockKey {
+        &self.state.key
     }
 
     /// Sends the request of this step; returns any other step.

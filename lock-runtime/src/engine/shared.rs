@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use lock_core::{LockKey, Moment};
 
+use crate::engine::alarms::Alarms;
 use crate::engine::digest::Failed;
 use crate::engine::inquiries::Inquiries;
 use crate::engine::introduction::Introduction;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) observed: Observed,
     pub(crate) introduction: Introduction,
     pub(crate) inquiries: Inquiries,
+    pub(crate) alarms: Alarms,
     /// The store's identity.
     pub(crate) place: Arc<str>,
     /// What the store claims.
@@ -119,6 +121,7 @@ impl Shared {
                 observed: Observed::default(),
                 introduction: Introduction::new(settings.listener),
                 inquiries: Inquiries::default(),
+                alarms: Alarms::default(),
                 place,
                 capabilities: settings.capabilities,
                 default_ttl,
@@ -186,6 +189,20 @@ impl Shared {
         foreign::run(|| wakes = self.observed.failed(clock::now(), failed, key, error));
         if wakes {
             self.wake_keeper.notify_one();
+        }
+    }
+
+    /// Returns after so long, or at once when the client shuts down. The keeper keeps the time.
+    pub(crate) async fn pause(&self, time: Duration) {
+        if time.is_zero() || self.is_forked() {
+            return;
+        }
+        let rings = self.alarms.set(clock::now() + time);
+        self.wake_keeper.notify_one();
+        // Whoever begins to shut down rings all after this is so, and the keeper before it ends.
+        let is_over = self.with(|client, _| client.is_closing()) || self.thread.has_ended();
+        if !is_over {
+            let _ = rings.await;
         }
     }
 

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `lock.template` | the key as it is written in the attribute; not there for `client.lock(..)` |
 //! | `lock.key` | the key |
+//! | `lock.keys` | in its place in a call for several keys: all of them; such a span has no fence |
 //! | `lock.fence` | recorded at the grant |
 //! | `lock.wait_ms` | how long it waited, in milliseconds; recorded at the grant |
 //! | `lock.hold_ms` | how long it held; recorded when the body has ended by itself |

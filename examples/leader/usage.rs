@@ -1,0 +1,3 @@
+//! How the example is called.
+
+pub(crate) const USAGE: &str = "usage: leader [URL]";
