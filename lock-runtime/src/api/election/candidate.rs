@@ -35,7 +35,7 @@ impl Client {
     /// ```
     pub fn elect(&self, key: impl Into<LockKey>) -> Election {
         let key = key.into();
-        Election { client: self.clone(), request: self.lock(key).wait_forever(), board: Board::new() }
+        Election { client: self.clone(), request: self.lock(key).wait_forever(), standing: Standing(Board::new()) }
     }
 }
 
@@ -65,7 +65,7 @@ impl Client {
 pub struct Election {
     client: Client,
     request: LockRequest,
-    board: Board,
+    standing: Standing,
 }
 
 impl Election {
@@ -98,7 +98,7 @@ impl Election {
     /// # Ok(()) }
     /// ```
     pub fn watch(&self) -> LeaderWatch {
-        self.board.watch()
+        self.standing.0.watch()
     }
 
     /// Stands until it is elected, then has `candidate` lead, and so on: with [`ControlFlow::Continue`] it stands again,
@@ -144,11 +144,10 @@ impl Election {
     where
         F: AsyncFnMut(Term) -> ControlFlow<T>,
     {
-        let Self { client, request, board } = self;
-        let _standing = Standing(&board);
+        let Self { client, request, standing: Standing(board) } = &self;
         let mut candidacy = Candidacy::default();
         loop {
-            let (mut elected, board) = (None, &board);
+            let mut elected = None;
             let body = async {
                 elected = Some(clock::now());
                 let lease = enclosing::innermost().map(Lease::new)?;
@@ -179,10 +178,10 @@ fn is_final(error: &LockError) -> bool {
     !matches!(error, LockError::Busy { .. } | LockError::Lost { .. } | LockError::Unavailable { .. })
 }
 
-/// Until it is dropped, the candidate stands.
-struct Standing<'a>(&'a Board);
+/// Until it is dropped, the candidate stands or may yet do so.
+struct Standing(Board);
 
-impl Drop for Standing<'_> {
+impl Drop for Standing {
     fn drop(&mut self) {
         self.0.end();
     }

@@ -1,7 +1,7 @@
 //! Leases that are held together: as good as the least of them, and given back in reverse.
 //!
 //! Must stay true: a step starts only if it may under each of them at one reading of the clock; while it lasts, the exit
-//! of the process sees it in each of them. Dropped, the keeper releases them, the last one first.
+//! of the process sees it in each of them. Dropped, they go to the keeper, the last one first.
 
 use std::sync::Arc;
 

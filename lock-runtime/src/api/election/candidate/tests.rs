@@ -144,6 +144,16 @@ fn a_watch_is_told_of_each_change_once_and_of_the_end() {
     assert_eq!((block_on(late.changed()), late.is_leader()), (None, false));
 }
 
+#[test]
+fn a_candidate_that_never_stands_is_told_of_too() {
+    let client = client();
+    let (election, unpolled) = (client.elect("leader"), client.elect("leader"));
+    let (mut watch, mut other) = (election.watch(), unpolled.watch());
+    drop(election);
+    drop(unpolled.run(leads_on));
+    assert_eq!((watch.changed().now_or_never(), other.changed().now_or_never()), (Some(None), Some(None)));
+}
+
 /// As it is when the machine or the task stands still.
 #[test]
 fn a_watch_is_told_of_a_deadline_that_passes_while_nobody_polls_the_candidate() {

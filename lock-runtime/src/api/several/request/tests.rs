@@ -94,20 +94,14 @@ fn its_turn_at_the_last_key_completes_it() {
 /// Whoever is woken first was handed its lock first.
 #[test]
 fn they_are_released_in_reverse() {
-    for by_hand in [true, false] {
-        let client = client();
-        let set = block_on(client.lock_all(["a", "b", "c"]).acquire()).expect("free");
-        let wait = |key| client.lock(key).wait_forever().acquire().map(move |guard| guard.map(|guard| (key, guard)));
-        let mut waits: FuturesUnordered<_> = ["a", "b", "c"].into_iter().map(wait).collect();
-        assert!(waits.next().now_or_never().is_none());
-        if by_hand {
-            assert_eq!(block_on(set.release()).expect("memory answers"), Released::Freed);
-        } else {
-            drop(set);
-        }
-        let turns: Vec<_> = (0..3).map(|_| block_on(waits.next()).expect("three wait").expect("its turn")).collect();
-        assert!(turns.iter().map(|(key, _)| *key).eq(["c", "b", "a"]), "by hand: {by_hand}; {turns:?}");
-    }
+    let client = client();
+    let set = block_on(client.lock_all(["a", "b", "c"]).acquire()).expect("free");
+    let wait = |key| client.lock(key).wait_forever().acquire().map(move |guard| guard.map(|guard| (key, guard)));
+    let mut waits: FuturesUnordered<_> = ["a", "b", "c"].into_iter().map(wait).collect();
+    assert!(waits.next().now_or_never().is_none());
+    assert_eq!(block_on(set.release()).expect("memory answers"), Released::Freed);
+    let turns: Vec<_> = (0..3).map(|_| block_on(waits.next()).expect("three wait").expect("its turn")).collect();
+    assert!(turns.iter().map(|(key, _)| *key).eq(["c", "b", "a"]), "{turns:?}");
 }
 
 #[test]
