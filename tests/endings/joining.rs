@@ -94,7 +94,11 @@ on_every_store! {
         // Sent elsewhere while the body goes on.
         let elsewhere = client.lock(KEY).run(async {
             let mut sent = Box::pin(joining(&client).run(pending::<()>()));
-            poll_fn(|cx| Poll::Ready(assert!(sent.as_mut().poll(cx).is_pending()))).await;
+            poll_fn(|cx| {
+                assert!(sent.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
             tokio::spawn(sent).await.expect("no panic")
         });
         assert!(matches!(elsewhere.await.expect("free"), Err(LockError::Lost { .. })));
