@@ -71,7 +71,8 @@ on_every_server! {
     async fn a_leader_that_was_stopped_finds_that_another_leads(server: Server) {
         let (mut fleet, leader) = Fleet::of_three(server).await;
         let term = fleet.terms[0];
-        fleet.workers[leader].stop();
+        // Between two steps: one that is running already can be fenced, not stopped.
+        fleet.workers[leader].tell("stop");
         let mut stopped = fleet.workers.remove(leader);
         let next = fleet.next_leader(TTL + LOOK).await;
         stopped.cont();

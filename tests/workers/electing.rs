@@ -1,13 +1,15 @@
 //! Stands for the lead: the processes of the election's tests.
 //!
 //! Called with the URL of a store, a ledger and a ttl in milliseconds; each step that it leads is in the ledger. Its
-//! input has it `resign`, `break`, `continue` or `shutdown`, a word a line.
+//! input has it `resign`, `break`, `continue` or `shutdown`, a word a line; `stop` stops the process between two of its
+//! steps, which no signal from outside can promise.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use lock_runtime::{Client, Term};
 use lock_tests::Ledger;
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -44,11 +46,15 @@ async fn main() {
         let _over = Over(term.fence());
         println!("leads {}", term.fence());
         loop {
-            // A step does not await, so that a process which is stopped stands between two of them or goes on with one.
             drop(ledger.step("leader", term.fence()));
             tokio::select! {
                 () = sleep(Duration::from_millis(2)) => {}
                 word = words.recv() => match word.as_deref() {
+                    Some("stop") => {
+                        kill_process(getpid(), Signal::STOP).expect("a process may stop itself");
+                        // What follows is another step.
+                        tokio::task::yield_now().await;
+                    }
                     Some("break") => return ControlFlow::Break(term.fence()),
                     _ => return ControlFlow::Continue(()),
                 },
