@@ -17,12 +17,13 @@ pub(crate) const STRANGER: &str = "stranger";
 /// The pause between two looks: short against any ttl, and cheap.
 const PAUSE: Duration = Duration::from_millis(10);
 const ANSWER: Duration = Duration::from_millis(500);
-/// The names of all keys but the counter, and among them those that never expire.
+/// The names of all keys but the counter and the cards of clients, and among all those that never expire: a worker that
+/// is killed leaves its card for three minutes.
 const LOOK: &str = "
 local immortal, all = {}, {}
 for _, key in ipairs(redis.call('KEYS', 'dlock:*')) do
     if key ~= 'dlock:fence' then
-        all[#all + 1] = key
+        if string.sub(key, 1, 13) ~= 'dlock:client:' then all[#all + 1] = key end
         local strangers = redis.call('TYPE', key).ok == 'string' and redis.call('GET', key) == ARGV[1]
         if redis.call('PTTL', key) == -1 and not strangers then immortal[#immortal + 1] = key end
     end
