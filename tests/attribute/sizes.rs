@@ -103,6 +103,7 @@ macro_rules! chain {
     ($last:ident $($name:ident)*) => {
         #[distributed_lock(key = stringify!($last))]
         async fn $last(depth: u32) -> Result<u32, LockError> {
+            // What most bodies end in, and deep to the compiler.
             sleep(Duration::from_millis(1)).await;
             Ok(depth)
         }

@@ -19,6 +19,7 @@ mod held;
 mod holding;
 mod ids;
 mod leaving;
+mod left_behind;
 mod local_queue;
 mod manual;
 mod messages;

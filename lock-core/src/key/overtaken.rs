@@ -4,11 +4,9 @@
 //! stay true: only a task that was polled, and found no answer where the keeper had one, tells that a session is
 //! silent.
 
-use std::time::Duration;
-
 use super::ids::SessionId;
 use super::names::CallNames;
-use crate::store::{Entry, Kind, Moment, Token};
+use crate::store::Moment;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,26 +18,6 @@ pub(super) struct Overtaken {
     pub(super) is_polled: bool,
     /// The keeper's request was answered, by the store or by an error.
     pub(super) is_answered: bool,
-}
-
-/// What a call that was passed over may have left on its way: a request under the token that was given back. A runtime
-/// that stands still sends it when it goes on, however late that is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct LeftBehind {
-    pub(super) token: Token,
-    pub(super) kind: Kind,
-    /// The session that carries it, or may.
-    pub(super) session: SessionId,
-    pub(super) ttl: Duration,
-    pub(super) leave: Option<Box<Entry>>,
-}
-
-impl LeftBehind {
-    /// Shows its names.
-    pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
-        names.token(&mut self.token);
-        self.leave.iter_mut().for_each(|entry| entry.show_names(names));
-    }
 }
 
 impl Overtaken {

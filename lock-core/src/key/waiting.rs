@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::doubt::Doubt;
 use super::ids::SessionId;
+use super::left_behind::LeftBehind;
 use super::messages::{Refusal, Via};
 use super::names::CallNames;
-use super::overtaken::{LeftBehind, Overtaken};
+use super::overtaken::Overtaken;
 use super::phase::Phase;
 use crate::lease::{
     Backoff, FirstLease, QUEUE_KEPT_FOR, Reading, Terms, Wait, crowd_period, jitter, known_held_for, period,

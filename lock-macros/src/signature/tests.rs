@@ -129,7 +129,7 @@ fn a_hand_written_boxed_future_is_recognised() {
     assert!(
         fault(quote!(
             fn f() -> Pin<Box<dyn Future<Output = u8>>> {
-                todo!()
+                made_elsewhere()
             }
         ))
         .contains("async fn")

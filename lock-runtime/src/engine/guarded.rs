@@ -21,6 +21,7 @@ use crate::engine::joined::Joined;
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
 use crate::engine::releasing::Releasing;
+use crate::engine::stepped::{POLLED_AGAIN, Stepped};
 use lock_core::planted::{Mutant, planted};
 use lock_core::walk::Start;
 use lock_core::{LockError, LossReason};
@@ -78,15 +79,6 @@ enum Phase {
     /// With the panic that ended the body, if one did.
     Releasing(Releasing, Option<Box<dyn Any + Send>>),
     Over,
-}
-
-/// The outcome of a poll of a body that has not ended.
-enum Stepped<T> {
-    Pending,
-    Finished(T),
-    Panicked(Box<dyn Any + Send>),
-    /// Not acquired, or lost.
-    Failed(LockError),
 }
 
 impl<F: Future> Guarded<F> {
@@ -157,8 +149,6 @@ impl<F: Future> Future for Call<F> {
         Poll::Ready(Ok(value.take().expect(POLLED_AGAIN)))
     }
 }
-
-const POLLED_AGAIN: &str = "a guarded future was polled after it had ended";
 
 impl Lock {
     fn take(&mut self) -> Self {
@@ -259,11 +249,7 @@ fn joined_step<F: Future>(
 
 fn poll_inside<F: Future>(state: &Arc<LeaseState>, body: Pin<&mut F>, cx: &mut Context<'_>) -> Stepped<F::Output> {
     let _inside = enclosing::enter(state);
-    match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
-        Ok(Poll::Pending) => Stepped::Pending,
-        Ok(Poll::Ready(value)) => Stepped::Finished(value),
-        Err(panic) => Stepped::Panicked(panic),
-    }
+    Stepped::poll(body, cx)
 }
 
 /// Until it is dropped, the body is in the middle of a step.

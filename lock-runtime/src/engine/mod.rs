@@ -25,5 +25,6 @@ mod sent;
 pub(crate) mod sessions;
 pub(crate) mod several;
 pub(crate) mod shared;
+mod stepped;
 mod sync;
 pub(crate) mod thread;

@@ -19,6 +19,7 @@ use crate::engine::observe;
 use crate::engine::several::acquiring::AcquiringSet;
 use crate::engine::several::held::{HeldSet, StartSet, lost};
 use crate::engine::several::releasing::ReleasingSet;
+use crate::engine::stepped::{POLLED_AGAIN, Stepped};
 use lock_core::LockError;
 
 pin_project! {
@@ -59,17 +60,6 @@ enum Phase {
     Releasing(ReleasingSet, Option<Box<dyn Any + Send>>),
     Over,
 }
-
-/// The outcome of a poll of a body that has not ended.
-enum Stepped<T> {
-    Pending,
-    Finished(T),
-    Panicked(Box<dyn Any + Send>),
-    /// Not acquired, or lost.
-    Failed(LockError),
-}
-
-const POLLED_AGAIN: &str = "a guarded future was polled after it had ended";
 
 impl<F: Future> GuardedSet<F> {
     /// Runs a body under locks whose acquire has begun, unless that was refused.
@@ -168,16 +158,9 @@ fn step<F: Future>(held: &HeldSet, body: Pin<&mut F>, continues: bool, cx: &mut 
             StartSet::Lost(key, reason) => return Stepped::Failed(lost(key, reason)),
         }
     }
-    let polled = {
-        let _step = Step(held);
-        let _inside = enclosing::enter_all(held.leases());
-        catch_unwind(AssertUnwindSafe(|| body.poll(cx)))
-    };
-    match polled {
-        Ok(Poll::Pending) => Stepped::Pending,
-        Ok(Poll::Ready(value)) => Stepped::Finished(value),
-        Err(panic) => Stepped::Panicked(panic),
-    }
+    let _step = Step(held);
+    let _inside = enclosing::enter_all(held.leases());
+    Stepped::poll(body, cx)
 }
 
 /// Until it is dropped, the body is in the middle of a step.
