@@ -42,6 +42,8 @@ pub enum Mutant {
     UnseenGrantKept,
     /// Sessions that fall silent are trusted, and replaced when they report an error.
     SilenceTrusted,
+    /// A waiter that the store took for dead comes back behind all others.
+    PlaceForgotten,
     /// An heir that nobody hears keeps its place in a set of holders.
     HeirNobodyHearsKept,
     /// A set of holders ends with the lease that was granted or renewed last, not with the longest.
@@ -61,7 +63,7 @@ pub enum Mutant {
 }
 
 /// Every fault that can be planted.
-pub const ALL: [Mutant; 25] = [
+pub const ALL: [Mutant; 26] = [
     Mutant::ReleaseWithoutCompare,
     Mutant::RenewWithoutCompare,
     Mutant::ClockFromReply,
@@ -79,6 +81,7 @@ pub const ALL: [Mutant; 25] = [
     Mutant::ToldAtReplica,
     Mutant::UnseenGrantKept,
     Mutant::SilenceTrusted,
+    Mutant::PlaceForgotten,
     Mutant::HeirNobodyHearsKept,
     Mutant::SetEndsWithTheLast,
     Mutant::CountWithoutPurge,

@@ -16,6 +16,10 @@ const FAILOVERS: usize = 10;
 async fn behind_a_proxy(pair: &Pair) -> (Proxy, Client) {
     let proxy = Proxy::before(pair.primary());
     let client = connect_asking(&proxy.url()).await;
+    // So that its runtime has a connection of its own, which listens too.
+    for _ in 0..20 {
+        client.lock("warm").run(async {}).await.expect("it is free");
+    }
     (proxy, client)
 }
 

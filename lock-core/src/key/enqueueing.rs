@@ -6,6 +6,7 @@
 use super::context::Context;
 use super::waiting::{Waiting, alive_for};
 use crate::lease::{QUEUE_KEPT_FOR, queue_kept_for};
+use crate::planted::{Mutant, planted};
 use crate::store::{Entry, Kind};
 
 /// How many calls of one process may hold a lease in a row before others are served: as many as it has fences.
@@ -52,5 +53,6 @@ pub(super) fn entry<C>(cx: &Context<'_, C>, waiting: &mut Waiting, local_waiters
     let alive_for = waiting.push_session.is_none().then(|| alive_for(known.first_lease.round_trip()));
     let (entry, _) = waiting.entry.as_ref()?;
     // The store may have taken it for dead, and forgotten its place.
-    Some(Entry { alive_for, lasts, since: waiting.queue_since, ..entry.clone() })
+    let since = waiting.queue_since.filter(|_| !planted(Mutant::PlaceForgotten));
+    Some(Entry { since, alive_for, lasts, ..entry.clone() })
 }

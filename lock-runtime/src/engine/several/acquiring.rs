@@ -1,7 +1,7 @@
 //! An acquire of several keys, as its task drives it to all grants.
 //!
 //! One key after the other, in the order of their bytes, which is the same in every process: so nobody waits for a key
-//! while he holds a later one, and no ring of waiters can close. What is held while the next is waited for is renewed,
+//! while holding a later one, and no ring of waiters can close. What is held while the next is waited for is renewed,
 //! and may be lost, which ends the call.
 //! Dropped at any point, it gives up what it asks for, then what it holds, the last one first.
 
