@@ -44,6 +44,10 @@ pub enum Mutant {
     SilenceTrusted,
     /// A waiter that the store took for dead comes back behind all others.
     PlaceForgotten,
+    /// A key whose work is done is kept, but those who ask are not told.
+    DoneForgotten,
+    /// A body that failed marks its key as done.
+    FailureIsDone,
     /// An heir that nobody hears keeps its place in a set of holders.
     HeirNobodyHearsKept,
     /// A set of holders ends with the lease that was granted or renewed last, not with the longest.
@@ -63,7 +67,7 @@ pub enum Mutant {
 }
 
 /// Every fault that can be planted.
-pub const ALL: [Mutant; 26] = [
+pub const ALL: [Mutant; 28] = [
     Mutant::ReleaseWithoutCompare,
     Mutant::RenewWithoutCompare,
     Mutant::ClockFromReply,
@@ -82,6 +86,8 @@ pub const ALL: [Mutant; 26] = [
     Mutant::UnseenGrantKept,
     Mutant::SilenceTrusted,
     Mutant::PlaceForgotten,
+    Mutant::DoneForgotten,
+    Mutant::FailureIsDone,
     Mutant::HeirNobodyHearsKept,
     Mutant::SetEndsWithTheLast,
     Mutant::CountWithoutPurge,

@@ -17,13 +17,14 @@ use crate::key::{self, Template};
 use crate::value::{Count, Time, array, bare_path, choice, count, duration, not_async, not_text, string, switch};
 
 /// Every option, in the order in which the documentation shows them.
-pub(crate) const OPTIONS: [&str; 16] = [
-    "key", "keys", "ttl", "wait", "renew", "max_hold", "min_hold", "mode", "permits", "weight", "on_busy", "on_lost",
-    "on_held", "or_else", "client", "crate",
+pub(crate) const OPTIONS: [&str; 17] = [
+    "key", "keys", "ttl", "wait", "renew", "max_hold", "min_hold", "once", "mode", "permits", "weight", "on_busy",
+    "on_lost", "on_held", "or_else", "client", "crate",
 ];
 
 const SHORTEST_TTL: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+const LONGEST_ONCE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// What was written in the parentheses.
 #[derive(Default)]
@@ -48,6 +49,7 @@ pub(crate) enum Step {
     Renew(bool),
     MaxHold(Time),
     MinHold(Time),
+    Once(Time),
     /// `mode`, and whether it is shared.
     Mode(bool, Span),
     Permits(Count),
@@ -100,6 +102,15 @@ pub(crate) fn parse(tokens: TokenStream, at: Span, faults: &mut Faults) -> Args 
         reader.faults.at(
             on_held.span(),
             "a call for several keys cannot be part of an enclosing body; leave `on_held` out, or write `key` for one key",
+        );
+    }
+    if let (Some(_), Some(once)) = (find("keys"), find("once")) {
+        reader.faults.at(once.span(), "`once` is for one lock; write `key` in place of `keys`, or take `once` out");
+    }
+    if let (true, None, Some(once)) = (joins, find("keys"), find("once")) {
+        reader.faults.at(
+            once.span(),
+            "a call that is part of an enclosing body cannot keep its success; take `once` or `on_held` out",
         );
     }
     if find("key").or(find("keys")).is_none() {
@@ -173,6 +184,7 @@ impl Reader<'_> {
             "renew" => Step::Renew(switch(name, &value)?),
             "max_hold" => Step::MaxHold(duration(name, value)?),
             "min_hold" => Step::MinHold(duration(name, value)?),
+            "once" => Step::Once(once(duration(name, value)?)?),
             "mode" => Step::Mode(choice(name, &value, ["exclusive", "shared"])? == "shared", value.span()),
             "permits" => Step::Permits(count(name, value)?),
             "weight" => Step::Weight(count(name, value)?),
@@ -197,6 +209,7 @@ impl Reader<'_> {
 
 const EXAMPLE_OR_ELSE: &str = "or_else = lock_runtime::log_and_skip";
 const TTL_BOUNDS: &str = "a `ttl` is at least \"50ms\" and at most \"30d\"; a held lock is renewed, so that \"30s\" fits most bodies, however long";
+const ONCE_BOUNDS: &str = "`once` is at least \"1ms\" and at most \"366d\"";
 const WAIT_BOUND: &str = "a `wait` is at most \"30d\"; write `wait = \"forever\"` for no bound";
 
 fn unknown(name: &Ident) -> syn::Error {
@@ -213,7 +226,7 @@ fn unknown(name: &Ident) -> syn::Error {
 }
 
 /// Options that are planned, so that nobody takes them for a slip of the pen.
-const TO_COME: [&str; 2] = ["name", "once"];
+const TO_COME: [&str; 1] = ["name"];
 
 /// What is written here for an option as other libraries call it.
 fn meant(name: &str) -> Option<&'static str> {
@@ -226,6 +239,14 @@ fn meant(name: &str) -> Option<&'static str> {
         | "lock_at_most_for" => "write `ttl` for how long the lock outlives its holder; a held lock is renewed",
         "retry" | "retries" | "retry_count" | "retry_delay" | "retry_interval" | "max_retries" | "blocking"
         | "block" => "write `wait` for how long to wait for a busy lock; whoever waits stands in line and is woken",
+        "once_per"
+        | "run_once"
+        | "run_at_most_once_per"
+        | "at_most_once"
+        | "period"
+        | "every"
+        | "dedupe"
+        | "idempotent" => "write `once` for how long a success counts",
         "lock_at_least_for" | "at_least" | "min_time" => "write `min_hold` for how long to keep the key at least",
         "auto_renew" | "auto_extend" | "renewal" | "extend" | "watchdog" | "heartbeat" => {
             "write `renew`; it is `true` by default"
@@ -264,6 +285,7 @@ fn example(name: &Ident) -> String {
         "wait" | "min_hold" => "\"5s\"",
         "renew" => "false",
         "max_hold" => "\"10m\"",
+        "once" => "\"24h\"",
         "mode" => "\"shared\"",
         "permits" => "5",
         "weight" => "2",
@@ -347,6 +369,16 @@ fn not_a_number(value: Expr) -> syn::Result<Expr> {
     }
 }
 
+fn once(time: Time) -> syn::Result<Time> {
+    match time {
+        Time::Known(duration, span) if duration.is_zero() || duration > LONGEST_ONCE => {
+            let written = crate::duration::written(duration);
+            Err(syn::Error::new(span, format!("\"{written}\" is out of bounds: {ONCE_BOUNDS}")))
+        }
+        time => Ok(time),
+    }
+}
+
 fn within(time: Time, shortest: Option<Duration>, bounds: &str) -> syn::Result<Time> {
     match time {
         Time::Known(duration, span) if duration > LONGEST || shortest.is_some_and(|shortest| duration < shortest) => {
@@ -401,6 +433,11 @@ fn check_kind(args: &Args, faults: &mut Faults) {
         let holders = if *shared { "any number" } else { "one" };
         let message = format!("this `mode` lets {holders} hold the lock, and `permits` so many; take one of them out");
         faults.at(*span, message);
+    }
+    let shares = find(|step| matches!(step, Step::Mode(true, _) | Step::Permits(_)));
+    if let (Some(Step::Once(once)), Some(_)) = (find(|step| matches!(step, Step::Once(_))), shares) {
+        let message = "`once` needs an exclusive lock; take it out, or `mode = \"shared\"` and `permits`";
+        faults.at(once.span(), message);
     }
     match (permits, find(|step| matches!(step, Step::Weight(_)))) {
         (None, Some(Step::Weight(weight))) => {

@@ -101,9 +101,29 @@ struct Expansion<'a> {
 impl Expansion<'_> {
     /// The call for this lock, and what becomes of its answer.
     fn locked(&self, captures: &TokenStream, body: &TokenStream) -> TokenStream {
-        let run = self.door(if self.has_keys() { "run_all" } else { "run" });
-        let request = self.request();
-        self.settled(&quote_spanned!(site()=> #run(#request, async move { #captures #body }).await))
+        let run = self.door(if self.has_keys() {
+            "run_all"
+        } else if self.has_once() {
+            "run_once"
+        } else {
+            "run"
+        });
+        let (request, judged) = (self.request(), self.has_once().then(|| self.judged()));
+        self.settled(&quote_spanned!(site()=> #run(#request, async move { #captures #body } #judged).await))
+    }
+
+    /// Whether what the body returned is a success: a method that its type finds sooner if it can say so.
+    fn judged(&self) -> TokenStream {
+        let returned = Ident::new("__returned", site());
+        let (by_outcome, by_returning, judge) =
+            (self.door("ByOutcome"), self.door("ByReturning"), self.door("Returned"));
+        quote_spanned! {site()=> , |#returned| {
+            #[allow(unused_imports)]
+            use #by_outcome as _;
+            #[allow(unused_imports)]
+            use #by_returning as _;
+            (&#judge(#returned)).succeeded()
+        }}
     }
 
     /// The request, filled option by option in the order in which they were written.
@@ -134,6 +154,10 @@ impl Expansion<'_> {
         }}
     }
 
+    fn has_once(&self) -> bool {
+        self.args.steps.iter().any(|step| matches!(step, Step::Once(_)))
+    }
+
     fn has_keys(&self) -> bool {
         self.args.steps.iter().any(|step| matches!(step, Step::Keys(_)))
     }
@@ -154,6 +178,10 @@ impl Expansion<'_> {
             Step::Renew(renew) => quote_spanned!(site()=> #request.renew(#renew)),
             Step::MaxHold(time) => told(request, "max_hold", time),
             Step::MinHold(time) => told(request, "min_hold", time),
+            Step::Once(time) => {
+                let (with_once, time) = (self.door("with_once"), duration(time));
+                quote_spanned!(site()=> #with_once(#request, #time))
+            }
             Step::Mode(true, _) => quote_spanned!(site()=> #request.shared()),
             Step::Mode(false, _) => quote_spanned!(site()=> #request),
             Step::Permits(count) => counted(request, "permits", count),
@@ -311,12 +339,16 @@ fn template(step: &Step) -> Option<TokenStream> {
 }
 
 fn told(request: &Ident, option: &str, time: &Time) -> TokenStream {
-    let option = Ident::new(option, site());
+    let (option, time) = (Ident::new(option, site()), duration(time));
+    quote_spanned!(site()=> #request.#option(#time))
+}
+
+fn duration(time: &Time) -> TokenStream {
     match time {
-        Time::Computed(value) => quote_spanned!(site()=> #request.#option(#value)),
+        Time::Computed(value) => value.to_token_stream(),
         Time::Known(duration, _) => {
             let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-            quote_spanned!(site()=> #request.#option(::core::time::Duration::new(#seconds, #nanos)))
+            quote_spanned!(site()=> ::core::time::Duration::new(#seconds, #nanos))
         }
     }
 }

@@ -50,10 +50,11 @@ mod value;
 /// | `renew` | `true` or `false`: whether a held lock is renewed, about every third of its `ttl` | `true` |
 /// | `max_hold` | the longest the lock is renewed for, counted from the grant; then it is lost | none |
 /// | `min_hold` | keep the key at least this long after the grant, even when the body ends sooner; at most the `ttl` | none |
+/// | `once` | for how long a success counts, from the grant: `"24h"`, or an expression of type `Duration`; at most `"366d"`, see below | none |
 /// | `mode` | `"exclusive"`, or `"shared"`: any number hold the lock beside each other, none beside an exclusive one | `"exclusive"` |
 /// | `permits` | a number from 1, or an expression of type `u32`: at most so many hold it beside each other in the fleet; instead of `mode` | none |
 /// | `weight` | likewise, how many of the `permits` this call takes | 1 |
-/// | `on_busy` | `"error"`, or `"skip"`: a busy lock gives `()`, `None` or `Ok` of these | `"error"` |
+/// | `on_busy` | `"error"`, or `"skip"`: a busy lock, or one that is `Done`, gives `()`, `None` or `Ok` of these | `"error"` |
 /// | `on_lost` | `"cancel"`, or `"continue"`: the body runs on after a loss, and can ask `lock_runtime::current()` | `"cancel"` |
 /// | `on_held` | what becomes of a call inside a body that holds the key already: `"error"` is `AlreadyHeld`; with `"join"` it is part of that body, and takes no lock of its own | `"error"` |
 /// | `or_else` | a path or closure `FnOnce(LockError) -> R` that answers in place of the body, `R` being what the function returns | none |
@@ -94,6 +95,38 @@ mod value;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # lock_runtime::init("memory://").await?;
 /// # book_all(1, &[2, 3]).await?; book(1, 4).await?; Ok(()) }
+/// ```
+///
+/// # Once
+///
+/// **`once = "24h"`** runs the body until it has succeeded, and then no more until 24 hours after that grant: every call
+/// for the key is refused as `LockError::Done`, at once, in every process; `on_busy = "skip"` skips that, too. An `Err`
+/// is no success, nor a panic, a loss or a call that is dropped: the next may try. Every other value is one, unless its
+/// type implements `lock_runtime::Outcome` and says otherwise. The lock has to be exclusive, and one.
+///
+/// The key says what is done once: `"charge:<request_id>"` for a request that may come again, `"report:<day>"` for a job
+/// of a day, `"tick:<fire_time>"` for a timer that fires on many nodes. With `min_hold` in its place a tick counts
+/// whether or not the job succeeded, and is lost if its node dies; so `min_hold` is for what may be lost, and for
+/// nothing longer than the ttl.
+///
+/// What is kept is a mark at the store. A crash behind the effect and before the release repeats it, and so does a store
+/// that forgets, or is out of reach until the ttl is over: effects in a database want a unique row there.
+///
+/// ```
+/// use lock_runtime::{LockError, distributed_lock};
+///
+/// #[distributed_lock(key = "report:<day>", ttl = "1m", once = "24h")]
+/// async fn report(day: &str) -> Result<(), LockError> {
+///     // ..
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # lock_runtime::init("memory://").await?;
+/// report("2026-11-29").await?;
+/// assert!(matches!(report("2026-11-29").await, Err(LockError::Done { .. })));
+/// report("2026-11-30").await?;
+/// # Ok(()) }
 /// ```
 ///
 /// # Keys

@@ -156,7 +156,12 @@ pub use api::several::acquire::AcquireSet;
 pub use api::several::lease_set::{LeaseSet, current_set};
 pub use api::several::lock_set::LockSet;
 pub use api::several::request::LockSetRequest;
+#[doc(hidden)]
+pub use api::success::Success;
+pub use api::success::{ByOutcome, Outcome, SucceededIf};
 pub use engine::guarded::Guarded;
+#[doc(hidden)]
+pub use engine::judged::{Judge, Judged};
 pub use engine::observe::Stats;
 pub use engine::several::guarded::GuardedSet;
 #[doc(inline)]

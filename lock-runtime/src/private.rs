@@ -4,12 +4,15 @@
 use std::borrow::Borrow;
 use std::fmt::{self, Display, Write};
 use std::panic::Location;
+use std::time::Duration;
 
 use crate::api::client::Client;
 use crate::api::outcome::{FromLockError, Skipped};
 use crate::api::request::LockRequest;
 use crate::api::several::request::LockSetRequest;
+use crate::api::success::{Outcome, SucceededIf};
 use crate::engine::guarded::Call;
+use crate::engine::judged::Judged;
 use crate::engine::mistakes;
 use crate::engine::several::guarded::GuardedSet;
 use lock_core::LockError;
@@ -219,6 +222,45 @@ pub fn run<F: Future>(request: LockRequest, body: F) -> Call<F> {
     request.call(body)
 }
 
+/// `once = ..`
+pub fn with_once(request: LockRequest, period: Duration) -> LockRequest {
+    request.counting_for(period)
+}
+
+/// The same as [`run`], with `once`: what the body returned is judged, by [`Returned`].
+pub fn run_once<F: Future>(
+    request: LockRequest,
+    body: F,
+    succeeded: fn(&F::Output) -> bool,
+) -> Call<Judged<F, SucceededIf<fn(&F::Output) -> bool>>> {
+    request.call(Judged::new(body, SucceededIf::new(succeeded)))
+}
+
+/// What a body returned. Whether its type says what is a success shows where its method is looked up: an [`Outcome`]
+/// has it sooner than everything.
+#[derive(Debug)]
+pub struct Returned<'a, T>(pub &'a T);
+
+pub trait ByOutcome {
+    fn succeeded(&self) -> bool;
+}
+
+impl<T: Outcome> ByOutcome for Returned<'_, T> {
+    fn succeeded(&self) -> bool {
+        self.0.succeeded()
+    }
+}
+
+pub trait ByReturning {
+    fn succeeded(&self) -> bool;
+}
+
+impl<T> ByReturning for &Returned<'_, T> {
+    fn succeeded(&self) -> bool {
+        true
+    }
+}
+
 pub fn run_all<F: Future>(request: LockSetRequest, body: F) -> GuardedSet<F> {
     request.run(body)
 }
@@ -228,7 +270,12 @@ pub fn settle<R: FromLockError>(outcome: Result<R, LockError>) -> R {
 }
 
 pub fn settle_or_skip<R: FromLockError + Skipped>(outcome: Result<R, LockError>) -> R {
-    outcome.unwrap_or_else(|error| if error.is_busy() { R::skipped() } else { R::from_lock_error(error) })
+    outcome.unwrap_or_else(|error| if is_skipped(&error) { R::skipped() } else { R::from_lock_error(error) })
+}
+
+/// Somebody else is at it, or did it.
+fn is_skipped(error: &LockError) -> bool {
+    error.is_busy() || error.is_done()
 }
 
 #[track_caller]
@@ -243,7 +290,7 @@ pub fn settle_or_else<R>(outcome: Result<R, LockError>, or_else: impl FnOnce(Loc
 #[track_caller]
 pub fn settle_or_skip_or_else<R: Skipped>(outcome: Result<R, LockError>, or_else: impl FnOnce(LockError) -> R) -> R {
     settle_or_else(outcome, |error| match error {
-        LockError::Busy { .. } => R::skipped(),
+        error if is_skipped(&error) => R::skipped(),
         error => or_else(error),
     })
 }

@@ -26,13 +26,17 @@ const FOUND_BY: [(Mutant, &str); 12] = [
 /// What the plans here have none of.
 const OF_SETS: &str = "it is in what sets of holders do; the simulator mixes the kinds";
 
+const OF_PERIODS: &str = "no call here keeps its success; in the simulator some do";
+
 /// What is about more than a key, its clients and a store that keeps what it knows.
-const ELSEWHERE: [(Mutant, &str); 14] = [
+const ELSEWHERE: [(Mutant, &str); 16] = [
     (Mutant::PlainFenceCounter, "it takes a store that forgets; the simulator has one"),
     (Mutant::BodyOutlivesRelease, "it is in the library's own future around a body; a campaign runs that"),
     (Mutant::UnseenGrantKept, "its tasks are polled when they are woken; the simulator has some that are not"),
     (Mutant::SilenceTrusted, "its connections end or work; the simulator has some that fall silent"),
     (Mutant::PlaceForgotten, "it takes a store that stands still; the simulator has one"),
+    (Mutant::DoneForgotten, OF_PERIODS),
+    (Mutant::FailureIsDone, OF_PERIODS),
     (Mutant::ToldAtReplica, "it takes a second server; the simulator has one"),
     (Mutant::HeirNobodyHearsKept, OF_SETS),
     (Mutant::SetEndsWithTheLast, OF_SETS),

@@ -17,6 +17,7 @@ mod guards;
 mod joining;
 mod many;
 mod nesting;
+mod once;
 mod onlooker;
 mod patience;
 mod paused;

@@ -6,6 +6,7 @@ mod election;
 mod hammer;
 mod stopped;
 mod stranger;
+mod ticks;
 mod transfers;
 
 use std::time::Duration;

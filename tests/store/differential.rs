@@ -41,6 +41,7 @@ enum Operation {
     Release {
         leaves: bool,
         keeps: Option<Duration>,
+        done: bool,
     },
     Rotate,
     Downgrade,
@@ -68,7 +69,8 @@ fn steps(in_time: bool) -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Operation::Acquire),
         5 => any::<bool>().prop_map(|waits| Operation::Look { waits }),
         1 => Just(Operation::Renew),
-        4 => (any::<bool>(), keeps).prop_map(|(leaves, keeps)| Operation::Release { leaves, keeps }),
+        4 => (any::<bool>(), keeps, any::<bool>())
+            .prop_map(|(leaves, keeps, done)| Operation::Release { leaves, keeps, done }),
         2 => Just(Operation::Rotate),
         1 => Just(Operation::Downgrade),
         short => Just(Operation::Pass),
@@ -172,9 +174,9 @@ impl<'a> Both<'a> {
     async fn drain(&mut self, key: &LockKey, tokens: &[Token]) -> Result<Option<()>, TestCaseError> {
         let step =
             |operation| Step { key: 0, actor: 0, operation, ttl: Duration::from_secs(60), fences: 1, alive_for: None };
-        let release = step(Operation::Release { leaves: false, keeps: None });
+        let release = step(Operation::Release { leaves: false, keeps: None, done: false });
         // Nobody else takes these out of a queue.
-        let leave = step(Operation::Release { leaves: true, keeps: None });
+        let leave = step(Operation::Release { leaves: true, keeps: None, done: false });
         for &token in tokens.iter().filter(|token| is_of_another_release(**token)) {
             if self.apply(&leave, key, [token; 2], tokens).await?.is_none() {
                 return Ok(None);
@@ -264,25 +266,26 @@ lock_tests::on_every_server! {
         let mut both = Both::new(&server, false).await;
         let step = |operation, ttl| Step { key: 0, actor: 0, operation, ttl, fences: 1, alive_for: None };
         let seconds = Duration::from_secs;
-        let release = |leaves, keeps| step(Operation::Release { leaves, keeps }, seconds(60));
+        let release = |leaves, keeps, done| step(Operation::Release { leaves, keeps, done }, seconds(60));
         let late = [
             step(Operation::Renew, seconds(150)),
             step(Operation::Look { waits: false }, seconds(150)),
             step(Operation::Look { waits: true }, seconds(150)),
             step(Operation::Rotate, seconds(150)),
-            release(false, None),
-            release(true, None),
-            release(false, Some(Duration::ZERO)),
-            release(false, Some(seconds(20))),
-            release(true, Some(seconds(150))),
+            release(false, None, false),
+            release(true, None, false),
+            release(false, Some(Duration::ZERO), false),
+            release(false, Some(seconds(20)), true),
+            release(true, Some(seconds(150)), false),
         ];
-        for (number, (late, waited_for)) in late.iter().flat_map(|late| [(late, false), (late, true)]).enumerate() {
+        let all = late.iter().flat_map(|late| [(late, false, false), (late, false, true), (late, true, false), (late, true, true)]);
+        for (number, (late, waited_for, done)) in all.enumerate() {
             let (key, mut tokens) = (LockKey::from(format!("{number}")), Tokens::new());
             let [token, waiter, next] = [(); 3].map(|()| tokens.fresh_exclusive());
             let steps = [
                 Some((step(Operation::Acquire, seconds(60)), token)),
                 waited_for.then(|| (step(Operation::Look { waits: true }, seconds(60)), waiter)),
-                Some((release(false, Some(seconds(90))), token)),
+                Some((release(false, Some(seconds(90)), done), token)),
                 Some((late.clone(), token)),
                 Some((late.clone(), token)),
             ];

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::state::ClientState;
-use crate::key::{CallId, KeyId, KeyState, Number, Refusal, ReleaseReply, ReleaseStep, SessionId, Step, Via};
+use crate::key::{
+    CallId, Completion, KeyId, KeyState, Number, Refusal, ReleaseReply, ReleaseStep, SessionId, Step, Via,
+};
 use crate::lease::Terms;
 use crate::store::{Acquired, LockKey, LossReason, Moment, Renewed, StoreError, Token};
 use crate::walk::CallTable;
@@ -57,6 +59,11 @@ impl<C: Clone> CallTable<C> for ClientState<C> {
     fn lapsed(&mut self, now: Moment, id: CallId) -> Result<Moment, LossReason> {
         let lapsed = self.on(now, id.key, |state, cx| state.lapsed(cx, id.number));
         lapsed.unwrap_or(Err(LossReason::Expired))
+    }
+
+    fn complete(&mut self, now: Moment, id: CallId) -> Completion {
+        let completed = self.on(now, id.key, |state, cx| state.complete(cx, id.number));
+        completed.unwrap_or(Completion::Lost(LossReason::Expired))
     }
 
     fn end(&mut self, now: Moment, id: CallId, awaited_until: Option<Moment>) {

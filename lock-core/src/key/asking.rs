@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::calls::{Active, Calls};
 use super::context::{Context, Effect, GrantedBy};
+use super::doubt::Doubt;
 use super::enqueueing::{entry, fences, queues};
 use super::granting::{grant, start_over};
 use super::held::{By, Granted};
 use super::ids::{Number, SessionId};
 use super::leaving::{note_held, recheck_held, refuse};
-use super::local_queue::{Due, Waiter};
+use super::local_queue::{Due, LocalQueue, Waiter};
 use super::messages::{AcquireRequest, Job, Refusal, Step};
 use super::phase::Phase;
 use super::unseen;
@@ -174,6 +175,7 @@ pub(super) fn answered<C: Clone>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, 
         Ok(Acquired::Held { for_at_most, queued_at }) if is_awaited => {
             held_elsewhere(calls, cx, waiter, sent, (for_at_most, queued_at));
         }
+        Ok(Acquired::Done { again_in }) if is_awaited => is_done(calls, cx, waiter, (sent, again_in)),
         Err(error) if is_awaited => request_failed(calls, cx, waiter, error),
         _ => calls.active = Active::Waiter(waiter),
     }
@@ -215,6 +217,25 @@ pub(super) fn held_elsewhere<C>(
         waiter.waiting.rest(cx.now, waiter.token, held_for, has_push, cx.known.queued);
     }
     calls.active = Active::Waiter(waiter);
+}
+
+/// What was to be done is done: nobody here waits any longer. Called with no active call.
+fn is_done<C>(
+    calls: &mut Calls<C>,
+    cx: &mut Context<'_, C>,
+    mut waiter: Waiter<C>,
+    (sent, again_in): (Moment, Duration),
+) {
+    let until = cx.now + again_in;
+    waiter.waiting.held_elsewhere(cx.now, sent, (Some(again_in), None));
+    if waiter.waiting.in_doubt() == Doubt::Nowhere {
+        // The store has taken it out of the queue.
+        waiter.waiting.entry = None;
+    }
+    let queued = calls.queue_mut().map(LocalQueue::take_all);
+    for waiter in std::iter::once(waiter).chain(queued.into_iter().flatten()) {
+        refuse(calls, cx, waiter, Refusal::Done { until });
+    }
 }
 
 /// A request failed. Called with no active call.

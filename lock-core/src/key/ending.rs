@@ -14,6 +14,7 @@ use super::ids::Number;
 use super::leaving::note_was_held;
 use super::local_queue::LocalQueue;
 use super::releasing::{Orphan, Progress, Releasing};
+use crate::planted::{Mutant, planted};
 use crate::store::Moment;
 
 /// How long a lease may be handed over locally before other processes are served.
@@ -106,6 +107,7 @@ fn release<C>(calls: &mut Calls<C>, cx: &mut Context<'_, C>, holder: Holder<C>, 
         caller: Some(caller),
         progress: if task_may_send { Progress::TaskMaySend } else { Progress::Due(cx.now) },
         keep_until,
+        done: held.done || planted(Mutant::FailureIsDone) && held.once_until.is_some(),
         awaited_until,
         may_rotate: is_handed_on(held.kind) && held.lost.is_none() && keep_until <= cx.now && doubt == Doubt::Nowhere,
         ..Releasing::orphan(cx.now, number, token, Orphan { kind: held.kind, ttl: held.longest_ttl, doubt, leave })

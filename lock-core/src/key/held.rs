@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::doubt::Doubt;
 use super::ids::SessionId;
 use super::manual::ManualRenewals;
+use super::messages::Completion;
 use super::names::CallNames;
 use super::waiting::Waiting;
 use crate::lease::{Fences, Rhythm, Schedule, Terms, deadline, margin, usable};
@@ -53,6 +54,10 @@ pub(super) struct Held {
     pub(super) hold_until: Moment,
     /// When `min_hold` is over; in the past if there is none.
     pub(super) keep_until: Moment,
+    /// When the period of `once` is over, if there is one.
+    pub(super) once_until: Option<Moment>,
+    /// Whether its release says that it is done.
+    pub(super) done: bool,
     pub(super) schedule: Schedule,
     /// By then its task has to have seen the grant; then it goes to the next. Once seen: the task is asked to show that
     /// it is polled by the first renewal from then on.
@@ -123,6 +128,8 @@ impl Held {
             deadline: deadline(granted.from, lasts),
             hold_until: Moment::MAX,
             keep_until: Moment::MIN,
+            once_until: None,
+            done: false,
             schedule,
             look_by: Moment::MAX,
             told_of_half: false,
@@ -218,6 +225,18 @@ impl Held {
         self.ready = true;
         self.hold_until = terms.max_hold.map_or(Moment::MAX, |max| now + max);
         self.keep_until = terms.min_hold.map_or(Moment::MIN, |min| now + min);
+        self.once_until = terms.once.map(|period| now + period);
+    }
+
+    /// Its body has succeeded.
+    pub(super) fn complete(&mut self, now: Moment) -> Completion {
+        let Some(once_until) = self.once_until else { return Completion::NotAsked };
+        if let Some(reason) = self.lost.or_else(|| self.ended_by_clock(now)) {
+            return Completion::Lost(reason);
+        }
+        self.keep_until = self.keep_until.max(once_until);
+        self.done = true;
+        Completion::Done
     }
 
     /// Where requests are that may still take effect.
@@ -331,6 +350,8 @@ impl Held {
 
     /// It counts as shared from now on, and is renewed by a downgrade until one was confirmed.
     pub(super) fn downgrade(&mut self, now: Moment) {
+        // A success is kept of an exclusive lease alone.
+        self.once_until = None;
         if self.kind == Kind::Exclusive && self.downgrade.is_none() {
             self.downgrade = Some(Box::new(Downgrading { since: now, is_confirmed: false }));
             if !planted(Mutant::SharedFromReply) {
@@ -374,6 +395,7 @@ impl Held {
         ] {
             names.moment(moment);
         }
+        self.once_until.iter_mut().for_each(|until| names.moment(until));
         self.schedule.show_names(names);
         self.in_doubt.iter_mut().for_each(|requests| requests.show_names(names));
         self.waiting.iter_mut().for_each(|waiting| waiting.show_names(names));
@@ -397,6 +419,7 @@ mod tests {
             renew: true,
             max_hold,
             min_hold: None,
+            once: None,
         };
         let granted = Granted { fences: Fences::block(1, 1), from: at(0), by: By::Answer };
         let mut held = Held::new(at(0), granted, &terms, Rhythm(7));

@@ -129,6 +129,10 @@ pub enum Refusal {
     Busy {
         free_at: Option<Moment>,
     },
+    /// What was to be done under the key is done, and the key is not free before then.
+    Done {
+        until: Moment,
+    },
     Unavailable(StoreError),
     ShuttingDown,
 }
@@ -136,8 +140,8 @@ pub enum Refusal {
 impl Refusal {
     /// Shows its names.
     pub(super) fn show_names(&mut self, names: &mut impl CallNames) {
-        if let Self::Busy { free_at: Some(free_at) } = self {
-            names.told(free_at);
+        if let Self::Busy { free_at: Some(moment) } | Self::Done { until: moment } = self {
+            names.told(moment);
         }
     }
 }
@@ -179,6 +183,17 @@ pub enum ManualStep {
     Pending,
     Renewed,
     Failed(StoreError),
+    Lost(LossReason),
+}
+
+/// What it means that the body of a lease has succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completion {
+    /// Its release says that it is done, for what is left of the period.
+    Done,
+    /// Its terms have no period.
+    NotAsked,
+    /// The lease was lost before, and somebody else may be at it.
     Lost(LossReason),
 }
 

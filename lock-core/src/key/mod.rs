@@ -40,7 +40,8 @@ pub use census::Census;
 pub use context::{Context, Effect, GrantedBy, Known};
 pub use ids::{CallId, KeyId, Number, SessionId};
 pub use messages::{
-    AcquireRequest, Action, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, Settings, Step, Via,
+    AcquireRequest, Action, Completion, Job, ManualStep, Refusal, ReleaseReply, ReleaseRequest, ReleaseStep, Settings,
+    Step, Via,
 };
 pub use names::CallNames;
 pub use state::KeyState;

@@ -34,8 +34,9 @@ pub(super) struct Releasing<C> {
     pub(super) doubt: Doubt,
     /// An earlier release had no answer, so that "not ours" may mean that it worked.
     pub(super) unanswered: bool,
-    /// When `min_hold` is over.
+    /// When `min_hold` is over, or the period of `once` if it is `done`.
     pub(super) keep_until: Moment,
+    pub(super) done: bool,
     /// From then on no key of this token can be left, and a queue entry is not worth a request.
     pub(super) pointless_from: Moment,
     /// The longest ttl that was asked for under the token.
@@ -109,6 +110,7 @@ impl<C> Releasing<C> {
             doubt,
             unanswered: false,
             keep_until: Moment::MIN,
+            done: false,
             pointless_from: now + lasts,
             longest_ttl: ttl,
             class: ReleaseClass::Blocking,
@@ -150,6 +152,7 @@ impl<C> Releasing<C> {
             longest_ttl: self.longest_ttl,
             class: ReleaseClass::Background,
             keep_until: self.keep_until,
+            done: self.done,
             repeats: self.repeats + 1,
             ..Self::orphan(now, number, self.token, what)
         }
@@ -247,7 +250,8 @@ impl<C> Releasing<C> {
         // Rounded up to whole milliseconds: `min_hold` means "at least this long".
         let keep = Duration::from_millis(u64::try_from(keep.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
         let (key, token, leave) = (key.clone(), self.token, self.leave.clone());
-        Release { key, token, keep: (!keep.is_zero()).then_some(keep), leave, contended, kind: self.kind }
+        let keep = (!keep.is_zero()).then_some(keep);
+        Release { key, token, keep, done: self.done && keep.is_some(), leave, contended, kind: self.kind }
     }
 
     /// Shows its names.

@@ -15,7 +15,7 @@ use super::holding::{self, SentRenewal};
 use super::ids::{Number, SessionId};
 use super::leaving::{recheck_held, refuse, refuse_holder};
 use super::local_queue::Waiter;
-use super::messages::{ManualStep, Refusal, ReleaseReply, ReleaseStep, Step, Via};
+use super::messages::{Completion, ManualStep, Refusal, ReleaseReply, ReleaseStep, Step, Via};
 use super::names::CallNames;
 use super::phase::Phase;
 use super::release;
@@ -244,6 +244,15 @@ impl<C: Clone> KeyState<C> {
     /// The task that asked for a manual renewal no longer awaits it.
     pub fn manual_cancelled(&mut self, number: Number, renewal: Number) {
         holding::manual_cancelled(&mut self.calls, number, renewal);
+    }
+
+    /// The body of a lease has succeeded; it ends next.
+    pub fn complete(&mut self, cx: &Context<'_, C>, number: Number) -> Completion {
+        beside::with_number(&mut self.calls, number, |calls| {
+            calls
+                .holder_of_mut(number)
+                .map_or(Completion::Lost(LossReason::Expired), |holder| holder.held.complete(cx.now))
+        })
     }
 
     /// A lease ends, because its body or guard was dropped. A task awaits the release until `awaited_until`, if that is

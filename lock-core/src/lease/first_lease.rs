@@ -86,7 +86,7 @@ mod tests {
     }
 
     fn terms(ttl: Duration, renew: bool, min_hold: Option<Duration>) -> Terms {
-        Terms { kind: Kind::Exclusive, ttl, wait: Wait::Forever, renew, max_hold: None, min_hold }
+        Terms { kind: Kind::Exclusive, ttl, wait: Wait::Forever, renew, max_hold: None, min_hold, once: None }
     }
 
     #[test]

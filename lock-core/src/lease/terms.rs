@@ -13,6 +13,8 @@ pub struct Terms {
     pub renew: bool,
     pub max_hold: Option<Duration>,
     pub min_hold: Option<Duration>,
+    /// For how long from the grant a success counts.
+    pub once: Option<Duration>,
 }
 
 /// How long to wait for a lock that is held elsewhere.

@@ -21,6 +21,7 @@ use super::option_fault::OptionFault;
 /// assert!(capabilities.keeps(Kind::Exclusive) && !capabilities.keeps(Kind::Shared));
 /// assert!(!capabilities.queues() && !capabilities.reserves_fences());
 /// ```
+#[allow(clippy::struct_excessive_bools)] // each is claimed by itself
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Capabilities {
@@ -28,6 +29,7 @@ pub struct Capabilities {
     queues: bool,
     reserves_fences: bool,
     inspects: bool,
+    marks_done: bool,
     sessions: Sessions,
     shortest_ttl: Duration,
     longest_ttl: Duration,
@@ -74,6 +76,7 @@ impl Capabilities {
             queues: false,
             reserves_fences: false,
             inspects: false,
+            marks_done: false,
             sessions: Sessions::PerRuntime,
             shortest_ttl: Duration::ZERO,
             longest_ttl: Duration::MAX,
@@ -161,6 +164,17 @@ impl Capabilities {
         Self { inspects: true, ..self }
     }
 
+    /// The same of a store that keeps a key as done for a while, and tells whoever asks:
+    /// [`Release::done`](super::Release::done), [`Acquired::Done`](super::Acquired::Done).
+    ///
+    /// ```
+    /// assert!(lock_runtime::store::Capabilities::new().with_done_marks().marks_done());
+    /// ```
+    #[must_use]
+    pub const fn with_done_marks(self) -> Self {
+        Self { marks_done: true, ..self }
+    }
+
     /// No lease is shorter. What a release still keeps is none, and may be shorter: it is rounded up where it must be.
     ///
     /// ```
@@ -238,6 +252,15 @@ impl Capabilities {
     /// ```
     pub const fn reserves_fences(&self) -> bool {
         self.reserves_fences
+    }
+
+    /// Whether it keeps a key as [done](super::Release::done), and says so to whoever asks.
+    ///
+    /// ```
+    /// assert!(!lock_runtime::store::Capabilities::new().marks_done());
+    /// ```
+    pub const fn marks_done(&self) -> bool {
+        self.marks_done
     }
 
     /// Whether it says who holds a key, and keeps the cards of its clients.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::StoreError;
 use super::key::{KeyFault, LockKey};
+use super::loss_reason::LossReason;
 use super::option_fault::OptionFault;
 
 /// Why the body did not run, or did not run to its end.
@@ -48,6 +49,15 @@ pub enum LockError {
         /// When the lock is free at the latest, unless its holder renews it: what is left of the holder's ttl, as far
         /// as the store said. A holder that is alive renews; after one that crashed the lock is free by then.
         free_in: Option<Duration>,
+    },
+    /// What was to be done under the lock is done, and the period of its `once` is not over.
+    #[error("lock `{key}` is not given out: what it is for is done{}", Again(*.again_in))]
+    #[non_exhaustive]
+    Done {
+        /// What was to be locked.
+        key: LockKey,
+        /// When the lock is given out again.
+        again_in: Duration,
     },
     /// The lock was held and was lost while the body ran; the body was dropped.
     #[error("lock `{key}` was lost: {reason}")]
@@ -133,6 +143,7 @@ impl LockError {
         match self {
             Self::NotConfigured { key, .. }
             | Self::Busy { key, .. }
+            | Self::Done { key, .. }
             | Self::Lost { key, .. }
             | Self::Unavailable { key, .. }
             | Self::InvalidKey { key, .. }
@@ -159,10 +170,23 @@ impl LockError {
         matches!(self, Self::Busy { .. })
     }
 
+    /// Whether what was to be done under the lock is done: no failure, but an answer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::LockError;
+    ///
+    /// assert!(LockError::done("report:2026-11", Duration::from_secs(3600)).is_done());
+    /// assert!(!LockError::busy("report:2026-11", Duration::ZERO).is_done());
+    /// ```
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done { .. })
+    }
+
     /// Whether the very same call may succeed later, and does no harm: the lock is busy, or the store unavailable.
     ///
-    /// Not so `Lost`: the body ran in part, and only its author knows whether that may be repeated. The others come
-    /// back every time.
+    /// Not so `Lost`: the body ran in part, and only its author knows whether that may be repeated. Nor `Done`: there is
+    /// nothing left to do. The others come back every time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -225,6 +249,20 @@ impl LockError {
             *free_in = Some(left);
         }
         self
+    }
+
+    /// What was to be done under the lock is done, and it is given out again in so long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::LockError;
+    ///
+    /// let error = LockError::done("report:2026-11", Duration::from_secs(90));
+    /// let text = "lock `report:2026-11` is not given out: what it is for is done, and may be done again in 90s";
+    /// assert_eq!(error.to_string(), text);
+    /// ```
+    pub fn done(key: impl Into<LockKey>, again_in: Duration) -> Self {
+        Self::Done { key: key.into(), again_in }
     }
 
     /// The lock was lost while the body ran.
@@ -342,6 +380,15 @@ impl fmt::Display for Elsewhere {
     }
 }
 
+/// When it may be done again.
+struct Again(Duration);
+
+impl fmt::Display for Again {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ", and may be done again in {:?}", rounded_up(self.0))
+    }
+}
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 fn millis(duration: Duration) -> u64 {
@@ -401,52 +448,12 @@ impl From<LockError> for io::Error {
     fn from(error: LockError) -> Self {
         let kind = match error {
             LockError::Busy { .. } | LockError::AlreadyHeld { .. } => io::ErrorKind::WouldBlock,
+            LockError::Done { .. } => io::ErrorKind::AlreadyExists,
             LockError::InvalidKey { .. } | LockError::InvalidOptions { .. } => io::ErrorKind::InvalidInput,
             LockError::Unavailable { .. } => io::ErrorKind::NotConnected,
             _ => io::ErrorKind::Other,
         };
         Self::new(kind, error)
-    }
-}
-
-/// How a lock was lost.
-///
-/// ```
-/// use lock_runtime::LossReason;
-///
-/// assert_eq!(LossReason::Stolen.to_string(), "its key was deleted or overwritten in the store");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum LossReason {
-    /// The deadline passed and no renewal had been confirmed.
-    #[error("its lease expired before a renewal was confirmed")]
-    Expired,
-    /// The store said that the token does not hold the key: deleted, overwritten, or forgotten by the store.
-    #[error("its key was deleted or overwritten in the store")]
-    Stolen,
-    /// It had been held for `max_hold`.
-    #[error("`max_hold` was reached")]
-    MaxHold,
-    /// The client shut down and the grace was over.
-    #[error("the client shut down")]
-    Shutdown,
-    /// This process was forked from the one that holds the lock, which goes on holding it.
-    #[error("the process was forked, and the lock stays with the one that it was forked from")]
-    Forked,
-}
-
-/// As a number, for those who share one; 0 is none.
-#[doc(hidden)]
-impl LossReason {
-    const ALL: [Self; 5] = [Self::Expired, Self::Stolen, Self::MaxHold, Self::Shutdown, Self::Forked];
-
-    pub fn code(self) -> u8 {
-        self as u8 + 1
-    }
-
-    pub fn from_code(code: u8) -> Option<Self> {
-        Self::ALL.get(usize::from(code).checked_sub(1)?).copied()
     }
 }
 

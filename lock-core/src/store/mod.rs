@@ -10,6 +10,7 @@ mod error;
 mod key;
 mod kind;
 mod lock_error;
+mod loss_reason;
 #[doc(hidden)]
 pub mod model;
 mod moment;
@@ -26,9 +27,10 @@ pub use clock::{ClockId, ClockReading};
 pub use error::{StoreError, StoreErrorKind};
 pub use key::{KeyFault, LONGEST_KEY, LockKey, is_blank};
 pub use kind::Kind;
+pub use lock_error::LockError;
 #[doc(hidden)]
 pub use lock_error::Operation;
-pub use lock_error::{LockError, LossReason};
+pub use loss_reason::LossReason;
 #[doc(hidden)]
 pub use moment::Moment;
 #[doc(hidden)]

@@ -41,6 +41,27 @@ pub enum OptionFault {
     /// A guard that would be part of an enclosing body, which it can leave.
     #[error("a guard cannot join the body that holds its lock; give the work to run(), or leave join_held() out")]
     GuardThatJoins,
+    /// A `once` of no time at all.
+    #[error("once lasts for no time; write for how long a success counts")]
+    OnceTooShort,
+    /// A `once` over 366 days.
+    #[error("once {0:?} is too long; 366 days is the longest")]
+    OnceTooLong(Duration),
+    /// A `once` for a lock that others may hold at the same time.
+    #[error("once needs an exclusive lock; leave once or shared() and permits(..) out")]
+    OnceNeedsExclusive,
+    /// A `once` for a call that may be part of an enclosing body, which goes on when the call has succeeded.
+    #[error("a call that joins an enclosing body cannot mark its success; leave once or join_held() out")]
+    OnceThatJoins,
+    /// A lease with `once` that is made a shared one.
+    #[error("a lock with once cannot be made a shared one; release it with complete(), and take a shared one")]
+    DowngradeWithOnce,
+    /// A guard that was told of a success, and whose request had no `once`.
+    #[error("complete() is for a request with once(..); add that, or call release()")]
+    CompleteWithoutOnce,
+    /// A `once` at a store that does not claim to keep what is done.
+    #[error("the store does not keep what is done; leave once out, or use a store that does")]
+    OnceNotKept,
     /// A kind of lock that the store does not claim to keep.
     #[error("the store keeps no {0}; leave the option out, or use a store that keeps them")]
     KindNotKept(Kind),

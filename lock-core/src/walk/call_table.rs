@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::key::{CallId, KeyId, Refusal, ReleaseReply, ReleaseStep, SessionId, Step, Via};
+use crate::key::{CallId, Completion, KeyId, Refusal, ReleaseReply, ReleaseStep, SessionId, Step, Via};
 use crate::lease::Terms;
 use crate::store::{Acquired, LockKey, LossReason, Moment, Renewed, StoreError, Token};
 
@@ -45,6 +45,9 @@ pub trait CallTable<C> {
     /// # Errors
     /// How it was lost.
     fn lapsed(&mut self, now: Moment, id: CallId) -> Result<Moment, LossReason>;
+
+    /// The body of a lease has succeeded; it ends next.
+    fn complete(&mut self, now: Moment, id: CallId) -> Completion;
 
     /// A lease ends, because its body or guard was dropped. A task awaits the release until `awaited_until`, if that is
     /// given.

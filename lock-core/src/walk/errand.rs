@@ -249,6 +249,7 @@ mod tests {
             renew: true,
             max_hold: None,
             min_hold: None,
+            once: None,
         };
         client.arrive(NOW, &name.into(), Token::from_bits(1), terms, 0).expect("nothing refuses it").key
     }

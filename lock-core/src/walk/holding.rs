@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::call_table::CallTable;
 use super::releasing::Releasing;
-use crate::key::{CallId, CallNames, ReleaseStep, SessionId};
+use crate::key::{CallId, CallNames, Completion, ReleaseStep, SessionId};
 use crate::lease::Validity;
 use crate::store::{LossReason, Moment};
 
@@ -62,6 +62,11 @@ impl Holding {
                 if now < validity.until() { Start::Now } else { Start::NeverAgain }
             }
         }
+    }
+
+    /// The body has succeeded; the lease ends next.
+    pub fn complete<C>(&self, client: &mut impl CallTable<C>, now: Moment) -> Completion {
+        self.id.map_or(Completion::Lost(LossReason::Expired), |id| client.complete(now, id))
     }
 
     /// The body has ended: the lease is released, which is awaited for so long or until the deadline. `session` is that

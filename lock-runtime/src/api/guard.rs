@@ -12,9 +12,9 @@ use crate::engine::holding::Holding;
 use crate::engine::shared::Shared;
 use crate::store::Released;
 use crate::system::paused::{self, HeldOff};
-use lock_core::key::{CallId, ManualStep, Number};
+use lock_core::key::{CallId, Completion, ManualStep, Number};
 use lock_core::store::Operation;
-use lock_core::{LockError, LossReason};
+use lock_core::{LockError, LossReason, OptionFault};
 
 /// Holds a lock. Dropped, it leaves the release to the client, without blocking and without a runtime.
 ///
@@ -156,16 +156,54 @@ impl LockGuard {
             return Err(LockError::forked(key));
         }
         let patience = self.holding.shared().operation_timeout;
-        // Nobody is woken who is not registered.
-        let state = Arc::clone(self.holding.state());
-        std::future::poll_fn(|cx| {
-            state.register(cx.waker());
-            Poll::Ready(())
-        })
-        .await;
+        self.register().await;
         let mut releasing = self.holding.release(patience);
         let outcome = std::future::poll_fn(|cx| releasing.poll(cx)).await;
         outcome.map_err(|error| LockError::unanswered(Operation::Release, key, error))
+    }
+
+    /// Gives the lock back after a success, for a request with [`once`](crate::LockRequest::once): for what is left of its
+    /// period, whoever asks is told [`Done`](LockError::Done). [`release`](Self::release) and a drop are no success.
+    ///
+    /// # Errors
+    /// `InvalidOptions` if the request had no `once`, and `Lost` if the lock was lost before, so that nothing is kept;
+    /// else as [`release`](Self::release). The lock is given back in any case.
+    ///
+    /// # Cancellation
+    /// Dropped half-way, it goes on without the caller.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let guard = client.lock("report").once(Duration::from_secs(24 * 3600)).acquire().await?;
+    /// assert_eq!(guard.complete().await?, lock_runtime::Released::Freed);
+    /// assert!(client.lock("report").await.is_err_and(|error| error.is_done()));
+    /// # Ok(()) }
+    /// ```
+    pub async fn complete(self) -> Result<Released, LockError> {
+        let (key, patience) = (self.key().clone(), self.holding.shared().operation_timeout);
+        if self.holding.is_forked() {
+            return Err(LockError::forked(key));
+        }
+        self.register().await;
+        let (mut releasing, completion) = self.holding.release_completed(patience);
+        match completion {
+            Completion::Done => {}
+            Completion::NotAsked => return Err(options::invalid(&key, OptionFault::CompleteWithoutOnce)),
+            Completion::Lost(reason) => return Err(LockError::lost(key, reason)),
+        }
+        let outcome = std::future::poll_fn(|cx| releasing.poll(cx)).await;
+        outcome.map_err(|error| LockError::unanswered(Operation::Release, key, error))
+    }
+
+    /// Nobody is woken who is not registered.
+    async fn register(&self) {
+        std::future::poll_fn(|cx| {
+            self.holding.state().register(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
     }
 
     #[cfg(test)]

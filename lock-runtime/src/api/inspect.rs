@@ -101,6 +101,8 @@ pub enum HolderState {
     Holds,
     /// It has released it, and the key is nobody's for what is left of its `min_hold`.
     Kept,
+    /// What was to be done under it is done, and the key is nobody's for what is left of its `once`.
+    Done,
     /// The key was written by another program, or by a later release of this library.
     Unknown,
 }
@@ -154,6 +156,7 @@ impl HolderReport {
         let state = match holding.owner {
             Owner::Token(_) => HolderState::Holds,
             Owner::Kept(_) => HolderState::Kept,
+            Owner::Done(_) => HolderState::Done,
             _ => HolderState::Unknown,
         };
         Self {

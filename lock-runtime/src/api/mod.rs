@@ -17,3 +17,4 @@ pub(crate) mod request;
 mod schemes;
 mod settings;
 pub(crate) mod several;
+pub(crate) mod success;

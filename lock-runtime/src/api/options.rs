@@ -10,6 +10,8 @@ use lock_core::{LockError, LockKey, OptionFault};
 pub(crate) const SHORTEST_TTL: Duration = Duration::from_millis(50);
 /// Over this, a number is a mistake.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+/// The longest that a success counts.
+const LONGEST_ONCE: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// The ttl as a store gets it: whole milliseconds, within bounds, its own too.
 pub(crate) fn check_ttl(ttl: Duration, store: &Capabilities) -> Result<Duration, OptionFault> {
@@ -54,7 +56,19 @@ pub(crate) fn check(terms: Terms, store: &Capabilities) -> Result<Terms, OptionF
             return Err(OptionFault::MaxHoldUnderTtl);
         }
     }
+    check_once(&terms, store)?;
     Ok(Terms { ttl, ..terms })
+}
+
+fn check_once(terms: &Terms, store: &Capabilities) -> Result<(), OptionFault> {
+    match terms.once {
+        None => Ok(()),
+        Some(_) if terms.kind != Kind::Exclusive => Err(OptionFault::OnceNeedsExclusive),
+        Some(Duration::ZERO) => Err(OptionFault::OnceTooShort),
+        Some(period) if period > LONGEST_ONCE => Err(OptionFault::OnceTooLong(period)),
+        Some(_) if !store.marks_done() => Err(OptionFault::OnceNotKept),
+        Some(_) => Ok(()),
+    }
 }
 
 pub(crate) fn invalid(key: &LockKey, fault: OptionFault) -> LockError {
@@ -76,6 +90,7 @@ mod tests {
         renew: true,
         max_hold: None,
         min_hold: None,
+        once: None,
     };
 
     fn fault(terms: Terms) -> Option<OptionFault> {
@@ -130,6 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn once_is_up_to_366_days_of_an_exclusive_lock_where_it_is_kept() {
+        let keeps = PLAIN.with_done_marks().with_shared();
+        let fault = |once, kind| check(Terms { once: Some(once), kind, ..TERMS }, &keeps).err();
+        let (least, over) = (Duration::from_nanos(1), LONGEST_ONCE + Duration::from_nanos(1));
+        assert_eq!((fault(least, Kind::Exclusive), fault(LONGEST_ONCE, Kind::Exclusive)), (None, None));
+        assert_eq!(fault(Duration::ZERO, Kind::Exclusive), Some(OptionFault::OnceTooShort));
+        assert_eq!(fault(over, Kind::Exclusive), Some(OptionFault::OnceTooLong(over)));
+        assert_eq!(fault(least, Kind::Shared), Some(OptionFault::OnceNeedsExclusive));
+        let unkept = check(Terms { once: Some(least), ..TERMS }, &PLAIN).err();
+        assert_eq!(unkept, Some(OptionFault::OnceNotKept));
+    }
+
+    #[test]
     fn a_ttl_reaches_the_store_in_whole_milliseconds() {
         let ttl = Duration::from_micros(1_500_700);
         assert_eq!(check_ttl(ttl, &PLAIN), Ok(Duration::from_millis(1500)));
@@ -161,14 +189,17 @@ mod tests {
     fn any_terms() -> impl Strategy<Value = Terms> {
         let wait = prop_oneof![4 => any_duration().prop_map(Wait::AtMost), 1 => Just(Wait::Forever)];
         let hold = || proptest::option::of(any_duration());
-        (any_duration(), wait, any::<bool>(), hold(), hold()).prop_map(|(ttl, wait, renew, max_hold, min_hold)| Terms {
-            kind: Kind::Exclusive,
-            ttl,
-            wait,
-            renew,
-            max_hold,
-            min_hold,
-        })
+        (any_duration(), wait, any::<bool>(), hold(), hold(), hold()).prop_map(
+            |(ttl, wait, renew, max_hold, min_hold, once)| Terms {
+                kind: Kind::Exclusive,
+                ttl,
+                wait,
+                renew,
+                max_hold,
+                min_hold,
+                once,
+            },
+        )
     }
 
     proptest! {

@@ -37,7 +37,7 @@ impl<T, E: From<LockError>> FromLockError for Result<T, E> {
     }
 }
 
-/// A return type that can say "skipped, because somebody else is at it": `()`, `Option<T>`, and `Result<T, E>` where
+/// A return type that can say "skipped, because somebody else is at it, or did it": `()`, `Option<T>`, and `Result<T, E>` where
 /// `T` can. Asked for by `on_busy = "skip"`.
 ///
 /// ```
@@ -52,7 +52,7 @@ impl<T, E: From<LockError>> FromLockError for Result<T, E> {
     note = "return `()`, `Option<T>` or `Result<T, E>` of one of them, or leave out `on_busy = \"skip\"`"
 )]
 pub trait Skipped {
-    /// The value that says that the body did not run because the lock was busy.
+    /// The value that says that the body did not run because the lock was busy, or what it is for is done.
     fn skipped() -> Self;
 }
 
@@ -73,7 +73,8 @@ impl<T: Skipped, E> Skipped for Result<T, E> {
     }
 }
 
-/// The ready `or_else` for functions that return `()`: a warning (for a busy lock an informational event), and no run.
+/// The ready `or_else` for functions that return `()`: a warning (an informational event for a lock that is busy or done),
+/// and no run.
 ///
 /// A mistake in the program ([`LockError::NotConfigured`], [`LockError::InvalidOptions`]) would skip every run. It is
 /// also written to stderr, whatever the subscriber, once for each place in the program.
@@ -87,7 +88,7 @@ impl<T: Skipped, E> Skipped for Result<T, E> {
 #[allow(clippy::needless_pass_by_value)] // the shape that `or_else` calls
 pub fn log_and_skip(error: LockError) {
     mistakes::tell(&error, None);
-    if let LockError::Busy { .. } = error {
+    if let LockError::Busy { .. } | LockError::Done { .. } = error {
         tracing::info!(lock.key = %error.key(), "skipped: {error}");
     } else {
         tracing::warn!(lock.key = %error.key(), "skipped: {error}");

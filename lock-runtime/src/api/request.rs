@@ -6,8 +6,10 @@ use crate::api::acquire::Acquire;
 use crate::api::client::Client;
 use crate::api::installed;
 use crate::api::options;
+use crate::api::success::{ByOutcome, SucceededIf, Success};
 use crate::engine::acquiring::Acquiring;
 use crate::engine::guarded::{Call, Guarded, Manner};
+use crate::engine::judged::{Judge, Judged};
 use crate::engine::lease_state::LeaseState;
 use crate::engine::observe;
 use crate::store::Kind;
@@ -33,7 +35,8 @@ impl Client {
 
 /// A lock that is about to be asked for. Made by [`Client::lock`]; nothing happens before it is awaited.
 ///
-/// Awaited as it is, it answers with a guard, as [`acquire`](Self::acquire) does. Clones are requests of their own.
+/// Awaited as it is, it answers with a guard, as [`acquire`](Self::acquire) does. Clones are requests of their own. `S`
+/// says what is a success, once that is asked for by [`once`](Self::once).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,7 +55,15 @@ impl Client {
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a request does nothing unless it is awaited or run"]
-pub struct LockRequest {
+pub struct LockRequest<S = ()> {
+    asked: Asked,
+    /// What counts as a success, if that is asked for.
+    success: S,
+}
+
+/// What a request says, whatever counts as a success.
+#[derive(Debug, Clone)]
+struct Asked {
     /// The key as it was written, for labels; empty if it is not known.
     template: &'static str,
     /// None before it is told; an empty one would cost an allocation.
@@ -70,9 +81,10 @@ pub struct LockRequest {
     min_hold: Option<Duration>,
     /// What becomes of a body whose lock is lost, and inside of one that holds the key.
     manner: Manner,
+    once: Option<Duration>,
 }
 
-impl LockRequest {
+impl<S> LockRequest<S> {
     /// How long the lease lasts unless renewed: 50 ms to 30 days. The client's default is 30 s, or
     /// [`min_hold`](Self::min_hold) if that is longer.
     ///
@@ -87,7 +99,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.asked.ttl = Some(ttl);
         self
     }
 
@@ -101,7 +113,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn wait(mut self, wait: Duration) -> Self {
-        self.wait = Wait::AtMost(wait);
+        self.asked.wait = Wait::AtMost(wait);
         self
     }
 
@@ -114,7 +126,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn wait_forever(mut self) -> Self {
-        self.wait = Wait::Forever;
+        self.asked.wait = Wait::Forever;
         self
     }
 
@@ -127,7 +139,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn renew(mut self, renew: bool) -> Self {
-        self.renew = renew;
+        self.asked.renew = renew;
         self
     }
 
@@ -142,7 +154,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn max_hold(mut self, max_hold: Duration) -> Self {
-        self.max_hold = Some(max_hold);
+        self.asked.max_hold = Some(max_hold);
         self
     }
 
@@ -161,7 +173,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn min_hold(mut self, min_hold: Duration) -> Self {
-        self.min_hold = Some(min_hold);
+        self.asked.min_hold = Some(min_hold);
         self
     }
 
@@ -183,7 +195,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn shared(mut self) -> Self {
-        self.shared = true;
+        self.asked.shared = true;
         self
     }
 
@@ -201,7 +213,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn permits(mut self, permits: u32) -> Self {
-        self.permits = Some(permits);
+        self.asked.permits = Some(permits);
         self
     }
 
@@ -217,7 +229,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn weight(mut self, weight: u32) -> Self {
-        self.weight = Some(weight);
+        self.asked.weight = Some(weight);
         self
     }
 
@@ -232,7 +244,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn continue_when_lost(mut self) -> Self {
-        self.manner.continues = true;
+        self.asked.manner.continues = true;
         self
     }
 
@@ -258,7 +270,7 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn join_held(mut self) -> Self {
-        self.manner.joins = true;
+        self.asked.manner.joins = true;
         self
     }
 
@@ -279,10 +291,40 @@ impl LockRequest {
     /// # Ok(()) }
     /// ```
     pub fn acquire(self) -> Acquire {
-        if let (true, Some(key)) = (self.manner.joins, &self.key) {
+        if let (true, Some(key)) = (self.asked.manner.joins, &self.asked.key) {
             return Acquire::new(Err(options::invalid(key, OptionFault::GuardThatJoins)));
         }
-        Acquire::new(self.begin(|_| Span::current().id()))
+        Acquire::new(self.asked.begin(|_| Span::current().id()))
+    }
+}
+
+impl LockRequest {
+    /// Once it has succeeded, not again for so long, counted from the grant: up to 366 days. Whoever asks for the lock
+    /// meanwhile, with `once` or without, is told [`Done`](LockError::Done), at once and also if it would wait.
+    ///
+    /// A success is an [`Outcome`] that says so, an `Ok` for instance, or what [`succeeded_if`](Self::succeeded_if) says;
+    /// of a guard it is [`complete`](crate::LockGuard::complete). Everything else leaves it open, and the next may try: an
+    /// `Err`, a panic, a loss, a future or guard that is dropped. The ttl stays what bounds how long a crash is in the
+    /// way.
+    ///
+    /// It is no more than a mark at the store: a crash behind the effect and before the release repeats it, and so does a
+    /// store that forgets or cannot be reached until the ttl is over. Effects in a database want a unique row there.
+    /// An exclusive lock alone can have it.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// use lock_runtime::{Client, LockError};
+    ///
+    /// let client = Client::connect("memory://").await?;
+    /// let report = || client.lock("report:2026-11-29").once(Duration::from_secs(24 * 3600));
+    /// assert_eq!(report().run(async { Err::<(), _>("no paper") }).await?, Err("no paper"));
+    /// assert_eq!(report().run(async { Ok::<_, &str>(()) }).await?, Ok(()));
+    /// assert!(matches!(report().run(async {}).await, Err(LockError::Done { .. })));
+    /// # Ok(()) }
+    /// ```
+    pub fn once(self, period: Duration) -> LockRequest<ByOutcome> {
+        LockRequest { asked: self.counting_for(period).asked, success: ByOutcome }
     }
 
     /// Runs the future under the lock, with the promises of the attribute, which is built on it.
@@ -304,12 +346,63 @@ impl LockRequest {
     }
 
     pub(crate) fn call<F: Future>(self, future: F) -> Call<F> {
+        self.asked.call(future)
+    }
+}
+
+impl Asked {
+    fn call<F: Future>(self, future: F) -> Call<F> {
         let (template, manner, mut span) = (self.template, self.manner, Span::none());
         let begun = self.begin(|key| {
             span = observe::span(template, key);
             span.id()
         });
         Call::new(begun, span, manner, future)
+    }
+}
+
+impl LockRequest<ByOutcome> {
+    /// Says in the [`Outcome`]'s place what is a success.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// let day = Duration::from_secs(24 * 3600);
+    /// let import = || client.lock("import").once(day).succeeded_if(|rows: &u32| *rows > 0);
+    /// assert_eq!(import().run(async { 0 }).await?, 0); // nothing was there yet
+    /// assert_eq!(import().run(async { 7 }).await?, 7);
+    /// assert!(import().run(async { 7 }).await.is_err_and(|error| error.is_done()));
+    /// # Ok(()) }
+    /// ```
+    pub fn succeeded_if<T, P: Fn(&T) -> bool>(self, is_success: P) -> LockRequest<SucceededIf<P>> {
+        LockRequest { asked: self.asked, success: SucceededIf::new(is_success) }
+    }
+}
+
+impl<S: Success> LockRequest<S> {
+    /// Runs the future under the lock, as [`run`](LockRequest::run) does without `once`, and keeps what it has done as
+    /// done if it succeeds.
+    ///
+    /// # Errors
+    /// Each variant of [`LockError`] but `NotConfigured`; the future's own value is the `Ok`.
+    ///
+    /// # Cancellation
+    /// Dropped half-way, it drops the future first; then the lock is released without anybody waiting for it, and
+    /// nothing is kept.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::time::Duration;
+    /// # let client = lock_runtime::Client::connect("memory://").await?;
+    /// assert_eq!(client.lock("job:42").once(Duration::from_secs(60)).run(async { 6 * 7 }).await?, 42);
+    /// # Ok(()) }
+    /// ```
+    pub fn run<F: Future>(self, future: F) -> Guarded<Judged<F, S>>
+    where
+        S: Judge<F::Output>,
+    {
+        Guarded::new(self.asked.call(Judged::new(future, self.success)))
     }
 }
 
@@ -322,7 +415,7 @@ impl LockRequest {
 /// assert!(guard.is_held());
 /// # Ok(()) }
 /// ```
-impl IntoFuture for LockRequest {
+impl<S> IntoFuture for LockRequest<S> {
     type Output = <Acquire as Future>::Output;
     type IntoFuture = Acquire;
 
@@ -335,7 +428,7 @@ impl IntoFuture for LockRequest {
 impl LockRequest {
     /// A request that names neither key nor client yet.
     pub(crate) fn new(template: &'static str) -> Self {
-        Self {
+        let asked = Asked {
             template,
             key: None,
             key_fault: None,
@@ -349,18 +442,20 @@ impl LockRequest {
             max_hold: None,
             min_hold: None,
             manner: Manner::default(),
-        }
+            once: None,
+        };
+        Self { asked, success: () }
     }
 
     /// Names the client.
     pub(crate) fn of(mut self, client: Client) -> Self {
-        self.client = Some(client);
+        self.asked.client = Some(client);
         self
     }
 
     /// Names the key, with what went wrong while it was written.
     pub(crate) fn keyed(mut self, key: LockKey, fault: Option<KeyFault>) -> Self {
-        (self.key, self.key_fault) = (Some(key), fault);
+        (self.asked.key, self.asked.key_fault) = (Some(key), fault);
         self
     }
 
@@ -375,14 +470,30 @@ impl LockRequest {
 
     /// The key as it was written, for labels; empty if it is not known.
     pub(crate) fn template(&self) -> &'static str {
-        self.template
+        self.asked.template
     }
 
     /// Whether the body runs on when its lock is lost.
     pub(crate) fn continues(&self) -> bool {
-        self.manner.continues
+        self.asked.manner.continues
     }
 
+    /// Says for how long a success counts, which the attribute's call judges.
+    pub(crate) fn counting_for(mut self, period: Duration) -> Self {
+        self.asked.once = Some(period);
+        self
+    }
+
+    /// The client, and the terms as it gets them.
+    ///
+    /// # Errors
+    /// There is no client, or an option cannot work; told of this key.
+    pub(crate) fn terms(self, key: &LockKey) -> Result<(Client, Terms), LockError> {
+        self.asked.terms(key)
+    }
+}
+
+impl Asked {
     /// Checks everything that can be checked without the store. What the keeper has to tell of the call is told in this
     /// span.
     fn begin(mut self, span: impl FnOnce(&LockKey) -> Option<Id>) -> Result<Acquiring, LockError> {
@@ -393,14 +504,16 @@ impl LockRequest {
         let (client, terms) = self.terms(&key)?;
         let span = span(&key);
         let state = LeaseState::new(client.shared().place.clone(), key, terms.kind, span);
+        if terms.once.is_some() {
+            state.await_success();
+        }
         Ok(Acquiring::new(client.handle(), state, terms))
     }
 
-    /// The client, and the terms as it gets them.
-    ///
-    /// # Errors
-    /// There is no client, or an option cannot work; told of this key.
-    pub(crate) fn terms(self, key: &LockKey) -> Result<(Client, Terms), LockError> {
+    fn terms(self, key: &LockKey) -> Result<(Client, Terms), LockError> {
+        if self.once.is_some() && self.manner.joins {
+            return Err(options::invalid(key, OptionFault::OnceThatJoins));
+        }
         let client = self.client.map_or_else(|| installed::client(key), Ok)?;
         let kind = options::kind(self.shared, self.permits, self.weight);
         let terms = Terms {
@@ -410,6 +523,7 @@ impl LockRequest {
             renew: self.renew,
             max_hold: self.max_hold,
             min_hold: self.min_hold,
+            once: self.once,
         };
         let terms =
             options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(key, fault))?;

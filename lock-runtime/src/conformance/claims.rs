@@ -31,13 +31,16 @@ impl Trial {
     }
 }
 
-async fn granted(request: LockRequest) -> Result<LockGuard, Broken> {
+/// What the client is asked for that the store may not claim.
+const PERIOD: Duration = Duration::from_secs(1);
+
+async fn granted<S>(request: LockRequest<S>) -> Result<LockGuard, Broken> {
     request.acquire().await.map_err(|error| Broken(format!("an acquire through a client: {error}")))
 }
 
 /// It must be refused, by the client alone.
-async fn is_refused(
-    request: LockRequest,
+async fn is_refused<S>(
+    request: LockRequest<S>,
     store: &Recording,
     is_why: impl FnOnce(&OptionFault) -> bool,
 ) -> Result<(), Broken> {
@@ -61,6 +64,16 @@ pub(super) async fn a_kind_that_is_not_claimed_is_not_asked_for(trial: Trial) ->
     ensure(store.record().requests.iter().all(|request| request.kind == Kind::Exclusive), || {
         "an exclusive lock was asked for by another kind".to_owned()
     })
+}
+
+pub(super) async fn a_mark_that_is_not_claimed_is_not_asked_for(trial: Trial) -> Result<(), Broken> {
+    let (store, claimed) = (trial.recorded(), trial.store.capabilities());
+    let client = trial.client(&store).await?;
+    let request = client.lock(trial.key.clone()).once(PERIOD);
+    if claimed.marks_done() {
+        return granted(request).await.map(drop);
+    }
+    is_refused(request, &store, |fault| *fault == OptionFault::OnceNotKept).await
 }
 
 pub(super) async fn a_ttl_out_of_bounds_is_not_asked_for(trial: Trial) -> Result<(), Broken> {

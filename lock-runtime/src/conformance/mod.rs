@@ -5,8 +5,9 @@
 //! a machine that was seen to be slow meanwhile is tried once more with ttls eight times as long. Their keys begin with
 //! `conformance:`, end at random, and are released or about to expire at the end. What is promised of queues and of
 //! handing a key over is asked only of a store that [`queues`](Capabilities::queues), what is promised of inspections
-//! and cards of one that [`inspects`](Capabilities::inspects), and what is promised of sets of holders of one that
-//! [`keeps`](Capabilities::keeps) them; any other keeps it untried. What a store did not claim, it is not asked for:
+//! and cards of one that [`inspects`](Capabilities::inspects), what is promised of sets of holders of one that
+//! [`keeps`](Capabilities::keeps) them, and what is promised of keys whose work is done of one that
+//! [marks](Capabilities::marks_done) them; any other keeps it untried. What a store did not claim, it is not asked for:
 //! ttls are within its bounds, and fences come one by one where it reserves none.
 //!
 //! ```
@@ -21,6 +22,7 @@
 //! Absent on purpose: what only one kind of store can do, such as losing its connection.
 
 mod claims;
+mod done;
 mod inspection;
 mod pace;
 mod process;
@@ -100,6 +102,8 @@ enum Needs {
     QueuesAndInspection,
     Kind(Kind),
     QueuesOfSets,
+    DoneMarks,
+    QueuesAndDoneMarks,
 }
 
 impl Needs {
@@ -110,6 +114,8 @@ impl Needs {
             Self::Inspection => by.inspects(),
             Self::QueuesAndInspection => by.queues() && by.inspects(),
             Self::Kind(kind) => by.keeps(*kind),
+            Self::DoneMarks => by.marks_done(),
+            Self::QueuesAndDoneMarks => by.queues() && by.marks_done(),
             Self::QueuesOfSets => by.queues() && by.keeps(Kind::Shared) && by.keeps(Kind::permits(2)),
         }
     }

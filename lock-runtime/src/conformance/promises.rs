@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::trial::{Broken, Trial, ensure, expect, fence, past, poll_once, token};
-use super::{Needs, Promise, claims, inspection, queues, sets, versions};
+use super::{Needs, Promise, claims, done, inspection, queues, sets, versions};
 use crate::store::{Acquired, Ask, Kind, Release, Released, Renewal, Renewed};
 use lock_core::LockKey;
 
@@ -20,6 +20,8 @@ macro_rules! all {
         every store that keeps permits { $($of_permits:ident,)* }
         every store that keeps weights { $($of_weights:ident,)* }
         every store with queues that keeps shared locks and permits { $($of_sets:ident,)* }
+        every store that marks what is done { $($of_done:ident,)* }
+        every store with queues that marks what is done { $($of_done_in_queues:ident,)* }
     ) => {
         /// Every promise.
         pub(super) const ALL: &[Promise] = &[
@@ -68,6 +70,16 @@ macro_rules! all {
                 name: stringify!($of_sets),
                 needs: Needs::QueuesOfSets,
                 trial: |trial| Box::pin(sets::$of_sets(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_done),
+                needs: Needs::DoneMarks,
+                trial: |trial| Box::pin(done::$of_done(trial)),
+            },)*
+            $(Promise {
+                name: stringify!($of_done_in_queues),
+                needs: Needs::QueuesAndDoneMarks,
+                trial: |trial| Box::pin(done::$of_done_in_queues(trial)),
             },)*
         ];
     };
@@ -144,6 +156,7 @@ all! {
     }
     every store by its claims {
         a_kind_that_is_not_claimed_is_not_asked_for,
+        a_mark_that_is_not_claimed_is_not_asked_for,
         a_ttl_out_of_bounds_is_not_asked_for,
         a_place_is_asked_for_only_where_waiters_queue,
         fences_are_asked_for_one_by_one_unless_they_are_reserved,
@@ -184,6 +197,15 @@ all! {
         a_look_finds_a_dead_head_that_does_not_fit,
         who_leaves_the_queue_lets_in_those_behind,
         a_downgrade_lets_readers_in,
+    }
+    every store that marks what is done {
+        what_is_done_is_told_to_whoever_asks,
+        what_is_done_is_nobodys,
+        what_is_done_may_be_done_again_when_its_time_is_over,
+        what_was_lost_cannot_be_done,
+    }
+    every store with queues that marks what is done {
+        who_waits_for_what_is_done_is_told_and_leaves,
     }
 }
 

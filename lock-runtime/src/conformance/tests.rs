@@ -163,7 +163,10 @@ impl Session for StrictSession {
     }
 
     fn release(&self, release: Release) -> StoreFuture<Result<Released, StoreError>> {
-        let may = (release.leave.is_none() || self.store.claims.queues()) && self.store.claims.keeps(release.kind);
+        let claims = self.store.claims;
+        let may = (release.leave.is_none() || claims.queues())
+            && (!release.done || claims.marks_done())
+            && claims.keeps(release.kind);
         if_claimed(may, self.session.release(release))
     }
 
@@ -212,6 +215,7 @@ fn each_claim_is_made_use_of_by_itself() {
         Capabilities::new().with_fence_blocks(),
         Capabilities::new().with_one_session(),
         Capabilities::new().with_inspection(),
+        Capabilities::new().with_done_marks(),
         Capabilities::new().with_shared(),
         Capabilities::new().with_permits(),
         Capabilities::new().with_weights().with_shared().with_queues(),

@@ -171,6 +171,10 @@ impl Acquiring {
                     (error, None) => error,
                 }
             }
+            Refusal::Done { until } => {
+                shared.observed.done(&key);
+                LockError::done(key, until.since(now))
+            }
             Refusal::Unavailable(error) => {
                 shared.tell_of(Failed::Acquire, &key, Some(&error));
                 LockError::unavailable(key, error)

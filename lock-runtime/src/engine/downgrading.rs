@@ -26,6 +26,9 @@ pub(crate) async fn downgrade(state: Arc<LeaseState>) -> Result<(), LockError> {
     if !shared.capabilities.keeps(Kind::Shared) {
         return Err(LockError::invalid_options(state.key.clone(), OptionFault::KindNotKept(Kind::Shared)));
     }
+    if state.awaits_success() {
+        return Err(LockError::invalid_options(state.key.clone(), OptionFault::DowngradeWithOnce));
+    }
     let _held_off = HeldOff::at_most(paused::FOR_AN_ANSWER);
     state.count_as_shared();
     let renewal = shared.with(|client, now| client.downgrade(now, id));

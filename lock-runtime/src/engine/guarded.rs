@@ -198,6 +198,9 @@ impl Lock {
             return panic.map_or((), |panic| resume_unwind(panic));
         };
         observe::held_for(&self.span, holding.held_for());
+        if panic.is_none() && holding.state().has_succeeded() {
+            self.span.in_scope(|| holding.complete());
+        }
         match (self.span.in_scope(|| holding.end()), panic) {
             (Some(releasing), panic) => self.phase = Phase::Releasing(releasing, panic),
             (None, Some(panic)) => resume_unwind(panic),

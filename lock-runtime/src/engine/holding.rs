@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lock_core::client::ClientState;
-use lock_core::key::{CallId, ReleaseStep, SessionId};
+use lock_core::key::{CallId, Completion, ReleaseStep, SessionId};
 use lock_core::lease::Validity;
 use lock_core::store::NodeId;
 use lock_core::walk::{self, Start};
@@ -82,6 +82,24 @@ impl Holding {
         (!patience.is_zero()).then(|| {
             self.give_back(|walk, client, now, validity, session| walk.end(client, now, validity, patience, session))
         })
+    }
+
+    /// The body has succeeded: its release says that it is done.
+    pub(crate) fn complete(&self) {
+        let Some(walk) = self.walk.as_ref().filter(|_| !self.is_forked()) else { return };
+        if let Completion::Lost(reason) = self.shared().with(|client, now| walk.complete(client, now)) {
+            foreign::run(|| observe::success_not_kept(&self.state.key, reason));
+        }
+    }
+
+    /// The same as [`release`](Self::release) after a success, and what becomes of that.
+    pub(crate) fn release_completed(self, patience: Duration) -> (Releasing, Completion) {
+        let mut completion = Completion::Lost(LossReason::Expired);
+        let releasing = self.give_back(|walk, client, now, validity, session| {
+            completion = walk.complete(client, now);
+            walk.release(client, now, validity, now + patience, session)
+        });
+        (releasing, completion)
     }
 
     /// Releases the lease, which is awaited for so long at most. Whoever awaits it has registered its waker already.

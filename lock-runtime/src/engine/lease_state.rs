@@ -27,6 +27,11 @@ const WATCHED: u8 = 1;
 const ASKED: u8 = 2;
 const TOLD_OF: u8 = 3;
 
+/// Whether a success is awaited, to be kept, and whether there was one.
+const NOT_ASKED: u8 = 0;
+const AWAITED: u8 = 1;
+const SUCCEEDED: u8 = 2;
+
 /// No vtable has this address.
 const NOBODY: usize = 0;
 
@@ -37,6 +42,8 @@ pub(crate) struct LeaseState {
     pub(crate) key: LockKey,
     kind: Kind,
     is_downgraded: AtomicBool,
+    /// One of the constants above.
+    success: AtomicU8,
     /// The caller's span, which what the keeper has to tell belongs to. Not the span itself: whoever keeps this state
     /// would keep that open.
     pub(crate) span: Option<Id>,
@@ -59,6 +66,7 @@ impl LeaseState {
             key,
             kind,
             is_downgraded: AtomicBool::new(false),
+            success: AtomicU8::new(NOT_ASKED),
             span,
             validity: Validity::default(),
             made_in: Process::current(),
@@ -78,6 +86,24 @@ impl LeaseState {
     /// It counts as shared from now on.
     pub(crate) fn count_as_shared(&self) {
         self.is_downgraded.store(true, Ordering::Relaxed);
+    }
+
+    /// The success of its body is to be kept.
+    pub(crate) fn await_success(&self) {
+        self.success.store(AWAITED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn awaits_success(&self) -> bool {
+        self.success.load(Ordering::Relaxed) != NOT_ASKED
+    }
+
+    /// Its body has succeeded, in the step that is about to end.
+    pub(crate) fn succeed(&self) {
+        self.success.store(SUCCEEDED, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.success.load(Ordering::Relaxed) == SUCCEEDED
     }
 
     /// How the lease was lost; a copy in a forked process has none from the start.

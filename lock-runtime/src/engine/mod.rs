@@ -14,6 +14,7 @@ pub(crate) mod inquiries;
 mod interleavings;
 pub(crate) mod introduction;
 pub(crate) mod joined;
+pub(crate) mod judged;
 pub(crate) mod keeper;
 pub(crate) mod lease_state;
 pub(crate) mod mistakes;

@@ -18,6 +18,7 @@ use lock_core::{LockKey, LossReason, Moment};
 pub(crate) struct Observed {
     acquired: AtomicU64,
     busy: AtomicU64,
+    done: AtomicU64,
     unavailable: AtomicU64,
     lost: AtomicU64,
     passed_over: AtomicU64,
@@ -51,6 +52,8 @@ pub struct Stats {
     pub granted_locally: u64,
     /// Acquires that ended because the lock was held elsewhere.
     pub busy: u64,
+    /// Acquires that ended because what was to be done under the lock is done.
+    pub done: u64,
     /// Acquires that ended because the store did not answer, or refused.
     pub unavailable: u64,
     /// Leases lost while their body ran or their guard lived.
@@ -120,6 +123,11 @@ pub(crate) fn released(key: &LockKey, fence: u64, held_for: impl FnOnce() -> Dur
     debug!(lock.key = %key, lock.fence = fence, lock.hold_ms = millis(held_for()), "lock released");
 }
 
+/// A body succeeded whose lease was lost before, so that nobody is told of it.
+pub(crate) fn success_not_kept(key: &LockKey, reason: LossReason) {
+    warn!(lock.key = %key, %reason, "a body succeeded when its lock was lost, so that the success is not kept");
+}
+
 /// A lease was not renewed for so long, which is half of its ttl: at the end of that it is lost.
 pub(crate) fn half_over(span: Option<&Id>, key: &LockKey, since: Duration) {
     warn!(parent: span.cloned(), lock.key = %key, ?since, "lock was not renewed for half of its ttl");
@@ -172,6 +180,11 @@ impl Observed {
     pub(crate) fn busy(&self, key: &LockKey) {
         count(&self.busy);
         debug!(lock.key = %key, "lock is held elsewhere");
+    }
+
+    pub(crate) fn done(&self, key: &LockKey) {
+        count(&self.done);
+        debug!(lock.key = %key, "what the lock is for is done");
     }
 
     pub(crate) fn count_lost(&self) {
@@ -229,6 +242,7 @@ impl Observed {
             granted_by_look: tally.by_look,
             granted_locally: tally.locally,
             busy: read(&self.busy),
+            done: read(&self.done),
             unavailable: read(&self.unavailable),
             lost: read(&self.lost),
             passed_over: read(&self.passed_over),

@@ -12,8 +12,15 @@ const fn ms(ms: u64) -> Duration {
 }
 
 /// A lease lasts longer than two operations may take, so that a renewal can fail and be tried again.
-const TERMS: Terms =
-    Terms { kind: Kind::Exclusive, ttl: ms(1_200), wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
+const TERMS: Terms = Terms {
+    kind: Kind::Exclusive,
+    ttl: ms(1_200),
+    wait: Wait::Forever,
+    renew: true,
+    max_hold: None,
+    min_hold: None,
+    once: None,
+};
 const IMPATIENT: Terms = Terms { wait: Wait::AtMost(ms(300)), ..TERMS };
 const NONE: Faults = Faults { losses: 0, errors: 0, stalls: 0, cancellations: 0, crashes: 0, resets: 0 };
 const LOSS: Faults = Faults { losses: 1, ..NONE };

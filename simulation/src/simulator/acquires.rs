@@ -43,8 +43,15 @@ impl World {
         self.probing = true;
         for key in 0..self.keys.len() {
             let ttl = self.keys[key].1;
-            let terms =
-                Terms { kind: Kind::Exclusive, ttl, wait: Wait::Forever, renew: true, max_hold: None, min_hold: None };
+            let terms = Terms {
+                kind: Kind::Exclusive,
+                ttl,
+                wait: Wait::Forever,
+                renew: true,
+                max_hold: None,
+                min_hold: None,
+                once: None,
+            };
             self.arrives_at(0, key, terms);
         }
     }
@@ -63,7 +70,9 @@ impl World {
         let longest = u64::try_from(LONGEST_MIN_HOLD.min(ttl * 2 / 3).as_millis()).unwrap_or(u64::MAX);
         let min_hold = (!self.checker.is_calm() && self.random.chance(10)).then(|| self.random.between(1, longest));
         let renew = self.checker.is_calm() || max_hold.is_some() || self.random.chance(85);
-        Terms { kind: self.draw_kind(), ttl, wait, renew, max_hold, min_hold }
+        let kind = self.draw_kind();
+        let once = (kind == Kind::Exclusive).then(|| self.draw_once()).flatten();
+        Terms { kind, ttl, wait, renew, max_hold, min_hold, once }
     }
 
     /// Half of the simulations know exclusive locks alone; the others readers and writers, or permits, or all.
@@ -77,6 +86,13 @@ impl World {
             3 if drawn < 80 => permits,
             _ => Kind::Exclusive,
         }
+    }
+
+    /// In a quarter of the simulations, for how long a success counts; short, so that it is over before the end, when
+    /// the first request takes the key, out of order.
+    fn draw_once(&mut self) -> Option<Duration> {
+        let draws = !self.checker.is_calm() && (self.plan.seed / 64) % 4 == 3 && self.periods.chance(15);
+        draws.then(|| self.periods.between(1, 1_500))
     }
 
     /// A ttl no longer than the key's.
@@ -261,16 +277,18 @@ fn shown(terms: &Terms) -> String {
     let renew = if terms.renew { "" } else { ", not renewed" };
     let hold = |what: &str, hold: Option<Duration>| hold.map_or(String::new(), |hold| format!(", {what} {hold:?}"));
     let (max, min) = (hold("max_hold", terms.max_hold), hold("min_hold", terms.min_hold));
+    let once = hold("once", terms.once);
     let kind = match terms.kind {
         Kind::Exclusive => String::new(),
         kind => format!("{kind}, "),
     };
-    format!("{kind}ttl {} ms, {wait}{renew}{max}{min}", terms.ttl.as_millis())
+    format!("{kind}ttl {} ms, {wait}{renew}{max}{min}{once}", terms.ttl.as_millis())
 }
 
 fn why(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Busy { .. } => "busy".to_owned(),
+        Refusal::Done { .. } => "done".to_owned(),
         Refusal::ShuttingDown => "its process shuts down".to_owned(),
         Refusal::Unavailable(error) => error.to_string(),
     }

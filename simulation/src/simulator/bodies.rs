@@ -1,6 +1,6 @@
 //! Bodies under a lock: their steps, how they end, and the release that a task awaits.
 
-use lock_core::key::{ManualStep, Number, ReleaseStep};
+use lock_core::key::{Completion, ManualStep, Number, ReleaseStep};
 use lock_core::store::Kind;
 use lock_core::walk::{RELEASE_TIMEOUT, ReleaseAnswer, Releasing, Start};
 use lock_core::{LockKey, LossReason};
@@ -143,6 +143,7 @@ impl World {
     /// The body ends by itself, one way or another.
     fn end_body(&mut self, task: usize) {
         let State::Holding(_, body) = &self.tasks[task].state else { return };
+        let (token, succeeds) = (body.token, body.ending == Ending::Returns);
         let how = match body.ending {
             Ending::Returns => "returned",
             Ending::Fails => "failed",
@@ -154,6 +155,9 @@ impl World {
         let caller = Rc::clone(&self.tasks[task].caller);
         let State::Holding(holding, _) = std::mem::replace(&mut self.tasks[task].state, State::Over) else { return };
         let client = &mut self.processes[process].client;
+        if succeeds && holding.complete(client, local) == Completion::Done {
+            self.node.marks.succeeded(token);
+        }
         let (releasing, step) = holding.end(client, local, &caller.validity, RELEASE_TIMEOUT, session);
         self.on_release_step(task, releasing, step);
         self.settle(process);

@@ -16,6 +16,7 @@ mod connections;
 mod event;
 mod history;
 mod keepers;
+mod marks;
 mod network;
 mod node;
 mod outcome;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::checker::Checker;
+use super::marks::{Done as DoneKeys, Marks};
 use super::sets::{Before, Done, is_refused_in_vain};
 use super::tokens::owner;
 use crate::request::{Reply, Request};
@@ -53,7 +54,9 @@ struct Queued {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) model: Model,
-    copy: Option<Model>,
+    /// The keys whose work is done.
+    pub(super) marks: Marks,
+    copy: Option<(Model, DoneKeys)>,
     listening: Vec<ListenerId>,
     /// How far its clock is ahead of the time.
     ahead: Duration,
@@ -77,6 +80,7 @@ impl Node {
     pub(super) fn new() -> Self {
         Self {
             model: Model::default(),
+            marks: Marks::default(),
             copy: None,
             listening: Vec::new(),
             ahead: Duration::ZERO,
@@ -115,22 +119,23 @@ impl Node {
     }
 
     pub(super) fn lose_data(&mut self) {
-        self.become_model(Model::default());
+        self.become_model(Model::default(), DoneKeys::new());
     }
 
     /// Takes a snapshot, which may replace the store later.
     pub(super) fn take_snapshot(&mut self) {
-        self.copy = Some(self.model.clone());
+        self.copy = Some((self.model.clone(), self.marks.done()));
     }
 
     pub(super) fn become_snapshot(&mut self) {
-        if let Some(copy) = self.copy.take() {
-            self.become_model(copy);
+        if let Some((model, done)) = self.copy.take() {
+            self.become_model(model, done);
         }
     }
 
-    fn become_model(&mut self, model: Model) {
+    fn become_model(&mut self, model: Model, done: DoneKeys) {
         self.model = model;
+        self.marks.become_done(done);
         self.model.read_clock(ClockId::from_bits(self.successors), self.shows_more);
         self.queued.clear();
     }
@@ -160,6 +165,10 @@ impl Node {
         let reply = request.execute(now, &mut self.model);
         let grants = self.model.take_grants();
         self.note_queue(now, request, &reply);
+        let gives = !grants.is_empty() || matches!(reply, Reply::Acquired(Acquired::Granted { .. }));
+        if let Some(violation) = self.marks.violation(now, request, &reply, gives) {
+            checker.found(|| violation);
+        }
         for (key, token, before) in stood {
             let told: Vec<Token> = grants.iter().map(|(_, grant)| grant.token).collect();
             let all: Vec<Token> = request.about().map(|(_, token)| token).collect();
@@ -293,6 +302,10 @@ impl Node {
                 Request::Release(ReleaseRequest::Rotate(rotation)),
                 Reply::Released(ReleaseReply::Rotated(Rotated::HandedOver { .. })),
             ) => (&rotation.key, rotation.next, &rotation.entry),
+            (Request::Ask(ask), Reply::Acquired(Acquired::Done { .. })) => {
+                self.queued.remove(&(ask.key().clone(), ask.token()));
+                return;
+            }
             (Request::Release(ReleaseRequest::Release(release)), _) if release.leave.is_some() => {
                 self.queued.remove(&(release.key.clone(), release.token));
                 return;

@@ -88,9 +88,11 @@ impl World {
             Trouble::DeletesKey(key) => {
                 let (key, clock) = (self.keys[key].0.clone(), self.node.clock(self.now));
                 self.node.model.strike(clock, &key);
+                self.node.marks.forget(&key);
             }
             Trouble::Overwrites(key, lasts) => {
                 let (key, clock) = (self.keys[key].0.clone(), self.node.clock(self.now));
+                self.node.marks.forget(&key);
                 self.node.model.overwrite(&key, Token::from_bits(u128::MAX), clock + lasts);
             }
             Trouble::StepsClock(by) => self.node.set_forward(by),

@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) random: Random,
     /// For kinds alone, so that nothing else depends on them.
     pub(super) kinds: Random,
+    /// Likewise for how long a success counts.
+    pub(super) periods: Random,
     pub(super) now: Moment,
     pub(super) node: Node,
     pub(super) processes: Vec<Process>,
@@ -63,6 +65,7 @@ impl World {
         Self {
             random,
             kinds: Random::new(plan.seed ^ 0x0c1d_5eed),
+            periods: Random::new(plan.seed ^ 0x09e1_0d5e),
             now: START,
             node: Node::new(),
             processes,

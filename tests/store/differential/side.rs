@@ -42,6 +42,8 @@ pub(super) type Standing = (Vec<Token>, Duration);
 #[derive(Debug)]
 pub(super) struct Report {
     holders: Vec<(Option<Token>, Option<Duration>)>,
+    /// Whether it is nobody's because what was to be done is done.
+    is_done: bool,
     waiters: Vec<(Option<Token>, Option<String>)>,
 }
 
@@ -49,7 +51,10 @@ impl Report {
     pub(super) fn agrees(&self, other: &Self) -> bool {
         let mut holders = self.holders.iter().zip(&other.holders);
         let alike = |(one, other): (&(_, _), &(_, _))| one.0 == other.0 && near(one.1, other.1);
-        self.holders.len() == other.holders.len() && holders.all(alike) && self.waiters == other.waiters
+        self.is_done == other.is_done
+            && self.holders.len() == other.holders.len()
+            && holders.all(alike)
+            && self.waiters == other.waiters
     }
 }
 
@@ -102,12 +107,13 @@ impl Side {
                 }
                 (format!("{answer:?}"), None, None)
             }
-            Operation::Release { leaves, keeps } => {
+            Operation::Release { leaves, keeps, done } => {
                 let release = Release::new(key, token)
                     .with_kind(of)
                     .with_keep(*keeps)
                     .with_leave(leaves.then(|| entry(token, of)))
                     .with_contended(keeps.is_none());
+                let release = if *done { release.with_done() } else { release };
                 (format!("{:?}", session.release(release).await), None, None)
             }
             Operation::Pass => (String::new(), None, None),
@@ -153,18 +159,19 @@ impl Side {
     pub(super) async fn report(&self, key: &LockKey) -> Report {
         let found = self.sessions[0].0.inspect(key.clone()).await.expect("a reply");
         let owner = |owner| match owner {
-            Owner::Kept(_) => None,
+            Owner::Kept(_) | Owner::Done(_) => None,
             Owner::Token(token) => Some(token),
             other => panic!("nobody else writes here: {other:?}"),
         };
         let mut holders: Vec<_> =
             found.holders.iter().map(|holding| (owner(holding.owner), holding.remaining)).collect();
+        let is_done = found.holders.iter().any(|holding| matches!(holding.owner, Owner::Done(_)));
         // Those whose leases end at about the same time stand in any order.
         holders.sort_unstable();
         let kind = |kind: Option<Kind>| kind.map(|kind| format!("{kind:?}"));
         let mut waiters: Vec<_> = found.waiters.iter().map(|waiting| (waiting.token, kind(waiting.kind))).collect();
         waiters.sort_unstable();
-        Report { holders, waiters }
+        Report { holders, is_done, waiters }
     }
 
     /// All that was told so far. A push that was written before a reply to the same connection is heard before it.
@@ -221,6 +228,7 @@ fn acquired(reply: Acquired, fences: u32) -> Reply {
         Acquired::Held { for_at_most, queued_at, .. } => {
             (format!("held, queued {}", queued_at.is_some()), for_at_most, None)
         }
+        Acquired::Done { again_in, .. } => ("done".to_owned(), Some(again_in), None),
         other => (format!("{other:?}"), None, None),
     }
 }
@@ -259,7 +267,10 @@ pub(super) fn on_server(server: &Server, key: &LockKey) -> Option<Standing> {
     let value = server.get(&name)?;
     let token = |text: &str| Token::from_bits(u128::from_str_radix(text, 16).expect("a token"));
     if !value.starts_with('*') {
-        return Some((if value.starts_with("kept|") { Vec::new() } else { vec![token(&value)] }, left));
+        return Some((
+            if value.starts_with("kept|") || value.starts_with("done|") { Vec::new() } else { vec![token(&value)] },
+            left,
+        ));
     }
     let now: Vec<String> = server.ask(&["TIME"]);
     let after = format!("({}{}", now[0], &format!("{:0>6}", now[1])[..3]);

@@ -7,6 +7,7 @@ mod hand_over;
 mod heirs;
 mod holding;
 mod messages;
+mod once;
 mod sets;
 mod silence;
 mod stopped;
@@ -45,7 +46,7 @@ pub(super) const fn ms(ms: u64) -> Duration {
 }
 
 pub(super) fn terms(wait: Wait) -> Terms {
-    Terms { kind: Kind::Exclusive, ttl: TTL, wait, renew: true, max_hold: None, min_hold: None }
+    Terms { kind: Kind::Exclusive, ttl: TTL, wait, renew: true, max_hold: None, min_hold: None, once: None }
 }
 
 pub(super) fn no_wait() -> Terms {

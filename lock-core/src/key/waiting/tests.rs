@@ -11,6 +11,7 @@ fn a_waiter_who_is_told_rests_until_the_holders_ttl_is_over_or_a_second() {
         renew: false,
         max_hold: None,
         min_hold: None,
+        once: None,
     };
     let rest = |held_for, has_push| {
         let mut waiting = Waiting::new(now, token, terms, Duration::ZERO);

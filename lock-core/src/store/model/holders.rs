@@ -24,6 +24,8 @@ enum Group {
     Exclusive,
     Shared,
     Permits,
+    /// Nobody at all: what was to be done is done.
+    Done,
 }
 
 /// One of them. In order of expiry; the order of tokens is theirs whatever they are called.
@@ -47,7 +49,7 @@ impl Group {
     /// As far as a holder says it: how many permits there are, each who asks brings along.
     fn kind(self, weight: u32) -> Kind {
         match self {
-            Self::Exclusive => Kind::Exclusive,
+            Self::Exclusive | Self::Done => Kind::Exclusive,
             Self::Shared => Kind::Shared,
             Self::Permits => Kind::permits(0).with_weight(weight),
         }
@@ -64,7 +66,7 @@ impl Holders {
     /// One more beside them, who has found room; instead of them, if that could not be.
     pub(super) fn and(self, token: Token, kind: Kind, expiry: Moment) -> Self {
         let mut one = Self::one(token, kind, expiry);
-        if self.group == one.group && self.group != Group::Exclusive {
+        if self.group == one.group && self.are_a_set() {
             one.beside.push(self.first);
             one.beside.extend(self.beside);
             one.sort();
@@ -87,7 +89,7 @@ impl Holders {
 
     /// Whether others might hold beside them.
     pub(super) fn are_a_set(&self) -> bool {
-        self.group != Group::Exclusive
+        matches!(self.group, Group::Shared | Group::Permits)
     }
 
     /// When this token's lease ends, if it holds.
@@ -122,6 +124,17 @@ impl Holders {
         self.change(now, token, |holder| (holder.expiry, holder.token) = (expiry, nobody));
     }
 
+    /// What the one of them who holds exclusively was to do is done, and nobody holds until then.
+    pub(super) fn done_until(self, expiry: Moment) -> Self {
+        let group = if planted(Mutant::DoneForgotten) { self.group } else { Group::Done };
+        Self { group, first: Holder { expiry, token: NOBODY, weight: 1 }, beside: Vec::new() }
+    }
+
+    /// Whether what was to be done is done.
+    pub(super) fn are_done(&self) -> bool {
+        self.group == Group::Done
+    }
+
     /// Whether they hold shared, or might: a permit is neither less nor more than that.
     pub(super) fn may_be_shared(&self) -> bool {
         self.group != Group::Permits
@@ -144,7 +157,11 @@ impl Holders {
     /// Those who hold, as an inspection tells of them.
     pub(super) fn inspect(&self, now: Moment) -> impl Iterator<Item = Holding> {
         self.living(now).map(move |holder| {
-            let owner = if holder.token == NOBODY { Owner::Kept(None) } else { Owner::Token(holder.token) };
+            let owner = match holder.token {
+                _ if self.are_done() => Owner::Done(None),
+                NOBODY => Owner::Kept(None),
+                token => Owner::Token(token),
+            };
             Holding::new(owner, Some(holder.expiry.since(now))).with_kind(self.group.kind(holder.weight))
         })
     }

@@ -72,6 +72,18 @@ impl Locks {
         }
     }
 
+    /// What was to be done under the key is done, until then.
+    pub(super) fn mark_done(&mut self, now: Moment, key: &LockKey, expiry: Moment) {
+        if let Some(holders) = self.take(now, key) {
+            self.put(key, holders.done_until(expiry), expiry);
+        }
+    }
+
+    /// Until when what was to be done under the key is done, if it is.
+    pub(super) fn done_until(&self, now: Moment, key: &LockKey) -> Option<Moment> {
+        self.0.get(now, key).filter(|(holders, _)| holders.are_done()).map(|(_, expiry)| expiry)
+    }
+
     /// Who holds the key does so shared; returns whether that can be.
     pub(super) fn downgrade(&mut self, now: Moment, key: &LockKey) -> bool {
         let Some(holders) = self.take(now, key) else { return false };

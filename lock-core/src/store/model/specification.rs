@@ -62,8 +62,13 @@ impl Default for Clock {
 
 impl Model {
     /// What it is asked for; it leaves entries of another version in their places.
-    pub const CAPABILITIES: Capabilities =
-        Capabilities::new().with_queues().with_fence_blocks().with_inspection().with_shared().with_weights();
+    pub const CAPABILITIES: Capabilities = Capabilities::new()
+        .with_queues()
+        .with_fence_blocks()
+        .with_inspection()
+        .with_shared()
+        .with_weights()
+        .with_done_marks();
 
     /// Takes the key if it is free. Whoever holds it, be it this very token, the answer is `Held`. One of a set of
     /// holders asks as by a look, since who is free to come is a question of the queue, too.
@@ -75,6 +80,9 @@ impl Model {
         }
         self.forget_some(now);
         if let Some(expiry) = self.locks.held_until(now, key, *kind) {
+            if let Some(until) = self.locks.done_until(now, key).filter(|_| *time_left) {
+                return Acquired::done(until.since(now));
+            }
             let for_at_most = time_left.then(|| expiry.since(now));
             return Acquired::Held { for_at_most, queued_at: None };
         }
@@ -102,6 +110,10 @@ impl Model {
             }
             self.locks.lengthen(now, key, *token, expiry.max(now + *ttl));
             return Acquired::granted(self.mint(*fences));
+        }
+        if let Some(until) = self.locks.done_until(now, key) {
+            self.leave(now, key, *token);
+            return Acquired::done(until.since(now));
         }
         if let Some(entry) = entry {
             self.stand_in_line(now, key, *token, entry);
@@ -156,17 +168,22 @@ impl Model {
     }
 
     /// Takes the token out of the queue if it says so, and its lease from it: its place goes to those who find room
-    /// then, or is kept from everybody until `keep` from now, be that sooner or later than its expiry was.
+    /// then, or is kept from everybody until `keep` from now, be that sooner or later than its expiry was, and as done
+    /// if it says so.
     pub fn release(&mut self, now: Moment, release: &Release) -> Released {
         self.forget_some(now);
-        let Release { key, token, keep, leave, .. } = release;
+        let Release { key, token, keep, done, leave, .. } = release;
         if leave.is_some() {
             self.leave(now, key, *token);
         }
         let is_held = self.locks.held_by(now, key, *token).is_some();
         let is_freed = is_held || (planted(Mutant::ReleaseWithoutCompare) && self.locks.is_held(now, key));
         if let (Some(keep), true) = (keep, is_held) {
-            self.locks.keep(now, key, *token, now + *keep);
+            if *done && !self.locks.may_have_room(now, key) {
+                self.locks.mark_done(now, key, now + *keep);
+            } else {
+                self.locks.keep(now, key, *token, now + *keep);
+            }
             return Released::Freed;
         }
         if is_freed {

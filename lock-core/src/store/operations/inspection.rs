@@ -157,12 +157,14 @@ pub enum Owner {
     Token(Token),
     /// Nobody's, and kept for what is left of a `min_hold`; with the token whose it was, if the store knows it.
     Kept(Option<Token>),
+    /// Nobody's, since what was to be done [is done](super::Release::done); by this token, if the store knows it.
+    Done(Option<Token>),
     /// Not written by a client of this library, or by one of a release that came later.
     Unknown,
 }
 
 impl Owner {
-    /// The token that holds the key, or did before it was kept.
+    /// The token that holds the key, or did before.
     ///
     /// ```
     /// assert_eq!(lock_runtime::store::Owner::Unknown.token(), None);
@@ -170,7 +172,7 @@ impl Owner {
     pub const fn token(self) -> Option<Token> {
         match self {
             Self::Token(token) => Some(token),
-            Self::Kept(token) => token,
+            Self::Kept(token) | Self::Done(token) => token,
             Self::Unknown => None,
         }
     }

@@ -36,6 +36,13 @@ pub enum Acquired {
         /// What the store's clock showed, if the token stands in the queue.
         queued_at: Option<ClockReading>,
     },
+    /// Nobody holds the key: what was to be done under it [is done](super::Release::done), and the token stands in no
+    /// queue.
+    #[non_exhaustive]
+    Done {
+        /// When the key is free again.
+        again_in: Duration,
+    },
 }
 
 impl Acquired {
@@ -71,6 +78,18 @@ impl Acquired {
     /// ```
     pub const fn queued(for_at_most: Option<Duration>, at: ClockReading) -> Self {
         Self::Held { for_at_most, queued_at: Some(at) }
+    }
+
+    /// What was to be done is done, and the key is free again in so long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::Acquired;
+    ///
+    /// assert!(matches!(Acquired::done(Duration::from_secs(30)), Acquired::Done { .. }));
+    /// ```
+    pub const fn done(again_in: Duration) -> Self {
+        Self::Done { again_in }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::entry::Entry;
+#[cfg(doc)]
+use crate::store::capabilities::Capabilities;
 use crate::store::key::LockKey;
 use crate::store::kind::Kind;
 use crate::store::token::Token;
@@ -310,6 +312,9 @@ pub struct Release {
     /// Keep the key for this long from now, be that more or less than what is left of its ttl, instead of freeing it at
     /// once; whole milliseconds. It is nobody's then, this token's neither.
     pub keep: Option<Duration>,
+    /// What is [kept](Self::keep) says that what was to be done under it is done: whoever asks is told so. Only to a
+    /// store that [claims](Capabilities::marks_done) it, and of an exclusive lease.
+    pub done: bool,
     /// Take this entry of the token out of the queue, too.
     pub leave: Option<Box<Entry>>,
     /// Somebody was seen to wait for the key a moment ago. No more than a hint, for a store that frees faster when
@@ -329,7 +334,7 @@ impl Release {
     /// assert!(release.keep.is_none() && release.leave.is_none() && !release.contended);
     /// ```
     pub fn new(key: impl Into<LockKey>, token: Token) -> Self {
-        Self { key: key.into(), token, keep: None, leave: None, contended: false, kind: Kind::Exclusive }
+        Self { key: key.into(), token, keep: None, done: false, leave: None, contended: false, kind: Kind::Exclusive }
     }
 
     /// The same for a lock of another kind.
@@ -356,6 +361,20 @@ impl Release {
     #[must_use]
     pub fn with_keep(self, keep: Option<Duration>) -> Self {
         Self { keep, ..self }
+    }
+
+    /// The same, and what is kept says that it is done.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use lock_runtime::store::{Release, Token};
+    ///
+    /// let day = Some(Duration::from_secs(24 * 3600));
+    /// assert!(Release::new("job:42", Token::from_bits(1)).with_keep(day).with_done().done);
+    /// ```
+    #[must_use]
+    pub fn with_done(self) -> Self {
+        Self { done: true, ..self }
     }
 
     /// The same, and takes that entry out of the queue, if there is one.

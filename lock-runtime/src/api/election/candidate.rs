@@ -175,7 +175,10 @@ impl Election {
 
 /// Whether each further attempt would end so, too.
 fn is_final(error: &LockError) -> bool {
-    !matches!(error, LockError::Busy { .. } | LockError::Lost { .. } | LockError::Unavailable { .. })
+    !matches!(
+        error,
+        LockError::Busy { .. } | LockError::Done { .. } | LockError::Lost { .. } | LockError::Unavailable { .. }
+    )
 }
 
 /// Until it is dropped, the candidate stands or may yet do so.

@@ -96,7 +96,13 @@ impl Store for RedisStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new().with_queues().with_fence_blocks().with_inspection().with_shared().with_weights()
+        Capabilities::new()
+            .with_queues()
+            .with_fence_blocks()
+            .with_inspection()
+            .with_shared()
+            .with_weights()
+            .with_done_marks()
     }
 
     fn open(&self) -> StoreFuture<Result<Arc<dyn Session>, StoreError>> {

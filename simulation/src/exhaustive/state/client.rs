@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use lock_core::key::{
-    Action, CallId, Census, Context, Effect, Job, KeyId, KeyState, Known, ManualStep, Number, Refusal, ReleaseReply,
-    ReleaseStep, SessionId, Settings, Spares, Step, Via,
+    Action, CallId, Census, Completion, Context, Effect, Job, KeyId, KeyState, Known, ManualStep, Number, Refusal,
+    ReleaseReply, ReleaseStep, SessionId, Settings, Spares, Step, Via,
 };
 use lock_core::lease::{FirstLease, Rhythm, Terms};
 use lock_core::store::model::Model;
@@ -231,6 +231,10 @@ impl CallTable<usize> for Client {
 
     fn lapsed(&mut self, now: Moment, id: CallId) -> Result<Moment, LossReason> {
         self.on(now, |state, cx| state.lapsed(cx, id.number))
+    }
+
+    fn complete(&mut self, now: Moment, id: CallId) -> Completion {
+        self.on(now, |state, cx| state.complete(cx, id.number))
     }
 
     fn end(&mut self, now: Moment, id: CallId, awaited_until: Option<Moment>) {

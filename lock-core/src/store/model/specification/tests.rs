@@ -1,5 +1,6 @@
 //! Locks without anybody who waits.
 
+mod done;
 mod queues;
 mod sets;
 mod versions;

@@ -5,6 +5,7 @@
 -- ARGV  as in queue.lua, and 4 ttl in ms, 5 fences, 6 entry, 7 its place at the earliest, 8 for how many ms it counts
 --       as alive, 9 for how many ms the queue is kept at least, 10 kind; 6 to 9 may be empty
 -- Reply {1, first fence as text}; {0, ttl left in ms, -1 if the key has none, the clock as text if the token queues};
+--       {2, ttl left in ms} if what was to be done is done, and the token queues no longer;
 --       FENCEBAD if the counter holds no number; QUEUEBAD if the queue is none; WRONGTYPE if the key is no lock.
 --       An error leaves no new lock of this token
 
@@ -31,6 +32,12 @@ if holder == token then
   end
   leave(entry, token)
   return {1, fence}
+end
+
+if holder and left ~= -1 and string.sub(holder, 1, 5) == 'done|' then
+  leave(entry, token)
+  redis.call('DEL', KEYS[4]) -- a replica answers READONLY here instead of its outdated state
+  return {2, left}
 end
 
 local set = is_marker(holder) and set_of(holder, now)

@@ -109,11 +109,11 @@ impl Arguments for Releasing<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        let Self { names, release: Release { key, token, keep, leave, kind, .. }, seen } = self;
+        let Self { names, release: Release { key, token, keep, done, leave, kind, .. }, seen } = self;
         write_common(command, names, key, *token, *seen);
         write_optional(command, keep.map(keep_ms));
         write_optional(command, leave.as_ref().map(|entry| EntryText(*token, entry)));
-        command.arg(KindText(*kind));
+        command.arg(KindText(*kind)).arg(if *done { "done" } else { "kept" });
     }
 }
 

@@ -99,7 +99,8 @@ fn holding(value: &Value, ttl: &Value) -> Result<Option<Holding>, RedisError> {
 fn owner(value: &[u8]) -> Owner {
     let text = std::str::from_utf8(value).unwrap_or_default();
     let kept = text.strip_prefix("kept|").and_then(token).map(|token| Owner::Kept(Some(token)));
-    kept.or_else(|| token(text).map(Owner::Token)).unwrap_or(Owner::Unknown)
+    let done = text.strip_prefix("done|").and_then(token).map(|token| Owner::Done(Some(token)));
+    kept.or(done).or_else(|| token(text).map(Owner::Token)).unwrap_or(Owner::Unknown)
 }
 
 /// Marks stand behind all entries.

@@ -75,6 +75,7 @@ pub(crate) fn minted(reply: Value, clock: ClockId) -> Result<Minted, RedisError>
         [0] => held(None),
         [0, -1] => Ok(Minted::HeldForEver),
         [0, ms] => held(Some(left(ms))),
+        [2, ms] if ms >= 0 => Ok(Minted::Known(Acquired::done(left(ms)))),
         [0, ms, shown] => Ok(Minted::Known(Acquired::queued(Some(left(ms)), ClockReading::new(clock, number(shown)?)))),
         _ => Err(unexpected()),
     }
@@ -157,8 +158,18 @@ fn renewed_one(part: Value) -> Result<Renewed, RedisError> {
     }
 }
 
+/// Reads the replies to GET and PTTL about a key that was found held. What is no such reply says nothing.
+pub(crate) fn held(replies: &[Value]) -> Acquired {
+    let [value, ttl] = replies else { return Acquired::held(None) };
+    let is_done = matches!(value, Value::BulkString(value) if value.starts_with(b"done|"));
+    match time_left(ttl) {
+        Some(left) if is_done => Acquired::done(left),
+        left => Acquired::held(left),
+    }
+}
+
 /// Reads the reply to PTTL: none for a key that is gone or has no ttl, and for what is no such reply.
-pub(crate) fn time_left(reply: &Value) -> Option<Duration> {
+fn time_left(reply: &Value) -> Option<Duration> {
     match *reply {
         Value::Int(ms) => u64::try_from(ms).ok().filter(|ms| (1..=LONGEST_MS).contains(ms)).map(Duration::from_millis),
         _ => None,

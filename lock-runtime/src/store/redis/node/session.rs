@@ -8,7 +8,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{Cmd, Pipeline, RedisError, Value};
@@ -168,19 +167,20 @@ impl Connection {
                 Ok(Acquired::granted(fence))
             }
             Taken::Unfenced => Box::pin(self.repair(ask)).await,
-            Taken::Held if ask.time_left => Ok(Acquired::held(Box::pin(self.time_left(ask)).await)),
+            Taken::Held if ask.time_left => Ok(Box::pin(self.held(ask)).await),
             Taken::Held => Ok(Acquired::held(None)),
         }
     }
 
-    /// For how long at most a key is held that was found so; none if that is not to be learnt. It is asked behind the
-    /// refusal, so that a free key costs nothing more.
-    async fn time_left(&self, ask: &Ask) -> Option<Duration> {
-        let mut command = Cmd::with_capacity(2, 64);
-        command.arg("PTTL").arg(self.names().lock(&ask.key));
+    /// What can be learnt of a key that was found held: whether what was to be done is done, and for how long at most.
+    /// It is asked behind the refusal, so that a free key costs nothing more.
+    async fn held(&self, ask: &Ask) -> Acquired {
+        let mut commands = Pipeline::with_capacity(2);
+        commands.cmd("GET").arg(self.names().lock(&ask.key));
+        commands.cmd("PTTL").arg(self.names().lock(&ask.key));
         let mut connection = self.multiplexed.clone();
-        let reply = self.subscription.unless_disconnected(connection.send_packed_command(&command)).await;
-        reply.ok().as_ref().and_then(reply::time_left)
+        let replies = self.subscription.unless_disconnected(connection.send_packed_commands(&commands, 0, 2)).await;
+        reply::held(&replies.unwrap_or_default())
     }
 
     /// `SET` comes first, so that a grant's fence is counted after the grant.

@@ -33,7 +33,7 @@ fn tries(model: &mut Model, now: Moment, bits: u128, kind: Kind) -> bool {
 fn held_for(model: &mut Model, now: Moment, kind: Kind) -> Option<Duration> {
     match model.acquire(now, &ask("a", 99).with_kind(kind).with_time_left()) {
         Acquired::Held { for_at_most, .. } => for_at_most,
-        Acquired::Granted { .. } => panic!("it is held"),
+        other => panic!("it is held: {other:?}"),
     }
 }
 
@@ -297,7 +297,7 @@ fn each_grant_has_a_fence_of_its_own_and_every_later_one_is_greater() {
     let mut model = model();
     let fence = |answer| match answer {
         Acquired::Granted { fence } => fence,
-        Acquired::Held { .. } => panic!("it is free"),
+        other => panic!("it is free: {other:?}"),
     };
     let mut fences = vec![fence(model.acquire(at(0), &ask("a", 1)))];
     for bits in [2, 3] {

@@ -121,6 +121,10 @@ proptest! {
                 prop_assert_eq!(numbers, Some(vec![1, i64::try_from(fence).expect("a number")]));
                 prop_assert!(fence <= FENCE_LIMIT);
             }
+            Ok(Minted::Known(Acquired::Done { again_in, .. })) => {
+                let ms = i64::try_from(again_in.as_millis()).expect("a number");
+                prop_assert_eq!(numbers, Some(vec![2, ms]));
+            }
             Ok(_) => prop_assert_eq!(numbers.and_then(|numbers| numbers.first().copied()), Some(0)),
             Err(error) => prop_assert!(is_told(&error, holds_an_error(&reply), "a script that reserves fences")),
         }

@@ -44,10 +44,27 @@ fn minting_scripts_are_understood() {
         Ok(Minted::Known(Acquired::queued(Some(Duration::from_millis(5)), ClockReading::new(CLOCK, 99))))
     );
     assert_eq!(minted(&[Value::Int(0), Value::Int(-1)]), Ok(Minted::HeldForEver));
-    for strange in [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &[Value::Int(2), bulk("1")]] {
+    assert_eq!(minted(&[Value::Int(2), Value::Int(5)]), Ok(Minted::Known(Acquired::done(Duration::from_millis(5)))));
+    let done_for_ever = [Value::Int(2), Value::Int(-1)];
+    for strange in
+        [&[Value::Int(1), Value::Int(-1)][..], &[Value::Int(0), bulk("x")], &done_for_ever, &[Value::Int(3), bulk("1")]]
+    {
         assert!(minted(strange).is_err(), "{strange:?}");
     }
     assert!(minted(&[Value::Int(0), Value::Int(5), Value::Int(-1)]).is_err());
+}
+
+#[test]
+fn a_key_that_is_held_is_done_by_its_value_as_long_as_it_expires() {
+    let (done, token) = (bulk("done|0123456789abcdef0123456789abcdef"), bulk("0123456789abcdef0123456789abcdef"));
+    let five = Duration::from_millis(5);
+    assert_eq!(held(&[done.clone(), Value::Int(5)]), Acquired::done(five));
+    assert_eq!(held(&[token, Value::Int(5)]), Acquired::held(Some(five)));
+    for ttl in [Value::Int(-1), Value::Int(-2), Value::Int(0), refusal("NOPERM x"), Value::Nil] {
+        assert_eq!(held(&[done.clone(), ttl]), Acquired::held(None));
+    }
+    assert_eq!(held(&[refusal("NOPERM x"), Value::Int(5)]), Acquired::held(Some(five)));
+    assert_eq!(held(&[]), Acquired::held(None));
 }
 
 #[test]

@@ -1,0 +1,8 @@
+use lock_runtime::{LockError, distributed_lock};
+
+#[distributed_lock(key = "a", once = 24)]
+async fn run() -> Result<(), LockError> {
+    Ok(())
+}
+
+fn main() {}
