@@ -25,6 +25,7 @@
 //! | annotate a function; all options, and other attributes beside it | [`distributed_lock`] |
 //! | lock by hand | [`Client::lock`], [`LockGuard`] |
 //! | take several keys at once, without deadlock | [`Client::lock_all`], [`LockSet`], [`current_set`] |
+//! | do something once in a period | the option `once`, [`LockRequest::once`], [`Outcome`] |
 //! | have one of a fleet lead | [`Client::elect`], [`Election`], [`LeaderWatch`] |
 //! | know what can go wrong | [`LockError`], [`LossReason`] |
 //! | set the namespace, the default ttl, time-outs, certificates | [`ClientBuilder`] |

@@ -227,12 +227,11 @@ pub fn with_once(request: LockRequest, period: Duration) -> LockRequest {
     request.counting_for(period)
 }
 
+/// A body whose value is judged by a function.
+type JudgedBy<F> = Judged<F, SucceededIf<fn(&<F as Future>::Output) -> bool>>;
+
 /// The same as [`run`], with `once`: what the body returned is judged, by [`Returned`].
-pub fn run_once<F: Future>(
-    request: LockRequest,
-    body: F,
-    succeeded: fn(&F::Output) -> bool,
-) -> Call<Judged<F, SucceededIf<fn(&F::Output) -> bool>>> {
+pub fn run_once<F: Future>(request: LockRequest, body: F, succeeded: fn(&F::Output) -> bool) -> Call<JudgedBy<F>> {
     request.call(Judged::new(body, SucceededIf::new(succeeded)))
 }
 

@@ -225,7 +225,7 @@ impl Held {
         self.ready = true;
         self.hold_until = terms.max_hold.map_or(Moment::MAX, |max| now + max);
         self.keep_until = terms.min_hold.map_or(Moment::MIN, |min| now + min);
-        self.once_until = terms.once.map(|period| now + period);
+        self.once_until = terms.once.map(|period| now + period.duration());
     }
 
     /// Its body has succeeded.

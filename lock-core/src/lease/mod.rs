@@ -21,7 +21,7 @@ pub use first_lease::FirstLease;
 pub use look_period::{LOOKS_PER_SECOND, QUEUE_KEPT_FOR, crowd_period, known_held_for, period, queue_kept_for};
 pub use reading::Reading;
 pub use renewal::{Rhythm, Schedule};
-pub use terms::{Terms, Wait};
+pub use terms::{Period, Terms, Wait};
 pub use validity::Validity;
 
 /// The primitives that a validity is made of. A test of the runtime has a module with the same names from loom.

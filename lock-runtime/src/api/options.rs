@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::store::{Capabilities, Kind};
-use lock_core::lease::{Terms, Wait};
+use lock_core::lease::{Period, Terms, Wait};
 use lock_core::{LockError, LockKey, OptionFault};
 
 /// Under this, network and drift would eat a lease up.
@@ -56,18 +56,17 @@ pub(crate) fn check(terms: Terms, store: &Capabilities) -> Result<Terms, OptionF
             return Err(OptionFault::MaxHoldUnderTtl);
         }
     }
-    check_once(&terms, store)?;
     Ok(Terms { ttl, ..terms })
 }
 
-fn check_once(terms: &Terms, store: &Capabilities) -> Result<(), OptionFault> {
-    match terms.once {
-        None => Ok(()),
-        Some(_) if terms.kind != Kind::Exclusive => Err(OptionFault::OnceNeedsExclusive),
-        Some(Duration::ZERO) => Err(OptionFault::OnceTooShort),
-        Some(period) if period > LONGEST_ONCE => Err(OptionFault::OnceTooLong(period)),
-        Some(_) if !store.marks_done() => Err(OptionFault::OnceNotKept),
-        Some(_) => Ok(()),
+/// For how long a success of a lock of this kind counts, or the first fault in that.
+pub(crate) fn once(period: Duration, kind: Kind, store: &Capabilities) -> Result<Option<Period>, OptionFault> {
+    match period {
+        _ if kind != Kind::Exclusive => Err(OptionFault::OnceNeedsExclusive),
+        Duration::ZERO => Err(OptionFault::OnceTooShort),
+        period if period > LONGEST_ONCE => Err(OptionFault::OnceTooLong(period)),
+        _ if !store.marks_done() => Err(OptionFault::OnceNotKept),
+        period => Ok(Period::new(period)),
     }
 }
 
@@ -147,14 +146,14 @@ mod tests {
     #[test]
     fn once_is_up_to_366_days_of_an_exclusive_lock_where_it_is_kept() {
         let keeps = PLAIN.with_done_marks().with_shared();
-        let fault = |once, kind| check(Terms { once: Some(once), kind, ..TERMS }, &keeps).err();
+        let fault = |period, kind| once(period, kind, &keeps).err();
         let (least, over) = (Duration::from_nanos(1), LONGEST_ONCE + Duration::from_nanos(1));
         assert_eq!((fault(least, Kind::Exclusive), fault(LONGEST_ONCE, Kind::Exclusive)), (None, None));
         assert_eq!(fault(Duration::ZERO, Kind::Exclusive), Some(OptionFault::OnceTooShort));
         assert_eq!(fault(over, Kind::Exclusive), Some(OptionFault::OnceTooLong(over)));
         assert_eq!(fault(least, Kind::Shared), Some(OptionFault::OnceNeedsExclusive));
-        let unkept = check(Terms { once: Some(least), ..TERMS }, &PLAIN).err();
-        assert_eq!(unkept, Some(OptionFault::OnceNotKept));
+        assert_eq!(once(least, Kind::Exclusive, &PLAIN), Err(OptionFault::OnceNotKept));
+        assert_eq!(once(least, Kind::Exclusive, &keeps), Ok(Period::new(least)));
     }
 
     #[test]
@@ -189,17 +188,15 @@ mod tests {
     fn any_terms() -> impl Strategy<Value = Terms> {
         let wait = prop_oneof![4 => any_duration().prop_map(Wait::AtMost), 1 => Just(Wait::Forever)];
         let hold = || proptest::option::of(any_duration());
-        (any_duration(), wait, any::<bool>(), hold(), hold(), hold()).prop_map(
-            |(ttl, wait, renew, max_hold, min_hold, once)| Terms {
-                kind: Kind::Exclusive,
-                ttl,
-                wait,
-                renew,
-                max_hold,
-                min_hold,
-                once,
-            },
-        )
+        (any_duration(), wait, any::<bool>(), hold(), hold()).prop_map(|(ttl, wait, renew, max_hold, min_hold)| Terms {
+            kind: Kind::Exclusive,
+            ttl,
+            wait,
+            renew,
+            max_hold,
+            min_hold,
+            once: None,
+        })
     }
 
     proptest! {

@@ -6,7 +6,6 @@ use crate::api::acquire::Acquire;
 use crate::api::client::Client;
 use crate::api::installed;
 use crate::api::options;
-use crate::api::success::{ByOutcome, SucceededIf, Success};
 use crate::engine::acquiring::Acquiring;
 use crate::engine::guarded::{Call, Guarded, Manner};
 use crate::engine::judged::{Judge, Judged};
@@ -299,34 +298,6 @@ impl<S> LockRequest<S> {
 }
 
 impl LockRequest {
-    /// Once it has succeeded, not again for so long, counted from the grant: up to 366 days. Whoever asks for the lock
-    /// meanwhile, with `once` or without, is told [`Done`](LockError::Done), at once and also if it would wait.
-    ///
-    /// A success is an [`Outcome`] that says so, an `Ok` for instance, or what [`succeeded_if`](Self::succeeded_if) says;
-    /// of a guard it is [`complete`](crate::LockGuard::complete). Everything else leaves it open, and the next may try: an
-    /// `Err`, a panic, a loss, a future or guard that is dropped. The ttl stays what bounds how long a crash is in the
-    /// way.
-    ///
-    /// It is no more than a mark at the store: a crash behind the effect and before the release repeats it, and so does a
-    /// store that forgets or cannot be reached until the ttl is over. Effects in a database want a unique row there.
-    /// An exclusive lock alone can have it.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// use lock_runtime::{Client, LockError};
-    ///
-    /// let client = Client::connect("memory://").await?;
-    /// let report = || client.lock("report:2026-11-29").once(Duration::from_secs(24 * 3600));
-    /// assert_eq!(report().run(async { Err::<(), _>("no paper") }).await?, Err("no paper"));
-    /// assert_eq!(report().run(async { Ok::<_, &str>(()) }).await?, Ok(()));
-    /// assert!(matches!(report().run(async {}).await, Err(LockError::Done { .. })));
-    /// # Ok(()) }
-    /// ```
-    pub fn once(self, period: Duration) -> LockRequest<ByOutcome> {
-        LockRequest { asked: self.counting_for(period).asked, success: ByOutcome }
-    }
-
     /// Runs the future under the lock, with the promises of the attribute, which is built on it.
     ///
     /// # Errors
@@ -361,51 +332,6 @@ impl Asked {
     }
 }
 
-impl LockRequest<ByOutcome> {
-    /// Says in the [`Outcome`]'s place what is a success.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// let day = Duration::from_secs(24 * 3600);
-    /// let import = || client.lock("import").once(day).succeeded_if(|rows: &u32| *rows > 0);
-    /// assert_eq!(import().run(async { 0 }).await?, 0); // nothing was there yet
-    /// assert_eq!(import().run(async { 7 }).await?, 7);
-    /// assert!(import().run(async { 7 }).await.is_err_and(|error| error.is_done()));
-    /// # Ok(()) }
-    /// ```
-    pub fn succeeded_if<T, P: Fn(&T) -> bool>(self, is_success: P) -> LockRequest<SucceededIf<P>> {
-        LockRequest { asked: self.asked, success: SucceededIf::new(is_success) }
-    }
-}
-
-impl<S: Success> LockRequest<S> {
-    /// Runs the future under the lock, as [`run`](LockRequest::run) does without `once`, and keeps what it has done as
-    /// done if it succeeds.
-    ///
-    /// # Errors
-    /// Each variant of [`LockError`] but `NotConfigured`; the future's own value is the `Ok`.
-    ///
-    /// # Cancellation
-    /// Dropped half-way, it drops the future first; then the lock is released without anybody waiting for it, and
-    /// nothing is kept.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use std::time::Duration;
-    /// # let client = lock_runtime::Client::connect("memory://").await?;
-    /// assert_eq!(client.lock("job:42").once(Duration::from_secs(60)).run(async { 6 * 7 }).await?, 42);
-    /// # Ok(()) }
-    /// ```
-    pub fn run<F: Future>(self, future: F) -> Guarded<Judged<F, S>>
-    where
-        S: Judge<F::Output>,
-    {
-        Guarded::new(self.asked.call(Judged::new(future, self.success)))
-    }
-}
-
 /// Takes the lock, as [`acquire`](LockRequest::acquire) does.
 ///
 /// ```
@@ -425,6 +351,22 @@ impl<S> IntoFuture for LockRequest<S> {
 }
 
 /// What people do not set by hand.
+impl<S> LockRequest<S> {
+    /// The same, and that is what says what a success is.
+    pub(crate) fn judged_by<T>(self, success: T) -> LockRequest<T> {
+        LockRequest { asked: self.asked, success }
+    }
+
+    /// Runs the future under the lock, and has what it returns judged.
+    pub(crate) fn call_judged<F: Future>(self, future: F) -> Call<Judged<F, S>>
+    where
+        S: Judge<F::Output>,
+    {
+        self.asked.call(Judged::new(future, self.success))
+    }
+}
+
+/// The same of a request for which nothing counts as a success yet.
 impl LockRequest {
     /// A request that names neither key nor client yet.
     pub(crate) fn new(template: &'static str) -> Self {
@@ -515,77 +457,23 @@ impl Asked {
             return Err(options::invalid(key, OptionFault::OnceThatJoins));
         }
         let client = self.client.map_or_else(|| installed::client(key), Ok)?;
-        let kind = options::kind(self.shared, self.permits, self.weight);
+        let (store, invalid) = (&client.shared().capabilities, |fault| options::invalid(key, fault));
+        let kind = options::kind(self.shared, self.permits, self.weight).map_err(invalid)?;
+        let once = self.once.map_or(Ok(None), |period| options::once(period, kind, store));
         let terms = Terms {
-            kind: kind.map_err(|fault| options::invalid(key, fault))?,
+            kind,
             ttl: self.ttl.unwrap_or_else(|| client.shared().default_ttl.max(self.min_hold.unwrap_or_default())),
             wait: self.wait,
             renew: self.renew,
             max_hold: self.max_hold,
             min_hold: self.min_hold,
-            once: self.once,
+            once: once.map_err(invalid)?,
         };
-        let terms =
-            options::check(terms, &client.shared().capabilities).map_err(|fault| options::invalid(key, fault))?;
+        let terms = options::check(terms, store).map_err(invalid)?;
         Ok((client, terms))
     }
 }
 
+mod once;
 #[cfg(test)]
-mod tests {
-    use futures::executor::block_on;
-
-    use super::*;
-
-    #[test]
-    fn a_request_awaited_is_a_guard() {
-        let client = Client::connect_lazy("memory://").expect("memory needs no server");
-        block_on(async {
-            let guard = client.lock("job").await.expect("free");
-            assert!(guard.is_held());
-            assert!(matches!(client.lock("job").await, Err(LockError::Busy { .. })));
-        });
-    }
-
-    #[test]
-    fn a_clone_is_the_same_request_once_more() {
-        let client = Client::connect_lazy("memory://").expect("memory needs no server");
-        let request = client.lock("job").ttl(Duration::from_secs(1));
-        let other = request.clone().ttl(Duration::from_secs(9));
-        let remaining = |request: LockRequest| block_on(request.acquire()).expect("free").remaining();
-        assert!(remaining(request.clone()) < Duration::from_secs(1));
-        assert!(remaining(other) > Duration::from_secs(1));
-        assert!(remaining(request) < Duration::from_secs(1));
-    }
-
-    #[test]
-    fn a_ttl_that_is_not_given_is_at_least_min_hold() {
-        let client = Client::connect_lazy("memory://").expect("memory needs no server");
-        let s = Duration::from_secs;
-        let request = |min_hold| client.lock("job").min_hold(min_hold);
-        let remaining = |request: LockRequest| {
-            block_on(request.run(async { crate::current().expect("a body runs under a lease").remaining() }))
-        };
-        assert!(remaining(client.lock("short").min_hold(s(1))).expect("free") < s(30));
-        let long = remaining(request(s(60))).expect("free");
-        assert!(s(50) < long && long < s(60), "{long:?}");
-        let refused =
-            |request: LockRequest| matches!(block_on(request.acquire()), Err(LockError::InvalidOptions { .. }));
-        assert!(refused(request(s(60)).ttl(s(30))), "a ttl that is given is taken at its word");
-        assert!(refused(request(s(60)).max_hold(s(59))), "and so is a `max_hold`");
-        assert!(refused(request(options::LONGEST + s(1))));
-    }
-
-    #[test]
-    fn a_request_without_a_client_uses_the_scope_s() {
-        let client = Client::connect_lazy("memory://").expect("memory needs no server");
-        let request = || LockRequest::new("job").keyed("job".into(), None);
-        let refused = block_on(request().acquire()).expect_err("no client is named");
-        assert!(matches!(refused, LockError::NotConfigured { .. }));
-        // A program may link two versions, of which the other was told.
-        let version = concat!("lock_runtime ", env!("CARGO_PKG_VERSION"), ":");
-        assert!(refused.to_string().contains(version), "{refused}");
-        let _guard = block_on(client.scope(async { request().await })).expect("free");
-        assert!(matches!(block_on(client.lock("job").acquire()), Err(LockError::Busy { .. })));
-    }
-}
+mod tests;

@@ -24,6 +24,7 @@
 mod claims;
 mod done;
 mod inspection;
+mod kept;
 mod pace;
 mod process;
 mod promises;

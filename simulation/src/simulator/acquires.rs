@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lock_core::LockKey;
 use lock_core::key::{Refusal, SessionId, Via};
-use lock_core::lease::{Terms, Validity, Wait};
+use lock_core::lease::{Period, Terms, Validity, Wait};
 use lock_core::store::{Kind, StoreError};
 use lock_core::walk::{AcquireStep, Acquiring, Holding};
 
@@ -90,9 +90,9 @@ impl World {
 
     /// In a quarter of the simulations, for how long a success counts; short, so that it is over before the end, when
     /// the first request takes the key, out of order.
-    fn draw_once(&mut self) -> Option<Duration> {
+    fn draw_once(&mut self) -> Option<Period> {
         let draws = !self.checker.is_calm() && (self.plan.seed / 64) % 4 == 3 && self.periods.chance(15);
-        draws.then(|| self.periods.between(1, 1_500))
+        draws.then(|| Period::new(self.periods.between(1, 1_500))).flatten()
     }
 
     /// A ttl no longer than the key's.
@@ -277,7 +277,7 @@ fn shown(terms: &Terms) -> String {
     let renew = if terms.renew { "" } else { ", not renewed" };
     let hold = |what: &str, hold: Option<Duration>| hold.map_or(String::new(), |hold| format!(", {what} {hold:?}"));
     let (max, min) = (hold("max_hold", terms.max_hold), hold("min_hold", terms.min_hold));
-    let once = hold("once", terms.once);
+    let once = hold("once", terms.once.map(Period::duration));
     let kind = match terms.kind {
         Kind::Exclusive => String::new(),
         kind => format!("{kind}, "),

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::key::Completion;
+use crate::lease::Period;
 
 const PERIOD: Duration = Duration::from_secs(3600);
 
 fn once() -> Terms {
-    Terms { once: Some(PERIOD), ..no_wait() }
+    Terms { once: Period::new(PERIOD), ..no_wait() }
 }
 
 impl Story {
@@ -51,7 +52,7 @@ fn without_a_period_a_success_is_nothing_to_the_store() {
 #[test]
 fn a_success_that_took_longer_than_the_period_frees_the_key() {
     let mut story = Story::new();
-    let id = story.hold("a", Terms { once: Some(ms(100)), ..no_wait() });
+    let id = story.hold("a", Terms { once: Period::new(ms(100)), ..no_wait() });
     story.pass(ms(100));
     assert_eq!(story.complete(id), Completion::Done);
     let release = story.ended(id);
@@ -64,7 +65,7 @@ fn a_failure_keeps_the_key_for_its_min_hold_and_a_success_for_the_longer_of_the_
     for (once, min_hold, success) in [(short, long, long), (long, short, long)] {
         for succeeds in [false, true] {
             let mut story = Story::new();
-            let id = story.hold("a", Terms { once: Some(once), min_hold: Some(min_hold), ..no_wait() });
+            let id = story.hold("a", Terms { once: Period::new(once), min_hold: Some(min_hold), ..no_wait() });
             if succeeds {
                 story.complete(id);
             }
@@ -101,7 +102,8 @@ fn a_success_is_said_again_when_the_release_had_no_answer() {
 fn who_waits_here_is_not_handed_what_is_done_and_is_told_so_by_the_first_who_asks() {
     let mut story = Story::new();
     let holder = story.hold("a", once());
-    let (first, second) = (story.arrive("a", patient()).unwrap(), story.arrive("a", patient()).unwrap());
+    let (first, second) =
+        (story.arrive("a", patient()).expect("it waits"), story.arrive("a", patient()).expect("it waits"));
     story.complete(holder);
     assert!(story.ended(holder).done, "no local hand-over, and no rotation");
     assert!(matches!(story.next(first), Step::Pending), "it goes behind the release");
