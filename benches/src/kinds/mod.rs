@@ -93,8 +93,8 @@ fn notes(samples: &Samples) -> Vec<String> {
         [
             "A run in which somebody came in without room is a failure and no figure: a writer beside anybody, a \
              sixth permit of five. Controls without a lock were run to see that the check sees.",
-            "A writer's wait is from its question to its body's first instruction, of all who asked before the end. \
-             One hold of a waiter in ten is a writer's.",
+            "One hold of a waiter in ten is a writer's. Its wait lasts from its question to its body's first \
+             instruction, after the end too; who asked in the first tenth of a run is left out.",
             "Commands are those that clients sent, from runs of their own that were watched by MONITOR; what a script \
              calls does not count.",
             "Holders beside whom one task acquires and releases are clients with connections of their own. Scripts' \
