@@ -67,6 +67,11 @@ impl Cycled {
         (self.cycles > 0).then(|| self.used.server_calls as f64 / self.cycles as f64)
     }
 
+    /// The time that the server's scripts took for each cycle, in nanoseconds.
+    pub(crate) fn scripts(&self) -> Option<f64> {
+        (self.cycles > 0).then(|| self.used.scripts.as_nanos() as f64 / self.cycles as f64)
+    }
+
     /// Processor time of the server for each cycle, in nanoseconds.
     pub(crate) fn server_cpu(&self) -> Option<f64> {
         (self.cycles > 0).then(|| self.used.server_cpu.as_nanos() as f64 / self.cycles as f64)

@@ -1,7 +1,7 @@
 //! One run: some processes contend for a while, and what they tell becomes one [`Ran`].
 //!
 //! What must stay true: they start together, at a moment that lies ahead when they are told; a process that does not
-//! tell in time, or two that held at once, make the run an error and never a figure; and when a run is over its
+//! tell in time, or two that held at once and may not, make the run an error and never a figure; and when a run is over its
 //! processes are gone. Deliberately absent: which runs there are, and what is made of their figures.
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -14,6 +14,7 @@ use lock_tests::Server;
 
 use crate::clock::{Moment, nanos, now};
 use crate::holds::{Hold, Holds, Waiter};
+use crate::kind::Kind;
 use crate::watch::{Sent, Watch};
 use crate::worker::Orders;
 
@@ -46,6 +47,9 @@ pub(crate) struct Ran {
     pub(crate) handovers_per_second: f64,
     /// The longest wait of any waiter, in nanoseconds.
     pub(crate) longest_wait: u64,
+    /// Of those who asked for an exclusive lock, in nanoseconds.
+    pub(crate) exclusive_waits: Vec<u64>,
+    pub(crate) most_at_once: usize,
     /// The fewest holds of any waiter as a share of the most.
     pub(crate) fairness: Option<f64>,
     /// The same share of all holds so far, at so many seconds after the start.
@@ -59,9 +63,18 @@ pub(crate) struct Ran {
 /// What one process told.
 #[derive(Debug, Default)]
 struct Told {
-    holds: Vec<(usize, Moment, Moment)>,
-    longest_wait: u64,
+    holds: Vec<Logged>,
     failed: Option<String>,
+}
+
+/// A hold, as a process tells it.
+#[derive(Debug)]
+struct Logged {
+    task: usize,
+    kind: Kind,
+    asked: Moment,
+    entered: Moment,
+    left: Moment,
 }
 
 enum Heard {
@@ -105,9 +118,14 @@ impl Ran {
         if let Some(why) = told.iter().find_map(|told| told.failed.as_ref()) {
             return Err(format!("a waiter gave up: {why}"));
         }
-        let longest_wait = told.iter().map(|told| told.longest_wait).max().unwrap_or_default();
         let of_process = |(process, told): (usize, Told)| {
-            let hold = move |(task, entered, left)| Hold { entered, left, owner: Waiter { process, task } };
+            let hold = move |Logged { task, kind, asked, entered, left }| Hold {
+                kind,
+                asked,
+                entered,
+                left,
+                owner: Waiter { process, task },
+            };
             told.holds.into_iter().map(hold)
         };
         let holds = Holds::merged(told.into_iter().enumerate().flat_map(of_process).collect());
@@ -122,7 +140,9 @@ impl Ran {
             handovers: holds.handovers().count(),
             holds_per_second: a_second(holds.count_within(&window)),
             handovers_per_second: a_second(holds.handovers_within(&window)),
-            longest_wait,
+            longest_wait: holds.longest_wait(),
+            exclusive_waits: holds.waits(Kind::Exclusive, &window),
+            most_at_once: holds.most_at_once(),
             fairness: holds.fairness(&waiters, &window),
             fairness_so_far: so_far(&holds, &waiters, &window),
             latencies: holds.latencies(),
@@ -139,7 +159,7 @@ fn so_far(holds: &Holds, waiters: &[Waiter], window: &Range<Moment>) -> Vec<(f64
     (1..=MOMENTS).filter_map(|part| Some((at(part), holds.fairness(waiters, &until(part))?))).collect()
 }
 
-/// How the error of a run begins in which two held at once.
+/// How the error of a run begins in which two held at once that may not.
 pub(crate) const HELD_AT_ONCE: &str = "two held at once";
 
 impl Process {
@@ -221,11 +241,7 @@ impl Told {
         let (task, rest) = rest.split_once(' ')?;
         let task: usize = task.parse().ok()?;
         match what {
-            "wait" => self.longest_wait = self.longest_wait.max(rest.parse().ok()?),
-            "hold" => {
-                let (entered, left) = rest.split_once(' ')?;
-                self.holds.push((task, entered.parse().ok()?, left.parse().ok()?));
-            }
+            "hold" => self.holds.push(Logged::of_text(task, rest)?),
             "failed" => self.failed = Some(rest.to_owned()),
             _ => return None,
         }
@@ -233,15 +249,28 @@ impl Told {
     }
 }
 
+impl Logged {
+    /// From `KIND ASKED ENTERED LEFT`.
+    fn of_text(task: usize, text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let kind = Kind::of_text(words.next()?)?;
+        let mut moment = || words.next()?.parse().ok();
+        let (asked, entered, left) = (moment()?, moment()?, moment()?);
+        words.next().is_none().then_some(Self { task, kind, asked, entered, left })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::contestants::Contestant;
+    use crate::kind::Mix;
 
     const SECOND: Moment = 1_000_000_000;
 
     fn workload(processes: usize, waiters: usize) -> Workload {
-        let orders = Orders { contestant: Contestant::Nothing, waiters, hold: Duration::ZERO, pause: Duration::ZERO };
+        let (contestant, mix, none) = (Contestant::Nothing, Mix::All(Kind::Exclusive), Duration::ZERO);
+        let orders = Orders { contestant, waiters, mix, hold: none, pause: none };
         Workload { processes, orders, lasts: Duration::from_secs(1), watched: false }
     }
 
@@ -256,12 +285,13 @@ mod tests {
     #[test]
     fn what_processes_tell_becomes_figures() {
         let logs = vec![
-            told(&["wait 0 50", "hold 0 10 20", "hold 0 50 60"]),
-            told(&["wait 0 70", "hold 0 30 40", "hold 0 2000000000 2000000001"]),
+            told(&["hold 0 exclusive 5 10 20", "hold 0 exclusive 25 50 60"]),
+            told(&["hold 0 exclusive 0 30 40", "hold 0 exclusive 1999999930 2000000000 2000000001"]),
         ];
         let ran = Ran::of(&workload(2, 1), logs, 0..SECOND, None).expect("nobody met anybody");
         assert_eq!((ran.holds, ran.handovers, ran.longest_wait), (4, 3, 70));
         assert!((ran.holds_per_second - 3.0).abs() < 1e-9 && (ran.handovers_per_second - 2.0).abs() < 1e-9);
+        assert_eq!((ran.exclusive_waits, ran.most_at_once), (vec![5, 30, 25], 1));
         assert_eq!(ran.fairness, Some(0.5));
         assert_eq!((ran.fairness_so_far.len(), ran.fairness_so_far.last()), (20, Some(&(1.0, 0.5))));
         assert_eq!(ran.latencies, [10, 10, SECOND * 2 - 60]);
@@ -269,14 +299,21 @@ mod tests {
 
     #[test]
     fn two_at_once_are_an_error_and_no_figure() {
-        let logs = vec![told(&["hold 0 10 20"]), told(&["hold 0 15 40"])];
+        let logs = vec![told(&["hold 0 exclusive 9 10 20"]), told(&["hold 0 exclusive 9 15 40"])];
         let error = Ran::of(&workload(2, 1), logs, 0..SECOND, None).expect_err("they met");
         assert!(error.starts_with(HELD_AT_ONCE), "{error}");
     }
 
     #[test]
+    fn readers_may_hold_at_once() {
+        let logs = vec![told(&["hold 0 shared 9 10 20"]), told(&["hold 0 shared 9 15 40"])];
+        let ran = Ran::of(&workload(2, 1), logs, 0..SECOND, None).expect("there was room");
+        assert_eq!((ran.holds, ran.most_at_once, ran.exclusive_waits), (2, 2, vec![]));
+    }
+
+    #[test]
     fn a_waiter_that_gave_up_is_an_error() {
-        let logs = vec![told(&["wait 0 5", "hold 0 10 20", "failed 0 the server is gone"])];
+        let logs = vec![told(&["hold 0 exclusive 5 10 20", "failed 0 the server is gone"])];
         let error = Ran::of(&workload(1, 1), logs, 0..SECOND, None).expect_err("it gave up");
         assert!(error.ends_with("the server is gone"), "{error}");
     }
@@ -284,7 +321,14 @@ mod tests {
     #[test]
     fn a_line_without_sense_is_not_taken() {
         let mut told = Told::default();
-        for line in ["", "hold 0 1", "hold x 1 2", "held 0 1 2"] {
+        for line in [
+            "",
+            "hold 0 exclusive 0 1",
+            "hold x exclusive 0 1 2",
+            "hold 0 most 0 1 2",
+            "hold 0 shared 0 1 2 3",
+            "held 0 1 2",
+        ] {
             assert_eq!(told.take(line), None, "{line}");
         }
     }

@@ -1,12 +1,13 @@
-//! The holds of all processes, merged: who followed whom, and whether two held at once.
+//! The holds of all processes, merged: who followed whom, and whether two held at once that may not.
 //!
 //! What must stay true: nothing here believes a lock. A hold lasts from the first instruction after the acquire to the
-//! last one before the release, so two holds that overlap are two holders, and a hold that begins later was granted
-//! later. Pure; times come from `clock`, which is the same for all processes.
+//! last one before the release, so two holds that overlap are two holders, and an exclusive one that begins later was
+//! granted later. Pure; times come from `clock`, which is the same for all processes.
 
 use std::ops::Range;
 
 use crate::clock::Moment;
+use crate::kind::Kind;
 
 /// One of all waiters of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,12 +19,15 @@ pub(crate) struct Waiter {
 /// One hold of the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hold {
+    pub(crate) kind: Kind,
+    /// When its owner asked for it.
+    pub(crate) asked: Moment,
     pub(crate) entered: Moment,
     pub(crate) left: Moment,
     pub(crate) owner: Waiter,
 }
 
-/// Two that held at once.
+/// Two that held at once, and may not; the second found others there, of whom the first stayed longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overlap {
     pub(crate) first: Hold,
@@ -49,16 +53,42 @@ impl Holds {
         self.0.iter().filter(|hold| window.contains(&hold.entered)).count()
     }
 
-    /// The first two that held at once.
+    /// The first two that held at once although there was no room.
     pub(crate) fn overlap(&self) -> Option<Overlap> {
-        let mut longest: Option<Hold> = None;
-        for &second in &self.0 {
-            match longest {
-                Some(first) if first.left > second.entered => return Some(Overlap { first, second }),
-                _ => longest = Some(second),
-            }
-        }
-        None
+        let met = self.met(|second, inside| {
+            let found_room = second.kind.has_room(inside.iter().map(|hold| hold.kind));
+            let first = inside.iter().copied().max_by_key(|hold| hold.left)?;
+            (!found_room).then_some(Overlap { first, second })
+        });
+        met.into_iter().flatten().next()
+    }
+
+    /// How many held at once at the most.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.met(|_, inside| inside.len() + 1).into_iter().max().unwrap_or_default()
+    }
+
+    /// Something of each hold and of those that were inside when it began.
+    fn met<T>(&self, of: impl Fn(Hold, &[Hold]) -> T) -> Vec<T> {
+        let mut inside: Vec<Hold> = Vec::new();
+        let met = self.0.iter().map(|&hold| {
+            inside.retain(|other| other.left > hold.entered);
+            let met = of(hold, &inside);
+            inside.push(hold);
+            met
+        });
+        met.collect()
+    }
+
+    /// How long each waited who asked for this kind meanwhile.
+    pub(crate) fn waits(&self, kind: Kind, window: &Range<Moment>) -> Vec<u64> {
+        let asked = self.0.iter().filter(|hold| hold.kind == kind && window.contains(&hold.asked));
+        asked.map(|hold| hold.entered.saturating_sub(hold.asked)).collect()
+    }
+
+    /// The longest wait of all.
+    pub(crate) fn longest_wait(&self) -> u64 {
+        self.0.iter().map(|hold| hold.entered.saturating_sub(hold.asked)).max().unwrap_or_default()
     }
 
     /// Each hold that another owner's hold came before, with that one.
@@ -95,7 +125,11 @@ mod tests {
     use super::*;
 
     fn hold(process: usize, task: usize, entered: Moment, left: Moment) -> Hold {
-        Hold { entered, left, owner: Waiter { process, task } }
+        Hold { kind: Kind::Exclusive, asked: entered, entered, left, owner: Waiter { process, task } }
+    }
+
+    fn of_kind(kind: Kind, entered: Moment, left: Moment) -> Hold {
+        Hold { kind, ..hold(0, 0, entered, left) }
     }
 
     #[test]
@@ -133,6 +167,35 @@ mod tests {
     fn one_inside_another_is_caught() {
         let (outer, inner) = (hold(0, 0, 10, 100), hold(1, 0, 40, 50));
         assert_eq!(Holds::merged(vec![inner, outer]).overlap(), Some(Overlap { first: outer, second: inner }));
+    }
+
+    #[test]
+    fn readers_hold_at_once_and_a_writer_among_them_is_caught() {
+        let (first, second) = (of_kind(Kind::Shared, 10, 30), of_kind(Kind::Shared, 15, 20));
+        let holds = |third| Holds::merged(vec![first, second, third]);
+        let after = holds(of_kind(Kind::Exclusive, 30, 40));
+        assert_eq!((after.overlap(), after.most_at_once()), (None, 2));
+        let among = of_kind(Kind::Exclusive, 25, 40);
+        assert_eq!(holds(among).overlap(), Some(Overlap { first, second: among }));
+    }
+
+    #[test]
+    fn one_permit_too_many_is_caught() {
+        let permit = |entered, left| of_kind(Kind::Permit(2), entered, left);
+        let mut holds = vec![permit(10, 20), permit(12, 30), permit(20, 40)];
+        assert_eq!(Holds::merged(holds.clone()).overlap(), None);
+        assert_eq!(Holds::merged(holds.clone()).most_at_once(), 2);
+        holds.push(permit(29, 31));
+        let found = Holds::merged(holds).overlap();
+        assert_eq!(found, Some(Overlap { first: permit(20, 40), second: permit(29, 31) }));
+    }
+
+    #[test]
+    fn a_wait_lasts_from_the_question_to_the_first_instruction() {
+        let read = Hold { asked: 5, ..of_kind(Kind::Shared, 40, 50) };
+        let holds = Holds::merged(vec![Hold { asked: 3, ..hold(0, 0, 10, 20) }, Hold { asked: 8, ..read }]);
+        assert_eq!((holds.waits(Kind::Exclusive, &(0..9)), holds.longest_wait()), (vec![7], 32));
+        assert!(holds.waits(Kind::Shared, &(0..8)).is_empty());
     }
 
     #[test]

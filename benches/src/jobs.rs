@@ -7,12 +7,13 @@ use crate::crowd::Crowd;
 use crate::cycles::Cycles;
 use crate::growth::Growth;
 use crate::held::Held;
+use crate::kinds::Round;
 use crate::polls::Polls;
 
 type Run = fn(&str) -> Outcome<()>;
 
-const JOBS: [(&str, Run); 6] =
-    [of::<Cycles>(), of::<Crowd>(), of::<Held>(), of::<Growth>(), of::<Calls>(), of::<Polls>()];
+const JOBS: [(&str, Run); 7] =
+    [of::<Cycles>(), of::<Crowd>(), of::<Held>(), of::<Growth>(), of::<Calls>(), of::<Polls>(), of::<Round>()];
 
 const fn of<J: Job>() -> (&'static str, Run) {
     (J::NAME, |job| serde_json::from_str::<J>(job)?.run())

@@ -7,7 +7,7 @@
 //! not.
 //!
 //! In reading order: `contestants` is who takes part, `worker` a process in which one does, `fleet` starts some and
-//! makes figures of what they tell (`holds`, `watch`), `child` is a process for one of the `jobs` and `usage` what it
+//! makes figures of what they tell (`kind`, `holds`, `watch`), `child` is a process for one of the `jobs` and `usage` what it
 //! used, `rounds` runs everything in turn, `statistics` compares, `report` and `plot` tell, and the rest are the
 //! benchmarks. Deliberately absent: thresholds that fail a build, since a machine that is shared has moods.
 
@@ -31,6 +31,8 @@ mod growth;
 mod held;
 mod holds;
 mod jobs;
+mod kind;
+mod kinds;
 mod machine;
 mod plot;
 mod polls;
@@ -56,6 +58,7 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
   uncontended  acquire and release, by one task and by 64
   delayed      the same with a round trip of 1 ms
   contended    waiters of several processes for one lock
+  kinds        readers and writers, permits, two keys at once
   held         very many locks in one process
   growth       what one lock costs among many
   crowd        very many waiters of one process, each for a key of its own
@@ -68,10 +71,11 @@ const USAGE: &str = "usage: lock-benches [NAME] [--short]
 type Bench = fn(Extent, &Server) -> Section;
 
 /// All there are, in the order of the report.
-const BENCHES: [(&str, Bench); 9] = [
+const BENCHES: [(&str, Bench); 10] = [
     ("uncontended", uncontended::bench),
     ("delayed", delayed::bench),
     ("contended", contended::bench),
+    ("kinds", kinds::bench),
     ("held", held::bench),
     ("growth", growth::bench),
     ("crowd", crowd::bench),

@@ -1,7 +1,7 @@
 //! The names of this library's scripts, by the hashes under which they are called.
 //!
-//! A script is a file of `lock-runtime`, alone or behind one or two that it shares with others, so each of these has
-//! its hash here. One that is made otherwise is called by the first digits of its hash.
+//! A script is a file of `lock-runtime`, alone or behind the first of those that several share, so each of these has its
+//! hash here. One that is made otherwise is called by the first digits of its hash.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,6 +9,8 @@ use std::path::Path;
 use crate::checkout;
 
 const FOLDER: &str = "lock-runtime/src/store/redis/lua";
+/// What stands before a script, in this order: none of these, or some from the first on.
+const SHARED: [&str; 3] = ["fence", "queue", "sets"];
 /// How many digits of a hash stand for a script without a name.
 const DIGITS: usize = 8;
 
@@ -29,15 +31,11 @@ impl Names {
     fn of_files(files: &[(String, String)]) -> Self {
         let hash = |text: &str| sha1_smol::Sha1::from(text).digest().to_string();
         let mut names = HashMap::new();
-        for (name, text) in files {
-            names.insert(hash(text), name.clone());
-            for (_, shared) in files {
-                let behind = format!("{shared}{text}");
-                names.insert(hash(&behind), name.clone());
-                for (_, first) in files {
-                    names.insert(hash(&format!("{first}{behind}")), name.clone());
-                }
-            }
+        let mut before = String::new();
+        let shared = SHARED.iter().filter_map(|shared| files.iter().find(|(name, _)| name == shared));
+        for next in shared.map(|(_, text)| text.as_str()).chain([""]) {
+            names.extend(files.iter().map(|(name, text)| (hash(&format!("{before}{text}")), name.clone())));
+            before.push_str(next);
         }
         Self(names)
     }
@@ -70,6 +68,6 @@ mod tests {
         let name = |text: String| names.of(&sha1_smol::Sha1::from(text).digest().to_string());
         assert_eq!(name(text("renew.lua")), "renew");
         assert_eq!(name(text("fence.lua") + &text("repair.lua")), "repair");
-        assert_eq!(name(text("fence.lua") + &text("queue.lua") + &text("look.lua")), "look");
+        assert_eq!(name(text("fence.lua") + &text("queue.lua") + &text("sets.lua") + &text("look.lua")), "look");
     }
 }

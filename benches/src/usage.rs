@@ -20,6 +20,8 @@ pub(crate) struct Used {
     /// By this process, in user and in system mode.
     pub(crate) client_cpu: Duration,
     pub(crate) server_cpu: Duration,
+    /// While the server carried out scripts, as it counts by itself.
+    pub(crate) scripts: Duration,
     /// What the server carried out, what scripts called included.
     pub(crate) server_calls: u64,
 }
@@ -35,6 +37,7 @@ pub(crate) struct Meter {
 #[derive(Clone, Copy)]
 struct AtServer {
     cpu: Duration,
+    scripts: Duration,
     calls: u64,
 }
 
@@ -54,7 +57,8 @@ impl Meter {
         let server_cpu = after.cpu.saturating_sub(self.at_server.cpu);
         // The first of the two questions was counted before the second one was answered.
         let server_calls = after.calls.saturating_sub(self.at_server.calls + 1);
-        Ok(Used { wall, client_cpu, server_cpu, server_calls })
+        let scripts = after.scripts.saturating_sub(self.at_server.scripts);
+        Ok(Used { wall, client_cpu, server_cpu, scripts, server_calls })
     }
 }
 
@@ -68,8 +72,18 @@ impl AtServer {
         let cpu = number("used_cpu_user")? + number("used_cpu_sys")?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let calls = number("total_commands_processed")? as u64;
-        Ok(Self { cpu: Duration::from_secs_f64(cpu), calls })
+        Ok(Self { cpu: Duration::from_secs_f64(cpu), scripts: scripts(&info), calls })
     }
+}
+
+/// The time that scripts took, those that they call included, from the lines of `INFO commandstats`:
+/// `cmdstat_evalsha:calls=12,usec=345,usec_per_call=28.75,..`.
+fn scripts(info: &str) -> Duration {
+    let micros = |line: &str| {
+        let stats = line.strip_prefix("cmdstat_evalsha:").or_else(|| line.strip_prefix("cmdstat_eval:"))?;
+        stats.split(',').find_map(|part| part.strip_prefix("usec="))?.parse::<u64>().ok()
+    };
+    Duration::from_micros(info.lines().filter_map(micros).sum())
 }
 
 /// Processor time of this process so far.
@@ -114,6 +128,8 @@ pub(crate) fn memory() -> Outcome<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
+    use lock_tests::Server;
+
     use super::*;
 
     #[test]
@@ -121,6 +137,22 @@ mod tests {
         let stat = "42 (a ) (b) S 1 1 1 0 -1 4194368 10 0 0 0 123 45 6 7 20 0 3 0 99";
         assert_eq!(named_ticks(stat), Some(("a ) (b", 168)));
         assert_eq!(named_ticks("42"), None);
+    }
+
+    #[test]
+    fn the_time_of_scripts_is_told_by_the_server_and_that_of_other_commands_is_none_of_it() {
+        let info =
+            "cmdstat_get:calls=9,usec=70\r\ncmdstat_evalsha:calls=2,usec=30,x=1\r\ncmdstat_eval:calls=1,usec=5\r\n";
+        assert_eq!((scripts(info), scripts("")), (Duration::from_micros(35), Duration::ZERO));
+
+        let server = Server::redis();
+        let used = |command: &[&str]| {
+            let meter = Meter::start(&server.url()).expect("the server tells");
+            server.command(command);
+            meter.stop().expect("the server tells").scripts
+        };
+        assert!(used(&["EVAL", "for n = 1, 10000 do redis.call('INCR', 'a') end", "0"]) > Duration::ZERO);
+        assert_eq!(used(&["SET", "a", "1"]), Duration::ZERO);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A process of the bench: its waiters acquire, hold and release until the end, and then tell when they held.
 //!
 //! Its input is one line, `go START END` (two moments), and then stays open; at its end the process ends, so that none
-//! outlives its parent. Its output is `ready`, and after the end a line `wait TASK NANOSECONDS` for each waiter with
-//! its longest wait, `hold TASK ENTERED LEFT` for each hold, `failed TASK WHY` for a waiter that gave up, and `done`.
+//! outlives its parent. Its output is `ready`, and after the end a line `hold TASK KIND ASKED ENTERED LEFT` for each
+//! hold, `failed TASK WHY` for a waiter that gave up, and `done`.
 //!
 //! What must stay true: all contestants run here in the same way, on one current-thread runtime, and nothing is printed
 //! while they run. A waiter that waits at the end has its turn all the same: its wait was real.
@@ -15,14 +15,17 @@ use tokio::task::LocalSet;
 
 use crate::clock::{Moment, now};
 use crate::contestants::{
-    Blpop, CONTENDED, Contestant, LocalQueue, Locking, Locks, Nothing, Ours, Outcome, Rlock, Rslock,
+    Blpop, CONTENDED, Contestant, LocalQueue, Locking, Locks, Nothing, Ours, Outcome, Rlock, RlockReadWrite, Rslock,
 };
+use crate::kind::{Kind, Mix};
 
 /// What the parent says on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Orders {
     pub(crate) contestant: Contestant,
     pub(crate) waiters: usize,
+    /// What each of them asks for.
+    pub(crate) mix: Mix,
     /// How long a critical section lasts; nothing at all when it is zero.
     pub(crate) hold: Duration,
     /// How long a waiter rests after a release.
@@ -30,18 +33,19 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    pub(crate) fn to_arguments(self) -> [String; 4] {
-        let Self { contestant, waiters, hold, pause } = self;
+    pub(crate) fn to_arguments(self) -> [String; 5] {
+        let Self { contestant, waiters, mix, hold, pause } = self;
         let micros = |span: Duration| span.as_micros().to_string();
-        [contestant.name().to_owned(), waiters.to_string(), micros(hold), micros(pause)]
+        [contestant.name().to_owned(), waiters.to_string(), mix.to_string(), micros(hold), micros(pause)]
     }
 
     fn of_arguments(arguments: &[String]) -> Option<Self> {
-        let [contestant, waiters, hold, pause] = arguments else { return None };
+        let [contestant, waiters, mix, hold, pause] = arguments else { return None };
         let micros = |text: &String| text.parse().ok().map(Duration::from_micros);
         Some(Self {
             contestant: Contestant::of_name(contestant)?,
             waiters: waiters.parse().ok()?,
+            mix: Mix::of_text(mix)?,
             hold: micros(hold)?,
             pause: micros(pause)?,
         })
@@ -51,9 +55,15 @@ impl Orders {
 /// What one waiter has to tell.
 #[derive(Default)]
 struct Log {
-    holds: Vec<(Moment, Moment)>,
-    longest_wait: u64,
+    holds: Vec<Hold>,
     failed: Option<String>,
+}
+
+struct Hold {
+    kind: Kind,
+    asked: Moment,
+    entered: Moment,
+    left: Moment,
 }
 
 /// When the waiters begin and when they end.
@@ -84,6 +94,10 @@ async fn contend(url: &str, orders: Orders, go: oneshot::Receiver<Times>) -> Out
         Contestant::RslockEveryMillisecond => work(Rslock::connect(url, Some(ms(3))).await?, orders, go).await,
         Contestant::Rlock => work(Rlock::connect(url, None).await?, orders, go).await,
         Contestant::RlockEveryMillisecond => work(Rlock::connect(url, Some(ms(1))).await?, orders, go).await,
+        Contestant::RlockReadWrite => work(RlockReadWrite::connect(url, None).await?, orders, go).await,
+        Contestant::RlockReadWriteEveryMillisecond => {
+            work(RlockReadWrite::connect(url, Some(ms(1))).await?, orders, go).await
+        }
         Contestant::Nothing => work(Nothing, orders, go).await,
     }
 }
@@ -95,8 +109,8 @@ async fn work<L: Locks>(locks: L, orders: Orders, go: oneshot::Receiver<Times>) 
     }
     say("ready\n")?;
     let times = go.await?;
-    let (hold, pause) = (orders.hold, orders.pause);
-    let tasks = waiters.into_iter().map(|waiter| tokio::task::spawn_local(repeat(waiter, hold, pause, times)));
+    let task = |(task, waiter)| tokio::task::spawn_local(repeat(waiter, task, orders, times));
+    let tasks = waiters.into_iter().enumerate().map(task);
     // All are spawned before the first is awaited.
     let tasks: Vec<_> = tasks.collect();
     let mut logs = Vec::with_capacity(tasks.len());
@@ -109,11 +123,14 @@ async fn work<L: Locks>(locks: L, orders: Orders, go: oneshot::Receiver<Times>) 
 }
 
 /// One waiter from start to end.
-async fn repeat(mut waiter: impl Locking, hold: Duration, pause: Duration, times: Times) -> Log {
+async fn repeat(mut waiter: impl Locking, task: usize, orders: Orders, times: Times) -> Log {
+    let Orders { mix, hold, pause, .. } = orders;
+    // Processes that are started one after the other have numbers beside each other.
+    let place = task + std::process::id() as usize;
     tokio::time::sleep(Duration::from_nanos(times.start.saturating_sub(now()))).await;
     let mut log = Log::default();
     while now() < times.end {
-        if let Err(why) = once(&mut waiter, hold, &mut log).await {
+        if let Err(why) = once(&mut waiter, mix.kind(place, log.holds.len()), hold, &mut log).await {
             log.failed = Some(why.to_string());
             break;
         }
@@ -124,7 +141,8 @@ async fn repeat(mut waiter: impl Locking, hold: Duration, pause: Duration, times
     log
 }
 
-async fn once(waiter: &mut impl Locking, hold: Duration, log: &mut Log) -> Outcome<()> {
+async fn once(waiter: &mut impl Locking, kind: Kind, hold: Duration, log: &mut Log) -> Outcome<()> {
+    waiter.want(kind)?;
     let asked = now();
     let lock = waiter.acquire().await?;
     let entered = now();
@@ -133,17 +151,15 @@ async fn once(waiter: &mut impl Locking, hold: Duration, log: &mut Log) -> Outco
     }
     let left = now();
     let released = waiter.release(lock).await;
-    log.longest_wait = log.longest_wait.max(entered - asked);
-    log.holds.push((entered, left));
+    log.holds.push(Hold { kind, asked, entered, left });
     released
 }
 
 fn tell(logs: &[Log]) -> Outcome<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     for (task, log) in logs.iter().enumerate() {
-        writeln!(out, "wait {task} {}", log.longest_wait)?;
-        for (entered, left) in &log.holds {
-            writeln!(out, "hold {task} {entered} {left}")?;
+        for Hold { kind, asked, entered, left } in &log.holds {
+            writeln!(out, "hold {task} {kind} {asked} {entered} {left}")?;
         }
         if let Some(why) = &log.failed {
             writeln!(out, "failed {task} {}", why.replace('\n', " "))?;
@@ -189,6 +205,7 @@ mod tests {
         let orders = Orders {
             contestant: Contestant::Blpop,
             waiters: 125,
+            mix: Mix::NineReadOneWrites,
             hold: Duration::from_micros(1500),
             pause: Duration::ZERO,
         };

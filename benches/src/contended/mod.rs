@@ -61,7 +61,7 @@ fn caught(control: Result<Ran, String>) -> Result<(), String> {
 fn notes(samples: &Samples) -> Vec<String> {
     let mut notes: Vec<String> = Contestant::ALL
         .into_iter()
-        .filter(|contestant| *contestant != Contestant::Nothing)
+        .filter(|contestant| trials::all().iter().any(|trial| trial.contestant == *contestant))
         .map(|contestant| format!("{}: {}", contestant.name(), contestant.describe()))
         .collect();
     notes.push(

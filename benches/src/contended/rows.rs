@@ -176,6 +176,8 @@ mod tests {
             holds_per_second: handovers as f64,
             handovers_per_second: handovers as f64,
             longest_wait: 7,
+            exclusive_waits: Vec::new(),
+            most_at_once: 1,
             fairness: None,
             fairness_so_far: Vec::new(),
             latencies,

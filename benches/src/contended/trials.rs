@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::contestants::Contestant;
 use crate::extent::Extent;
 use crate::fleet::Workload;
+use crate::kind::{Kind, Mix};
 use crate::worker::Orders;
 
 /// So many waiters for the last row, spread over up to four processes.
@@ -99,7 +100,7 @@ impl Trial {
     pub(crate) fn workload(self, extent: Extent) -> Workload {
         let Self { setting, contestant, watched } = self;
         let (processes, waiters, hold, pause) = setting.shape();
-        let orders = Orders { contestant, waiters, hold, pause };
+        let orders = Orders { contestant, waiters, mix: Mix::All(Kind::Exclusive), hold, pause };
         Workload { processes, orders, lasts: setting.lasts(watched, extent), watched }
     }
 }

@@ -16,11 +16,13 @@ pub(crate) enum Contestant {
     RslockEveryMillisecond,
     Rlock,
     RlockEveryMillisecond,
+    RlockReadWrite,
+    RlockReadWriteEveryMillisecond,
     Nothing,
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::OursByServer,
         Self::OursAsShipped,
         Self::Blpop,
@@ -29,6 +31,8 @@ impl Contestant {
         Self::RslockEveryMillisecond,
         Self::Rlock,
         Self::RlockEveryMillisecond,
+        Self::RlockReadWrite,
+        Self::RlockReadWriteEveryMillisecond,
         Self::Nothing,
     ];
 
@@ -47,6 +51,8 @@ impl Contestant {
             Self::RslockEveryMillisecond => "rslock-1ms",
             Self::Rlock => "rlock",
             Self::RlockEveryMillisecond => "rlock-1ms",
+            Self::RlockReadWrite => "rlock-rw",
+            Self::RlockReadWriteEveryMillisecond => "rlock-rw-1ms",
             Self::Nothing => "nothing",
         }
     }
@@ -74,7 +80,15 @@ impl Contestant {
             }
             Self::Rlock => "rlock 0.2 at its defaults: asks every 100 ms",
             Self::RlockEveryMillisecond => "rlock 0.2 with a `retry_interval` of 1 ms",
-            Self::Nothing => "no lock at all, to see that the check of exclusion sees",
+            Self::RlockReadWrite => {
+                "rlock 0.2's lock for readers and writers at its defaults: asks every 100 ms, and prefers readers"
+            }
+            Self::RlockReadWriteEveryMillisecond => {
+                "rlock 0.2's lock for readers and writers with a `retry_interval` of 1 ms"
+            }
+            Self::Nothing => {
+                "no lock at all: the floor where nobody has to wait, and else to see that the check of exclusion sees"
+            }
         }
     }
 

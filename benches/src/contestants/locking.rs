@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::kind::Kind;
+
 /// What all contend for.
 pub(crate) const CONTENDED: &str = "contended";
 /// How long a lease lasts: longer than any run, so that no figure has expiry in it.
@@ -21,6 +23,11 @@ pub(crate) trait Locks {
 /// One waiter: it acquires and releases in turn.
 pub(crate) trait Locking: Send {
     type Held: Send;
+
+    /// Asks for this kind from now on; at the beginning it is an exclusive lock. Most have no other.
+    fn want(&mut self, kind: Kind) -> Outcome<()> {
+        if kind == Kind::Exclusive { Ok(()) } else { Err(format!("it has no lock that is {kind}").into()) }
+    }
 
     /// Waits for as long as it takes.
     fn acquire(&mut self) -> impl Future<Output = Outcome<Self::Held>> + Send;

@@ -15,6 +15,7 @@ mod locking;
 mod nothing;
 mod ours;
 mod rlock;
+mod rlock_read_write;
 mod rslock;
 
 pub(crate) use async_redis_lock::AsyncRedisLock;
@@ -28,4 +29,5 @@ pub(crate) use locking::{CONTENDED, Locking, Locks, Outcome};
 pub(crate) use nothing::Nothing;
 pub(crate) use ours::Ours;
 pub(crate) use rlock::Rlock;
+pub(crate) use rlock_read_write::RlockReadWrite;
 pub(crate) use rslock::Rslock;

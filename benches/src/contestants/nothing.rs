@@ -1,6 +1,7 @@
 //! No lock: the negative control. Its holds overlap, and a check that does not see it sees nothing.
 
 use super::{Locking, Locks, Outcome};
+use crate::kind::Kind;
 
 pub(crate) struct Nothing;
 
@@ -14,6 +15,10 @@ impl Locks for Nothing {
 
 impl Locking for Nothing {
     type Held = ();
+
+    fn want(&mut self, _: Kind) -> Outcome<()> {
+        Ok(())
+    }
 
     async fn acquire(&mut self) -> Outcome<()> {
         Ok(())

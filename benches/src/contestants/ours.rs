@@ -3,6 +3,7 @@
 use lock_runtime::{Client, LockGuard, Released};
 
 use super::locking::{Locking, Locks, Outcome, TTL};
+use crate::kind::Kind;
 
 /// Its client, connected and used once.
 pub(crate) struct Ours(Client);
@@ -10,6 +11,7 @@ pub(crate) struct Ours(Client);
 pub(crate) struct Waiter {
     client: Client,
     key: String,
+    kind: Kind,
 }
 
 impl Ours {
@@ -31,15 +33,26 @@ impl Locks for Ours {
     type Waiter = Waiter;
 
     async fn waiter(&self, key: &str) -> Outcome<Waiter> {
-        Ok(Waiter { client: self.0.clone(), key: key.to_owned() })
+        Ok(Waiter { client: self.0.clone(), key: key.to_owned(), kind: Kind::Exclusive })
     }
 }
 
 impl Locking for Waiter {
     type Held = LockGuard;
 
+    fn want(&mut self, kind: Kind) -> Outcome<()> {
+        self.kind = kind;
+        Ok(())
+    }
+
     async fn acquire(&mut self) -> Outcome<LockGuard> {
-        Ok(self.client.lock(self.key.as_str()).ttl(TTL).wait_forever().acquire().await?)
+        let request = self.client.lock(self.key.as_str()).ttl(TTL).wait_forever();
+        let request = match self.kind {
+            Kind::Exclusive => request,
+            Kind::Shared => request.shared(),
+            Kind::Permit(most) => request.permits(u32::try_from(most)?),
+        };
+        Ok(request.acquire().await?)
     }
 
     async fn release(&mut self, held: LockGuard) -> Outcome<()> {
