@@ -99,6 +99,11 @@ impl Before {
         self.holders.iter().any(|(holder, _)| *holder == token)
     }
 
+    /// Whether this token stands in the queue.
+    pub(crate) fn has_queued(&self, token: Token) -> bool {
+        self.waiters.contains(&token)
+    }
+
     /// What is wrong afterwards, if anything is; `is_alive` says it of a waiter that this store has confirmed, and
     /// `came_before` whether it came before another.
     pub(crate) fn violation(
