@@ -9,13 +9,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::clock::{Moment, now};
+use lock_core::store::Kind;
+
+use super::clock::Moment;
 
 /// Something that happened to a call of a task, or to its process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A call begins: it wants this key, with a lease of so many nanoseconds.
-    Try { key: u64, ttl: u64 },
+    /// A call begins: it wants this key, beside others of this kind, with a lease of so many nanoseconds.
+    Try { key: u64, ttl: u64, kind: Kind },
     /// Its body is about to be polled for the first time.
     Grant { fence: u64, deadline: Moment },
     /// A step of the body begins.
@@ -60,7 +62,7 @@ impl fmt::Display for Line {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Try { key, ttl } => write!(f, "try {key} {ttl}"),
+            Self::Try { key, ttl, kind } => write!(f, "try {key} {ttl} {}", word(*kind)),
             Self::Grant { fence, deadline } => write!(f, "grant {fence} {deadline}"),
             Self::PollStart(PollStart { entered, was_held, deadline }) => {
                 let was_held = was_held.map_or("unknown", |held| if held { "held" } else { "over" });
@@ -90,7 +92,7 @@ fn parse(line: &str) -> Option<Line> {
     let kind = words.next()?;
     let mut number = || words.next()?.parse::<u64>().ok();
     let event = match kind {
-        "try" => Event::Try { key: number()?, ttl: number()? },
+        "try" => Event::Try { key: number()?, ttl: number()?, kind: of_word(words.next()?)? },
         "grant" => Event::Grant { fence: number()?, deadline: number()? },
         "poll_start" => {
             let entered = number()?;
@@ -113,6 +115,27 @@ fn parse(line: &str) -> Option<Line> {
     words.next().is_none().then_some(Line { at, task, event })
 }
 
+/// A kind as one word.
+pub(crate) fn word(kind: Kind) -> String {
+    match kind {
+        Kind::Exclusive => "exclusive".to_owned(),
+        Kind::Shared => "shared".to_owned(),
+        Kind::Permits { most, weight, .. } => format!("{weight}-of-{most}"),
+        other => unreachable!("no worker asks for {other}"),
+    }
+}
+
+fn of_word(word: &str) -> Option<Kind> {
+    match word {
+        "exclusive" => Some(Kind::Exclusive),
+        "shared" => Some(Kind::Shared),
+        permits => {
+            let (weight, most) = permits.split_once("-of-")?;
+            Some(Kind::permits(most.parse().ok()?).with_weight(weight.parse().ok()?))
+        }
+    }
+}
+
 /// Where a worker writes its events.
 #[derive(Debug)]
 pub(crate) struct Journal(File);
@@ -121,11 +144,6 @@ impl Journal {
     pub(crate) fn at(path: &Path) -> Self {
         let file = OpenOptions::new().append(true).create(true).open(path);
         Self(file.unwrap_or_else(|error| panic!("{} cannot be written: {error}", path.display())))
-    }
-
-    /// Writes down what happens now.
-    pub(crate) fn note(&self, task: u32, event: Event) {
-        self.note_at(now(), task, event);
     }
 
     /// Writes down what happened at that moment.
@@ -143,7 +161,10 @@ mod tests {
     fn what_is_written_is_read() {
         let start = |was_held| Event::PollStart(PollStart { entered: 5, was_held, deadline: 9 });
         let events = [
-            Event::Try { key: 1, ttl: 2 },
+            Event::Try { key: 1, ttl: 2, kind: Kind::Exclusive },
+            Event::Try { key: 1, ttl: 2, kind: Kind::Shared },
+            Event::Try { key: 1, ttl: 2, kind: Kind::permits(3) },
+            Event::Try { key: 1, ttl: 2, kind: Kind::permits(3).with_weight(2) },
             Event::Grant { fence: 3, deadline: 4 },
             start(Some(true)),
             start(Some(false)),
@@ -162,7 +183,17 @@ mod tests {
 
     #[test]
     fn nonsense_is_not_read() {
-        for line in ["", "1 2", "1 2 try 3", "1 2 poll_end 3", "x 2 poll_end", "1 2 poll_start 3 maybe 4"] {
+        for line in [
+            "",
+            "1 2",
+            "1 2 try 3",
+            "1 2 try 3 4",
+            "1 2 try 3 4 p",
+            "1 2 try 3 4 y",
+            "1 2 poll_end 3",
+            "x 2 poll_end",
+            "1 2 poll_start 3 maybe 4",
+        ] {
             assert!(line.parse::<Line>().is_err(), "{line}");
         }
     }

@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use lock_core::store::Kind;
+
 use super::clock::Moment;
 use super::event::{Event, Line, PollStart};
 use super::fault::Fault;
 use super::oracle::Deed;
-use super::worker::TTLS_MS;
+use super::worker::{TASKS_APART, TTLS_MS};
 
 /// The longest ttl there is, in nanoseconds.
 const LONGEST_LEASE: u64 = TTLS_MS[TTLS_MS.len() - 1] * 1_000_000;
@@ -25,8 +27,15 @@ pub(crate) struct History {
     pub(crate) faults: Vec<Planted>,
     /// What was wrong with the keys in Redis, and what did not come to its end: what had to be seen live.
     pub(crate) seen: Vec<Seen>,
-    /// The greatest fence of each key before this phase.
-    pub(crate) fences_before: BTreeMap<u64, u64>,
+    /// The greatest fences of each key before this phase.
+    pub(crate) fences_before: BTreeMap<u64, Fences>,
+}
+
+/// The greatest fences that a key had: of exclusive locks, and of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fences {
+    pub(crate) exclusive: u64,
+    pub(crate) any: u64,
 }
 
 /// A worker, from its start to its end.
@@ -47,13 +56,14 @@ pub(crate) struct Still {
     pub(crate) to: Moment,
 }
 
-/// A call of a worker's task.
+/// A call of a worker's task. One that wants several keys is there once for each, under numbers of tasks of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     /// Its place in the list of processes.
     pub(crate) process: usize,
     pub(crate) task: u32,
     pub(crate) key: u64,
+    pub(crate) kind: Kind,
     /// In nanoseconds.
     pub(crate) ttl: u64,
     pub(crate) tried: Moment,
@@ -107,6 +117,21 @@ pub(crate) enum SeenKind {
     StrayKey,
 }
 
+impl Fences {
+    /// One more grant.
+    pub(crate) fn take_in(&mut self, kind: Kind, fence: u64) {
+        self.any = self.any.max(fence);
+        if kind == Kind::Exclusive {
+            self.exclusive = self.exclusive.max(fence);
+        }
+    }
+
+    /// What the next grant of this kind must be greater than. Who hold beside each other are in no order.
+    pub(crate) fn bound(self, kind: Kind) -> u64 {
+        if kind == Kind::Exclusive { self.any } else { self.exclusive }
+    }
+}
+
 impl History {
     /// Takes in what a process wrote, and what is known of it besides.
     pub(crate) fn take_in(&mut self, mut process: Process, lines: &[Line]) {
@@ -115,8 +140,8 @@ impl History {
         for line in lines {
             if let Event::Stalled { since } = line.event {
                 process.starved.push(Still { from: since, to: line.at });
-            } else if let Event::Try { key, ttl } = line.event {
-                let call = Call::new(place, line, key, ttl);
+            } else if let Event::Try { key, ttl, kind } = line.event {
+                let call = Call::new(place, line, (key, kind), ttl);
                 self.calls.extend(open.insert(line.task, call));
             } else if let Some(call) = open.get_mut(&line.task) {
                 call.take_in(line);
@@ -151,10 +176,10 @@ impl History {
 }
 
 impl Call {
-    fn new(process: usize, line: &Line, key: u64, ttl: u64) -> Self {
+    fn new(process: usize, line: &Line, (key, kind): (u64, Kind), ttl: u64) -> Self {
         let (task, tried) = (line.task, line.at);
         let steps = Vec::new();
-        Self { process, task, key, ttl, tried, grant: None, steps, dropped: None, lost: None, ended: None }
+        Self { process, task, key, kind, ttl, tried, grant: None, steps, dropped: None, lost: None, ended: None }
     }
 
     fn take_in(&mut self, line: &Line) {
@@ -171,6 +196,11 @@ impl Call {
             Event::Lost { reason } => self.lost = Some((line.at, reason.clone())),
             Event::End { outcome } => self.ended = Some((line.at, outcome.clone())),
         }
+    }
+
+    /// Whether its call wanted another key before this one.
+    pub(crate) fn is_one_of_several(&self) -> bool {
+        self.task >= TASKS_APART
     }
 
     /// The earliest moment at which it can have been granted. A lease is not longer than its ttl, but that may be the
@@ -204,15 +234,15 @@ mod tests {
     #[test]
     fn lines_become_calls() {
         let mut history = History::default();
-        let text = "1 0 try 7 100
-            2 1 try 8 100
+        let text = "1 0 try 7 100 exclusive
+            2 1 try 8 100 shared
             5 0 grant 40 90
             5 0 poll_start 4 unknown 90
             6 0 poll_end
             7 0 drop_body
             8 0 lost Stolen
             9 0 end lost
-            10 0 try 7 100";
+            10 0 try 7 100 1-of-3";
         history.take_in(Process::default(), &lines(text));
         assert_eq!(history.calls.len(), 3);
         let call = &history.calls[0];

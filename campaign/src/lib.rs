@@ -1,9 +1,11 @@
 //! The campaign: a fleet of processes on a real server with a replica, a nemesis, and a ledger outside Redis.
 //!
-//! It runs in phases of two kinds. In one (S) only such things go wrong that a lock must survive, and then two bodies
-//! are never there at once. In the other (X) the server loses what it acknowledged, or somebody else writes lock keys;
-//! then two bodies may meet, which is counted, but fences still grow, no step begins after a deadline, and a resource
-//! that compares fences is still right.
+//! It runs in phases of two sorts. In one (S) only such things go wrong that a lock must survive, and then two bodies
+//! are never there at once that may not be beside each other: an exclusive one is alone, shared ones are beside shared
+//! ones, and of permits no more are taken than there are. In the other (X) the server loses what it acknowledged, or
+//! somebody else writes lock keys; then bodies may meet, which is counted, but fences still grow, no step begins after
+//! a deadline, and a resource that compares fences is still right. All kinds are mixed on the same keys, and some calls
+//! want several keys at once.
 //!
 //! In reading order: `phase` is one phase, `fleet` its workers (`worker`, in processes of their own), `nemesis` what
 //! goes wrong (`fault`), `oracle` the resources that are locked, `scan` a look at the keys in Redis; `event` is what is
@@ -32,6 +34,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use history::Fences;
 use phase::Phase;
 use report::Report;
 
@@ -100,8 +103,10 @@ fn run(options: &Options) -> ExitCode {
         let mut ran = phase::run(&mut servers, phase, options.without_lock);
         ran.history.fences_before.clone_from(&fences);
         for (key, granted) in ran.history.granted() {
-            let greatest = fences.entry(key).or_default();
-            *greatest = granted.iter().map(|(_, grant)| grant.fence).max().unwrap_or_default().max(*greatest);
+            let greatest: &mut Fences = fences.entry(key).or_default();
+            for (call, grant) in granted {
+                greatest.take_in(call.kind, grant.fence);
+            }
         }
         report.take_in(&ran, options.keep.as_deref());
     }

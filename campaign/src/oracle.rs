@@ -32,6 +32,8 @@ pub(crate) enum Act {
     Enter,
     /// A write to the register that compares fences, and whether it was accepted.
     Fenced { accepted: bool },
+    /// A look at it by one who does not write, and whether no later one had written.
+    Looked { accepted: bool },
     /// A read of the other register.
     Read { value: u64 },
     /// A write to it, of one more than what was read, and what was there just before.
@@ -138,6 +140,10 @@ impl State {
                 resource.greatest_fence = resource.greatest_fence.max(fence);
                 (Act::Fenced { accepted }, u64::from(accepted))
             }
+            "looked" => {
+                let accepted = fence >= resource.greatest_fence;
+                (Act::Looked { accepted }, u64::from(accepted))
+            }
             "read" => (Act::Read { value: resource.unfenced }, resource.unfenced),
             "write" => {
                 let value = number()?;
@@ -169,6 +175,10 @@ impl Asking {
 
     pub(crate) fn write_fenced(&mut self, key: u64, fence: u64) {
         self.ask(&format!("fenced {key} {fence}"));
+    }
+
+    pub(crate) fn look_fenced(&mut self, key: u64, fence: u64) {
+        self.ask(&format!("looked {key} {fence}"));
     }
 
     pub(crate) fn read(&mut self, key: u64, fence: u64) -> u64 {

@@ -23,6 +23,10 @@ const TOLD: usize = 30;
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     grants: BTreeMap<&'static str, usize>,
+    /// How many grants of each kind, and the most at once for a key.
+    kinds: BTreeMap<&'static str, (usize, usize)>,
+    /// How many grants of calls for several keys.
+    of_several: usize,
     outcomes: BTreeMap<String, usize>,
     faults: BTreeMap<Fault, usize>,
     found: BTreeMap<Check, usize>,
@@ -39,9 +43,15 @@ impl Report {
         for call in &history.calls {
             if call.grant.is_some() {
                 *self.grants.entry(history.process(call).executor).or_default() += 1;
+                self.kinds.entry(check::kind_name(call.kind)).or_default().0 += 1;
+                self.of_several += usize::from(call.is_one_of_several());
             }
             let outcome = call.ended.as_ref().map_or("killed", |(_, outcome)| outcome);
             *self.outcomes.entry(outcome.to_owned()).or_default() += 1;
+        }
+        for (kind, most) in check::most_beside(history) {
+            let known = &mut self.kinds.entry(kind).or_default().1;
+            *known = most.max(*known);
         }
         for planted in &history.faults {
             *self.faults.entry(planted.fault).or_default() += 1;
@@ -86,6 +96,10 @@ impl Report {
         for (executor, count) in &self.grants {
             println!("  {count:>8} {executor}");
         }
+        for (kind, (count, most)) in &self.kinds {
+            println!("  {count:>8} {kind}, {most} of a key at once");
+        }
+        println!("  {:>8} of one of several keys", self.of_several);
         println!("calls");
         for (outcome, count) in &self.outcomes {
             println!("  {count:>8} {outcome}");

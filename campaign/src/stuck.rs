@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::clock::Moment;
+use super::event::word;
 use super::history::{Call, History, SeenKind, covered};
 use super::nemesis::Script;
 
@@ -71,12 +72,13 @@ fn last<'a>(
 fn line(call: &Call, history: &History, script: &Script) -> String {
     let process = history.process(call);
     let mut line = format!(
-        "  {} worker {} ({}) task {} wants key {} for {} ms",
+        "  {} worker {} ({}) task {} wants key {}, {}, for {} ms",
         script.time(call.tried),
         call.process,
         process.executor,
         call.task,
         call.key,
+        word(call.kind),
         call.ttl / 1_000_000,
     );
     let mut add = |what: String, at: Moment| line.extend([", ", &what, " ", script.time(at).trim()]);
@@ -100,6 +102,8 @@ fn line(call: &Call, history: &History, script: &Script) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lock_core::store::Kind;
+
     use super::*;
     use crate::history::{Process, Seen, Still};
 
@@ -109,7 +113,19 @@ mod tests {
     fn refused(key: u64, tried: Moment) -> Call {
         let (process, task, ttl) = (0, 0, 300 * MS);
         let (grant, steps, dropped, lost) = Default::default();
-        Call { process, task, key, ttl, tried, grant, steps, dropped, lost, ended: Some((tried + MS, "busy".into())) }
+        Call {
+            process,
+            task,
+            key,
+            kind: Kind::Exclusive,
+            ttl,
+            tried,
+            grant,
+            steps,
+            dropped,
+            lost,
+            ended: Some((tried + MS, "busy".into())),
+        }
     }
 
     fn told(calls: Vec<Call>) -> Vec<String> {
@@ -129,8 +145,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "    +0.300s worker 0 () task 0 wants key 1 for 300 ms, busy +0.301s",
-                "    +0.400s worker 0 () task 0 wants key 2 for 300 ms, done +0.700s",
+                "    +0.300s worker 0 () task 0 wants key 1, exclusive, for 300 ms, busy +0.301s",
+                "    +0.400s worker 0 () task 0 wants key 2, exclusive, for 300 ms, done +0.700s",
                 "  a thread of worker 0 had no processor for 0.100s",
             ]
         );

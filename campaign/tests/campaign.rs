@@ -23,6 +23,13 @@ fn found(said: &str, what: &str) -> usize {
     line.split_whitespace().next().and_then(|count| count.parse().ok()).expect("a line begins with a number")
 }
 
+/// How many bodies of this kind were there at once for a key.
+fn at_once(said: &str, kind: &str) -> usize {
+    let table = said.rsplit_once("\nheld\n").expect("there is a table").1;
+    let behind = table.split(&format!(" {kind}, ")).nth(1).expect("the table has a line for it");
+    behind.split(' ').next().and_then(|count| count.parse().ok()).expect("it says how many")
+}
+
 #[test]
 fn a_short_campaign_holds() {
     // What is printed of a failure is what concerns it; all that was known then stays here.
@@ -30,6 +37,7 @@ fn a_short_campaign_holds() {
     let (output, said) = campaign(&["--seconds", "30", "--seed", "1", "--keep", kept], &[]);
     assert!(output.status.success(), "all that is known of each phase with findings is in {kept}");
     assert!(said.contains("fail over"), "the servers of this seed change places");
+    assert!(at_once(&said, "exclusive") >= 1 && at_once(&said, "shared") >= 2 && at_once(&said, "permits") >= 2);
     assert_eq!((found(&said, "overlaps"), found(&said, "fence regressions"), found(&said, "stuck keys")), (0, 0, 0));
     assert_eq!(said.lines().last(), Some("verdict: held, seed 1"));
 }

@@ -9,6 +9,7 @@ mod picture;
 mod replay;
 mod request;
 mod search;
+mod sets;
 pub mod simulator;
 
 use std::path::PathBuf;

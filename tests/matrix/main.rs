@@ -18,6 +18,8 @@ mod keys;
 mod many;
 mod processes;
 mod refusals;
+mod rolling;
+mod sets;
 #[cfg(feature = "tls")]
 mod tls;
 

@@ -10,9 +10,9 @@ use crate::{SOON, TTL, connect, name};
 
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_matrix-worker");
 /// What is left of a lock server that nobody uses.
-const NOTHING: [&str; 1] = ["dlock:fence"];
+pub(crate) const NOTHING: [&str; 1] = ["dlock:fence"];
 
-async fn worker(url: &str) -> Worker {
+pub(crate) async fn worker(url: &str) -> Worker {
     let mut worker = Worker::start(WORKER, &[url]);
     worker.line_starting_with("ready").await;
     worker

@@ -4,13 +4,15 @@
 //! Called with the URL of a store, and with the milliseconds behind it that its client gives an operation, or 5 s.
 
 use std::fs;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use lock_runtime::{Client, LockError, LockGuard};
+use lock_runtime::{Client, LockError, LockGuard, LockRequest};
 use rustix::process::{Pid, Resource, Rlimit, WaitOptions, getrlimit, setrlimit, waitpid};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,10 +27,16 @@ fn main() {
     println!("ready");
     for line in io::stdin().lines().map_while(Result::ok) {
         match *line.split(' ').collect::<Vec<_>>() {
-            ["body", key, ttl] => drop(runtime.spawn(body(client.clone(), key.to_owned(), millis(ttl)))),
-            ["guard", key] => runtime.block_on(guard(&client, key)),
+            ["body", key, ttl] => drop(runtime.spawn(body(key.to_owned(), client.lock(key).ttl(millis(ttl))))),
+            ["body", key, ttl, kind] => {
+                let request = of_kind(client.lock(key).ttl(millis(ttl)), kind);
+                drop(runtime.spawn(body(key.to_owned(), request)));
+            }
+            ["guard", key] => runtime.block_on(guard(client.lock(key))),
+            ["guard", key, ttl, kind] => runtime.block_on(guard(of_kind(client.lock(key).ttl(millis(ttl)), kind))),
             ["release"] => runtime.block_on(release()),
-            ["try", key] => runtime.block_on(try_once(&client, key)),
+            ["try", key] => runtime.block_on(try_once(key, client.lock(key))),
+            ["try", key, kind] => runtime.block_on(try_once(key, of_kind(client.lock(key), kind))),
             ["double-panic", key, ttl] => runtime.block_on(double_panic(&client, key, millis(ttl))),
             ["until-terminated"] => return runtime.block_on(until_terminated(&client)),
             ["fork"] => fork(),
@@ -57,19 +65,33 @@ fn since_1970() -> Duration {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is later than that")
 }
 
-/// Runs a body that stays, and says what becomes of it.
-async fn body(client: Client, key: String, ttl: Duration) {
-    let body = async {
-        println!("inside {key} {}", lock_runtime::current().expect("a body").fence());
-        std::future::pending::<()>().await;
-    };
-    let outcome = client.lock(&key).ttl(ttl).run(body).await;
+/// The same request for what this word says: `shared`, or a number of permits.
+fn of_kind(request: LockRequest, kind: &str) -> LockRequest {
+    match kind {
+        "shared" => request.shared(),
+        permits => request.permits(permits.parse().expect("a number of permits")),
+    }
+}
+
+/// Runs a body that stays, says whenever it is polled again, and what becomes of it.
+async fn body(key: String, request: LockRequest) {
+    let mut is_inside = false;
+    let body = poll_fn(|_| {
+        let lease = lock_runtime::current().expect("a body");
+        if std::mem::replace(&mut is_inside, true) {
+            println!("step {}", lease.key());
+        } else {
+            println!("inside {} {}", lease.key(), lease.fence());
+        }
+        Poll::<()>::Pending
+    });
+    let outcome = request.run(body).await;
     println!("outcome {key} {outcome:?}");
 }
 
-async fn guard(client: &Client, key: &str) {
-    let guard = client.lock(key).acquire().await.expect("free");
-    println!("held {key}");
+async fn guard(request: LockRequest) {
+    let guard = request.acquire().await.expect("free");
+    println!("held {} {}", guard.key(), guard.fence());
     GUARDS.lock().expect("no panic").push(guard);
 }
 
@@ -78,9 +100,10 @@ async fn release() {
     println!("released {:?}", guard.release().await);
 }
 
-async fn try_once(client: &Client, key: &str) {
-    match client.lock(key).run(async { println!("the body ran") }).await {
+async fn try_once(key: &str, request: LockRequest) {
+    match request.run(async { println!("the body ran") }).await {
         Ok(()) => println!("tried {key} granted"),
+        Err(LockError::Busy { .. }) => println!("tried {key} busy"),
         Err(LockError::Unavailable { .. }) => println!("tried {key} unavailable"),
         Err(error) => println!("tried {key} {error:?}"),
     }
@@ -108,7 +131,7 @@ async fn double_panic(client: &Client, key: &str, ttl: Duration) {
 async fn until_terminated(client: &Client) {
     let mut terminated = signal(SignalKind::terminate()).expect("a signal can be listened to");
     println!("listening");
-    drop(tokio::spawn(body(client.clone(), "work".to_owned(), Duration::from_secs(30))));
+    drop(tokio::spawn(body("work".to_owned(), client.lock("work"))));
     terminated.recv().await;
     let report = client.shutdown(Duration::ZERO).await;
     println!("left {:?}", report.left);

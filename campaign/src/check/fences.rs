@@ -1,8 +1,12 @@
-//! C2: fences grow in the order of the grants, and none is there twice.
+//! C2: fences grow in the order of the grants, and none is there twice. That of an exclusive lock is greater than all
+//! before it, that of a shared one or a permit greater than those of all exclusive ones before it; between those who may
+//! hold beside each other the order says nothing.
 //!
 //! Who was granted first is known from outside in one direction only: for certain when one body had begun before the
-//! other grant can have been made. While the assumptions hold, leases exclude each other, and then the bodies' first
-//! steps tell the order.
+//! other grant can have been made. While the assumptions hold, leases of which one is exclusive exclude each other, and
+//! then the bodies' first steps tell the order.
+
+use lock_core::store::Kind;
 
 use super::judged::{Check, Judged, named};
 use crate::clock::Moment;
@@ -13,8 +17,9 @@ pub(super) fn regressions(history: &History) -> Judged {
     for (key, granted) in history.granted() {
         let before = history.fences_before.get(&key).copied().unwrap_or_default();
         for &(call, grant) in &granted {
-            if grant.fence <= before {
-                let what = format!("key {key}: {} although {before} was there in an earlier phase", named(call));
+            let bound = before.bound(call.kind);
+            if grant.fence <= bound {
+                let what = format!("key {key}: {} although {bound} was there in an earlier phase", named(call));
                 judged.note(None, Check::FenceRegression, grant.at, what);
             }
         }
@@ -42,19 +47,26 @@ fn against_order(history: &History, granted: &[(&Call, Grant)], judged: &mut Jud
         granted.iter().map(|&(call, grant)| (not_before(history, call, grant), call, grant)).collect();
     later.sort_by_key(|&(earliest, ..)| earliest);
     let mut begun = granted.iter().peekable();
-    let mut greatest: Option<(&Call, Grant)> = None;
+    let (mut greatest, mut greatest_exclusive) = (None, None);
     for (earliest, call, grant) in later {
         while let Some(&&(first, its)) = begun.peek().filter(|(_, its)| its.at < earliest) {
-            if greatest.is_none_or(|(_, most)| its.fence > most.fence) {
-                greatest = Some((first, its));
+            greatest = greater(greatest, (first, its));
+            if first.kind == Kind::Exclusive {
+                greatest_exclusive = greater(greatest_exclusive, (first, its));
             }
             begun.next();
         }
-        if let Some((before, most)) = greatest.filter(|(_, most)| most.fence > grant.fence) {
+        let bound = if call.kind == Kind::Exclusive { greatest } else { greatest_exclusive };
+        if let Some((before, most)) = bound.filter(|(_, most)| most.fence > grant.fence) {
             let what = format!("key {}: {} after {}", call.key, named(call), named(before));
             judged.note(None, Check::FenceRegression, grant.at.max(most.at), what);
         }
     }
+}
+
+/// Which of the two has the greater fence.
+fn greater<'a>(known: Option<(&'a Call, Grant)>, other: (&'a Call, Grant)) -> Option<(&'a Call, Grant)> {
+    known.filter(|(_, most)| most.fence >= other.1.fence).or(Some(other))
 }
 
 /// Whose body had begun before this moment was granted before this grant.

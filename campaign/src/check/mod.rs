@@ -5,6 +5,7 @@
 //! stopped it, when the kernel says that it waited for a processor, and, for one body, in the part of a step that is
 //! longer than the margin, since bodies here never mean to take as long. What was excused is counted.
 
+mod beside;
 mod excuses;
 mod fences;
 mod judged;
@@ -12,40 +13,22 @@ mod resources;
 #[cfg(test)]
 mod tests;
 
-use super::history::{Call, History, SeenKind};
-use excuses::{excuse_for_being_there, stood};
+use super::history::{History, SeenKind};
+pub(crate) use beside::{kind_name, most_beside};
+use excuses::stood;
 use judged::named;
 pub(crate) use judged::{Check, Excuse, Finding, Judged};
 
 /// All checks.
 pub(crate) fn judge(history: &History) -> Judged {
     let mut judged = Judged::default();
-    judged.add_if_intact(history, overlaps(history));
+    judged.add_if_intact(history, beside::overlaps(history));
     judged.add(fences::regressions(history));
     judged.add(late_polls(history));
     judged.add(resources::wrong_writers(history));
     judged.add_if_intact(history, resources::lost_updates(history));
     judged.add(unended(history));
     judged.add(seen(history));
-    judged
-}
-
-/// C1: from its first step until it is gone, a body is alone with its key.
-fn overlaps(history: &History) -> Judged {
-    let mut judged = Judged::default();
-    for (key, granted) in history.granted() {
-        let mut inside: Vec<&Call> = Vec::new();
-        for (call, grant) in granted {
-            inside.retain(|before| history.gone(before) > grant.at);
-            for before in &inside {
-                let what = format!("key {key}: {} was there when {} came", named(before), named(call));
-                let lasted = history.gone(before).min(history.gone(call)).saturating_sub(grant.at);
-                let finding = Finding { check: Check::Overlap, at: grant.at, lasted, what };
-                judged.note_for(excuse_for_being_there(history, before, grant.at), finding);
-            }
-            inside.push(call);
-        }
-    }
     judged
 }
 

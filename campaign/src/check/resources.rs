@@ -1,7 +1,7 @@
 //! C4 and C5: what the lock and its fences are there for.
 //!
-//! A register that compares fences is right whatever happens; one that does not is right as long as there is one body
-//! at a time.
+//! A register that compares fences is right whatever happens; one that does not is right as long as whoever writes is
+//! alone. Exclusive bodies write; others look only, and their fences say whether a later writer has been there.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,17 @@ fn by_fence(history: &History) -> ByFence<'_> {
 }
 
 /// C4: the register that compares fences never goes backwards, lets nobody in whose successor has written, and keeps
-/// nobody out who has no successor that has.
+/// nobody out who has no successor that has: neither those who write nor those who look.
 pub(super) fn wrong_writers(history: &History) -> Judged {
     let mut judged = Judged::default();
     let grants = by_fence(history);
     let mut written: BTreeMap<u64, Vec<Deed>> = BTreeMap::new();
     for deed in &history.deeds {
-        let Act::Fenced { accepted } = deed.act else { continue };
+        let (accepted, writes) = match deed.act {
+            Act::Fenced { accepted } => (accepted, true),
+            Act::Looked { accepted } => (accepted, false),
+            _ => continue,
+        };
         let written = written.entry(deed.key).or_default();
         let greatest = written.iter().max_by_key(|before| before.fence);
         let wrong = if accepted {
@@ -36,13 +40,13 @@ pub(super) fn wrong_writers(history: &History) -> Judged {
                 || greatest.is_some_and(|greatest| succeeds(history, &grants, *deed, *greatest))
         };
         if wrong {
-            let done = if accepted { "wrote" } else { "could not write" };
+            let done = if accepted { "had its way" } else { "was kept out" };
             let what =
                 format!("key {}: fence {} {done} behind {:?}", deed.key, deed.fence, greatest.map(|it| it.fence));
             judged.note(None, Check::WrongWriter, deed.at, what);
         }
         // One of each fence is enough, and keeps this short.
-        if accepted && !written.iter().any(|before| before.fence == deed.fence) {
+        if accepted && writes && !written.iter().any(|before| before.fence == deed.fence) {
             written.push(*deed);
         }
     }

@@ -1,9 +1,11 @@
 //! Each check on both sides: histories that it must let pass, and ones that it must not.
 
+use lock_core::store::Kind;
+
 use super::*;
 use crate::event::PollStart;
 use crate::fault::Fault;
-use crate::history::{Grant, Planted, Process, Seen, Step, Still};
+use crate::history::{Call, Fences, Grant, Planted, Process, Seen, Step, Still};
 use crate::oracle::{Act, Deed};
 
 const MS: u64 = 1_000_000;
@@ -22,6 +24,7 @@ fn held(process: usize, fence: u64, from: u64, to: u64) -> Call {
         process,
         task: 0,
         key: 1,
+        kind: Kind::Exclusive,
         ttl: TTL,
         tried: (from - 5) * MS,
         grant: Some(Grant { at: from * MS, fence, deadline: deadline * MS }),
@@ -30,6 +33,11 @@ fn held(process: usize, fence: u64, from: u64, to: u64) -> Call {
         lost: None,
         ended: Some((to * MS, "ok".into())),
     }
+}
+
+/// The same of a kind.
+fn of(kind: Kind, call: Call) -> Call {
+    Call { kind, ..call }
 }
 
 fn history(calls: Vec<Call>) -> History {
@@ -63,6 +71,41 @@ fn two_at_once_are_an_overlap() {
 fn one_that_stays_while_two_come_overlaps_with_both() {
     let history = history(vec![held(0, 10, 100, 400), held(1, 11, 150, 200), held(2, 12, 250, 300)]);
     assert_eq!(counts(&history), [(Check::Overlap, 2)]);
+}
+
+#[test]
+fn sharers_are_there_at_once_and_nobody_beside_them() {
+    let beside = |one, other| history(vec![of(one, held(0, 10, 100, 200)), of(other, held(1, 11, 150, 250))]);
+    let permits = Kind::permits(2);
+    assert_eq!(counts(&beside(Kind::Shared, Kind::Shared)), []);
+    assert_eq!(counts(&beside(permits, permits)), []);
+    for (one, other) in [(Kind::Shared, Kind::Exclusive), (Kind::Shared, permits), (permits, Kind::Exclusive)] {
+        assert_eq!(counts(&beside(one, other)), [(Check::Overlap, 1)]);
+        assert_eq!(counts(&beside(other, one)), [(Check::Overlap, 1)]);
+    }
+    assert_eq!(most_beside(&beside(Kind::Shared, Kind::Shared))["shared"], 2);
+}
+
+#[test]
+fn no_more_permits_are_taken_than_the_most_generous_of_those_inside_knows_of() {
+    let of_two = Kind::permits(2);
+    let three = |kinds: [Kind; 3]| {
+        let held = [held(0, 10, 100, 300), held(1, 11, 120, 310), held(2, 12, 140, 320)];
+        history(kinds.into_iter().zip(held).map(|(kind, call)| of(kind, call)).collect())
+    };
+    assert_eq!(counts(&three([of_two; 3])), [(Check::Overlap, 1)]);
+    for generous in 0..3 {
+        let mut kinds = [of_two; 3];
+        kinds[generous] = Kind::permits(3);
+        assert_eq!(counts(&three(kinds)), []);
+        kinds[generous] = Kind::permits(3).with_weight(2);
+        assert!(!counts(&three(kinds)).is_empty(), "four of three");
+    }
+    let mut history = three([of_two; 3]);
+    history.processes[0].stopped = vec![Still { from: 110 * MS, to: 295 * MS }];
+    assert_eq!((counts(&history), judge(&history).excused.len()), (vec![], 1), "one of them was late in leaving");
+    history.processes[2].stopped = std::mem::take(&mut history.processes[0].stopped);
+    assert_eq!(counts(&history), [(Check::Overlap, 1)], "the last one came by itself");
 }
 
 #[test]
@@ -133,6 +176,20 @@ fn fences_grow_in_the_order_of_the_grants() {
 }
 
 #[test]
+fn fences_of_a_set_grow_against_exclusive_ones_alone() {
+    let shared = |call| of(Kind::Shared, call);
+    let in_disorder = vec![shared(held(0, 12, 100, 200)), shared(held(1, 11, 120, 210)), held(2, 13, 220, 300)];
+    assert_eq!(counts(&history(in_disorder.clone())), []);
+    let mut history = history(in_disorder);
+    history.calls[2] = held(2, 12, 220, 300);
+    assert_eq!(counts(&history), [(Check::FenceRegression, 1)], "none is there twice");
+    let exclusive_behind = vec![shared(held(0, 12, 100, 200)), held(1, 11, 200, 300)];
+    assert_eq!(counts(&History { calls: exclusive_behind, ..history.clone() }), [(Check::FenceRegression, 1)]);
+    let shared_behind = vec![held(0, 12, 100, 200), shared(held(1, 11, 200, 300))];
+    assert_eq!(counts(&History { calls: shared_behind, ..history }), [(Check::FenceRegression, 1)]);
+}
+
+#[test]
 fn a_fence_is_there_once() {
     let mut history = history(vec![held(0, 10, 100, 200), held(1, 10, 200, 300)]);
     assert_eq!(counts(&history), [(Check::FenceRegression, 1)]);
@@ -143,9 +200,14 @@ fn a_fence_is_there_once() {
 #[test]
 fn fences_grow_over_phases() {
     let mut history = history(vec![held(0, 10, 100, 200)]);
-    history.fences_before.insert(1, 9);
+    let before = |exclusive, any| Fences { exclusive, any };
+    history.fences_before.insert(1, before(9, 9));
     assert_eq!(counts(&history), []);
-    history.fences_before.insert(1, 10);
+    history.fences_before.insert(1, before(9, 10));
+    assert_eq!(counts(&history), [(Check::FenceRegression, 1)]);
+    history.calls[0].kind = Kind::Shared;
+    assert_eq!(counts(&history), [], "of those who share there is no order");
+    history.fences_before.insert(1, before(10, 10));
     assert_eq!(counts(&history), [(Check::FenceRegression, 1)]);
 }
 
@@ -192,6 +254,21 @@ fn a_fenced_register_lets_in_the_newest() {
     history.deeds[2] = write(220, 10, true);
     assert_eq!(counts(&history), [(Check::WrongWriter, 1)], "it went backwards");
     history.deeds = vec![write(110, 10, false)];
+    assert_eq!(counts(&history), [(Check::WrongWriter, 1)], "nobody was newer");
+}
+
+#[test]
+fn who_looks_at_a_fenced_register_is_told_of_later_writers_and_raises_nothing() {
+    let calls = vec![of(Kind::Shared, held(0, 10, 100, 200)), held(1, 11, 200, 300), held(2, 12, 300, 400)];
+    let mut history = history(calls);
+    let write = |at, fence| deed(at, fence, Act::Fenced { accepted: true });
+    let look = |at, fence, accepted| deed(at, fence, Act::Looked { accepted });
+    history.deeds =
+        vec![look(110, 10, true), look(205, 12, true), write(210, 11), look(220, 10, false), write(310, 12)];
+    assert_eq!(counts(&history), [], "nobody wrote by the fence that looked");
+    history.deeds = vec![write(210, 11), look(220, 10, true)];
+    assert_eq!(counts(&history), [(Check::WrongWriter, 1)], "it is late");
+    history.deeds = vec![look(110, 10, false)];
     assert_eq!(counts(&history), [(Check::WrongWriter, 1)], "nobody was newer");
 }
 

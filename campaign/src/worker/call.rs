@@ -9,16 +9,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use lock_runtime::Lease;
+use lock_core::store::Kind;
+use lock_runtime::{Lease, LeaseSet};
 
+use super::choices::TASKS_APART;
 use crate::clock::{Moment, nanos, now};
 use crate::event::{Event, Journal, PollStart};
+use crate::store::lock_key;
 
 /// What is known about a call while it lasts.
 #[derive(Debug)]
 pub(crate) struct Call {
     journal: Arc<Journal>,
     task: u32,
+    /// Each is written down as a call of its own.
+    keys: Vec<u64>,
     /// When it was last polled from outside.
     entered: AtomicU64,
     /// Whether its lease was there and alive then.
@@ -30,6 +35,7 @@ pub(crate) struct Call {
 #[derive(Clone, Debug)]
 pub(crate) enum Hold {
     Lease(Lease),
+    Leases(LeaseSet),
     /// Nothing, and a number that looks like a fence.
     Nothing(u64),
 }
@@ -39,37 +45,63 @@ const OVER: u64 = 1;
 const HELD: u64 = 2;
 
 impl Hold {
-    pub(crate) fn fence(&self) -> u64 {
+    /// What a body is inside of runs under.
+    fn current() -> Self {
+        let several = lock_runtime::current_set().map(Self::Leases);
+        several.or_else(|| lock_runtime::current().map(Self::Lease)).expect("a body runs under a lease")
+    }
+
+    pub(crate) fn fence(&self, key: u64) -> u64 {
         match self {
             Self::Lease(lease) => lease.fence(),
+            Self::Leases(leases) => leases.fence_of(lock_key(key)).expect("one of its keys"),
             Self::Nothing(number) => *number,
         }
     }
 
     fn is_over(&self) -> bool {
-        matches!(self, Self::Lease(lease) if !lease.is_held())
+        match self {
+            Self::Lease(lease) => !lease.is_held(),
+            Self::Leases(leases) => !leases.is_held(),
+            Self::Nothing(_) => false,
+        }
     }
 
     /// The deadline, as the library says it at this moment; zero when it has passed.
     fn deadline(&self, at: Moment) -> Moment {
-        match self {
-            Self::Lease(lease) => match lease.remaining() {
-                left if left.is_zero() => 0,
-                left => at + nanos(left),
-            },
-            Self::Nothing(_) => Moment::MAX,
-        }
+        let left = match self {
+            Self::Lease(lease) => lease.remaining(),
+            Self::Leases(leases) => leases.remaining(),
+            Self::Nothing(_) => return Moment::MAX,
+        };
+        if left.is_zero() { 0 } else { at + nanos(left) }
     }
 }
 
 impl Call {
-    pub(crate) fn new(journal: Arc<Journal>, task: u32) -> Arc<Self> {
+    pub(crate) fn new(journal: Arc<Journal>, task: u32, keys: Vec<u64>) -> Arc<Self> {
         let (entered, was_held, hold) = Default::default();
-        Arc::new(Self { journal, task, entered, was_held, hold })
+        Arc::new(Self { journal, task, keys, entered, was_held, hold })
     }
 
-    pub(crate) fn note(&self, event: Event) {
-        self.journal.note(self.task, event);
+    /// It begins, with a lease of so many nanoseconds.
+    pub(crate) fn tries(&self, kind: Kind, ttl: u64) {
+        self.note_each(now(), |key| Event::Try { key, ttl, kind });
+    }
+
+    pub(crate) fn note(&self, event: &Event) {
+        self.note_at(now(), event);
+    }
+
+    fn note_at(&self, at: Moment, event: &Event) {
+        self.note_each(at, |_| event.clone());
+    }
+
+    /// Writes down for each key what happened to the call.
+    fn note_each(&self, at: Moment, event: impl Fn(u64) -> Event) {
+        for (task, &key) in (self.task..).step_by(TASKS_APART as usize).zip(&self.keys) {
+            self.journal.note_at(at, task, event(key));
+        }
     }
 
     /// What its body runs under; first known when that is there.
@@ -131,16 +163,14 @@ impl<F: Future> Future for Watched<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let at = now();
         let this = &mut *self;
-        let current = || Hold::Lease(lock_runtime::current().expect("a body runs under a lease"));
-        let hold = this.call.hold.get_or_init(current);
+        let hold = this.call.hold.get_or_init(Hold::current);
         let deadline = hold.deadline(at);
-        let (journal, task) = (&this.call.journal, this.call.task);
         if !std::mem::replace(&mut this.begun, true) {
-            journal.note_at(at, task, Event::Grant { fence: hold.fence(), deadline });
+            this.call.note_each(at, |key| Event::Grant { fence: hold.fence(key), deadline });
         }
         let entered = this.call.entered.load(Ordering::Relaxed);
         let start = PollStart { entered, was_held: this.call.was_held(), deadline };
-        journal.note_at(at, task, Event::PollStart(start));
+        this.call.note_at(at, &Event::PollStart(start));
         let _step = Step(&this.call);
         this.future.as_mut().expect("it is there until it is dropped").as_mut().poll(cx)
     }
@@ -150,7 +180,7 @@ impl<F> Drop for Watched<F> {
     fn drop(&mut self) {
         self.future = None;
         if self.begun {
-            self.call.note(Event::DropBody);
+            self.call.note(&Event::DropBody);
         }
     }
 }
@@ -160,6 +190,6 @@ struct Step<'a>(&'a Call);
 
 impl Drop for Step<'_> {
     fn drop(&mut self) {
-        self.0.note(Event::PollEnd);
+        self.0.note(&Event::PollEnd);
     }
 }

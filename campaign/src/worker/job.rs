@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use lock_core::store::Kind;
+
 use super::Shared;
 use super::call::Call;
 use super::choices::SINGLE_THREADED;
@@ -32,7 +34,9 @@ pub(crate) struct Unlucky;
 pub(crate) struct Job {
     pub(crate) shared: Arc<Shared>,
     pub(crate) call: Arc<Call>,
-    pub(crate) key: u64,
+    /// All that it is to lock.
+    pub(crate) keys: Vec<u64>,
+    pub(crate) kind: Kind,
     pub(crate) ttl: Duration,
     /// For how long it means to run.
     pub(crate) lasts: Duration,
@@ -58,21 +62,27 @@ impl Drop for Slow {
 impl Job {
     /// Works on the resources, step by step, then ends as it means to.
     pub(crate) async fn work(mut self) -> Result<(), Unlucky> {
-        let fence = self.call.hold().expect("a body runs under something").fence();
+        let hold = self.call.hold().expect("a body runs under something").clone();
         let mut oracle = Asking::connect(&self.shared.orders.oracle);
-        oracle.enter(self.key, fence);
+        for &key in &self.keys {
+            oracle.enter(key, hold.fence(key));
+        }
         let _slow = Slow(self.slow);
         // By the clock, and not by what the steps mean to take: on a busy machine they take longer.
         let until = now() + nanos(self.lasts);
         while now() < until {
             let rest = self.chance.between(Duration::ZERO, Duration::from_millis(12));
+            let key = self.chance.one_of(&self.keys);
+            let fence = hold.fence(key);
             match self.chance.below(4) {
                 0 => self.stretch(),
-                1 => oracle.write_fenced(self.key, fence),
+                // Whoever is beside others writes nothing.
+                1 | 2 if self.kind != Kind::Exclusive => oracle.look_fenced(key, fence),
+                1 => oracle.write_fenced(key, fence),
                 2 => {
-                    let value = oracle.read(self.key, fence);
+                    let value = oracle.read(key, fence);
                     self.shared.alarm.after(rest).await;
-                    oracle.write(self.key, fence, value + 1);
+                    oracle.write(key, fence, value + 1);
                     continue;
                 }
                 _ => {}

@@ -1,13 +1,17 @@
 //! A process of a campaign: some tasks that take locks, each in many ways, until they are told to end.
 //!
-//! Each worker has another executor. In reading order: `task` chooses what to do next, `call` watches one call from
-//! outside and its body from inside, `job` is the body, `alarm` is a timer for any executor, and `pulse` notices when
-//! the machine had no time for us. Deliberately absent: any opinion about what happens.
+//! Each worker has another executor. In reading order: `task` chooses what to do next, `form` in which way, and `held`
+//! is a lock in the hand; `call` watches one call from outside and its body from inside, `job` is the body, `outcome`
+//! how it comes out, `alarm` is a timer for any executor, and `pulse` notices when the machine had no time for us.
+//! Deliberately absent: any opinion about what happens.
 
 mod alarm;
 mod call;
 mod choices;
+mod form;
+mod held;
 mod job;
+mod outcome;
 mod pulse;
 mod task;
 
@@ -25,7 +29,7 @@ use lock_runtime::Client;
 use super::chance::Chance;
 use super::event::Journal;
 use alarm::Alarm;
-pub(crate) use choices::{EXECUTORS, TTLS_MS};
+pub(crate) use choices::{EXECUTORS, TASKS_APART, TTLS_MS};
 
 /// How many threads of a runtime drive tasks, where there are several.
 const THREADS: usize = 2;

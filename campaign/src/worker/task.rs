@@ -1,21 +1,23 @@
 //! What a task does all the time: chooses a key, a way to lock it, and a way to end.
 
-use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{Either, select};
-use lock_runtime::{LockError, LockGuard, LockRequest, distributed_lock};
+use lock_core::store::Kind;
+use lock_runtime::{LockError, LockRequest, LockSetRequest, distributed_lock};
 
 use super::Shared;
 use super::call::{Call, Entered, Hold, Watched};
 use super::choices::TTLS_MS;
-use super::job::{Ending, Job, Planned, SLOWEST, Unlucky};
+use super::form::Form;
+use super::held::{Hand, under_held};
+use super::job::{Ending, Job, Planned, SLOWEST};
+use super::outcome::{Body, Outcome, outcome};
 use crate::chance::Chance;
 use crate::clock::{margin, nanos, now};
 use crate::event::Event;
@@ -23,38 +25,6 @@ use crate::store::lock_key;
 
 /// The pause before somebody who was refused comes again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(60));
-
-/// The ways to take a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    AttributeThatWaits,
-    AttributeThatDoesNot,
-    AttributeThatSkips,
-    AttributeWithMaxHold,
-    RunThatWaitsForever,
-    RunThatDoesNotWait,
-    RunThatDoesNotRenew,
-    /// The key outlasts a short body.
-    RunThatKeeps,
-    GuardThatIsReleased,
-    GuardThatIsDropped,
-    /// Twice at once.
-    GuardThatRenewsByHand,
-}
-
-const FORMS: [Form; 11] = [
-    Form::AttributeThatWaits,
-    Form::AttributeThatDoesNot,
-    Form::AttributeThatSkips,
-    Form::AttributeWithMaxHold,
-    Form::RunThatWaitsForever,
-    Form::RunThatDoesNotWait,
-    Form::RunThatDoesNotRenew,
-    Form::RunThatKeeps,
-    Form::GuardThatIsReleased,
-    Form::GuardThatIsDropped,
-    Form::GuardThatRenewsByHand,
-];
 
 /// What ends a call before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,27 +36,6 @@ enum Cut {
     Timeout(Duration),
 }
 
-/// How a call came out.
-#[derive(Debug)]
-enum Outcome {
-    Done,
-    Skipped,
-    Unlucky,
-    Failed(LockError),
-}
-
-impl From<LockError> for Outcome {
-    fn from(error: LockError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Unlucky> for Outcome {
-    fn from(Unlucky: Unlucky) -> Self {
-        Self::Unlucky
-    }
-}
-
 /// Calls until the worker is to end.
 pub(crate) async fn work(shared: Arc<Shared>, task: u32) {
     let mut chance = Chance::new(shared.orders.seed, 1_000 + u64::from(task));
@@ -96,18 +45,26 @@ pub(crate) async fn work(shared: Arc<Shared>, task: u32) {
     while !shared.over.load(Ordering::Relaxed) {
         let key = (first + chance.below(count)) % all;
         let ttl = Duration::from_millis(chance.one_of(&TTLS_MS));
-        let call = Call::new(Arc::clone(&shared.journal), task);
-        call.note(Event::Try { key, ttl: nanos(ttl) });
-        let job = job(&shared, &call, key, ttl, &mut chance);
-        let outcome = call_once(&shared, job, &mut chance).await;
-        call.note(Event::End { outcome: outcome.to_owned() });
+        let form = Form::draw(&mut chance);
+        let (kind, keys) = (form.kind(&mut chance), form.keys(key, all, &mut chance));
+        let call = Call::new(Arc::clone(&shared.journal), task, keys.clone());
+        call.tries(kind, nanos(ttl));
+        let job = job(&shared, &call, (keys, kind), ttl, &mut chance);
+        let outcome = call_once(&shared, job, form, &mut chance).await;
+        call.note(&Event::End { outcome: outcome.to_owned() });
         if outcome != "done" {
             shared.alarm.after(chance.between(PAUSE.0, PAUSE.1)).await;
         }
     }
 }
 
-fn job(shared: &Arc<Shared>, call: &Arc<Call>, key: u64, ttl: Duration, chance: &mut Chance) -> Job {
+fn job(
+    shared: &Arc<Shared>,
+    call: &Arc<Call>,
+    (keys, kind): (Vec<u64>, Kind),
+    ttl: Duration,
+    chance: &mut Chance,
+) -> Job {
     let ending = match chance.below(100) {
         0..80 => Ending::Ok,
         80..92 => Ending::Error,
@@ -121,7 +78,7 @@ fn job(shared: &Arc<Shared>, call: &Arc<Call>, key: u64, ttl: Duration, chance: 
     };
     let slow = if chance.percent(30) { chance.between(Duration::from_millis(2), SLOWEST) } else { Duration::ZERO };
     let (shared, call) = (Arc::clone(shared), Arc::clone(call));
-    Job { shared, call, key, ttl, lasts, slow, ending, chance: chance.branch() }
+    Job { shared, call, keys, kind, ttl, lasts, slow, ending, chance: chance.branch() }
 }
 
 /// A body that goes on for longer than it may, and takes its time to be dropped.
@@ -131,14 +88,14 @@ fn wedged(job: Job) -> Job {
 }
 
 /// One call, to its end or until it is cut; a word for how it came out.
-async fn call_once(shared: &Arc<Shared>, job: Job, chance: &mut Chance) -> &'static str {
+async fn call_once(shared: &Arc<Shared>, job: Job, form: Form, chance: &mut Chance) -> &'static str {
     let early = chance.between(Duration::ZERO, Duration::from_millis(150));
     let cut = match chance.below(100) {
         0..84 => Cut::Never,
         84..92 => Cut::Abort(early),
         _ => Cut::Timeout(early),
     };
-    let (call, form) = (Arc::clone(&job.call), chance.one_of(&FORMS));
+    let call = Arc::clone(&job.call);
     let wait = chance.between(Duration::from_millis(50), Duration::from_secs(3));
     let job = if form == Form::AttributeWithMaxHold && chance.percent(70) { wedged(job) } else { job };
     let locked = under_lock(job, form, wait);
@@ -174,7 +131,7 @@ fn told(call: &Call, outcome: &Outcome) -> &'static str {
         Outcome::Failed(LockError::Busy { .. }) => "busy",
         Outcome::Failed(LockError::Unavailable { .. }) => "unavailable",
         Outcome::Failed(LockError::Lost { reason, .. }) => {
-            call.note(Event::Lost { reason: format!("{reason:?}") });
+            call.note(&Event::Lost { reason: format!("{reason:?}") });
             "lost"
         }
         Outcome::Failed(other) => panic!("{other:?}"),
@@ -201,18 +158,37 @@ async fn hold_at_most(key: u64, ttl: Duration, wait: Duration, body: Body) -> Re
     body.await.map_err(Outcome::from)
 }
 
-/// A watched body.
-type Body = Pin<Box<dyn Future<Output = Result<(), Unlucky>> + Send>>;
+#[distributed_lock(key = "campaign:<key>", mode = "shared", ttl = ttl, wait = wait)]
+async fn share(key: u64, ttl: Duration, wait: Duration, body: Body) -> Result<(), Outcome> {
+    body.await.map_err(Outcome::from)
+}
+
+#[distributed_lock(key = "campaign:<key>", permits = most, weight = weight, ttl = ttl, wait = wait)]
+async fn take_permits(
+    key: u64,
+    (most, weight): (u32, u32),
+    ttl: Duration,
+    wait: Duration,
+    body: Body,
+) -> Result<(), Outcome> {
+    body.await.map_err(Outcome::from)
+}
+
+#[distributed_lock(keys = ["campaign:<one>", "campaign:<other>"], ttl = ttl, wait = wait)]
+async fn wait_for_two((one, other): (u64, u64), ttl: Duration, wait: Duration, body: Body) -> Result<(), Outcome> {
+    body.await.map_err(Outcome::from)
+}
 
 async fn under_lock(job: Job, form: Form, wait: Duration) -> Outcome {
     let (call, client) = (Arc::clone(&job.call), job.shared.client.clone());
-    let (key, ttl) = (job.key, job.ttl);
+    let (key, kind, ttl, keys) = (job.keys[0], job.kind, job.ttl, job.keys.clone());
     let body: Body = Box::pin(Watched::new(Arc::clone(&call), job.work()));
     let Some(client) = client else {
         call.granted(Hold::Nothing(now()));
         return outcome(Ok(body.await));
     };
-    let request = client.lock(lock_key(key)).ttl(ttl);
+    let request = one_of_kind(client.lock(lock_key(key)).ttl(ttl), kind);
+    let for_all = several_of_kind(client.lock_all(keys.iter().map(|&key| lock_key(key))).ttl(ttl).wait(wait), kind);
     let attribute = |done: Result<(), Outcome>| done.map_or_else(|failed| failed, |()| Outcome::Done);
     match form {
         Form::AttributeThatWaits => attribute(wait_for(key, ttl, wait, body).await),
@@ -223,69 +199,42 @@ async fn under_lock(job: Job, form: Form, wait: Duration) -> Outcome {
             Err(failed) => failed,
         },
         Form::AttributeWithMaxHold => attribute(hold_at_most(key, ttl, wait, body).await),
+        Form::AttributeThatShares => attribute(share(key, ttl, wait, body).await),
+        Form::AttributeWithPermits => attribute(take_permits(key, permits_of(kind), ttl, wait, body).await),
+        Form::AttributeForTwo => attribute(wait_for_two((key, keys[1]), ttl, wait, body).await),
         Form::RunThatWaitsForever => outcome(request.wait_forever().run(body).await),
         Form::RunThatDoesNotWait => outcome(request.run(body).await),
         Form::RunThatDoesNotRenew => outcome(request.wait(wait).renew(false).run(body).await),
         Form::RunThatKeeps => outcome(request.wait(wait).min_hold(ttl / 3).run(body).await),
-        Form::GuardThatIsReleased => under_guard(request.wait(wait), &call, body, Hand::Releases).await,
-        Form::GuardThatIsDropped => under_guard(request.wait(wait), &call, body, Hand::Drops).await,
-        Form::GuardThatRenewsByHand => under_guard(request.wait(wait), &call, body, Hand::Renews(ttl)).await,
+        Form::RunForSeveral => outcome(for_all.run(body).await),
+        Form::GuardThatIsReleased => under_held(request.wait(wait).acquire(), &call, body, Hand::Releases).await,
+        Form::GuardThatIsDropped => under_held(request.wait(wait).acquire(), &call, body, Hand::Drops).await,
+        Form::GuardThatRenewsByHand => under_held(request.wait(wait).acquire(), &call, body, Hand::Renews(ttl)).await,
+        Form::SetThatIsReleased => under_held(for_all.acquire(), &call, body, Hand::Releases).await,
+        Form::SetThatIsDropped => under_held(for_all.acquire(), &call, body, Hand::Drops).await,
     }
 }
 
-fn outcome(done: Result<Result<(), Unlucky>, LockError>) -> Outcome {
-    match done {
-        Ok(Ok(())) => Outcome::Done,
-        Ok(Err(unlucky)) => unlucky.into(),
-        Err(error) => error.into(),
+/// The most permits and the weight of a kind that has some.
+fn permits_of(kind: Kind) -> (u32, u32) {
+    match kind {
+        Kind::Permits { most, weight, .. } => (most, weight),
+        other => unreachable!("{other} know of no permits"),
     }
 }
 
-/// What somebody does with a guard beside that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hand {
-    Releases,
-    Drops,
-    /// Twice at once before the body, for so long; then drops.
-    Renews(Duration),
+fn one_of_kind(request: LockRequest, kind: Kind) -> LockRequest {
+    match kind {
+        Kind::Exclusive => request,
+        Kind::Shared => request.shared(),
+        permits => request.permits(permits_of(permits).0).weight(permits.weight()),
+    }
 }
 
-/// What somebody does who holds a guard: looks before each step, and stops when the lock is lost.
-async fn under_guard(request: LockRequest, call: &Call, body: Body, hand: Hand) -> Outcome {
-    let guard: LockGuard = match request.acquire().await {
-        Ok(guard) => guard,
-        Err(error) => return error.into(),
-    };
-    call.granted(Hold::Lease(guard.lease()));
-    if let Hand::Renews(ttl) = hand {
-        // What they come to is for the lease to say; that both come back is seen by the worker's end.
-        let _ = futures::join!(guard.renew(ttl), guard.renew(ttl));
-    }
-    // From here on behind the guard, so that it is dropped before the guard is.
-    let mut body = body;
-    let mut lost = pin!(guard.lost());
-    let ended = poll_fn(|cx| {
-        if let Poll::Ready(reason) = lost.as_mut().poll(cx) {
-            return Poll::Ready(Err(format!("{reason:?}")));
-        }
-        if !guard.is_held() {
-            return Poll::Pending;
-        }
-        body.as_mut().poll(cx).map(Ok)
-    })
-    .await;
-    drop(body);
-    match ended {
-        Ok(done) => {
-            if hand == Hand::Releases {
-                // Trouble with it is an outcome that the keeper goes on with.
-                let _ = guard.release().await;
-            }
-            outcome(Ok(done))
-        }
-        Err(reason) => {
-            call.note(Event::Lost { reason });
-            Outcome::Skipped
-        }
+fn several_of_kind(request: LockSetRequest, kind: Kind) -> LockSetRequest {
+    match kind {
+        Kind::Exclusive => request,
+        Kind::Shared => request.shared(),
+        permits => request.permits(permits_of(permits).0).weight(permits.weight()),
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use lock_core::key::ReleaseRequest;
+use lock_core::lease::Terms;
+use lock_core::store::Kind;
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
 use super::plan::Plan;
@@ -11,7 +13,7 @@ use crate::exhaustive::moves::steps::Step;
 use crate::exhaustive::state::client::KEY;
 use crate::exhaustive::state::memory::Broken;
 use crate::exhaustive::state::packet::{Coming, Packet};
-use crate::exhaustive::state::task::State;
+use crate::exhaustive::state::task::{State, Task};
 use crate::exhaustive::state::world::World;
 use crate::request::Request;
 
@@ -21,7 +23,7 @@ const PROMISES: &str = "every promise is kept";
 type Is = fn(&Check, &World) -> bool;
 
 /// What has to happen for a check to show anything, by name.
-const SITUATIONS: [(&str, Is); 5] = [
+const SITUATIONS: [(&str, Is); 8] = [
     ("a key is handed over by a message", |_, state| {
         state.links.iter().any(|link| link.down.iter().any(|coming| matches!(coming, Coming::Grant(_))))
     }),
@@ -33,9 +35,29 @@ const SITUATIONS: [(&str, Is); 5] = [
         let any = |is: fn(&State) -> bool| state.tasks.iter().any(|task| is(&task.state));
         any(|state| matches!(state, State::Holding(_))) && any(|state| matches!(state, State::Acquiring(..)))
     }),
+    ("bodies run beside each other", |_, state| {
+        let run = |task: &&Task| matches!(&task.state, State::Holding(body) if body.may_step(state.now));
+        state.tasks.iter().filter(run).count() > 1
+    }),
+    ("one of a set expires while another holds", |_, state| {
+        let holders = state.store.holders(state.now, &KEY);
+        let holds = |token| holders.iter().any(|(holder, _)| *holder == token);
+        let is_out = |task: &Task| matches!(&task.state, State::Holding(body) if !holds(body.token));
+        !holders.is_empty() && state.tasks.iter().any(is_out)
+    }),
+    ("a call waits that may not be beside those who hold", |check, state| {
+        let found = state.store.inspect(state.now, &KEY);
+        let is_of_a_set =
+            found.holders.first().and_then(|holding| holding.kind).filter(|kind| *kind != Kind::Exclusive);
+        let waits = |(task, (_, terms)): (&Task, &(usize, Terms))| {
+            matches!(task.state, State::Acquiring(..)) && is_of_a_set.is_some_and(|kind| !kind.agrees_with(terms.kind))
+        };
+        state.tasks.iter().zip(&check.0.calls).any(waits)
+    }),
     ("a key expires under its holder", |_, state| {
-        let holder = state.store.holder(state.now, &KEY).map(|(token, _)| token);
-        state.tasks.iter().any(|task| matches!(&task.state, State::Holding(body) if Some(body.token) != holder))
+        let holders = state.store.holders(state.now, &KEY);
+        let holds = |token| holders.iter().any(|(holder, _)| *holder == token);
+        state.tasks.iter().any(|task| matches!(&task.state, State::Holding(body) if !holds(body.token)))
     }),
     ("a lease is lost", |_, state| {
         state.tasks.iter().any(|task| matches!(&task.state, State::Holding(body) if body.loss.is_some()))

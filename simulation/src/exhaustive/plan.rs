@@ -34,6 +34,8 @@ pub struct Plan {
     pub local_handover: bool,
     /// How often a body renews its lease manually, for half of its ttl.
     pub manual_renewals: u8,
+    /// How often a body makes its exclusive lease a shared one.
+    pub downgrades: u8,
     /// How often what may go wrong.
     pub faults: Faults,
 }

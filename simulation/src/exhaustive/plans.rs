@@ -21,15 +21,22 @@ const TERMS: Terms = Terms {
     min_hold: None,
     once: None,
 };
+const SHARED: Terms = Terms { kind: Kind::Shared, ..TERMS };
+const PERMIT: Terms = Terms { kind: Kind::permits(2), ..TERMS };
 const IMPATIENT: Terms = Terms { wait: Wait::AtMost(ms(300)), ..TERMS };
 const NONE: Faults = Faults { losses: 0, errors: 0, stalls: 0, cancellations: 0, crashes: 0, resets: 0 };
 const LOSS: Faults = Faults { losses: 1, ..NONE };
+const CANCELLATION: Faults = Faults { cancellations: 1, ..NONE };
+const CRASH: Faults = Faults { crashes: 1, ..NONE };
 const STALL: Faults = Faults { stalls: 1, ..NONE };
 
 /// Plans of up to some hundred thousand states each.
 pub fn small() -> Vec<Plan> {
     let keeping = Terms { min_hold: Some(ms(300)), ..TERMS };
     let dropped = Faults { cancellations: 1, ..LOSS };
+    let brief = Terms { ttl: ms(300), ..SHARED };
+    let hasty = Terms { wait: Wait::AtMost(ms(50)), ..TERMS };
+    let brief_permit = Terms { ttl: ms(300), renew: false, ..PERMIT };
     vec![
         pair("loss-and-cancellation", TERMS, dropped),
         pair("loss-and-crash", TERMS, Faults { crashes: 1, ..LOSS }),
@@ -39,12 +46,19 @@ pub fn small() -> Vec<Plan> {
         lasting(ms(500), pair("impatient", IMPATIENT, dropped)),
         pair("min-hold", keeping, dropped),
         calling(&[0, 0, 1], pair("local-queue", TERMS, LOSS)),
+        of(&[(0, SHARED), (1, TERMS)], pair("reader-and-writer", TERMS, dropped)),
+        of(&[(0, SHARED), (1, TERMS)], pair("reader-and-writer-and-crash", TERMS, Faults { crashes: 1, ..LOSS })),
+        of(&[(0, SHARED), (1, hasty), (0, SHARED)], pair("readers-and-hasty-writer", TERMS, NONE)),
+        of(&[(0, PERMIT), (1, PERMIT), (0, PERMIT)], pair("permits", TERMS, NONE)),
+        lasting(ms(350), of(&[(0, PERMIT), (1, brief_permit), (0, PERMIT)], pair("permits-and-crash", TERMS, CRASH))),
+        lasting(ms(500), of(&[(0, SHARED), (1, brief)], pair("readers-of-two-ttls", TERMS, CRASH))),
+        Plan { downgrades: 1, ..of(&[(0, TERMS), (1, SHARED)], pair("downgrade", TERMS, LOSS)) },
     ]
 }
 
 /// Plans of up to some million states each.
 pub fn large() -> Vec<Plan> {
-    let dropped = Faults { cancellations: 1, ..NONE };
+    let dropped = CANCELLATION;
     let crowd = |name| calling(&[0, 0, 0, 1], pair(name, TERMS, NONE));
     vec![
         pair("loss-and-reset", TERMS, Faults { resets: 1, ..LOSS }),
@@ -70,6 +84,9 @@ pub fn large() -> Vec<Plan> {
         Plan { local_handover: false, ..crowd("long-local-queue-without-handover") },
         calling(&[0, 0, 1, 1], pair("two-local-queues", TERMS, NONE)),
         calling(&[0, 1, 2], pair("three-clients", TERMS, LOSS)),
+        of(&[(0, SHARED), (1, TERMS), (0, SHARED)], pair("readers-and-writer", TERMS, dropped)),
+        of(&[(0, PERMIT), (1, PERMIT), (0, PERMIT)], pair("permits-and-cancellation", TERMS, dropped)),
+        of(&[(0, SHARED), (1, TERMS)], pair("reader-and-writer-and-stall", TERMS, STALL)),
     ]
 }
 
@@ -88,6 +105,7 @@ fn pair(name: &'static str, terms: Terms, faults: Faults) -> Plan {
         has_messages: true,
         local_handover: true,
         manual_renewals: 0,
+        downgrades: 0,
         faults,
     }
 }
@@ -97,6 +115,13 @@ fn calling(of: &[usize], mut plan: Plan) -> Plan {
     let (_, terms) = plan.calls[0];
     plan.clients = of.iter().max().map_or(0, |last| last + 1);
     plan.calls = of.iter().map(|client| (*client, terms)).collect();
+    plan
+}
+
+/// The same with these calls instead.
+fn of(calls: &[(usize, Terms)], mut plan: Plan) -> Plan {
+    plan.clients = calls.iter().map(|(client, _)| client + 1).max().unwrap_or(0);
+    plan.calls = calls.to_vec();
     plan
 }
 

@@ -25,7 +25,6 @@ mod plan;
 mod process;
 mod random;
 mod run;
-mod sets;
 mod settling;
 mod strangers;
 mod task;

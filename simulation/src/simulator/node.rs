@@ -5,39 +5,14 @@ use std::time::Duration;
 
 use super::checker::Checker;
 use super::marks::{Done as DoneKeys, Marks};
-use super::sets::{Before, Done, is_refused_in_vain};
 use super::tokens::owner;
 use crate::request::{Reply, Request};
+use crate::sets::{Before, Done, is_refused_in_vain};
 use lock_core::LockKey;
 use lock_core::Moment;
 use lock_core::key::{AcquireRequest, ReleaseReply, ReleaseRequest};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, ClockId, Grant, Kind, ListenerId, Released, Renewed, Rotated, Token};
-
-/// What an operation did for the one who asked and for others; with whether the one who asks stood in the queue.
-fn done<'a>(request: &Request, (by, stands): (Token, bool), reply: &Reply, told: &'a [Token]) -> Done<'a> {
-    let is_told = match reply {
-        Reply::Acquired(Acquired::Granted { .. })
-        | Reply::Released(ReleaseReply::Rotated(Rotated::Retained { .. })) => true,
-        Reply::Renewed(_) | Reply::Acquired(_) | Reply::Released(_) => false,
-    };
-    let advances = match (request, reply) {
-        (Request::Ask(AcquireRequest::Ask(ask)), _) => ask.kind != Kind::Exclusive,
-        (Request::Ask(_), _) => true,
-        (Request::Downgrade(_), Reply::Renewed(answers)) => matches!(answers[..], [Ok(Renewed::Renewed)]),
-        (Request::Release(ReleaseRequest::Release(release)), Reply::Released(ReleaseReply::Released(released))) => {
-            let is_freed = *released == Released::Freed;
-            is_freed && release.keep.is_none() || !is_freed && release.leave.is_some()
-        }
-        _ => false,
-    };
-    let passes = match request {
-        Request::Ask(AcquireRequest::Ask(ask)) => ask.kind == Kind::Exclusive,
-        Request::Ask(AcquireRequest::Enqueue(enqueue)) => !stands && enqueue.entry.since.is_some(),
-        _ => false,
-    };
-    Done { name: request.name(), by, all: &[], is_told, told, advances, passes }
-}
+use lock_core::store::{Acquired, ClockId, Grant, ListenerId, Released, Rotated, Token};
 
 /// A waiter in a queue, as this store has confirmed.
 #[derive(Debug)]
@@ -171,13 +146,12 @@ impl Node {
         }
         for (key, token, before) in stood {
             let told: Vec<Token> = grants.iter().map(|(_, grant)| grant.token).collect();
-            let all: Vec<Token> = request.about().map(|(_, token)| token).collect();
             let stands = self.queued.contains_key(&(key.clone(), token));
-            let done = Done { all: &all, ..done(request, (token, stands), &reply, &told) };
+            let done = Done::new(request, (token, stands), &reply, &told);
             let is_alive = |waiter| self.is_alive(now, &key, waiter);
             let came_before = |waiter, token| self.came_before(now, &key, waiter, token);
-            if let Some(violation) = before.violation(&self.model, now, &done, is_alive, came_before) {
-                checker.found(|| violation);
+            if let Some(wrong) = before.violation(&self.model, now, &done, is_alive, came_before) {
+                checker.found(|| wrong.told(request.name(), &key));
             }
             if let (Request::Ask(AcquireRequest::Ask(ask)), Reply::Acquired(Acquired::Held { .. })) = (request, &reply)
                 && is_refused_in_vain(&self.model, now, &key, ask.kind)

@@ -1,6 +1,5 @@
 //! Requests go to the store, and are executed there; what must be true of that is checked at once.
 
-use lock_core::Moment;
 use lock_core::key::{AcquireRequest, Number, ReleaseReply, ReleaseRequest, SessionId};
 use lock_core::store::{Acquired, Grant, ListenerId, Rotated, StoreError, StoreErrorKind, Token};
 
@@ -8,8 +7,9 @@ use crate::exhaustive::plan::Plan;
 use crate::exhaustive::state::client::KEY;
 use crate::exhaustive::state::memory::Broken;
 use crate::exhaustive::state::packet::{Coming, From, Link, Packet, listener};
-use crate::exhaustive::state::world::World;
+use crate::exhaustive::state::world::{Process, World};
 use crate::request::{Reply, Request};
+use crate::sets::{Before, Done, Wrong};
 
 impl World {
     /// A process sends a request.
@@ -23,12 +23,12 @@ impl World {
     /// The first request on its way over this connection arrives at the store, which answers.
     pub(crate) fn request_arrives(&mut self, plan: &Plan, link: usize) {
         let Some(Packet { number, from, request, .. }) = self.links[link].up.pop_front() else { return };
-        let before = self.store.holder(self.now, &KEY);
+        let before = Before::new(&self.store, self.now, &KEY);
         let reply = request.execute(self.now, &mut self.store);
         let grants = self.store.take_grants();
-        self.check_touched(&request, before);
-        self.check_turns(plan, before.map(|(token, _)| token));
-        self.check_fences(&request, &reply);
+        self.check_holders(plan, &before, &request, &reply, &grants);
+        self.check_turns(plan, &before);
+        self.check_fences(&request, &reply, &grants);
         if self.links[link].is_open {
             self.links[link].down.push_back(Coming::Answer(number, from, Ok(reply)));
         }
@@ -48,9 +48,6 @@ impl World {
 
     /// A grant goes to whoever listens.
     fn tell(&mut self, plan: &Plan, to: ListenerId, grant: Grant) {
-        if !self.memory.reserved(grant.fence, grant.fences) {
-            self.found(Broken::FenceShrank);
-        }
         // As long as no session was closed, every waiter is told of its grant, and none counts as alive by its looks.
         let is_told = plan.has_messages && self.faults.resets == plan.faults.resets;
         if is_told && !self.store.is_listened_to(to) {
@@ -62,30 +59,55 @@ impl World {
         }
     }
 
-    /// Only who holds the key changes it.
-    fn check_touched(&mut self, request: &Request, before: Option<(Token, Moment)>) {
-        let Some((holder, _)) = before else { return };
-        let is_holders = request.about().any(|(_, token)| token == holder);
-        if !is_holders && self.store.holder(self.now, &KEY) != before {
-            self.found(Broken::StrangerTouched);
+    /// Only who holds the key changes its lease, and whoever comes in fits and is next.
+    fn check_holders(
+        &mut self,
+        plan: &Plan,
+        before: &Before,
+        request: &Request,
+        reply: &Reply,
+        grants: &[(ListenerId, Grant)],
+    ) {
+        // As long as no session was closed, whoever waits listens, unless it was killed.
+        let all_listen = plan.has_messages && self.faults.resets == plan.faults.resets;
+        let listens = |process: &Process, token| process.is_running && process.client.knows(token);
+        let is_alive = |token| all_listen && self.processes.iter().any(|process| listens(process, token));
+        // Tokens are drawn when calls come; whether a later one was quicker is not remembered.
+        let came_before = |waiter: Token, token: Token| waiter < token;
+        let told: Vec<Token> = grants.iter().map(|(_, grant)| grant.token).collect();
+        let wrong = request.about().find_map(|(_, token)| {
+            let done = Done::new(request, (token, before.has_queued(token)), reply, &told);
+            before.violation(&self.store, self.now, &done, is_alive, came_before)
+        });
+        match wrong {
+            Some(Wrong::Touched) => self.found(Broken::StrangerTouched),
+            Some(Wrong::Untold) => self.found(Broken::GrantUntold),
+            Some(Wrong::Unfit) => self.found(Broken::HoldersUnfit),
+            Some(Wrong::Passed) => self.found(Broken::QueuePassed),
+            Some(Wrong::Waits) => self.found(Broken::FirstWaits),
+            None => {}
         }
     }
 
     /// While nothing went wrong and no lease expires, clients take turns.
-    fn check_turns(&mut self, plan: &Plan, before: Option<Token>) {
-        let holder = self.store.holder(self.now, &KEY).map(|(token, _)| token).filter(|holder| Some(*holder) != before);
-        let knows = |token: Token| self.processes.iter().position(|process| process.client.knows(token));
-        let Some(client) = holder.and_then(knows).filter(|_| self.faults == plan.faults && plan.expires_never()) else {
+    fn check_turns(&mut self, plan: &Plan, before: &Before) {
+        if self.faults != plan.faults || !plan.expires_never() {
             return;
-        };
-        let waiting = self.store.waiters(self.now, &KEY).into_iter().filter(|token| knows(*token) != Some(client));
-        let waiting: Vec<Token> = waiting.collect();
-        if self.memory.granted(client, &waiting) {
-            self.found(Broken::Overtaken);
+        }
+        let holders = self.store.holders(self.now, &KEY).into_iter().map(|(token, _)| token);
+        for holder in holders.filter(|token| !before.is_held_by(*token)) {
+            let knows = |token: Token| self.processes.iter().position(|process| process.client.knows(token));
+            let Some(client) = knows(holder) else { continue };
+            let waiting = self.store.waiters(self.now, &KEY).into_iter().filter(|token| knows(*token) != Some(client));
+            let waiting: Vec<Token> = waiting.collect();
+            if self.memory.granted(client, &waiting) {
+                self.found(Broken::Overtaken);
+            }
         }
     }
 
-    fn check_fences(&mut self, request: &Request, reply: &Reply) {
+    /// Who asks may be let in before others, or behind them.
+    fn check_fences(&mut self, request: &Request, reply: &Reply, grants: &[(ListenerId, Grant)]) {
         let reserved = match (request, reply) {
             (Request::Ask(request), Reply::Acquired(Acquired::Granted { fence, .. })) => Some((
                 *fence,
@@ -101,7 +123,10 @@ impl World {
             ) => Some((*fence, rotate.fences)),
             _ => None,
         };
-        if reserved.is_some_and(|(fence, fences)| !self.memory.reserved(fence, fences)) {
+        let told = grants.iter().map(|(_, grant)| (grant.fence, grant.fences));
+        let mut all: Vec<(u64, u32)> = reserved.into_iter().chain(told).collect();
+        all.sort_unstable();
+        if !all.into_iter().all(|(fence, fences)| self.memory.reserved(fence, fences)) {
             self.found(Broken::FenceShrank);
         }
     }

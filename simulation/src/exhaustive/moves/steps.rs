@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Ends(usize),
     /// A body renews its lease manually.
     RenewsManually(usize),
+    /// A body makes its lease a shared one.
+    Downgrades(usize),
     /// A keeper does what is due.
     KeeperWorks(usize),
     /// A keeper's request had no answer in time.
@@ -58,7 +60,7 @@ impl World {
         }
         for task in 0..self.tasks.len() {
             if self.processes[plan.calls[task].0].is_running {
-                self.task_steps(task, steps);
+                self.task_steps(plan, task, steps);
             }
         }
         for (index, process) in self.processes.iter().enumerate().filter(|(_, process)| process.is_running) {
@@ -77,7 +79,7 @@ impl World {
         }
     }
 
-    fn task_steps(&self, index: usize, steps: &mut Vec<Step>) {
+    fn task_steps(&self, plan: &Plan, index: usize, steps: &mut Vec<Step>) {
         let task = &self.tasks[index];
         let goes_on = task.is_woken || task.sent.as_ref().is_some_and(|sent| sent.answer.is_some());
         match &task.state {
@@ -86,6 +88,8 @@ impl World {
             State::Holding(body) if body.may_step(self.now) => {
                 steps.push(Step::Ends(index));
                 steps.extend((self.manual_renewals > 0).then_some(Step::RenewsManually(index)));
+                let may_downgrade = self.downgrades > 0 && self.is_exclusive(plan, index);
+                steps.extend(may_downgrade.then_some(Step::Downgrades(index)));
                 steps.extend(goes_on.then_some(Step::Polls(index)));
             }
             State::Holding(_) => steps.push(Step::Polls(index)),
@@ -136,6 +140,7 @@ impl World {
             | Step::Polls(task)
             | Step::Ends(task)
             | Step::RenewsManually(task)
+            | Step::Downgrades(task)
             | Step::IsDropped(task) => self.take_task_step(plan, task, step),
             Step::KeeperWorks(process) => {
                 self.acts(Party::Process(process));
@@ -182,6 +187,10 @@ impl World {
             Step::RenewsManually(_) => {
                 self.manual_renewals -= 1;
                 self.renews_manually(plan, task);
+            }
+            Step::Downgrades(_) => {
+                self.downgrades -= 1;
+                self.makes_shared(plan, task);
             }
             Step::IsDropped(_) => {
                 self.faults.cancellations -= 1;

@@ -2,7 +2,7 @@
 
 use lock_core::key::{Number, Refusal, ReleaseStep, Via};
 use lock_core::lease::{Terms, Validity, Wait};
-use lock_core::store::StoreError;
+use lock_core::store::{Kind, StoreError};
 use lock_core::walk::{AcquireStep, Acquiring, Holding, RELEASE_TIMEOUT, ReleaseAnswer, Releasing, Start};
 use lock_core::{LossReason, Moment};
 
@@ -87,14 +87,14 @@ impl World {
 
     /// The task has its grant, and its body begins at once.
     fn begin(&mut self, plan: &Plan, task: usize, holding: Holding, fence: u64, until: Moment) {
-        let (process, Terms { min_hold, .. }) = plan.calls[task];
+        let (process, Terms { kind, min_hold, .. }) = plan.calls[task];
         let token = holding.id().and_then(|id| self.processes[process].client.token_of(id));
         let token = token.expect("a lease has a token");
         self.check_order(plan, task);
         if self.memory.kept_until.is_some_and(|until| self.now < until) {
             self.found(Broken::MinHoldIgnored);
         }
-        if let Some(broken) = self.memory.begins(token, fence) {
+        if let Some(broken) = self.memory.begins(token, kind, fence) {
             self.found(broken);
         }
         // It counts from the grant, which a stalled task sees later.
@@ -155,6 +155,23 @@ impl World {
         let renewal = self.processes[process].client.renew_manually(self.now, id, ttl / 2);
         self.tasks[task].manual.push((renewal, self.now));
         self.settle(process);
+    }
+
+    /// The body makes its lease a shared one, once.
+    pub(crate) fn makes_shared(&mut self, plan: &Plan, task: usize) {
+        let process = plan.calls[task].0;
+        let State::Holding(body) = &self.tasks[task].state else { return };
+        let Some(id) = body.holding.id() else { return };
+        let renewal = self.processes[process].client.downgrade(self.now, id);
+        self.tasks[task].manual.push((renewal, self.now));
+        self.settle(process);
+    }
+
+    /// Whether this body's lease is exclusive still.
+    pub(crate) fn is_exclusive(&self, plan: &Plan, task: usize) -> bool {
+        let State::Holding(body) = &self.tasks[task].state else { return false };
+        let client = &self.processes[plan.calls[task].0].client;
+        body.holding.id().and_then(|id| client.kind_of(id)) == Some(Kind::Exclusive)
     }
 
     /// Drops the manual renewals that have an outcome.

@@ -16,6 +16,7 @@ impl World {
             Step::Polls(task) => format!("call {task} goes on"),
             Step::Ends(task) => format!("the body of call {task} returns"),
             Step::RenewsManually(task) => format!("the body of call {task} renews manually"),
+            Step::Downgrades(task) => format!("the body of call {task} makes its lease a shared one"),
             Step::KeeperWorks(client) => format!("the keeper of client {client} does what is due"),
             Step::KeeperTimesOut(client, _) => format!("the keeper of client {client} had no answer in time"),
             Step::RequestArrives(link) => format!("{} arrives, {}", self.first_up(link), self.over(link)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lock_core::Moment;
 use lock_core::lease::{Terms, Wait};
-use lock_core::store::Token;
+use lock_core::store::{Kind, Token};
 
 use super::moments::Party;
 use crate::exhaustive::plan::{OPERATION, Plan};
@@ -22,10 +22,10 @@ const HAD_AGAIN: Duration = Duration::from_secs(1);
 impl World {
     /// Checks everything.
     pub(crate) fn watch(&mut self, plan: &Plan) {
-        let holder = self.store.holder(self.now, &KEY).map(|(token, _)| token);
-        self.memory.holder(holder);
-        let broken = self.broken_by_steps(holder);
-        let broken = broken.or_else(|| self.is_orphaned(plan, holder).then_some(Broken::Orphaned));
+        let holders: Vec<Token> = self.store.holders(self.now, &KEY).into_iter().map(|(token, _)| token).collect();
+        self.memory.holders(&holders);
+        let broken = self.broken_by_steps(plan, &holders);
+        let broken = broken.or_else(|| self.is_orphaned(plan, &holders).then_some(Broken::Orphaned));
         let broken = broken.or_else(|| self.is_overdue(plan).then_some(Broken::Overdue));
         let broken = broken.or_else(|| self.is_waited_for_in_vain(plan).then_some(Broken::WaitedInVain));
         let broken = broken.or_else(|| (self.is_at_rest(plan) && self.is_left_over()).then_some(Broken::LeftOver));
@@ -34,31 +34,39 @@ impl World {
         }
     }
 
-    /// Bodies whose next step may start now: there is one at most, and it has the key.
-    fn broken_by_steps(&self, holder: Option<Token>) -> Option<Broken> {
-        let bodies = self.tasks.iter().filter_map(|task| match &task.state {
-            State::Holding(body) if body.may_step(self.now) => Some(body),
+    /// Bodies whose next step may start now have the key, and may be there beside each other.
+    fn broken_by_steps(&self, plan: &Plan, holders: &[Token]) -> Option<Broken> {
+        let bodies = self.tasks.iter().zip(&plan.calls).filter_map(|(task, (process, terms))| match &task.state {
+            State::Holding(body) if body.may_step(self.now) => {
+                let kind = body.holding.id().and_then(|id| self.processes[*process].client.kind_of(id));
+                Some((body, kind.unwrap_or(terms.kind)))
+            }
             _ => None,
         });
         let may: Vec<_> = bodies.collect();
-        if may.iter().any(|body| self.memory.allows(body.token) <= self.now) {
+        if may.iter().any(|(body, _)| self.memory.allows(body.token) <= self.now) {
             return Some(Broken::LateStep);
         }
-        if may.iter().any(|body| holder != Some(body.token)) {
+        if may.iter().any(|(body, _)| !holders.contains(&body.token)) {
             return Some(Broken::StepWithoutKey);
         }
-        (may.len() > 1).then_some(Broken::TwoBodies)
+        let kinds: Vec<Kind> = may.into_iter().map(|(_, kind)| kind).collect();
+        let agree = kinds.iter().enumerate().all(|(at, one)| kinds[..at].iter().all(|other| other.agrees_with(*one)));
+        if !agree {
+            return Some(Broken::TwoBodies);
+        }
+        (kinds.iter().map(|kind| kind.weight()).sum::<u32>() > most_of(&kinds)).then_some(Broken::TooManyPermits)
     }
 
     /// Whether something at the store is nobody's, and nothing is on its way. What a killed process had, expires.
-    fn is_orphaned(&self, plan: &Plan, holder: Option<Token>) -> bool {
+    fn is_orphaned(&self, plan: &Plan, holders: &[Token]) -> bool {
         if self.faults.crashes != plan.faults.crashes || !self.links.iter().all(Link::is_empty) {
             return false;
         }
         let known = |token: Token| self.processes.iter().any(|process| process.client.knows(token));
         // A key that is kept is held by nobody.
-        let held = holder.filter(|token| token.bits() != 0);
-        held.into_iter().chain(self.store.waiters(self.now, &KEY)).any(|token| !known(token))
+        let held = holders.iter().copied().filter(|token| token.bits() != 0);
+        held.chain(self.store.waiters(self.now, &KEY)).any(|token| !known(token))
     }
 
     /// Whether a call or a manual renewal has no answer although its time is over, and its process could tell it.
@@ -102,7 +110,16 @@ impl World {
         let clients = self.processes.iter().filter(|process| process.is_running);
         !self.tasks.iter().all(|task| matches!(task.state, State::Over))
             || !clients.into_iter().all(|process| process.client.is_idle() && process.pending.is_empty())
-            || self.store.holder(self.now, &KEY).is_some()
+            || !self.store.holders(self.now, &KEY).is_empty()
             || !self.store.waiters(self.now, &KEY).is_empty()
     }
+}
+
+/// How many permits there are for the most generous of these; any number for those of other kinds.
+fn most_of(kinds: &[Kind]) -> u32 {
+    let most = |kind: &Kind| match kind {
+        Kind::Permits { most, .. } => *most,
+        _ => u32::MAX,
+    };
+    kinds.iter().map(most).max().unwrap_or(u32::MAX)
 }

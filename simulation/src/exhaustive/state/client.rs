@@ -12,7 +12,7 @@ use lock_core::key::{
 };
 use lock_core::lease::{FirstLease, Rhythm, Terms};
 use lock_core::store::model::Model;
-use lock_core::store::{Acquired, Grant, LossReason, Renewed, StoreError, Token};
+use lock_core::store::{Acquired, Grant, Kind, LossReason, Renewed, StoreError, Token};
 use lock_core::walk::CallTable;
 use lock_core::{LockKey, Moment};
 
@@ -135,6 +135,16 @@ impl Client {
     /// A task asks for a renewal now.
     pub(crate) fn renew_manually(&mut self, now: Moment, id: CallId, ttl: Duration) -> Number {
         self.on(now, |state, cx| state.renew_manually(cx, id.number, ttl))
+    }
+
+    /// A task makes its exclusive lease a shared one.
+    pub(crate) fn downgrade(&mut self, now: Moment, id: CallId) -> Number {
+        self.on(now, |state, cx| state.downgrade(cx, id.number))
+    }
+
+    /// As what a call holds.
+    pub(crate) fn kind_of(&self, id: CallId) -> Option<Kind> {
+        self.state.kind_of(id.number)
     }
 
     /// Whether a manual renewal has no outcome yet.

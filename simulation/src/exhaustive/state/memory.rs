@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lock_core::Moment;
 use lock_core::key::{ReleaseReply, ReleaseRequest};
-use lock_core::store::{Acquired, Names, Renewed, Rotated, Token};
+use lock_core::store::{Acquired, Kind, Names, Renewed, Rotated, Token};
 
 use crate::request::{Reply, Request};
 
@@ -19,8 +19,18 @@ pub enum Broken {
     LateStep,
     /// A step of a body may start while its token does not hold the key.
     StepWithoutKey,
-    /// Steps of two bodies may start.
+    /// Steps of two bodies may start that may not be beside each other.
     TwoBodies,
+    /// Steps of bodies may start that have more permits than there are.
+    TooManyPermits,
+    /// The store says that those hold beside each other who may not.
+    HoldersUnfit,
+    /// Somebody has the key at the store and is not told.
+    GrantUntold,
+    /// Somebody has the key who came behind another that waits for it.
+    QueuePassed,
+    /// The first who waits fits beside the holders, and waits on.
+    FirstWaits,
     /// A fence is no greater than one before.
     FenceShrank,
     /// A body begins by a second grant of its token.
@@ -54,7 +64,12 @@ impl fmt::Display for Broken {
         f.write_str(match self {
             Self::LateStep => "a step of a body may start after its deadline",
             Self::StepWithoutKey => "a step of a body may start while somebody else, or nobody, holds its key",
-            Self::TwoBodies => "steps of two bodies may start",
+            Self::TwoBodies => "steps of two bodies may start that may not be beside each other",
+            Self::TooManyPermits => "steps of bodies may start that have more permits than there are",
+            Self::HoldersUnfit => "those hold the key beside each other who may not",
+            Self::GrantUntold => "somebody has the key and is not told",
+            Self::QueuePassed => "somebody has the key who came behind another that waits for it",
+            Self::FirstWaits => "the first who waits fits beside the holders, and waits on",
             Self::FenceShrank => "a fence is no greater than one before",
             Self::TokenUsedTwice => "a body begins by a second grant of its token",
             Self::LossRevived => "a lease goes on after it was lost",
@@ -81,9 +96,10 @@ pub(crate) struct Memory {
     begun: BTreeSet<Token>,
     /// Those that do not hold the key any more.
     spent: BTreeSet<Token>,
-    /// The last fence that the store reserved, and the last that a body had.
+    /// The last fence that the store reserved, and the greatest that a body had, and an exclusive one.
     reserved: u64,
     had: u64,
+    had_exclusive: u64,
     /// How often each client was granted the key since a token entered its queue.
     overtaken: BTreeMap<Token, BTreeMap<usize, u8>>,
     /// Since when the key is waited for although no body has it.
@@ -152,9 +168,14 @@ impl Memory {
     }
 
     /// A body begins.
-    pub(crate) fn begins(&mut self, token: Token, fence: u64) -> Option<Broken> {
-        let grows = self.had < fence;
+    pub(crate) fn begins(&mut self, token: Token, kind: Kind, fence: u64) -> Option<Broken> {
+        let is_exclusive = kind == Kind::Exclusive;
+        // Between those who hold beside each other the order says nothing.
+        let grows = if is_exclusive { self.had < fence } else { self.had_exclusive < fence };
         self.had = self.had.max(fence);
+        if is_exclusive {
+            self.had_exclusive = fence.max(self.had_exclusive);
+        }
         self.begun.insert(token);
         if self.spent.contains(&token) {
             return Some(Broken::TokenUsedTwice);
@@ -163,8 +184,8 @@ impl Memory {
     }
 
     /// Who holds the key now.
-    pub(crate) fn holder(&mut self, holder: Option<Token>) {
-        self.spent.extend(self.begun.iter().filter(|token| Some(**token) != holder));
+    pub(crate) fn holders(&mut self, holders: &[Token]) {
+        self.spent.extend(self.begun.iter().filter(|token| !holders.contains(token)));
     }
 
     /// Forgets tokens that are nobody's any more, and moments that are over.
@@ -197,6 +218,7 @@ impl Memory {
         }
         names.fence(&mut self.reserved);
         names.fence(&mut self.had);
+        names.fence(&mut self.had_exclusive);
         for moment in [&mut self.wanted_since, &mut self.kept_until].into_iter().flatten() {
             names.moment(moment);
         }
@@ -219,11 +241,21 @@ mod tests {
     #[test]
     fn a_second_grant_of_a_token_and_a_fence_that_does_not_grow_are_noticed() {
         let (mut memory, token) = (Memory::default(), Token::from_bits(1));
-        assert_eq!(memory.begins(token, 1), None);
-        memory.holder(Some(token));
-        assert_eq!(memory.begins(token, 2), None, "a local hand-over");
-        memory.holder(None);
-        assert_eq!(memory.begins(token, 3), Some(Broken::TokenUsedTwice));
-        assert_eq!(memory.begins(Token::from_bits(2), 3), Some(Broken::FenceShrank));
+        assert_eq!(memory.begins(token, Kind::Exclusive, 1), None);
+        memory.holders(&[token]);
+        assert_eq!(memory.begins(token, Kind::Exclusive, 2), None, "a local hand-over");
+        memory.holders(&[]);
+        assert_eq!(memory.begins(token, Kind::Exclusive, 3), Some(Broken::TokenUsedTwice));
+        assert_eq!(memory.begins(Token::from_bits(2), Kind::Exclusive, 3), Some(Broken::FenceShrank));
+    }
+
+    #[test]
+    fn fences_of_a_set_grow_against_exclusive_ones_alone() {
+        let mut memory = Memory::default();
+        let mut begins = |token, kind, fence| memory.begins(Token::from_bits(token), kind, fence);
+        assert_eq!(begins(1, Kind::Exclusive, 1), None);
+        assert_eq!((begins(2, Kind::Shared, 3), begins(3, Kind::Shared, 2)), (None, None));
+        assert_eq!(begins(4, Kind::Exclusive, 2), Some(Broken::FenceShrank));
+        assert_eq!(begins(5, Kind::Shared, 1), Some(Broken::FenceShrank));
     }
 }

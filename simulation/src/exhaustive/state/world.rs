@@ -64,6 +64,7 @@ pub(crate) struct World {
     pub(crate) tasks: Vec<Task>,
     pub(crate) faults: Faults,
     pub(crate) manual_renewals: u8,
+    pub(crate) downgrades: u8,
     pub(crate) memory: Memory,
     pub(crate) broken: Option<Broken>,
     last_token: Token,
@@ -90,6 +91,7 @@ impl World {
             tasks: plan.calls.iter().map(|_| Task::new()).collect(),
             faults: plan.faults,
             manual_renewals: plan.manual_renewals,
+            downgrades: plan.downgrades,
             memory: Memory::default(),
             broken: None,
             last_token: Token::from_bits(0),
@@ -186,6 +188,17 @@ mod tests {
     const LATER: Duration = Duration::from_secs(3_600);
     const HIGHER: u64 = 1_000;
 
+    const NAMED: [&str; 8] = [
+        "loss-and-stall",
+        "min-hold",
+        "impatient-local-queue",
+        "loss-and-manual-renewals",
+        "two-resets",
+        "reader-and-writer",
+        "permits-and-crash",
+        "downgrade",
+    ];
+
     /// Calls everything but tokens otherwise: pauses are jittered by those.
     struct Otherwise;
 
@@ -236,11 +249,7 @@ mod tests {
     /// A name that is not shown stays as it is, and then the two go on differently.
     #[test]
     fn states_that_differ_in_names_alone_go_on_in_the_same_way() {
-        for (seed, name) in (0..600_usize).zip(
-            ["loss-and-stall", "min-hold", "impatient-local-queue", "loss-and-manual-renewals", "two-resets"]
-                .iter()
-                .cycle(),
-        ) {
+        for (seed, name) in (0..600_usize).zip(NAMED.iter().cycle()) {
             let plan = named(name).expect("there is this plan");
             let (mut state, mut drawn) = (World::new(&plan), seed);
             for _ in 0..60 {
