@@ -25,10 +25,11 @@
 //! | debug | joined the enclosing body that holds the lock | `lock.fence` | a call with `on_held = "join"` takes no lock of its own |
 //! | debug | lock released | `lock.fence`, `lock.hold_ms` | a lease that was not lost has ended, and its release is on the way: of a body, or of a guard |
 //! | debug | lock is held elsewhere | | a call ended as `Busy` |
+//! | debug | what the lock is for is done | | a call ended as `Done` |
 //! | debug | acquire cancelled | | a call was dropped before it had the lock |
 //! | debug | no scope here: using the installed client | | a call that names no client, outside of every scope, in a process that has used scopes |
 //! | debug | reconnected to lock store | `store`; no `lock.key` | the keeper has a connection again |
-//! | info | skipped: .. | | `log_and_skip` was called for `Busy` |
+//! | info | skipped: .. | | `log_and_skip` was called for `Busy` or `Done` |
 //! | warn | skipped: .. | | `log_and_skip` was called for anything else |
 //! | debug | an acquire failed; a renewal failed; a release failed; a waiter was passed over | `error` | each time, for each lock |
 //! | warn | failed to acquire lock | `failures`, `error` | calls ended as `Unavailable` |
@@ -39,6 +40,7 @@
 //! | warn | the task of a body was not polled for the ttl of its lock, which stays held | `ttl` | once for each lease: see [unpolled](crate::guide::unpolled) |
 //! | warn | the task of a waiter was not polled, so its lock went to the next | `failures` | a second after a grant that a task did not look at: see [unpolled](crate::guide::unpolled) |
 //! | warn | lock lost | `lock.fence`, `reason` | the lease ended before its body or guard |
+//! | warn | a body succeeded when its lock was lost, so that the success is not kept | `reason` | with `once`: the next who asks does it again |
 //! | warn | failed to connect to lock store | `store`, `error`; no `lock.key` | the keeper cannot connect, and goes on trying |
 //! | error | a mistake in the program: the body was skipped | `error` | `or_else` or `log_and_skip` was given `NotConfigured` or `InvalidOptions`; also written to stderr, once for each place |
 //!
