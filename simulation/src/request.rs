@@ -94,6 +94,7 @@ pub(crate) fn shown(reply: &Reply) -> String {
     match reply {
         Reply::Acquired(Acquired::Granted { fence, .. }) => format!("granted, fence {fence}"),
         Reply::Acquired(Acquired::Held { queued_at: Some(_), .. }) => "held, stands in the queue".to_owned(),
+        Reply::Acquired(Acquired::Done { .. }) => "done".to_owned(),
         Reply::Acquired(_) => "held".to_owned(),
         Reply::Renewed(answers) => {
             let each = |answer: &Result<Renewed, _>| match answer {

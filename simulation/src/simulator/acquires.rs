@@ -42,18 +42,23 @@ impl World {
     pub(super) fn probe_keys(&mut self) {
         self.probing = true;
         for key in 0..self.keys.len() {
-            let ttl = self.keys[key].1;
-            let terms = Terms {
-                kind: Kind::Exclusive,
-                ttl,
-                wait: Wait::Forever,
-                renew: true,
-                max_hold: None,
-                min_hold: None,
-                once: None,
-            };
-            self.arrives_at(0, key, terms);
+            let key = self.keys[key].0.clone();
+            self.probe_key(&key);
         }
+    }
+
+    pub(super) fn probe_key(&mut self, key: &LockKey) {
+        let Some(number) = self.keys.iter().position(|(known, _)| known == key) else { return };
+        let terms = Terms {
+            kind: Kind::Exclusive,
+            ttl: self.keys[number].1,
+            wait: Wait::Forever,
+            renew: true,
+            max_hold: None,
+            min_hold: None,
+            once: None,
+        };
+        self.arrives_at(0, number, terms);
     }
 
     fn draw_terms(&mut self, key: usize) -> Terms {
@@ -181,8 +186,15 @@ impl World {
                 self.on_grant(task, holding);
             }
             (AcquireStep::Refused(refusal, _), _) => {
-                if let Refusal::Unavailable(_) = refusal {
-                    self.checker.unavailable(task);
+                match refusal {
+                    Refusal::Unavailable(_) => self.checker.unavailable(task),
+                    // Once that is over, it must be grantable, too.
+                    Refusal::Done { until } if self.probing => {
+                        let (over, key) =
+                            (self.processes[self.tasks[task].process].when(until), self.tasks[task].key.clone());
+                        self.at(over, Event::ProbesAgain(key));
+                    }
+                    _ => {}
                 }
                 let about = self.about(task);
                 self.note(Some(self.tasks[task].process), || What::Refused(about, why(&refusal)));

@@ -1,8 +1,8 @@
 //! The events of a simulation, one after the other.
 
-use lock_core::Moment;
 use lock_core::key::{Number, SessionId};
 use lock_core::store::{Grant, StoreError};
+use lock_core::{LockKey, Moment};
 
 use super::packet::Packet;
 use super::plan::Over;
@@ -14,6 +14,8 @@ pub(super) enum Event {
     TaskArrives(usize),
     /// A task without a time limit arrives for each key, and then no more.
     Probes,
+    /// One arrives for this key, which was done when the last one came.
+    ProbesAgain(LockKey),
     Polls(usize),
     StepEnds(usize),
     GivesUp(usize),

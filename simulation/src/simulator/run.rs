@@ -120,6 +120,7 @@ fn dispatch(world: &mut World, event: Event) {
     match event {
         Event::TaskArrives(process) => world.task_arrives(process),
         Event::Probes => world.probe_keys(),
+        Event::ProbesAgain(key) => world.probe_key(&key),
         Event::Polls(task) => world.poll_task(task),
         Event::StepEnds(task) => world.end_step(task),
         Event::GivesUp(task) => world.give_up(task),
