@@ -31,19 +31,21 @@ on_every_server! {
         let first = text(soon.duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis());
         let arguments = [server.url(), first, text(APART.as_millis()), text(TICKS.into())];
         let arguments = arguments.each_ref().map(String::as_str);
-        let [mut one, mut other] = [(); 2].map(|()| Worker::start(env!("CARGO_BIN_EXE_scheduling-worker"), &arguments));
+        let mut workers = [(); 2].map(|()| Worker::start(env!("CARGO_BIN_EXE_scheduling-worker"), &arguments));
         for _ in 0..STOPS {
-            // It may be in the middle of its body, at the release or behind it.
-            one.line_starting_with("in ").await;
-            one.stop();
+            // Which of them is first is a matter of luck. It may be in the middle of its body, at the release or behind
+            // it.
+            let inside = workers.each_mut().map(|worker| Box::pin(worker.line_starting_with("in ")));
+            let (_, first, _) = futures::future::select_all(inside).await;
+            workers[first].stop();
             // Nothing tells that the ttl of a lease is over.
             tokio::time::sleep(STOPPED).await;
-            one.cont();
+            workers[first].cont();
         }
-        for worker in [&mut one, &mut other] {
+        for worker in &mut workers {
             worker.line_starting_with("over").await;
         }
-        let (one, other) = (outcomes(&one), outcomes(&other));
+        let [one, other] = workers.each_ref().map(outcomes);
         let mut stopped_in_bodies = 0;
         for (fire_time, outcome) in &one {
             let both = [outcome, &other[fire_time]];
